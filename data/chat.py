@@ -1,0 +1,164 @@
+"""Conversations to token ids, for training and for serving alike, by the chat template alone.
+
+The ids are always those of the template's own rendering, tokenized with nothing added. What is
+trained follows from rendering too: an answer begins where the rendered prompt ends, which is
+what makes the prompt at training and the prompt at serving the same ids.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import jinja2
+
+from .conversation import Conversation, Message
+from .errors import TemplateError
+
+PROBE = "lora-chat-probe"
+
+
+class Tokenizer(Protocol):
+    """What rendering needs of a transformers tokenizer."""
+
+    chat_template: Any
+    eos_token_id: Any
+    all_special_ids: Any
+    added_tokens_decoder: Any
+
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A conversation as token ids; `trained[i]` says whether the loss counts `token_ids[i]`."""
+
+    token_ids: tuple[int, ...]
+    trained: tuple[bool, ...]
+
+    @property
+    def num_trained(self) -> int:
+        return sum(self.trained)
+
+
+class ChatRenderer:
+    """Renders conversations with one tokenizer and one chat template."""
+
+    def __init__(self, tokenizer: Tokenizer, template: str | None = None) -> None:
+        """Take `template`, or the tokenizer's own. Raises TemplateError where there is none."""
+        chosen = template or tokenizer.chat_template
+        if not isinstance(chosen, str):
+            raise TemplateError(
+                "The base model has no chat template. Choose its chat (or instruct) variant, or "
+                "put a chat_template.jinja into its folder."
+            )
+        self.template = chosen
+        self._tokenizer = tokenizer
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.template.encode()).hexdigest()
+
+    @cached_property
+    def preamble(self) -> str:
+        """What the template writes before the first user turn when no system message is given.
+
+        Some templates bring a persona of their own here.
+        """
+        return self._text([Message("user", PROBE)], (), prompt=True).split(PROBE)[0]
+
+    @cached_property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer: the template's own and the tokenizer's end of text."""
+        rendered = self.render(Conversation((Message("user", PROBE), Message("assistant", PROBE))))
+        last = max(i for i, trained in enumerate(rendered.trained) if trained)
+        ends = {self._tokenizer.eos_token_id, rendered.token_ids[last]} & self._special_ids
+        return tuple(sorted(ends))
+
+    def prompt_ids(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[int, ...]:
+        """The ids of everything up to where the answer begins."""
+        return self._encode(self._text(messages, tools, prompt=True))
+
+    def render(self, conversation: Conversation) -> Rendered:
+        """The whole conversation's ids, with each trained answer and its end token marked.
+
+        Raises TemplateError where the template refuses the conversation, or where it writes an
+        earlier turn otherwise once later ones follow, so that no prefix of it is a prompt.
+        """
+        messages, tools = conversation.messages, conversation.tools
+        ids = self._encode(self._text(messages, tools, prompt=False))
+        trained = [False] * len(ids)
+        for index, message in enumerate(messages):
+            if message.is_trained:
+                start, end = self._answer_span(conversation, index, ids)
+                trained[start:end] = [True] * (end - start)
+        if not any(trained):
+            raise TemplateError(f"{conversation.where}: there is no answer to train on")
+        return Rendered(ids, tuple(trained))
+
+    def _answer_span(
+        self, conversation: Conversation, index: int, ids: tuple[int, ...]
+    ) -> tuple[int, int]:
+        #   ids:  [ prompt … | answer … end-token | "\n" | later turns … ]
+        #                    ^ start              ^ end
+        messages, tools = conversation.messages, conversation.tools
+        prompt = self.prompt_ids(messages[:index], tools)
+        upto = self._encode(self._text(messages[: index + 1], tools, prompt=False))
+        if ids[: len(prompt)] != prompt or ids[: len(upto)] != upto:
+            raise TemplateError(
+                f"{conversation.where}: the chat template writes turn {index + 1} otherwise in a "
+                "prompt than in a whole conversation, so training would not match serving. Split "
+                "the conversation so that this answer is the last turn."
+            )
+        special = [i for i in range(len(prompt), len(upto)) if ids[i] in self._special_ids]
+        return len(prompt), special[-1] + 1 if special else len(upto)
+
+    @cached_property
+    def _special_ids(self) -> frozenset[int]:
+        added: dict[int, Any] = self._tokenizer.added_tokens_decoder
+        marked = {token_id for token_id, token in added.items() if token.special}
+        return frozenset(marked | set(self._tokenizer.all_special_ids))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _text(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
+    ) -> str:
+        try:
+            return self._apply(messages, tools, prompt=prompt)
+        except jinja2.TemplateError as error:
+            if len(messages) > 1 and messages[0].role == "system":
+                return self._text(_fold_system(messages), tools, prompt=prompt)
+            raise TemplateError(f"The chat template refuses this conversation: {error}") from error
+
+    def _apply(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
+    ) -> str:
+        return self._tokenizer.apply_chat_template(
+            [_as_dict(message) for message in messages],
+            tools=[dict(tool) for tool in tools] or None,
+            chat_template=self.template,
+            add_generation_prompt=prompt,
+            tokenize=False,
+        )
+
+
+def _as_dict(message: Message) -> dict[str, Any]:
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        fields["tool_calls"] = [dict(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    return fields
+
+
+def _fold_system(messages: Sequence[Message]) -> list[Message]:
+    """Put the system message into the first user turn, for templates that have no such role."""
+    system, first, *rest = messages
+    return [replace(first, content=f"{system.content}\n\n{first.content}"), *rest]

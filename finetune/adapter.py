@@ -1,0 +1,124 @@
+"""Adapter folders: names, versions, the promoted one.
+
+adapters/<name>/promoted           the version that the bare name means
+adapters/<name>/<version>/         one immutable version
+adapters/<name>/adapter_model…     or: a bare PEFT folder, a name with the one version "1"
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import AdapterInvalid
+from .lora import WEIGHTS_FILE
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+PROMOTED_FILE = "promoted"
+BARE_VERSION = "1"
+
+
+def check_name(name: str, base_id: str) -> str:
+    """Return `name`. Raises AdapterInvalid where it cannot be an adapter's."""
+    if not NAME.fullmatch(name):
+        raise AdapterInvalid(
+            f"{name!r} cannot be an adapter's name: use letters, digits, '_', '-' and '.', "
+            "at most 64, beginning with a letter, a digit or '_'. Choose one with --name."
+        )
+    if name == base_id:
+        raise AdapterInvalid(f"{name!r} is the base model's id. Choose another name with --name.")
+    return name
+
+
+def list_names(adapters: Path) -> list[str]:
+    """The names that have at least one version."""
+    if not adapters.is_dir():
+        return []
+    found = (path.name for path in adapters.iterdir() if path.is_dir())
+    return sorted(name for name in found if NAME.fullmatch(name) and list_versions(adapters, name))
+
+
+def list_versions(adapters: Path, name: str) -> list[str]:
+    """The versions of an adapter, oldest first."""
+    folder = adapters / name
+    if (folder / WEIGHTS_FILE).is_file():
+        return [BARE_VERSION]
+    if not folder.is_dir():
+        return []
+    found = [path.name for path in folder.iterdir() if (path / WEIGHTS_FILE).is_file()]
+    return sorted((version for version in found if version.isdecimal()), key=int)
+
+
+def version_folder(adapters: Path, name: str, version: str) -> Path:
+    if version == BARE_VERSION and (adapters / name / WEIGHTS_FILE).is_file():
+        return adapters / name
+    return adapters / name / version
+
+
+def promoted_version(adapters: Path, name: str) -> str | None:
+    """The version that the bare name means: the promoted one, or else the newest."""
+    versions = list_versions(adapters, name)
+    pointer = adapters / name / PROMOTED_FILE
+    if pointer.is_file():
+        chosen = pointer.read_text().strip()
+        if chosen in versions:
+            return chosen
+    return versions[-1] if versions else None
+
+
+def promote(adapters: Path, name: str, version: str) -> None:
+    """Let the bare name mean `version` from now on. Replaced in one step."""
+    pointer = adapters / name / PROMOTED_FILE
+    temporary = pointer.with_name(f".{PROMOTED_FILE}.{os.getpid()}")
+    temporary.write_text(version + "\n")
+    os.replace(temporary, pointer)
+
+
+@contextmanager
+def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Iterator[Path]:
+    """Yield an empty folder to write a version into; it appears whole when the block ends.
+
+    If the block raises, nothing appears and nothing is left behind.
+    """
+    if (adapters / name / WEIGHTS_FILE).is_file():
+        raise AdapterInvalid(
+            f"{adapters / name} is a bare adapter folder without versions. Choose another name "
+            "with --name, or move its files into a folder '1' in it."
+        )
+    adapters.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=adapters))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        version = _rename_into_place(temporary, adapters / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    # Without a pointer the newest version counts, so a version kept back needs the older pinned.
+    older = [v for v in list_versions(adapters, name) if v != version]
+    if promoted or not older:
+        promote(adapters, name, version)
+    elif not (adapters / name / PROMOTED_FILE).is_file():
+        promote(adapters, name, older[-1])
+
+
+def newest_version(adapters: Path, name: str) -> str:
+    return list_versions(adapters, name)[-1]
+
+
+def _rename_into_place(temporary: Path, home: Path) -> str:
+    home.mkdir(exist_ok=True)
+    number = 1 + max(
+        (int(path.name) for path in home.iterdir() if path.name.isdecimal()), default=0
+    )
+    while True:
+        try:
+            os.rename(temporary, home / str(number))
+            return str(number)
+        except OSError:
+            # Another run took the number; a full or unwritable disk is another matter.
+            if not (home / str(number)).exists():
+                raise
+            number += 1

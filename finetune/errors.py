@@ -1,0 +1,47 @@
+"""What can go wrong between a base model and a trained adapter.
+
+FinetuneError
+├── BaseNotFound       no such base model here, or the hub cannot be reached
+├── BaseUnusable       the base was found and cannot be loaded
+├── BaseMismatch       the adapter was trained on another base
+├── AdapterInvalid     an adapter folder is damaged, misnamed or of a kind we cannot serve
+├── ConfigError        the configuration has faults; carries all of them
+├── NotResumable       there is no run to resume, or it was another run
+└── TrainingStopped    training ended before its end; says how to go on
+"""
+
+
+class FinetuneError(Exception):
+    """Base of every error in fine-tuning."""
+
+
+class BaseNotFound(FinetuneError):
+    """No such base model here, or the hub cannot be reached."""
+
+
+class BaseUnusable(FinetuneError):
+    """The base was found and cannot be loaded."""
+
+
+class BaseMismatch(FinetuneError):
+    """The adapter was trained on another base."""
+
+
+class AdapterInvalid(FinetuneError):
+    """An adapter folder is damaged, misnamed or of a kind we cannot serve."""
+
+
+class ConfigError(FinetuneError):
+    """The configuration has faults; `faults` holds all of them, each with its key."""
+
+    def __init__(self, where: str, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join([f"{where}:", *(f"  {fault}" for fault in faults)]))
+
+
+class NotResumable(FinetuneError):
+    """There is no run to resume, or it was another run."""
+
+
+class TrainingStopped(FinetuneError):
+    """Training ended before its end; the message says how to go on."""

@@ -1,0 +1,113 @@
+"""What an engine is: the one interface between the service and whatever computes tokens."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRef:
+    """One immutable adapter version. Caches are keyed by `sha256`, never by name."""
+
+    name: str
+    version: str
+    sha256: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+Blend = tuple[tuple[AdapterRef, float], ...]
+"""Adapters with their scales, summed; empty for the base alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy."""
+
+    max_tokens: int = 256  # [tokens]
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0  # 0: all
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    id: str
+    prompt_ids: tuple[int, ...]
+    blend: Blend = ()
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one step added to an answer. The last one carries `finish_reason`."""
+
+    token_ids: tuple[int, ...] = ()
+    text: str = ""
+    finish_reason: FinishReason | None = None
+    cached_tokens: int = 0  # prompt tokens that were not computed again
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What of an adapter found its place in the base; matching nothing is a refusal."""
+
+    matched: tuple[str, ...]
+    num_bytes: int  # host memory taken
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    num_running: int = 0
+    num_waiting: int = 0
+    num_resident_adapters: int = 0
+
+
+class Engine(Protocol):
+    """Many requests, each on its own blend of adapters, on one base model."""
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens that prompt and answer may have together."""
+        ...
+
+    async def start(self) -> None:
+        """Load the base and begin to take requests."""
+        ...
+
+    async def stop(self) -> None:
+        """End every running request with EngineFailed and free the base."""
+        ...
+
+    async def load(self, adapter: AdapterRef) -> LoadReport:
+        """Bring an adapter into memory ahead of its first request.
+
+        Raises AdapterRefused where it is damaged or does not fit the base.
+        """
+        ...
+
+    async def unload(self, adapter: AdapterRef) -> None:
+        """Drop an adapter from memory as soon as no running request needs it."""
+        ...
+
+    def stats(self) -> EngineStats: ...
+
+    def submit(self, request: Request) -> AsyncGenerator[Delta]:
+        """Stream the answer. Closing the iterator cancels the request.
+
+        Raises PromptTooLong, AdapterRefused, EngineBusy or EngineFailed at the first step
+        of the iteration, and EngineFailed later if a step fails.
+        """
+        ...

@@ -1,0 +1,56 @@
+"""What can go wrong between a model's name and its tokens.
+
+ServingError
+├── ModelNotFound       no adapter or version has this name
+├── BlendError          the notation is wrong, or the adapters cannot be blended
+├── AdapterRefused      the adapter's files are damaged, foreign or of a kind we cannot share
+├── PromptTooLong       prompt and answer do not fit the base's context
+├── EngineBusy          the queue of waiting requests is full
+├── EngineUnsupported   the base is of an architecture this engine does not run
+└── EngineFailed        a step raised, or the engine has stopped
+"""
+
+
+class ServingError(Exception):
+    """Base of every error in serving."""
+
+
+class ModelNotFound(ServingError):
+    """No adapter or version has this name."""
+
+    def __init__(self, model: str, known: list[str]) -> None:
+        self.model = model
+        names = ", ".join(known) or "none yet"
+        super().__init__(f"The model {model!r} does not exist. Adapters here: {names}.")
+
+
+class BlendError(ServingError):
+    """The notation is wrong, or the adapters cannot be blended."""
+
+
+class AdapterRefused(ServingError):
+    """The adapter's files are damaged, foreign or of a kind we cannot share."""
+
+
+class PromptTooLong(ServingError):
+    """Prompt and answer do not fit the base's context."""
+
+    def __init__(self, prompt_tokens: int, max_tokens: int, context: int) -> None:
+        self.prompt_tokens = prompt_tokens
+        self.context = context
+        super().__init__(
+            f"This model's context is {context} tokens; the request has {prompt_tokens} prompt "
+            f"tokens and asks for up to {max_tokens} more. Shorten one of them."
+        )
+
+
+class EngineBusy(ServingError):
+    """The queue of waiting requests is full."""
+
+
+class EngineUnsupported(ServingError):
+    """The base is of an architecture this engine does not run."""
+
+
+class EngineFailed(ServingError):
+    """A step raised, or the engine has stopped."""
