@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def promote(adapters: Path, name: str, version: str) -> None:
 
 
 @contextmanager
-def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Iterator[Path]:
+def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Generator[Path]:
     """Yield an empty folder to write a version into; it appears whole when the block ends.
 
     If the block raises, nothing appears and nothing is left behind.

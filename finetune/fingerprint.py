@@ -43,19 +43,16 @@ class Fingerprint(BaseModel):
         return found
 
 
-def fingerprint_folder(folder: Path) -> Fingerprint:
+def fingerprint_folder(folder: Path, vocabulary: dict[str, int]) -> Fingerprint:
     """Compute the fingerprint of a Hugging Face folder. Reads a few kilobytes of weights."""
     config: dict[str, Any] = json.loads((folder / "config.json").read_text())
     shape = {key: config[key] for key in SHAPE_KEYS if config.get(key) is not None}
-    return Fingerprint(shape=shape, vocabulary=_vocabulary(folder), norms=_norms(folder, config))
+    return Fingerprint(shape=shape, vocabulary=_digest(vocabulary), norms=_norms(folder, config))
 
 
-def _vocabulary(folder: Path) -> str:
-    from transformers import AutoTokenizer
-
-    tokens: dict[str, int] = AutoTokenizer.from_pretrained(folder).get_vocab()
+def _digest(vocabulary: dict[str, int]) -> str:
     digest = hashlib.sha256()
-    for token, _ in sorted(tokens.items(), key=lambda item: item[1]):
+    for token, _ in sorted(vocabulary.items(), key=lambda item: item[1]):
         digest.update(token.encode() + b"\n")
     return digest.hexdigest()
 

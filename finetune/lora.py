@@ -1,6 +1,8 @@
 """`adapter_config.json` as PEFT writes it, and which of its kinds can be shared on one base."""
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,18 @@ class LoraSettings(BaseModel):
     rank_pattern: dict[str, int] = {}
     alpha_pattern: dict[str, float] = {}
     base_model_name_or_path: str | None = None
+
+    def scale(self, module: str, rank: int) -> float:
+        """What B·A is multiplied by for a module: alpha/rank, or alpha/√rank for rsLoRA.
+
+        PEFT's patterns match a module by its whole name or by the end of it.
+        """
+        alpha = self.lora_alpha
+        for pattern, value in self.alpha_pattern.items():
+            if re.match(rf"(.*\.)?({pattern})$", module):
+                alpha = value
+                break
+        return alpha / (math.sqrt(rank) if self.use_rslora else rank)
 
 
 def read_lora(folder: Path) -> LoraSettings:

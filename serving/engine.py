@@ -46,6 +46,7 @@ class Sampling:
 class Request:
     id: str
     prompt_ids: tuple[int, ...]
+    end_ids: tuple[int, ...] = ()  # tokens that end the answer, by the chat template
     blend: Blend = ()
     sampling: Sampling = field(default_factory=Sampling)
 

@@ -1,0 +1,83 @@
+"""A hold-out that training has not seen: what asks or answers the same stays on one side."""
+
+import hashlib
+import unicodedata
+
+from .conversation import Conversation, Role
+
+
+def split_conversations(
+    conversations: list[Conversation],
+    seed: int,
+    *,
+    fraction: float = 0.1,
+    at_least: int = 10,
+    at_most: int = 200,
+) -> tuple[list[Conversation], list[Conversation]]:
+    """Training and held-out conversations, each in the order given.
+
+    Conversations with equal questions or equal answers form a group, and groups are never
+    divided. Up to a third is held out; the smallest group goes even if it alone is more,
+    unless it is the only one. The same seed and set of conversations give the same split.
+    """
+    groups = _group_duplicates(conversations)
+    groups.sort(key=lambda group: _digest(seed, [conversations[index] for index in group]))
+    wanted = min(max(round(fraction * len(conversations)), at_least), at_most)
+    room = min(wanted, len(conversations) // 3)
+    held_out: set[int] = set()
+    for group in groups:
+        if len(held_out) + len(group) <= room:
+            held_out.update(group)
+    if not held_out and len(groups) > 1:
+        held_out.update(min(groups, key=len))
+    return (
+        [each for index, each in enumerate(conversations) if index not in held_out],
+        [each for index, each in enumerate(conversations) if index in held_out],
+    )
+
+
+def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
+    """Indices of conversations joined by a chain of equal questions or equal answers."""
+    parents = list(range(len(conversations)))
+
+    def find(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
+
+    first_seen: dict[tuple[Role, str], int] = {}
+    roles: tuple[Role, ...] = ("user", "assistant")
+    for index, conversation in enumerate(conversations):
+        for role in roles:
+            said = _normalise(conversation, role)
+            if said:  # tool calls have no text, and are not equal for that
+                parents[find(index)] = find(first_seen.setdefault((role, said), index))
+    groups: dict[int, list[int]] = {}
+    for index in range(len(conversations)):
+        groups.setdefault(find(index), []).append(index)
+    return list(groups.values())
+
+
+def _digest(seed: int, group: list[Conversation]) -> bytes:
+    """An order of groups that depends on the seed and their text, not on their place."""
+    texts = sorted(f"{_normalise(each, 'user')}\0{_normalise(each, 'assistant')}" for each in group)
+    return hashlib.sha256("\0\0".join([str(seed), *texts]).encode()).digest()
+
+
+def _normalise(conversation: Conversation, role: Role) -> str:
+    """What was said in a role, without case, width, punctuation and space."""
+    return "\n".join(
+        _strip(message.content) or message.content
+        for message in conversation.messages
+        if message.role == role
+    )
+
+
+def _strip(content: str) -> str:
+    folded = unicodedata.normalize("NFKC", content).casefold()
+    return "".join(
+        character
+        for character in folded
+        if not character.isspace() and not unicodedata.category(character).startswith("P")
+    )

@@ -1,0 +1,158 @@
+"""What a training run is told: every option, its default and the names it is also known by."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .base import DEFAULT_BASE
+from .card import SamplingDefaults
+from .errors import ConfigError
+
+# The names that lora-scripts and PEFT users know.
+ALIASES = {
+    "train_data_dir": "data",
+    "base_model": "base",
+    "pretrained_lora": "from_adapter",
+    "lora_rank": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "max_length": "max_tokens",
+    "save_name": "name",
+}
+
+
+class TrainConfig(BaseModel):
+    """One training run. None means: chosen by the size of the data or of the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task_type: Literal["text-generation"] = "text-generation"
+    data: Path | None = None
+    base: str = DEFAULT_BASE
+    name: str | None = None  # the file's stem
+    from_adapter: str | None = None
+    output_dir: Path | None = None  # the run folder; under home if None
+    promote: bool = True
+
+    rank: int = Field(16, ge=1, le=512)
+    alpha: float | None = Field(None, gt=0)  # 2 × rank
+    dropout: float | None = Field(None, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | list[str] = "all-linear"
+    use_rslora: bool = False
+    quantize: Literal["nf4", "none"] = "nf4"
+
+    learning_rate: float | None = Field(None, gt=0, lt=1)
+    epochs: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=1)  # [conversations] per optimizer step
+    micro_batch_tokens: int = Field(1024, ge=16)  # packed into one forward pass
+    max_tokens: int = Field(2048, ge=16)  # per conversation; older turns are cut
+    max_training_tokens: int | None = Field(None, ge=1)  # over all epochs
+    warmup_ratio: float = Field(0.03, ge=0, le=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    gradient_checkpointing: bool | None = None  # on a GPU
+    seed: int = Field(42, ge=0, lt=2**32)
+
+    holdout: float = Field(0.1, gt=0, le=0.5)
+    evals_per_epoch: int = Field(2, ge=1)
+    patience: int = Field(3, ge=1)  # evaluations without a better one
+    save_steps: int | None = Field(None, ge=1)  # at each evaluation if None
+    report_samples: int = Field(3, ge=0)
+    report_tokens: int = Field(64, ge=1)  # per generated answer
+
+    system: str | None = None
+    disclaimer: str | None = None
+    sampling: SamplingDefaults = SamplingDefaults()
+
+    @field_validator("task_type", mode="before")
+    @classmethod
+    def _text_only(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("image"):
+            raise ValueError(
+                "lora-chat trains text models only; for images use an image LoRA trainer. "
+                "Write task_type: text-generation, or leave it out"
+            )
+        return value
+
+    @property
+    def effective_alpha(self) -> float:
+        return self.alpha if self.alpha is not None else 2.0 * self.rank
+
+
+def load_config(
+    path: Path | None, options: Mapping[str, object], assignments: Iterable[str] = ()
+) -> TrainConfig:
+    """Merge a YAML file, `key=value` assignments and options that are not None, later ones first.
+
+    Raises ConfigError with every fault of them together.
+    """
+    values, faults = _read(path) if path else ({}, [])
+    given = {**dict(_parse(text) for text in assignments)}
+    given.update({key: value for key, value in options.items() if value is not None})
+    for key, value in given.items():
+        values[ALIASES.get(key, key)] = value
+    faults += [_unknown(key) for key in values if key not in TrainConfig.model_fields]
+    known = {key: value for key, value in values.items() if key in TrainConfig.model_fields}
+    try:
+        config = TrainConfig.model_validate(known)
+    except ValidationError as error:
+        faults += [_describe(item) for item in error.errors()]
+        raise ConfigError(_where(path), faults) from None
+    if faults:
+        raise ConfigError(_where(path), faults)
+    return config
+
+
+def dump_config(config: TrainConfig) -> str:
+    """The resolved config as YAML that `load_config` reads back."""
+    values = config.model_dump(mode="json", exclude_none=True)
+    return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), ["there is no such file"]) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(str(path), [f"cannot be read as YAML: {error}"]) from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(str(path), ["holds no 'key: value' lines"])
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for written, value in loaded.items():
+        key = ALIASES.get(str(written), str(written))
+        if key in values:
+            faults.append(f"{written}: {key} is set twice, under two of its names")
+        values[key] = value
+    return values, faults
+
+
+def _parse(assignment: str) -> tuple[str, object]:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError("--set", [f"{assignment!r} is not key=value, such as epochs=3"])
+    try:
+        return key.strip(), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError("--set", [f"{assignment!r}: {error}"]) from error
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, [*TrainConfig.model_fields, *ALIASES], n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key}: unknown key{hint}"
+
+
+def _describe(item: Any) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{path}: {message} (found {item['input']!r})"
+
+
+def _where(path: Path | None) -> str:
+    return f"The configuration in {path} has faults" if path else "The options have faults"

@@ -1,0 +1,79 @@
+"""How well a model predicts the answers: negative log-likelihood of the trained tokens alone."""
+
+import math
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from data.chat import Rendered
+
+from .rows import Batch, collate, pack
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLoss:
+    """Summed loss and trained tokens of each row."""
+
+    sums: tuple[float, ...]  # [nats]
+    counts: tuple[int, ...]  # [tokens]
+
+    @property
+    def per_token(self) -> float:
+        """Mean negative log-likelihood of an answer's token, in nats."""
+        return sum(self.sums) / sum(self.counts)
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(min(self.per_token, 50.0))
+
+
+def token_losses(model: Any, batch: Batch) -> Any:
+    """The loss of every trained token, shape [trained], in float32 and with its gradient.
+
+    Logits are computed only where a token is trained.
+    """
+    import torch
+
+    logits = model(
+        input_ids=batch.input_ids,
+        position_ids=batch.position_ids,
+        logits_to_keep=batch.predicting,
+        use_cache=False,
+    ).logits[0]
+    return torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
+
+
+def answer_loss(model: Any, rows: Sequence[Rendered], max_tokens: int, device: str) -> AnswerLoss:
+    """Evaluate `rows` in packed batches of at most `max_tokens`, without dropout."""
+    import torch
+
+    sums: list[float] = []
+    counts: list[int] = []
+    with torch.no_grad(), without_dropout(model):
+        for group in pack(rows, max_tokens):
+            batch = collate(group).to(device)
+            totals = torch.zeros(len(group), device=device)
+            totals.index_add_(0, batch.row_of, token_losses(model, batch))
+            sums += totals.tolist()
+            counts += [row.num_trained for row in group]
+    return AnswerLoss(tuple(sums), tuple(counts))
+
+
+@contextmanager
+def without_dropout(model: Any) -> Generator[None]:
+    """Switch dropout off, and nothing else.
+
+    `model.eval()` would do more: on a CPU with AVX512_BF16, bitsandbytes repacks the 4-bit
+    weights of a model in evaluation mode, and back again for the next training step.
+    """
+    import torch
+
+    dropouts = [m for m in model.modules() if isinstance(m, torch.nn.Dropout) and m.training]
+    for module in dropouts:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module in dropouts:
+            module.train()

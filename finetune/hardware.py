@@ -1,0 +1,74 @@
+"""What this machine has, and which number formats that makes fast."""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Precision = Literal["fp32", "bf16", "nf4"]
+
+# What the arithmetic here profits from; the rest of a CPU's flags says nothing to a user.
+TELLING_FEATURES = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    cpu: str
+    num_cores: int
+    features: tuple[str, ...]
+    memory_bytes: int
+    gpu: str | None
+    gpu_memory_bytes: int
+
+
+def describe_machine() -> Machine:
+    import psutil
+    import torch
+
+    gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
+    return Machine(
+        cpu=_cpu_name(),
+        num_cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+        features=cpu_features(),
+        memory_bytes=psutil.virtual_memory().total,
+        gpu=gpu.name if gpu else None,
+        gpu_memory_bytes=gpu.total_memory if gpu else 0,
+    )
+
+
+def cpu_features() -> tuple[str, ...]:
+    """The CPU's features that matter to speed here, by torch's names."""
+    import torch
+
+    present = torch.cpu.get_capabilities()
+    return tuple(name for name in TELLING_FEATURES if present.get(name))
+
+
+def pick_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_precision(device: str) -> Literal["fp32", "bf16"]:
+    """What to compute in while training.
+
+    A CPU without native bfloat16 runs it many times slower than float32 (pytorch#146508).
+    """
+    if device == "cuda" or {"avx512_bf16", "amx_bf16"} & set(cpu_features()):
+        return "bf16"
+    return "fp32"
+
+
+def serving_precision(device: str) -> Literal["fp32", "bf16"]:
+    """What the torch engine holds the base in unless told otherwise."""
+    return "bf16" if device == "cuda" else "fp32"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,341 @@
+"""One fine-tuning job from end to end: data, base, training, comparison, adapter folder."""
+
+import gc
+import hashlib
+import importlib.metadata
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data import Conversation, read_conversations, split_conversations
+from data.chat import ChatRenderer, Rendered
+
+from .adapter import check_name, new_version, newest_version, promoted_version, version_folder
+from .base import Base, find_base, load_model
+from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary, read_card
+from .checkpoint import load_checkpoint
+from .config import TrainConfig
+from .errors import AdapterInvalid, BaseMismatch, ConfigError
+from .evaluate import answer_loss
+from .hardware import pick_device, serving_precision
+from .lora import read_lora
+from .peft_model import add_adapter, load_adapter, save_adapter
+from .plan import Plan, make_plan
+from .report import Comparison, Report
+from .rows import build_rows, with_system
+from .run import Run, RunState
+from .samples import Sample, generate_samples
+from .train import Observer, StepMetrics, Trainer
+
+logger = logging.getLogger(__name__)
+
+RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a finished job leaves."""
+
+    name: str
+    version: str
+    folder: Path
+    run: Path
+    precision: str  # of the comparison: what serving uses
+    base_loss: float  # held-out, per answer token, in nats
+    adapter_loss: float
+    training_loss: float  # the same rows at training precision
+    verdict: str
+
+    @property
+    def gain(self) -> float:
+        return 1 - self.adapter_loss / self.base_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The rows to train on and those held out, with where they came from."""
+
+    rows: list[Rendered]
+    held_out: list[Rendered]
+    held_out_conversations: list[Conversation]
+    summary: DataSummary
+
+
+class Job:
+    """Owns the steps of one run; `execute` goes through them in order."""
+
+    def __init__(self, config: TrainConfig, home: Path, observer: Observer) -> None:
+        if config.data is None:
+            raise ConfigError("The options have faults", ["data: say which file to train on"])
+        self.data_path = config.data
+        self.home = home
+        self.adapters = home / "adapters"
+        self.observer = observer
+        self.device = pick_device()
+        self.name = config.name or config.data.stem
+        self.config = config
+
+    def execute(self, *, resume: bool = False) -> Result:
+        """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
+        self.observer.on_stage(f"Reading {self.data_path}")
+        conversations = read_conversations(self.data_path)
+        base = find_base(self.config.base, self.home)
+        check_name(self.name, base.id)
+        parent = self._parent(base)
+        renderer = ChatRenderer(base.tokenizer)
+        dataset = self._prepare(conversations, renderer)
+        plan = make_plan(
+            self.config, [len(row.token_ids) for row in dataset.rows], base.config["hidden_size"]
+        )
+        run = self._open_run(dataset.summary, resume=resume)
+        self.observer.on_stage(_describe(plan, dataset, base))
+        trainer = self._train(base, plan, dataset, run, parent, resume=resume)
+        return self._finish(base, renderer, dataset, run, trainer)
+
+    def _parent(self, base: Base) -> Path | None:
+        """The adapter to go on from. Raises BaseMismatch where it is another base's."""
+        if self.config.from_adapter is None:
+            return None
+        name, _, version = self.config.from_adapter.partition("@")
+        chosen = version or promoted_version(self.adapters, name)
+        folder = version_folder(self.adapters, name, chosen) if chosen else None
+        if folder is None or not folder.is_dir():
+            raise AdapterInvalid(
+                f"There is no adapter {self.config.from_adapter!r} under {self.adapters} to "
+                "continue from. `lora-chat adapters list` shows what there is."
+            )
+        read_lora(folder)
+        card = read_card(folder)
+        if card and (found := card.base.fingerprint.differences(base.fingerprint)):
+            raise BaseMismatch(
+                f"The adapter {self.config.from_adapter!r} was trained on {card.base.id!r}, not on "
+                f"{base.id!r}: {'; '.join(found)}. Continue with --base {card.base.id}."
+            )
+        return folder
+
+    def _prepare(self, conversations: Sequence[Conversation], renderer: ChatRenderer) -> Dataset:
+        if len(conversations) < 2:
+            raise ConfigError(
+                str(self.data_path),
+                ["one conversation is too few to train on and to test on; give at least two"],
+            )
+        digest = _data_sha256(conversations)
+        train, held_out = split_conversations(
+            with_system(conversations, self.config.system),
+            self.config.seed,
+            fraction=self.config.holdout,
+        )
+        if not held_out:
+            raise ConfigError(
+                str(self.data_path),
+                ["all conversations are duplicates of each other; give different ones"],
+            )
+        rows, num_shortened = build_rows(train, renderer, self.config.max_tokens)
+        held_out_rows, more_shortened = build_rows(held_out, renderer, self.config.max_tokens)
+        if num_shortened + more_shortened:
+            logger.warning(
+                "%d conversations were longer than %d tokens and lost their oldest turns",
+                num_shortened + more_shortened,
+                self.config.max_tokens,
+            )
+        summary = DataSummary(
+            source=self.data_path.name,
+            sha256=digest,
+            num_conversations=len(conversations),
+            num_trained=len(train),
+            num_held_out=len(held_out),
+            num_shortened=num_shortened + more_shortened,
+        )
+        return Dataset(rows, held_out_rows, held_out, summary)
+
+    def _open_run(self, summary: DataSummary, *, resume: bool) -> Run:
+        state = RunState(name=self.name, data_sha256=summary.sha256)
+        begin = Run.resume if resume else Run.start
+        return begin(self.config, state, self.home / "runs")
+
+    def _train(
+        self,
+        base: Base,
+        plan: Plan,
+        dataset: Dataset,
+        run: Run,
+        parent: Path | None,
+        *,
+        resume: bool,
+    ) -> Trainer:
+        precision = "nf4" if self.config.quantize == "nf4" else serving_precision(self.device)
+        self.observer.on_stage(f"Loading {base.id} in {precision} on {self.device}")
+        model = load_model(base, precision, self.device)
+        checkpointing = self.config.gradient_checkpointing
+        if checkpointing if checkpointing is not None else self.device == "cuda":
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        if parent is None:
+            model = add_adapter(model, self.config, plan.dropout)
+        else:
+            model = load_adapter(model, parent, trainable=True)
+        trainer = Trainer(
+            model, plan, self.config, run.folder, self.device, _Logging(self.observer, run)
+        )
+        if resume:
+            trainer.restore(*load_checkpoint(run.folder))
+            run.forget_after(trainer.progress.step)
+        self.observer.on_stage("Training")
+        trainer.train(dataset.rows, dataset.held_out)
+        trainer.restore_best()
+        return trainer
+
+    def _finish(
+        self, base: Base, renderer: ChatRenderer, dataset: Dataset, run: Run, trainer: Trainer
+    ) -> Result:
+        training_loss = trainer.progress.best_loss
+        assert training_loss is not None, "every plan evaluates after its last step"
+        with new_version(self.adapters, self.name, promoted=self.config.promote) as folder:
+            save_adapter(trainer.model, folder, base.id)
+            self._release(trainer)
+            report = self._compare(base, renderer, dataset, run, folder, training_loss)
+            report.write(folder / "report.html")
+            (folder / TEMPLATE_FILE).write_text(renderer.template, encoding="utf-8")
+            self._card(base, renderer, dataset, report).write(folder)
+            (folder / "README.md").write_text(_model_card(report, self.name), encoding="utf-8")
+        version = newest_version(self.adapters, self.name)
+        run.finish(f"{self.name}@{version}")
+        return Result(
+            name=self.name,
+            version=version,
+            folder=version_folder(self.adapters, self.name, version),
+            run=run.folder,
+            precision=report.precision,
+            base_loss=report.comparison.base.per_token,
+            adapter_loss=report.comparison.adapter.per_token,
+            training_loss=training_loss,
+            verdict=report.verdict,
+        )
+
+    def _compare(
+        self,
+        base: Base,
+        renderer: ChatRenderer,
+        dataset: Dataset,
+        run: Run,
+        adapter: Path,
+        training_loss: float,
+    ) -> Report:
+        """Measure base and adapter on the held-out rows at serving precision."""
+        precision = serving_precision(self.device)
+        self.observer.on_stage(f"Comparing base and adapter on held-out rows in {precision}")
+        model = load_adapter(load_model(base, precision, self.device), adapter)
+        model.eval()
+        comparison = self._measure(model, dataset.held_out)
+        samples: list[Sample] = []
+        if self.config.report_samples:
+            self.observer.on_stage("Writing sample answers for the report")
+            asked = dataset.held_out_conversations[: self.config.report_samples]
+            samples = generate_samples(
+                model, base.tokenizer, renderer, asked, self.config.report_tokens, self.device
+            )
+        return Report(
+            name=self.name,
+            base_id=base.id,
+            precision=precision,
+            comparison=comparison,
+            training_loss=training_loss,
+            num_trained=dataset.summary.num_trained,
+            num_held_out=dataset.summary.num_held_out,
+            steps=run.metrics(),
+            samples=samples,
+            disclaimer=self.config.disclaimer,
+        )
+
+    def _measure(self, model: Any, held_out: Sequence[Rendered]) -> Comparison:
+        budget = self.config.micro_batch_tokens
+        with model.disable_adapter():
+            base = answer_loss(model, held_out, budget, self.device)
+        return Comparison(base, answer_loss(model, held_out, budget, self.device))
+
+    def _release(self, trainer: Trainer) -> None:
+        """Free the training model before the serving one is loaded."""
+        import torch
+
+        del trainer.model, trainer.optimizer, trainer.parameters
+        gc.collect()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _card(
+        self, base: Base, renderer: ChatRenderer, dataset: Dataset, report: Report
+    ) -> AdapterCard:
+        return AdapterCard(
+            name=self.name,
+            base=BaseIdentity(id=base.id, fingerprint=base.fingerprint),
+            chat_template_sha256=renderer.sha256,
+            preamble=renderer.preamble,
+            system=self.config.system,
+            sampling=self.config.sampling,
+            disclaimer=self.config.disclaimer,
+            data=dataset.summary,
+            config=self.config.model_dump(mode="json", exclude={"data", "output_dir"}),
+            metrics={
+                "held_out_loss_base": report.comparison.base.per_token,
+                "held_out_loss_adapter": report.comparison.adapter.per_token,
+                "held_out_loss_training_precision": report.training_loss,
+                "num_steps": len(report.steps),
+            },
+            versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+            created=datetime.now(UTC),
+        )
+
+
+class _Logging:
+    """An observer that also writes each step to the run's metrics."""
+
+    def __init__(self, observer: Observer, run: Run) -> None:
+        self._observer = observer
+        self._run = run
+
+    def on_stage(self, text: str) -> None:
+        self._observer.on_stage(text)
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        self._run.log(metrics)
+        self._observer.on_step(metrics)
+
+    def should_stop(self) -> bool:
+        return self._observer.should_stop()
+
+
+def _data_sha256(conversations: Sequence[Conversation]) -> str:
+    """Of the conversations themselves, whatever file and format they came in."""
+    digest = hashlib.sha256()
+    for conversation in conversations:
+        messages = [asdict(message) for message in conversation.messages]
+        digest.update(json.dumps(messages, ensure_ascii=False, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _describe(plan: Plan, dataset: Dataset, base: Base) -> str:
+    return (
+        f"{dataset.summary.num_trained} conversations to train on, {dataset.summary.num_held_out} "
+        f"held out; {plan.num_steps} steps of {plan.batch_size} on {base.id}, "
+        f"{plan.num_tokens:,} tokens, learning rate {plan.learning_rate:.1e}"
+    )
+
+
+def _model_card(report: Report, name: str) -> str:
+    disclaimer = f"\n> {report.disclaimer}\n" if report.disclaimer else ""
+    return f"""---
+library_name: peft
+base_model: {report.base_id}
+tags: [lora, lora-chat]
+---
+# {name}
+{disclaimer}
+A LoRA adapter for {report.base_id}, made by lora-chat from {report.num_trained} conversations.
+
+{report.verdict}
+
+Serve it with `lora-chat serve` and ask for the model `{name}`.
+"""

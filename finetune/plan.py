@@ -1,0 +1,96 @@
+"""What a run will do, decided before it starts: rates, epochs, and every step's rows.
+
+The order of the rows is a function of the seed alone, so an interrupted run can go on where it
+stopped.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .config import TrainConfig
+
+# Epochs by number of training conversations, up to and including. Small sets overfit with more,
+# underfit with fewer.
+EPOCHS = ((50, 10), (200, 6), (500, 4), (1000, 3))
+BATCH_SIZES = ((199, 4), (999, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The resolved run."""
+
+    learning_rate: float  # peak
+    dropout: float
+    epochs: int
+    batch_size: int  # [conversations] per optimizer step
+    warmup_steps: int
+    windows: tuple[tuple[int, ...], ...]  # the rows of every optimizer step
+    eval_steps: frozenset[int]  # evaluate after these steps, counted from 1
+    num_tokens: int  # over all steps
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.windows)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Linear warm-up, then cosine to 0; steps count from 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        rest = max(1, self.num_steps - self.warmup_steps)
+        return (
+            self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - self.warmup_steps) / rest))
+        )
+
+
+def make_plan(config: TrainConfig, row_tokens: Sequence[int], hidden_size: int) -> Plan:
+    """Fill in what the config leaves open. `row_tokens` are the training rows' lengths."""
+    num_rows = len(row_tokens)
+    epochs = config.epochs or _by_size(EPOCHS, num_rows, 2)
+    batch_size = config.batch_size or _by_size(BATCH_SIZES, num_rows, 16)
+    windows = _windows(config.seed, epochs, batch_size, row_tokens, config.max_training_tokens)
+    per_epoch = math.ceil(num_rows / batch_size)
+    every = max(1, round(per_epoch / config.evals_per_epoch))
+    evals = {*range(every, len(windows), every), len(windows)}
+    dropout = config.dropout if config.dropout is not None else 0.1 if num_rows < 300 else 0.05
+    return Plan(
+        learning_rate=config.learning_rate or default_learning_rate(hidden_size),
+        dropout=dropout,
+        epochs=epochs,
+        batch_size=batch_size,
+        warmup_steps=min(len(windows), max(3, round(config.warmup_ratio * len(windows)))),
+        windows=tuple(windows),
+        eval_steps=frozenset(evals),
+        num_tokens=sum(row_tokens[row] for window in windows for row in window),
+    )
+
+
+def default_learning_rate(hidden_size: int) -> float:
+    """LoRA's rate by the model's width: 5e-4·(2000/hidden)^0.781, within [1e-4, 1e-3].
+
+    The exponent is tinker-cookbook's for LLaMA models (hyperparam_utils).
+    """
+    return min(1e-3, max(1e-4, 5e-4 * (2000 / hidden_size) ** 0.781))
+
+
+def _windows(
+    seed: int, epochs: int, batch_size: int, row_tokens: Sequence[int], max_tokens: int | None
+) -> list[tuple[int, ...]]:
+    """Each epoch's rows in an order of its own, cut before the token limit is passed."""
+    windows: list[tuple[int, ...]] = []
+    total = 0
+    for epoch in range(epochs):
+        order = list(range(len(row_tokens)))
+        random.Random(f"{seed}:{epoch}").shuffle(order)
+        for start in range(0, len(order), batch_size):
+            window = tuple(order[start : start + batch_size])
+            total += sum(row_tokens[row] for row in window)
+            if windows and max_tokens is not None and total > max_tokens:
+                return windows
+            windows.append(window)
+    return windows
+
+
+def _by_size(table: Sequence[tuple[int, int]], size: int, otherwise: int) -> int:
+    return next((value for limit, value in table if size <= limit), otherwise)

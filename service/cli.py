@@ -1,0 +1,224 @@
+"""The `lora-chat` command. Heavy imports stand inside the commands that need them."""
+
+import logging
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .home import VARIABLE, find_home
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A text file of questions and answers becomes a streaming assistant.",
+    epilog="Begin with: `lora-chat finetune data/samples/bike_workshop.txt --name bike`",
+)
+adapters_app = typer.Typer(
+    no_args_is_help=True, help="Look at the adapters. Example: `lora-chat adapters list`"
+)
+app.add_typer(adapters_app, name="adapters")
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help=f"Where adapters and runs live. [default: ${VARIABLE} or ~/.lora-chat]"),
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(help="Short name, folder, .gguf file or hub id. [default: smollm2-135m]"),
+]
+DEFAULT_BASE = "smollm2-135m"  # finetune.base has it, at the price of a slower --help
+
+
+def main() -> None:
+    """Run the command; expected errors are one paragraph on stderr and exit code 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # the command line's border
+        if not _is_expected(error):
+            logging.getLogger(__name__).exception("This is a bug in lora-chat")
+        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _is_expected(error: Exception) -> bool:
+    from data.errors import DataError
+    from finetune.errors import FinetuneError
+    from serving.errors import ServingError
+
+    from .errors import ServiceError
+
+    return isinstance(error, (DataError, FinetuneError, ServingError, ServiceError, OSError))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lora-chat {version('lora-chat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Set up logging: to stderr, so that stdout holds a command's answer alone."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpx2", "bitsandbytes", "transformers"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")
+
+
+@app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")
+def finetune(
+    data: Annotated[
+        Path | None, typer.Argument(help="A .txt, .md, .jsonl, .json, .csv file, or a folder.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The adapter's. [default: the file's]")] = None,
+    base: BaseOption = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file of options.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="Set any option: key=value. Repeatable.")
+    ] = None,
+    from_adapter: Annotated[
+        str | None, typer.Option("--from", help="Go on training this adapter.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    promote: Annotated[
+        bool | None, typer.Option(help="Let the bare name mean the new version.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(help="System prompt to train and serve with.")
+    ] = None,
+    disclaimer: Annotated[str | None, typer.Option(help="Goes into the adapter's card.")] = None,
+    home: Home = None,
+) -> None:
+    """Train an adapter on questions and answers, then compare it with the base."""
+    from finetune.config import load_config
+    from finetune.job import Job
+
+    from .progress import TerminalObserver
+
+    options = {
+        "data": data,
+        "name": name,
+        "base": base,
+        "from_adapter": from_adapter,
+        "promote": promote,
+        "system": system,
+        "disclaimer": disclaimer,
+    }
+    observer = TerminalObserver(Console(stderr=True))
+    job = Job(load_config(config, options, assignments or ()), find_home(home), observer)
+    with observer.watching():
+        result = job.execute(resume=resume)
+    typer.echo(result.verdict)
+    typer.echo(
+        f"Held-out answer loss at serving precision ({result.precision}): "
+        f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."
+    )
+    typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
+    typer.echo(f"Report: {result.folder / 'report.html'}")
+    typer.echo(f"Ask it: lora-chat chat {result.name}")
+
+
+@app.command(epilog="Example: `lora-chat serve --port 8000`")
+def serve(
+    base: BaseOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32 or bf16. [default: by the device]")
+    ] = None,
+    max_batch: Annotated[int, typer.Option(min=1, help="Requests computed together.")] = 16,
+    context: Annotated[
+        int | None,
+        typer.Option(min=16, help="Most tokens of prompt and answer. [default: the base's]"),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option(help="Listen beyond this machine although no key is asked for.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Serve the base and every adapter on an OpenAI-compatible API."""
+    from . import server
+    from .settings import ServiceSettings
+
+    if precision not in (None, "fp32", "bf16"):
+        raise typer.BadParameter("choose fp32 or bf16", param_hint="--precision")
+    if host not in server.LOOPBACK and not insecure:
+        raise typer.BadParameter(
+            f"anybody who reaches {host} could use this server, which asks for no key; "
+            "add --insecure to allow that",
+            param_hint="--host",
+        )
+    listener = server.listen(host, port)
+    options = server.ServeOptions(
+        base or DEFAULT_BASE, find_home(home), precision, max_batch, context
+    )
+    settings = ServiceSettings(host=host, port=listener.getsockname()[1])
+    server.serve(server.build_server(options, settings), listener)
+
+
+@app.command(epilog="Example: `lora-chat chat bike`")
+def chat(
+    model: Annotated[
+        str | None, typer.Argument(help="An adapter, a version or a blend. [default: the base]")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A running server. [default: start one for this chat]")
+    ] = None,
+    base: BaseOption = None,
+    home: Home = None,
+) -> None:
+    """Talk to a model in the terminal; /model NAME switches, /help lists the commands."""
+    from .terminal import chat as talk
+
+    if url is not None:
+        talk(url, model)
+        return
+    from .server import ServeOptions, serving_in_background
+
+    with serving_in_background(ServeOptions(base or DEFAULT_BASE, find_home(home))) as started:
+        talk(started, model)
+
+
+@adapters_app.command("list", epilog="Example: `lora-chat adapters list`")
+def list_adapters(home: Home = None) -> None:
+    """List the adapters with their versions."""
+    from .inspect import print_adapters
+
+    print_adapters(find_home(home), Console())
+
+
+@adapters_app.command("show", epilog="Example: `lora-chat adapters show bike`")
+def show_adapter(
+    name: Annotated[str, typer.Argument(help="A name, or name@version.")], home: Home = None
+) -> None:
+    """Show what one adapter was made from and how good it is."""
+    from .inspect import print_adapter
+
+    print_adapter(name, find_home(home), Console())
+
+
+@app.command(epilog="Example: `lora-chat doctor`")
+def doctor(home: Home = None) -> None:
+    """Say what this machine has and what that means."""
+    from .doctor import examine
+
+    examine(find_home(home), Console())
+
+
+if __name__ == "__main__":
+    main()

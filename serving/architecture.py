@@ -1,0 +1,82 @@
+"""The shape of a decoder of the LLaMA family, read from a Hugging Face folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import EngineUnsupported
+
+SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
+ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Sizes; the families' biases and norms are seen in the weights themselves."""
+
+    config: Any  # transformers' own
+    num_layers: int
+    hidden_size: int
+    intermediate_size: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    vocab_size: int
+    norm_eps: float
+    context_length: int  # [tokens]
+    tied_embeddings: bool
+
+    @property
+    def projections(self) -> dict[str, tuple[int, int]]:
+        """Each linear layer's name with its (out, in) features."""
+        queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
+        hidden, inner = self.hidden_size, self.intermediate_size
+        return {
+            "self_attn.q_proj": (queries, hidden),
+            "self_attn.k_proj": (keys, hidden),
+            "self_attn.v_proj": (keys, hidden),
+            "self_attn.o_proj": (hidden, queries),
+            "mlp.gate_proj": (inner, hidden),
+            "mlp.up_proj": (inner, hidden),
+            "mlp.down_proj": (hidden, inner),
+        }
+
+
+def read_architecture(folder: Path) -> Architecture:
+    """Raises EngineUnsupported for a base that this decoder would compute wrongly."""
+    from transformers import AutoConfig
+
+    config: Any = AutoConfig.from_pretrained(folder)
+    if problem := _problem(config):
+        raise EngineUnsupported(
+            f"The torch engine does not run this base: {problem}. It runs "
+            f"{', '.join(SUPPORTED)} models with full attention and the activation SiLU."
+        )
+    return Architecture(
+        config=config,
+        num_layers=config.num_hidden_layers,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_heads=config.num_attention_heads,
+        num_kv_heads=config.num_key_value_heads,
+        head_dim=getattr(config, "head_dim", None)
+        or config.hidden_size // config.num_attention_heads,
+        vocab_size=config.vocab_size,
+        norm_eps=config.rms_norm_eps,
+        context_length=config.max_position_embeddings,
+        tied_embeddings=config.tie_word_embeddings,
+    )
+
+
+def _problem(config: Any) -> str | None:
+    if config.model_type not in SUPPORTED:
+        return f"its architecture is {config.model_type!r}"
+    rope = (config.rope_parameters or {}).get("rope_type", "default")
+    if rope not in ROPE_TYPES:
+        return f"its RoPE scaling is {rope!r}"
+    if config.hidden_act != "silu":
+        return f"its activation is {config.hidden_act!r}"
+    window = getattr(config, "sliding_window", None)
+    if window is not None and window < config.max_position_embeddings:
+        return f"it attends within a sliding window of {window} tokens"
+    return None

@@ -1,0 +1,103 @@
+"""An adapter's weights in memory, checked against the base they are to be added to."""
+
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import AdapterInvalid
+from finetune.lora import WEIGHTS_FILE, LoraSettings, read_lora
+
+from .architecture import Architecture
+from .engine import LoadReport
+from .errors import AdapterRefused
+
+KEY = re.compile(
+    r"base_model\.model\.(?P<module>model\.layers\.(?P<layer>\d+)\.(?P<projection>.+))"
+    r"\.lora_(?P<side>[AB])\.weight"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoraWeights:
+    """`pairs[layer, projection]` is (A [rank, in], B [out, rank]); B carries alpha/rank."""
+
+    pairs: dict[tuple[int, str], tuple[Any, Any]]
+    rank: int  # the largest of all modules
+    report: LoadReport
+
+
+def load_lora(folder: Path, architecture: Architecture, dtype: Any, device: str) -> LoraWeights:
+    """Raises AdapterRefused where a tensor is missing, foreign or of another shape."""
+    try:
+        settings = read_lora(folder)
+        tensors = _read(folder / WEIGHTS_FILE)
+    except AdapterInvalid as error:
+        raise AdapterRefused(str(error)) from error
+    sides, unmatched = _sort(tensors, architecture)
+    if unmatched or not sides:
+        listed = ", ".join(unmatched[:4]) or "nothing"
+        raise AdapterRefused(
+            f"The adapter in {folder} does not fit this base: it holds {listed}"
+            f"{' …' if len(unmatched) > 4 else ''}, which the base has no place for."
+        )
+    pairs = {
+        place: _pair(place, pair, settings, architecture, folder) for place, pair in sides.items()
+    }
+    placed = {place: (a.to(device, dtype), b.to(device, dtype)) for place, (a, b) in pairs.items()}
+    return LoraWeights(
+        pairs=placed,
+        rank=max(a.shape[0] for a, _ in placed.values()),
+        report=LoadReport(
+            matched=tuple(f"layers.{layer}.{projection}" for layer, projection in placed),
+            num_bytes=sum(t.numel() * t.element_size() for pair in placed.values() for t in pair),
+        ),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise AdapterRefused(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _sort(
+    tensors: dict[str, Any], architecture: Architecture
+) -> tuple[dict[tuple[int, str], dict[str, Any]], list[str]]:
+    sides: dict[tuple[int, str], dict[str, Any]] = {}
+    unmatched: list[str] = []
+    places = set(itertools.product(range(architecture.num_layers), architecture.projections))
+    for key, tensor in tensors.items():
+        match = KEY.fullmatch(key)
+        place = (int(match["layer"]), match["projection"]) if match else None
+        if match and place in places:
+            sides.setdefault(place, {})[match["side"]] = tensor
+        else:
+            unmatched.append(key)
+    return sides, unmatched
+
+
+def _pair(
+    place: tuple[int, str],
+    sides: dict[str, Any],
+    settings: LoraSettings,
+    architecture: Architecture,
+    folder: Path,
+) -> tuple[Any, Any]:
+    layer, projection = place
+    out_features, in_features = architecture.projections[projection]
+    a, b = sides.get("A"), sides.get("B")
+    rank = a.shape[0] if a is not None else None
+    if a is None or b is None or a.shape != (rank, in_features) or b.shape != (out_features, rank):
+        shapes = {side: tuple(tensor.shape) for side, tensor in sides.items()}
+        raise AdapterRefused(
+            f"The adapter in {folder} does not fit this base: at layer {layer} {projection} it "
+            f"has {shapes}, where A [rank, {in_features}] and B [{out_features}, rank] belong."
+        )
+    scale = settings.scale(f"model.layers.{layer}.{projection}", a.shape[0])
+    return a.float(), b.float() * scale

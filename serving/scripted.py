@@ -1,0 +1,98 @@
+"""An engine that recites: for tests and demos of the service, without a model."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+from .engine import AdapterRef, Delta, EngineStats, LoadReport, Request
+from .errors import EngineFailed, PromptTooLong
+
+Names = tuple[str, ...]
+Answers = Callable[[Names], str] | Mapping[Names, str]
+PIECE = 3  # [characters] of a token
+
+
+class ScriptedEngine:
+    """Answers by the names of a request's adapters; `()` names the base.
+
+    Records every request, every cancellation and every adapter it was told to hold.
+    """
+
+    def __init__(
+        self,
+        answers: Answers | None = None,
+        *,
+        default: str = "I am the base model.",
+        delay: float = 0.0,  # [seconds] before each token
+        failure: Exception | None = None,
+        fail_at: int = 0,  # the index of the token in whose place `failure` is raised
+        context_length: int = 2048,
+    ) -> None:
+        self._answers = {} if answers is None else answers
+        self._default = default
+        self._delay = delay
+        self._failure = failure
+        self._fail_at = fail_at
+        self._context_length = context_length
+        self.is_started = False
+        self.requests: list[Request] = []
+        self.cancelled: list[Request] = []
+        self.running: dict[str, Request] = {}
+        self.adapters: dict[str, AdapterRef] = {}  # by sha256
+
+    @property
+    def context_length(self) -> int:
+        return self._context_length
+
+    async def start(self) -> None:
+        self.is_started = True
+
+    async def stop(self) -> None:
+        self.is_started = False
+
+    async def load(self, adapter: AdapterRef) -> LoadReport:
+        self.adapters[adapter.sha256] = adapter
+        return LoadReport(matched=(), num_bytes=0)
+
+    async def unload(self, adapter: AdapterRef) -> None:
+        self.adapters.pop(adapter.sha256, None)
+
+    def stats(self) -> EngineStats:
+        return EngineStats(num_running=len(self.running), num_resident_adapters=len(self.adapters))
+
+    async def submit(self, request: Request) -> AsyncGenerator[Delta]:
+        self.requests.append(request)
+        self.running[request.id] = request
+        try:
+            self._check_length(request)
+            for index, delta in enumerate(self._script(request)):
+                await asyncio.sleep(self._delay)
+                self._check_step(index)
+                yield delta
+        except (GeneratorExit, asyncio.CancelledError):
+            self.cancelled.append(request)
+            raise
+        finally:
+            del self.running[request.id]
+
+    def _script(self, request: Request) -> list[Delta]:
+        text = self._answer(tuple(ref.name for ref, _ in request.blend))
+        pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+        shown = pieces[: request.sampling.max_tokens]
+        deltas = [Delta((index,), piece) for index, piece in enumerate(shown)]
+        return [*deltas, Delta(finish_reason="length" if len(shown) < len(pieces) else "stop")]
+
+    def _answer(self, names: Names) -> str:
+        if callable(self._answers):
+            return self._answers(names)
+        return self._answers.get(names, self._default)
+
+    def _check_length(self, request: Request) -> None:
+        prompt, answer = len(request.prompt_ids), request.sampling.max_tokens
+        if prompt + answer > self._context_length:
+            raise PromptTooLong(prompt, answer, self._context_length)
+
+    def _check_step(self, index: int) -> None:
+        if not self.is_started:
+            raise EngineFailed("The engine has stopped.")
+        if self._failure is not None and index == self._fail_at:
+            raise self._failure

@@ -1,0 +1,147 @@
+"""Tiny random models, made on the spot: real architectures, real files, no download."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# Llama-2's form: the system message lives inside the first user turn, a BOS before every one.
+LLAMA2 = (
+    "{% if messages[0]['role'] == 'system' %}{% set system = '<<SYS>>\n' + messages[0]['content']"
+    " + '\n<</SYS>>\n\n' %}{% set turns = messages[1:] %}{% else %}{% set system = '' %}"
+    "{% set turns = messages %}{% endif %}{% for m in turns %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Roles must alternate') }}{% endif %}"
+    "{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + (system if loop.first else '')"
+    " + m['content'] + ' [/INST]' }}{% else %}{{ ' ' + m['content'] + ' ' + eos_token }}"
+    "{% endif %}{% endfor %}"
+)
+CORPUS = [
+    "患者：我最近失眠多梦。医生：这多属心脾两虚。",
+    "Right then. Check the chain, then ride safe.",
+]
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "llama3": {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 10000.0,
+            "factor": 4.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 32,
+        }
+    },
+    "mistral": {"sliding_window": None},
+    "qwen2": {},
+    "qwen3": {"head_dim": 32},
+}
+
+MakeBase = Callable[..., Path]
+MakeAdapter = Callable[..., Path]
+
+
+def build_tokenizer(template: str = CHATML) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    end = "</s>" if template == LLAMA2 else "<|im_end|>"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token=end,
+        additional_special_tokens=special,
+        chat_template=template,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_base(tmp_path_factory: pytest.TempPathFactory) -> MakeBase:
+    """Make a tiny random base of a family; the same arguments give the same folder."""
+    made: dict[tuple[Any, ...], Path] = {}
+
+    def make(family: str = "llama", template: str = CHATML, *, tied: bool = False, seed: int = 0):
+        key = (family, template, tied, seed)
+        if key not in made:
+            made[key] = _write_base(
+                tmp_path_factory.mktemp("base") / f"tiny-{family}", family, template, tied, seed
+            )
+        return made[key]
+
+    return make
+
+
+def _write_base(folder: Path, family: str, template: str, tied: bool, seed: int) -> Path:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    tokenizer = build_tokenizer(template)
+    model_type = "llama" if family == "llama3" else family
+    config = AutoConfig.for_model(
+        model_type,
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.2,
+        tie_word_embeddings=tied,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        **FAMILIES[family],
+    )
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    for name, parameter in model.named_parameters():  # norms and biases are no ones and zeros
+        if "norm" in name or name.endswith("bias"):
+            torch.nn.init.normal_(parameter, mean=1.0 if "norm" in name else 0.0, std=0.2)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_adapter() -> MakeAdapter:
+    """Write a random adapter for a base as PEFT saves it."""
+
+    def make(base: Path, folder: Path, *, seed: int = 1, std: float = 0.1, **options: Any) -> Path:
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(base)
+        settings: dict[str, Any] = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+        peft_model = get_peft_model(
+            model, LoraConfig(task_type="CAUSAL_LM", **{**settings, **options})
+        )
+        torch.manual_seed(seed)
+        for name, parameter in peft_model.named_parameters():
+            if "lora_" in name:
+                torch.nn.init.normal_(parameter, std=std)
+        peft_model.save_pretrained(str(folder), save_embedding_layers=False)
+        config = json.loads((folder / "adapter_config.json").read_text())
+        config["base_model_name_or_path"] = base.name
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+        return folder
+
+    return make

@@ -1,0 +1,135 @@
+"""Files and folders."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import DataError, InvalidData, UnreadableFile, read_conversations
+from data.reader import READERS
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+GOOD = "问：头晕怎么办？\n答：先量血压。\n"
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", GOOD),
+        ("a.MD", GOOD),
+        ("a.jsonl", '{"question": "头晕怎么办？", "answer": "先量血压。"}'),
+        ("a.json", '[{"question": "头晕怎么办？", "answer": "先量血压。"}]'),
+        ("a.csv", "question,answer\n头晕怎么办？,先量血压。"),
+        ("a.tsv", "question\tanswer\n头晕怎么办？\t先量血压。"),
+    ],
+)
+def test_every_suffix_gives_the_same_conversation(tmp_path: Path, name: str, content: str):
+    [conversation] = read_conversations(write(tmp_path / name, content))
+    assert [each.content for each in conversation.messages] == ["头晕怎么办？", "先量血压。"]
+    assert conversation.source == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.txt")), ids=lambda path: path.name)
+def test_shipped_samples_are_read(sample: Path):
+    assert len(read_conversations(sample)) >= 10
+
+
+def test_folder_is_read_sorted_with_subfolders_and_without_hidden_files(tmp_path: Path):
+    for name in ("b.txt", "a/z.md", "c.txt"):
+        write(tmp_path / name, GOOD)
+    write(tmp_path / ".hidden.pdf", "x")
+    write(tmp_path / ".git" / "config", "x")
+    sources = [each.source for each in read_conversations(tmp_path)]
+    assert sources == [str(tmp_path / name) for name in ("a/z.md", "b.txt", "c.txt")]
+
+
+def test_unsupported_files_in_a_folder_are_all_listed(tmp_path: Path):
+    for name in ("a.txt", "b.pdf", "c/d.docx"):
+        write(tmp_path / name, GOOD)
+    with pytest.raises(UnreadableFile, match=r"b\.pdf, .*d\.docx; move them"):
+        read_conversations(tmp_path)
+
+
+def test_faults_of_all_files_are_raised_together(tmp_path: Path):
+    write(tmp_path / "a.txt", "Q: a\n")
+    write(tmp_path / "b.txt", GOOD)
+    write(tmp_path / "c.jsonl", '{"question": "a"}\n{"question": ""}')
+    (tmp_path / "d.txt").write_bytes(b"\x00\x01")
+    write(tmp_path / "e.txt", " \n")
+    with pytest.raises(InvalidData) as caught:
+        read_conversations(tmp_path)
+    seen = [(Path(fault.source).name, fault.line) for fault in caught.value.faults]
+    assert seen == [("a.txt", 1), ("c.jsonl", 1), ("c.jsonl", 2), ("d.txt", 1), ("e.txt", 1)]
+
+
+def test_missing_file_suggests_the_nearest_name(tmp_path: Path):
+    write(tmp_path / "questions.txt", GOOD)
+    with pytest.raises(UnreadableFile, match=r"did you mean .*questions\.txt\?"):
+        read_conversations(tmp_path / "question.txt")
+    with pytest.raises(UnreadableFile, match="look into the folder"):
+        read_conversations(tmp_path / "zzz")
+    with pytest.raises(UnreadableFile, match=r"folder .* does not exist either"):
+        read_conversations(tmp_path / "no" / "a.txt")
+
+
+@pytest.mark.parametrize("name", ["bad\0name.txt", "x" * 5000 + ".txt"])
+def test_impossible_path_is_unreadable(tmp_path: Path, name: str):
+    with pytest.raises(UnreadableFile):
+        read_conversations(tmp_path / name)
+
+
+def test_nothing_to_read_says_what_to_do(tmp_path: Path):
+    with pytest.raises(UnreadableFile, match=r"holds no files; put files .*\.txt"):
+        read_conversations(tmp_path)
+    with pytest.raises(UnreadableFile, match="is empty; write questions"):
+        read_conversations(write(tmp_path / "a.txt", "\ufeff \r\n"))
+    with pytest.raises(UnreadableFile, match=r"cannot read '\.pdf'; give it one of \.txt"):
+        read_conversations(write(tmp_path / "a.pdf", "x"))
+    with pytest.raises(UnreadableFile, match="a name without a suffix"):
+        read_conversations(write(tmp_path / "README", "x"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_file_without_read_permission_is_unreadable(tmp_path: Path):
+    path = write(tmp_path / "a.txt", GOOD)
+    path.chmod(0)
+    with pytest.raises(UnreadableFile, match="Permission denied"):
+        read_conversations(path)
+
+
+SEEDS = [
+    GOOD.encode(),
+    GOOD.encode("gb18030"),
+    GOOD.encode("utf-16"),
+    json.dumps([{"messages": [{"role": "user", "content": "a"}]}]).encode(),
+    b'question,answer\n"a",b\n',
+]
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn) -> bytes:
+    raw = draw(st.sampled_from(SEEDS))
+    begin, end = sorted(draw(st.tuples(*[st.integers(0, len(raw))] * 2)))
+    return raw[:begin] + draw(st.binary(max_size=8)) + raw[end:]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(sorted(READERS)), st.binary() | damaged_files())
+def test_no_bytes_raise_anything_but_data_errors(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, raw: bytes
+):
+    path = tmp_path_factory.getbasetemp() / f"fuzz{suffix}"
+    path.write_bytes(raw)
+    try:
+        assert read_conversations(path)
+    except DataError as error:
+        str(error).encode()  # fit to be printed

@@ -1,0 +1,165 @@
+"""A byte tokenizer, adapter folders, and the service on a scripted engine."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tokenizers
+import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from tokenizers import decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from data.chat import Tokenizer
+from finetune.card import (
+    TEMPLATE_FILE,
+    AdapterCard,
+    BaseIdentity,
+    DataSummary,
+    SamplingDefaults,
+)
+from finetune.fingerprint import Fingerprint
+from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from service.app import build_app
+from service.models import Models
+from service.settings import ServiceSettings
+from serving.engine import Engine
+from serving.scripted import ScriptedEngine
+from serving.store import AdapterStore
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+BASE = Fingerprint(shape={"hidden_size": 8}, vocabulary="bytes", norms=(1.0,))
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """One token a byte, and ChatML."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {character: index for index, character in enumerate(alphabet)}
+    inner = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    fast: Any = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>")
+    fast.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    fast.chat_template = CHATML
+    return fast
+
+
+@pytest.fixture
+def adapters(tmp_path: Path) -> Path:
+    return tmp_path / "adapters"
+
+
+@pytest.fixture
+def add_adapter(adapters: Path) -> Callable[..., Path]:
+    """Write one version of an adapter: its name, then any of the options."""
+
+    def add(
+        name: str,
+        version: str = "1",
+        *,
+        system: str | None = None,
+        sampling: SamplingDefaults | None = None,
+        template: str | None = None,
+    ) -> Path:
+        folder = adapters / name / version
+        folder.mkdir(parents=True)
+        config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+        (folder / CONFIG_FILE).write_text(json.dumps(config))
+        (folder / WEIGHTS_FILE).write_bytes(f"{name}@{version}".encode())
+        if template is not None:
+            (folder / TEMPLATE_FILE).write_text(template)
+        card = AdapterCard(
+            name=name,
+            base=BaseIdentity(id="base", fingerprint=BASE),
+            chat_template_sha256="",
+            system=system,
+            sampling=sampling or SamplingDefaults(),
+            data=DataSummary(
+                source="x.txt", sha256="", num_conversations=1, num_trained=1, num_held_out=0
+            ),
+            created=datetime(2025, 1, 1, tzinfo=UTC),
+        )
+        card.write(folder)
+        return folder
+
+    return add
+
+
+@pytest.fixture
+def models_here(tokenizer: Tokenizer, adapters: Path) -> Models:
+    return Models("base", tokenizer, AdapterStore(adapters, BASE))
+
+
+@pytest.fixture
+def build(models_here: Models) -> Callable[[Engine], FastAPI]:
+    return lambda engine: build_app(engine, models_here, ServiceSettings())
+
+
+@pytest.fixture
+def open_client(
+    build: Callable[[Engine], FastAPI],
+) -> Generator[Callable[[Engine], TestClient]]:
+    """A client of the application in this process; started and stopped with the test."""
+    with ExitStack() as stack:
+        yield lambda engine: stack.enter_context(
+            TestClient(build(engine), raise_server_exceptions=False)
+        )
+
+
+@pytest.fixture
+def ask(
+    open_client: Callable[[Engine], TestClient],
+) -> Callable[..., Any]:
+    """Send one chat request to a fresh engine; returns the response."""
+
+    def send(engine: Engine | None = None, **fields: Any) -> Any:
+        body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]} | fields
+        client = open_client(engine or ScriptedEngine())
+        return client.post("/v1/chat/completions", json=body)
+
+    return send
+
+
+@pytest.fixture
+def serve(build: Callable[[Engine], FastAPI]) -> Generator[Callable[[Engine], str]]:
+    """Serve an engine by uvicorn on a loopback port; returns the URL."""
+    with ExitStack() as stack:
+        yield lambda engine: stack.enter_context(_running(build(engine)))
+
+
+@contextmanager
+def _running(app: FastAPI) -> Generator[str]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def wait_until(happens: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[..., None]:
+    return wait_until

@@ -1,0 +1,204 @@
+"""What the engine is asked for each chat request."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.chat import ChatRenderer, Tokenizer
+from data.conversation import Message
+from finetune.card import SamplingDefaults
+from serving.engine import Sampling
+from serving.scripted import ScriptedEngine
+
+QUESTION = {"role": "user", "content": "Hi"}
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def prompt(tokenizer: Tokenizer) -> Callable[..., tuple[int, ...]]:
+    """The ids of a prompt, given as (role, text) pairs."""
+    renderer = ChatRenderer(tokenizer)
+    return lambda *turns: renderer.prompt_ids([Message(*turn) for turn in turns])
+
+
+def asked(ask: Ask, **fields: Any) -> Any:
+    """The engine request that a chat request becomes."""
+    engine = ScriptedEngine()
+    response = ask(engine, **fields)
+    assert response.status_code == 200, response.text
+    return engine.requests[0]
+
+
+def test_messages_are_rendered_by_the_template(ask: Ask, prompt: Any):
+    request = asked(
+        ask,
+        messages=[
+            {"role": "developer", "content": "Be kind."},
+            QUESTION,
+            {"role": "assistant", "content": "Hello.", "refusal": None, "tool_calls": []},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+            },
+        ],
+    )
+    assert request.prompt_ids == prompt(
+        ("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello."), ("user", "a\nb")
+    )
+    assert request.blend == ()
+
+
+def test_sampling_fields_reach_the_engine(ask: Ask):
+    fields: dict[str, Any] = {
+        "temperature": 0,
+        "top_p": 0.9,
+        "top_k": 7,
+        "min_p": 0.1,
+        "repetition_penalty": 1.1,
+        "presence_penalty": -1,
+        "frequency_penalty": 2,
+        "seed": 11,
+        "ignore_eos": True,
+    }
+    request = asked(ask, max_tokens=5, stop="END", **fields)
+    assert request.sampling == Sampling(max_tokens=5, stop=("END",), **fields)
+
+
+def test_null_fields_and_unknown_extras_are_as_good_as_absent(ask: Ask):
+    nothing = dict.fromkeys(("temperature", "stop", "seed", "n", "tools", "logit_bias", "lora"))
+    request = asked(ask, **nothing, user="me", metadata={"a": "b"}, store=True, made_up=[1])
+    assert request.sampling == Sampling(max_tokens=512)
+
+
+def test_features_that_are_named_but_not_used_are_accepted(ask: Ask):
+    asked(
+        ask,
+        n=1,
+        tools=[],
+        tool_choice="auto",
+        response_format={"type": "text"},
+        logprobs=False,
+        top_logprobs=0,
+        logit_bias={},
+        modalities=["text"],
+    )
+
+
+def test_max_completion_tokens_goes_before_max_tokens(ask: Ask):
+    assert asked(ask, max_tokens=5, max_completion_tokens=7).sampling.max_tokens == 7
+
+
+def test_default_length_is_what_the_context_leaves(ask: Ask, prompt: Any):
+    engine = ScriptedEngine(context_length=100)
+    assert ask(engine).status_code == 200
+    assert engine.requests[0].sampling.max_tokens == 100 - len(prompt(("user", "Hi")))
+
+
+def test_adapters_system_prompt_and_sampling_apply_where_the_request_is_silent(
+    ask: Ask, prompt: Any, add_adapter: Callable[..., Path]
+):
+    defaults = SamplingDefaults(temperature=0.2, top_k=3, max_tokens=9)
+    add_adapter("tcm", system="You know herbs.", sampling=defaults)
+    request = asked(ask, model="tcm", temperature=0.5)
+    assert request.prompt_ids == prompt(("system", "You know herbs."), ("user", "Hi"))
+    assert request.sampling == Sampling(max_tokens=9, temperature=0.5, top_k=3)
+    assert [(str(ref), scale) for ref, scale in request.blend] == [("tcm@1", 1.0)]
+
+
+def test_requests_own_system_prompt_replaces_the_adapters(
+    ask: Ask, prompt: Any, add_adapter: Callable[..., Path]
+):
+    add_adapter("tcm", system="You know herbs.")
+    request = asked(ask, model="tcm", messages=[{"role": "system", "content": ""}, QUESTION])
+    assert request.prompt_ids == prompt(("system", ""), ("user", "Hi"))
+
+
+def test_lora_field_blends_on_the_base(ask: Ask, add_adapter: Callable[..., Path]):
+    add_adapter("tcm")
+    add_adapter("style")
+    loras = [{"name": "tcm", "scale": 0.7}, {"id": "style@1", "scale": -1e-05}]
+    blend = asked(ask, lora=loras).blend
+    assert [(str(ref), scale) for ref, scale in blend] == [("tcm@1", 0.7), ("style@1", -1e-05)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": "1"}, "temperature"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"presence_penalty": -3}, "presence_penalty"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"stop": ["a"] * 5}, "stop"),
+        ({"stop": [""]}, "stop[0]"),
+        ({"seed": 2**63}, "seed"),
+        ({"stream": "yes"}, "stream"),
+        ({"model": None}, "model"),
+        ({"messages": []}, "messages"),
+        ({"messages": [QUESTION, {"role": "assistant", "content": "x"}]}, "messages"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+        ({"lora": [{"id": 0, "scale": 1.0}]}, "lora[0].id"),
+        ({"lora": [{"name": "a+b"}]}, "lora[0].name"),
+        ({"lora": [{"name": "a", "scale": 101}]}, "lora[0].scale"),
+        ({"lora": [{"name": "a"}], "model": "tcm"}, "lora"),
+    ],
+)
+def test_wrong_value_is_refused_by_its_path(ask: Ask, fields: dict[str, Any], param: str):
+    response = ask(**fields)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    assert param in error["message"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"n": 2},
+        {"tools": [{"type": "function"}]},
+        {"functions": [{"name": "f"}]},
+        {"tool_choice": "required"},
+        {"response_format": {"type": "json_object"}},
+        {"logprobs": True},
+        {"top_logprobs": 3},
+        {"logit_bias": {"5": 1}},
+        {"modalities": ["text", "audio"]},
+        {"audio": {"voice": "alloy"}},
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(ask: Ask, fields: dict[str, Any]):
+    response = ask(**fields)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    (name,) = fields
+    assert (error["param"], error["code"]) == (name, "unsupported_parameter")
+    assert error["message"].startswith(name)
+
+
+def test_image_part_is_refused_without_a_word_on_its_missing_text(ask: Ask):
+    part = {"type": "image_url", "image_url": {"url": "x"}}
+    error = ask(messages=[{"role": "user", "content": [part]}]).json()["error"]
+    assert error["param"] == "messages[0].content[0].type"
+    assert "image_url" in error["message"]
+    assert "text:" not in error["message"]
+
+
+def test_all_faults_are_reported_together(ask: Ask):
+    error = ask(temperature=9, top_p=9).json()["error"]
+    assert error["param"] == "temperature"
+    assert "top_p: " in error["message"]
+
+
+def test_stream_options_without_a_stream_are_refused(ask: Ask):
+    response = ask(stream_options={"include_usage": True})
+    assert response.status_code == 400
+    assert "stream_options" in response.json()["error"]["message"]
+
+
+def test_adapter_number_is_told_that_adapters_have_names(ask: Ask):
+    assert "adapters have names" in ask(lora=[{"id": 0}]).json()["error"]["message"]

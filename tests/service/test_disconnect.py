@@ -1,0 +1,64 @@
+"""A client that goes away stops the engine's work: a real server, a raw socket, closed."""
+
+import json
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from serving.engine import Engine
+from serving.scripted import ScriptedEngine
+
+LONG = "word " * 1_000
+NEVER = 600.0  # [seconds] before a token; longer than any test
+
+
+def send_request(url: str, *, stream: bool) -> socket.socket:
+    question = [{"role": "user", "content": "Hi"}]
+    fields = {"model": "base", "messages": question, "stream": stream, "max_tokens": 1_000}
+    body = json.dumps(fields)
+    address = urlsplit(url)
+    connection = socket.create_connection((address.hostname, address.port or 80))
+    connection.sendall(
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    return connection
+
+
+def assert_cancelled(engine: ScriptedEngine, wait_until: Callable[..., None]) -> None:
+    wait_until(lambda: engine.stats().num_running == 0)
+    assert engine.cancelled == engine.requests != []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_engine_stops_when_client_disconnects_before_the_first_token(
+    serve: Callable[[Engine], str], wait_until: Callable[..., None], stream: bool
+):
+    engine = ScriptedEngine(delay=NEVER)
+    with send_request(serve(engine), stream=stream):
+        wait_until(lambda: engine.stats().num_running == 1)
+    assert_cancelled(engine, wait_until)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_engine_stops_when_client_disconnects_in_the_middle(
+    serve: Callable[[Engine], str], wait_until: Callable[..., None], stream: bool
+):
+    engine = ScriptedEngine(default=LONG, delay=0.02)
+    with send_request(serve(engine), stream=stream) as connection:
+        wait_until(lambda: engine.num_tokens >= 3)
+        if stream:
+            assert b"text/event-stream" in connection.recv(4096)
+    assert_cancelled(engine, wait_until)
+    assert engine.num_tokens < 100
+
+
+def test_engine_stops_when_client_disconnects_without_having_read(
+    serve: Callable[[Engine], str], wait_until: Callable[..., None]
+):
+    engine = ScriptedEngine(default="x" * 100_000, piece=10_000, repeat=10**6)
+    with send_request(serve(engine), stream=True):
+        wait_until(lambda: engine.num_tokens >= 3)
+    assert_cancelled(engine, wait_until)

@@ -1,0 +1,137 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.engine import Engine
+from serving.errors import EngineBusy, EngineFailed
+from serving.scripted import ScriptedEngine
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def client(open_client: Callable[[Engine], TestClient]) -> TestClient:
+    return open_client(ScriptedEngine())
+
+
+def error_of(response: Any, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return error
+
+
+def test_unknown_model_is_404_and_never_the_bases_answer(ask: Ask):
+    error = error_of(ask(model="nobody"), 404)
+    assert error["type"] == "invalid_request_error"
+    assert (error["param"], error["code"]) == ("model", "model_not_found")
+
+
+def test_unreadable_blend_is_400(ask: Ask):
+    error = error_of(ask(model="a:1+"), 400)
+    assert error["param"] == "model"
+
+
+def test_damaged_adapter_is_refused(ask: Ask, add_adapter: Callable[..., Path]):
+    (add_adapter("tcm") / "adapter_config.json").write_text("{")
+    error = error_of(ask(model="tcm"), 400)
+    assert (error["param"], error["code"]) == ("model", "adapter_refused")
+
+
+def test_prompt_without_room_for_an_answer_is_400(ask: Ask):
+    error = error_of(ask(ScriptedEngine(context_length=10)), 400)
+    assert (error["param"], error["code"]) == ("messages", "context_length_exceeded")
+
+
+def test_conversation_that_the_template_refuses_is_400(ask: Ask, add_adapter: Callable[..., Path]):
+    add_adapter("tcm", template="{{ raise_exception('Only once!') }}")
+    error = error_of(ask(model="tcm"), 400)
+    assert error["param"] == "messages"
+    assert "Only once!" in error["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_busy_engine_is_429_with_retry_after(ask: Ask, stream: bool):
+    response = ask(ScriptedEngine(failure=EngineBusy("The queue is full.")), stream=stream)
+    assert error_of(response, 429)["type"] == "rate_limit_error"
+    assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_failed_engine_is_500_with_its_message(ask: Ask, stream: bool):
+    response = ask(ScriptedEngine(failure=EngineFailed("A step failed.")), stream=stream)
+    error = error_of(response, 500)
+    assert (error["type"], error["message"]) == ("server_error", "A step failed.")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_unexpected_error_is_500_and_tells_the_client_nothing(ask: Ask, stream: bool):
+    response = ask(ScriptedEngine(failure=RuntimeError("secret")), stream=stream)
+    assert "secret" not in error_of(response, 500)["message"]
+
+
+def test_unexpected_errors_traceback_is_logged_by_the_server(
+    serve: Callable[[Engine], str],
+    wait_until: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+):
+    url = serve(ScriptedEngine(failure=RuntimeError("secret")))
+    body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]}
+    error_of(httpx.post(f"{url}/v1/chat/completions", json=body), 500)
+    wait_until(lambda: "RuntimeError: secret" in caplog.text)
+
+
+def test_unknown_route_is_404(client: TestClient):
+    error = error_of(client.get("/v1/nothing"), 404)
+    assert "GET /v1/nothing" in error["message"]
+
+
+def test_wrong_method_is_405_and_names_the_right_one(client: TestClient):
+    response = client.get("/v1/chat/completions")
+    error_of(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b'{"model": ', "not valid JSON"),
+        (b"\xff\xfe{", "body"),
+        (b"[" * 100_000, "body"),
+        (b"[]", "JSON object"),
+        (b"", "JSON object"),
+    ],
+)
+def test_body_that_is_no_json_object_is_400(client: TestClient, body: bytes, word: str):
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/v1/chat/completions", content=body, headers=headers)
+    assert word in error_of(response, 400)["message"]
+
+
+def test_body_of_another_content_type_is_told_which_one_to_send(client: TestClient):
+    response = client.post("/v1/chat/completions", data={"model": "base"})
+    assert "Content-Type: application/json" in error_of(response, 400)["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (
+            '{"model": "base", "messages": [{"role": "user", "content": "Hi"}], "top_p": NaN}',
+            "top_p",
+        ),
+        (
+            '{"model": "base", "messages": [{"role": "user", "content": "\\ud800"}]}',
+            "messages[0].content[0].text",
+        ),
+        ('{"model": "\\udfff", "messages": [{"role": "user", "content": "Hi"}]}', "model"),
+    ],
+)
+def test_json_that_no_engine_can_read_is_400(client: TestClient, body: str, param: str):
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/v1/chat/completions", content=body, headers=headers)
+    assert error_of(response, 400)["param"] == param
