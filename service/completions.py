@@ -177,6 +177,7 @@ class ChatCompletions:
         request = Request(
             id=f"chatcmpl-{uuid4().hex}",
             prompt_ids=prompt_ids,
+            end_ids=model.renderer.end_ids,
             blend=model.blend,
             sampling=self._sampling(chat, model.sampling, room),
         )

@@ -14,6 +14,7 @@ import uvicorn
 
 from finetune.base import find_base
 from finetune.hardware import Precision, pick_device, serving_precision
+from serving.errors import EngineFailed
 from serving.store import AdapterStore
 from serving.torch_engine import TorchEngine, TorchEngineConfig
 
@@ -82,12 +83,24 @@ def build_server(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Se
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", timeout_graceful_shutdown=10, lifespan="on"
     )
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, which is after the base has been loaded."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            logger.info("Ready: http://%s:%d/v1 (Ctrl-C stops)", host, port)
 
 
 def serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Serve until a signal asks to stop."""
+    """Serve until a signal asks to stop. Raises EngineFailed where the engine does not start."""
     asyncio.run(server.serve(sockets=[listener]))
+    if not server.started:
+        raise EngineFailed("The engine could not start; the log above says why.")
 
 
 @contextmanager
@@ -100,6 +113,8 @@ def serving_in_background(options: ServeOptions) -> Generator[str]:
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.05)
+    if not server.started:
+        raise EngineFailed("The engine could not start; the log above says why.")
     try:
         yield url
     finally:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,8 @@ def chat(
 
     Raises ServerRefused where no server answers or where it does not have `model`.
     """
+    with suppress(ImportError):
+        import_module("readline")  # lets `input` edit its line and recall earlier ones
     # No limit on reading: the first token of a long prompt may take minutes on a CPU.
     timeout = httpx.Timeout(None, connect=10)
     with httpx.Client(base_url=base_url.removesuffix("/v1"), timeout=timeout) as client:
@@ -73,8 +76,9 @@ class Server:
                     yield _piece(json.loads(line.removeprefix("data: ")))
 
     def _nearest(self, model: str) -> str:
-        nearest = get_close_matches(model, self.models(), n=1, cutoff=0.5)
-        return f" Did you mean {nearest[0]!r}?" if nearest else " /models lists what is there."
+        known = self.models()
+        nearest = get_close_matches(model, known, n=1, cutoff=0.5)
+        return f" Did you mean {nearest[0]!r}?" if nearest else f" There are: {', '.join(known)}."
 
     @contextmanager
     def _errors(self) -> Generator[None]:

@@ -60,7 +60,7 @@ class Batch:
         self.waiting: deque[Row] = deque()
         self.running: list[Row] = []  # running[i] is in the cache's row i
         self.residents: Residents[LoraWeights] = Residents(
-            lambda ref: load_lora(ref.folder, decoder.architecture, decoder.dtype, decoder.device),
+            lambda ref: load_lora(ref, decoder.architecture, decoder.dtype, decoder.device),
             max_residents,
         )
         self._decoder = decoder

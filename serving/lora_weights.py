@@ -3,14 +3,13 @@
 import itertools
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from finetune.errors import AdapterInvalid
 from finetune.lora import WEIGHTS_FILE, LoraSettings, read_lora
 
 from .architecture import Architecture
-from .engine import LoadReport
+from .engine import AdapterRef, LoadReport
 from .errors import AdapterRefused
 
 KEY = re.compile(
@@ -28,22 +27,22 @@ class LoraWeights:
     report: LoadReport
 
 
-def load_lora(folder: Path, architecture: Architecture, dtype: Any, device: str) -> LoraWeights:
+def load_lora(ref: AdapterRef, architecture: Architecture, dtype: Any, device: str) -> LoraWeights:
     """Raises AdapterRefused where a tensor is missing, foreign or of another shape."""
     try:
-        settings = read_lora(folder)
-        tensors = _read(folder / WEIGHTS_FILE)
+        settings = read_lora(ref.folder)
+        tensors = _read(ref)
     except AdapterInvalid as error:
-        raise AdapterRefused(str(error)) from error
+        raise AdapterRefused(str(error).replace(str(ref.folder), str(ref))) from error
     sides, unmatched = _sort(tensors, architecture)
     if unmatched or not sides:
         listed = ", ".join(unmatched[:4]) or "nothing"
         raise AdapterRefused(
-            f"The adapter in {folder} does not fit this base: it holds {listed}"
+            f"The adapter {ref} does not fit this base: it holds {listed}"
             f"{' …' if len(unmatched) > 4 else ''}, which the base has no place for."
         )
     pairs = {
-        place: _pair(place, pair, settings, architecture, folder) for place, pair in sides.items()
+        place: _pair(place, pair, settings, architecture, ref) for place, pair in sides.items()
     }
     placed = {place: (a.to(device, dtype), b.to(device, dtype)) for place, (a, b) in pairs.items()}
     return LoraWeights(
@@ -56,14 +55,14 @@ def load_lora(folder: Path, architecture: Architecture, dtype: Any, device: str)
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(ref: AdapterRef) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        return load_file(ref.folder / WEIGHTS_FILE)
     except (SafetensorError, OSError) as error:
-        raise AdapterRefused(f"{path} cannot be read as safetensors: {error}") from error
+        raise AdapterRefused(f"The adapter {ref} cannot be read: {error}") from error
 
 
 def _sort(
@@ -87,7 +86,7 @@ def _pair(
     sides: dict[str, Any],
     settings: LoraSettings,
     architecture: Architecture,
-    folder: Path,
+    ref: AdapterRef,
 ) -> tuple[Any, Any]:
     layer, projection = place
     out_features, in_features = architecture.projections[projection]
@@ -96,7 +95,7 @@ def _pair(
     if a is None or b is None or a.shape != (rank, in_features) or b.shape != (out_features, rank):
         shapes = {side: tuple(tensor.shape) for side, tensor in sides.items()}
         raise AdapterRefused(
-            f"The adapter in {folder} does not fit this base: at layer {layer} {projection} it "
+            f"The adapter {ref} does not fit this base: at layer {layer} {projection} it "
             f"has {shapes}, where A [rank, {in_features}] and B [{out_features}, rank] belong."
         )
     scale = settings.scale(f"model.layers.{layer}.{projection}", a.shape[0])

@@ -8,7 +8,6 @@
 Names never hold ':', '@', '+', '<' or '>', so the notation is never ambiguous.
 """
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from .errors import BlendError
 
 PART = re.compile(r"(?P<name>\w[\w.-]{0,63})(?:@(?P<version>[\w.-]+))?(?::(?P<scale>[^:@+<>]+))?")
 TAG = re.compile(r"<lora:([^<>]*)>")
+NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:e-?[0-9]{1,3})?")
 MAX_PARTS = 16
 MAX_SCALE = 100.0
 
@@ -66,10 +66,9 @@ def _part(text: str) -> Part | None:
 def _scale(text: str | None) -> float:
     if text is None:
         return 1.0
-    try:
-        scale = float(text)
-    except ValueError:
-        raise BlendError(f"The scale {text!r} is not a number.") from None
-    if not math.isfinite(scale) or abs(scale) > MAX_SCALE:
+    if not NUMBER.fullmatch(text):
+        raise BlendError(f"The scale {text!r} is not a number such as 0.7.")
+    scale = float(text)
+    if abs(scale) > MAX_SCALE:
         raise BlendError(f"The scale {text!r} is not between -{MAX_SCALE:g} and {MAX_SCALE:g}.")
     return scale

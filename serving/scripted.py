@@ -34,6 +34,7 @@ class ScriptedEngine:
         self._fail_at = fail_at
         self._context_length = context_length
         self.is_started = False
+        self.num_tokens = 0  # of all answers so far
         self.requests: list[Request] = []
         self.cancelled: list[Request] = []
         self.running: dict[str, Request] = {}
@@ -67,6 +68,7 @@ class ScriptedEngine:
             for index, delta in enumerate(self._script(request)):
                 await asyncio.sleep(self._delay)
                 self._check_step(index)
+                self.num_tokens += len(delta.token_ids)
                 yield delta
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled.append(request)

@@ -5,6 +5,8 @@ next request, and a promotion counts from the next request on.
 """
 
 import hashlib
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from finetune.fingerprint import Fingerprint
 from finetune.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
 
 from .engine import AdapterRef, Blend
-from .errors import AdapterRefused, ModelNotFound
+from .errors import AdapterRefused, BlendError, ModelNotFound
 from .notation import Part, parse_model
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +46,27 @@ class AdapterStore:
         self.adapters = adapters
         self.base = base
         self._hashes: dict[tuple[Path, int, int], str] = {}
+        self._warned: dict[str, str] = {}
 
     def names(self) -> list[str]:
         return list_names(self.adapters)
 
     def entries(self) -> list[AdapterEntry]:
-        """The promoted version of every adapter; those that are damaged are left out."""
+        """The promoted version of every adapter; the log says which are damaged or foreign."""
         found: list[AdapterEntry] = []
         for name in self.names():
             try:
                 found.append(self.entry(Part(name)))
-            except (AdapterRefused, ModelNotFound):
-                continue
+            except ModelNotFound:
+                continue  # deleted since it was listed
+            except AdapterRefused as error:
+                self._warn_once(name, str(error))
         return found
+
+    def _warn_once(self, name: str, problem: str) -> None:
+        if self._warned.get(name) != problem:
+            self._warned[name] = problem
+            logger.warning("The adapter %s is not listed: %s", name, problem)
 
     def entry(self, part: Part) -> AdapterEntry:
         """Raises ModelNotFound for an unknown name or version, AdapterRefused for a bad folder."""
@@ -70,7 +82,9 @@ class AdapterStore:
             text = template.read_text(encoding="utf-8") if template.is_file() else None
             sha256 = self._sha256(folder)
         except (AdapterInvalid, OSError) as error:
-            raise AdapterRefused(str(error)) from error
+            # Clients see this message: where home lies is not their business.
+            message = str(error).replace(f"{self.adapters}{os.sep}", "")
+            raise AdapterRefused(message) from error
         self._check_base(part.name, card)
         return AdapterEntry(AdapterRef(part.name, version, sha256, folder), card, text)
 
@@ -83,6 +97,8 @@ class AdapterStore:
         if parts is None:
             raise ModelNotFound(model, self.names())
         entries = [self.entry(part) for part in parts]
+        if len({entry.ref for entry in entries}) < len(entries):
+            raise BlendError(f"The blend {model!r} names an adapter version twice. Add its scales.")
         blend = tuple((e.ref, part.scale) for e, part in zip(entries, parts, strict=True))
         return entries, blend
 

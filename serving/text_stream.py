@@ -38,8 +38,8 @@ class TextStream:
         return self._release(text)
 
     def finish(self) -> str:
-        """The text still held back, at the end of an answer."""
-        text = self._release(self._new_text())
+        """The text still held back, at the end of an answer; half a character is dropped."""
+        text = self._release(self._new_text().rstrip(INCOMPLETE))
         held, self._held = self._held, ""
         self._known = len(self._ids)
         return text + held

@@ -78,7 +78,9 @@ def make_base(tmp_path_factory: pytest.TempPathFactory) -> MakeBase:
     """Make a tiny random base of a family; the same arguments give the same folder."""
     made: dict[tuple[Any, ...], Path] = {}
 
-    def make(family: str = "llama", template: str = CHATML, *, tied: bool = False, seed: int = 0):
+    def make(
+        family: str = "llama", template: str = CHATML, *, tied: bool = False, seed: int = 0
+    ) -> Path:
         key = (family, template, tied, seed)
         if key not in made:
             made[key] = _write_base(

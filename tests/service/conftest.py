@@ -30,7 +30,7 @@ from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
 from service.app import build_app
 from service.models import Models
 from service.settings import ServiceSettings
-from serving.engine import Engine
+from serving.engine import Engine, Request
 from serving.scripted import ScriptedEngine
 from serving.store import AdapterStore
 
@@ -163,3 +163,9 @@ def wait_until(happens: Callable[[], bool], seconds: float = 10) -> None:
 @pytest.fixture(name="wait_until")
 def wait_until_fixture() -> Callable[..., None]:
     return wait_until
+
+
+@pytest.fixture
+def prompt_of(tokenizer: Any) -> Callable[[Request], str]:
+    """The prompt of an engine's request, as text."""
+    return lambda request: tokenizer.decode(list(request.prompt_ids))

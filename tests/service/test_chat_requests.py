@@ -50,6 +50,10 @@ def test_messages_are_rendered_by_the_template(ask: Ask, prompt: Any):
     assert request.blend == ()
 
 
+def test_answer_ends_with_the_templates_end_token(ask: Ask, tokenizer: Tokenizer):
+    assert asked(ask).end_ids == (tokenizer.eos_token_id,)
+
+
 def test_sampling_fields_reach_the_engine(ask: Ask):
     fields: dict[str, Any] = {
         "temperature": 0,

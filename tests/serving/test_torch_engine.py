@@ -194,12 +194,13 @@ def test_bad_adapters_are_refused_and_the_engine_lives_on(
     async def ask() -> None:
         engine = make_engine(base)
         await engine.start()
+        prompt = encode(base, PROMPTS[0])
         for bad in (foreign, broken):
             with pytest.raises(AdapterRefused):
                 await engine.load(bad)
+            blended: Blend = ((good, 1.0), (bad, 1.0))
             with pytest.raises(AdapterRefused):
-                prompt = encode(base, PROMPTS[0])
-                await collect(engine, Request("1", prompt, (), ((good, 1.0), (bad, 1.0)), GREEDY))
+                await collect(engine, Request("1", prompt, (), blended, GREEDY))
         report = await engine.load(good)
         assert len(report.matched) == 14
         assert report.num_bytes > 0

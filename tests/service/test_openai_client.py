@@ -1,0 +1,124 @@
+"""OpenAI's own client against the service."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import openai
+import pytest
+from openai import OpenAI
+
+from serving.engine import Engine
+from serving.errors import EngineBusy, EngineFailed
+from serving.scripted import ScriptedEngine
+
+Connect = Callable[[ScriptedEngine], OpenAI]
+
+
+@pytest.fixture
+def connect(serve: Callable[[Engine], str]) -> Generator[Connect]:
+    opened: list[OpenAI] = []
+
+    def open_one(engine: ScriptedEngine) -> OpenAI:
+        client = OpenAI(base_url=f"{serve(engine)}/v1", api_key="none", max_retries=0)
+        opened.append(client)
+        return client
+
+    yield open_one
+    for client in opened:
+        client.close()
+
+
+def ask(client: OpenAI, model: str = "base") -> str | None:
+    answer = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": "Hi"}]
+    )
+    return answer.choices[0].message.content
+
+
+def test_plain_answer(connect: Connect, add_adapter: Callable[..., Path]):
+    add_adapter("tcm")
+    client = connect(ScriptedEngine({("tcm",): "Ginger."}))
+    assert ask(client) == "I am the base model."
+    assert ask(client, "tcm") == "Ginger."
+
+
+def test_streamed_answer_with_usage(connect: Connect):
+    chunks = list(
+        connect(ScriptedEngine()).chat.completions.create(
+            model="base",
+            messages=[{"role": "user", "content": "Hi"}],
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body={"top_k": 5, "lora": []},
+        )
+    )
+    texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(texts) == "I am the base model."
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == len(texts) - 2
+
+
+def test_stream_helper_puts_the_answer_together(connect: Connect):
+    with connect(ScriptedEngine()).chat.completions.stream(
+        model="base", messages=[{"role": "user", "content": "Hi"}]
+    ) as stream:
+        answer = stream.get_final_completion()
+    assert answer.choices[0].message.content == "I am the base model."
+
+
+def test_closing_a_stream_cancels_the_request(connect: Connect, wait_until: Callable[..., None]):
+    engine = ScriptedEngine(default="word " * 1_000, delay=0.01)
+    stream = connect(engine).chat.completions.create(
+        model="base", messages=[{"role": "user", "content": "Hi"}], stream=True
+    )
+    next(stream)
+    stream.close()
+    wait_until(lambda: engine.cancelled == engine.requests)
+
+
+def test_models_are_listed_and_found(connect: Connect, add_adapter: Callable[..., Path]):
+    add_adapter("中医")
+    client = connect(ScriptedEngine())
+    assert [model.id for model in client.models.list()] == ["base", "中医"]
+    assert client.models.retrieve("中医@1:0.5").id == "中医@1:0.5"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("nobody")
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (EngineBusy("The queue is full."), openai.RateLimitError),
+        (EngineFailed("A step failed."), openai.InternalServerError),
+        (RuntimeError("secret"), openai.InternalServerError),
+    ],
+)
+def test_engines_error_is_the_clients_own_class(
+    connect: Connect, failure: Exception, expected: type[openai.APIStatusError]
+):
+    with pytest.raises(expected):
+        ask(connect(ScriptedEngine(failure=failure)))
+
+
+def test_unknown_model_is_not_found_with_its_code(connect: Connect):
+    with pytest.raises(openai.NotFoundError) as caught:
+        ask(connect(ScriptedEngine()), "nobody")
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+
+
+def test_wrong_field_is_a_bad_request(connect: Connect):
+    with pytest.raises(openai.BadRequestError) as caught:
+        connect(ScriptedEngine()).chat.completions.create(
+            model="base", messages=[{"role": "user", "content": "Hi"}], n=2
+        )
+    assert caught.value.param == "n"
+
+
+def test_error_in_the_middle_of_a_stream_is_raised(connect: Connect):
+    engine = ScriptedEngine(failure=EngineFailed("A step failed."), fail_at=2)
+    stream = connect(engine).chat.completions.create(
+        model="base", messages=[{"role": "user", "content": "Hi"}], stream=True
+    )
+    with pytest.raises(openai.APIError, match=r"A step failed\."):
+        list(stream)

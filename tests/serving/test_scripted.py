@@ -1,0 +1,95 @@
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from serving.engine import AdapterRef, Delta, Engine, EngineStats, Request, Sampling
+from serving.errors import EngineFailed, PromptTooLong
+from serving.scripted import ScriptedEngine
+
+TCM = AdapterRef("tcm", "1", "0" * 64, Path("tcm"))
+
+
+def request(max_tokens: int = 100, adapter: AdapterRef | None = None) -> Request:
+    blend = () if adapter is None else ((adapter, 1.0),)
+    return Request("r", (1, 2, 3), blend=blend, sampling=Sampling(max_tokens=max_tokens))
+
+
+def run(engine: Engine, asked: Request) -> list[Delta]:
+    async def collect() -> list[Delta]:
+        await engine.start()
+        return [delta async for delta in engine.submit(asked)]
+
+    return asyncio.run(collect())
+
+
+def test_answer_comes_a_few_characters_a_delta():
+    deltas = run(ScriptedEngine(default="Hello!"), request())
+    assert [delta.text for delta in deltas] == ["Hel", "lo!", ""]
+    assert [delta.finish_reason for delta in deltas] == [None, None, "stop"]
+
+
+@pytest.mark.parametrize(("max_tokens", "reason"), [(1, "length"), (2, "stop")])
+def test_answer_past_max_tokens_ends_for_its_length(max_tokens: int, reason: str):
+    deltas = run(ScriptedEngine(default="Hello!"), request(max_tokens))
+    assert sum(len(delta.token_ids) for delta in deltas) == max_tokens
+    assert deltas[-1].finish_reason == reason
+
+
+def test_answer_is_chosen_by_the_adapters_names():
+    by_mapping = ScriptedEngine({("tcm",): "Ginger."}, default="Base.")
+    by_function = ScriptedEngine(lambda names: "+".join(names) or "Base.")
+    assert "".join(d.text for d in run(by_mapping, request(adapter=TCM))) == "Ginger."
+    assert "".join(d.text for d in run(by_mapping, request())) == "Base."
+    assert "".join(d.text for d in run(by_function, request(adapter=TCM))) == "tcm"
+
+
+def test_failure_is_raised_in_the_place_of_its_token():
+    engine = ScriptedEngine(default="Hello!", failure=EngineFailed("no"), fail_at=1)
+
+    with pytest.raises(EngineFailed, match="no"):
+        run(engine, request())
+    assert engine.num_tokens == 1
+    assert (engine.running, engine.cancelled) == ({}, [])
+
+
+def test_prompt_without_room_for_the_answer_is_too_long():
+    with pytest.raises(PromptTooLong, match="3 prompt tokens"):
+        run(ScriptedEngine(context_length=102), request(100))
+
+
+def test_closing_the_iterator_is_recorded_as_a_cancellation():
+    engine = ScriptedEngine()
+
+    async def leave() -> EngineStats:
+        await engine.start()
+        async with aclosing(engine.submit(request())) as deltas:
+            await anext(deltas)
+            return engine.stats()
+
+    assert asyncio.run(leave()).num_running == 1
+    assert engine.cancelled == engine.requests == [request()]
+    assert engine.stats().num_running == 0
+
+
+def test_stopped_engine_fails_its_requests():
+    engine = ScriptedEngine()
+
+    async def stop_in_the_middle() -> None:
+        await engine.start()
+        async with aclosing(engine.submit(request())) as deltas:
+            await anext(deltas)
+            await engine.stop()
+            with pytest.raises(EngineFailed):
+                await anext(deltas)
+
+    asyncio.run(stop_in_the_middle())
+
+
+def test_loaded_adapters_are_counted():
+    engine = ScriptedEngine()
+    asyncio.run(engine.load(TCM))
+    assert engine.stats() == EngineStats(num_resident_adapters=1)
+    asyncio.run(engine.unload(TCM))
+    assert engine.stats() == EngineStats()

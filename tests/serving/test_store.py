@@ -1,0 +1,143 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from finetune.adapter import promote
+from finetune.card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
+from finetune.fingerprint import Fingerprint
+from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from serving.errors import AdapterRefused, BlendError, ModelNotFound
+from serving.notation import Part
+from serving.store import AdapterStore
+
+BASE = Fingerprint(shape={"hidden_size": 8}, vocabulary="v", norms=(1.0,))
+OTHER = Fingerprint(shape={"hidden_size": 16}, vocabulary="v", norms=(1.0,))
+
+
+def write_peft(folder: Path, weights: bytes = b"weights") -> Path:
+    folder.mkdir(parents=True)
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    return folder
+
+
+def write_card(folder: Path, base: Fingerprint = BASE) -> AdapterCard:
+    data = DataSummary(source="x", sha256="", num_conversations=1, num_trained=1, num_held_out=0)
+    card = AdapterCard(
+        name=folder.parent.name,
+        base=BaseIdentity(id="base", fingerprint=base),
+        chat_template_sha256="",
+        data=data,
+        created=datetime(2025, 1, 1, tzinfo=UTC),
+    )
+    card.write(folder)
+    return card
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> AdapterStore:
+    return AdapterStore(tmp_path / "adapters", BASE)
+
+
+def test_store_of_a_new_home_is_empty(store: AdapterStore):
+    assert store.names() == []
+    assert store.entries() == []
+
+
+def test_name_means_the_newest_version_until_another_is_promoted(store: AdapterStore):
+    for version in ("2", "10"):
+        write_peft(store.adapters / "tcm" / version)
+    assert store.entry(Part("tcm")).ref.version == "10"
+    promote(store.adapters, "tcm", "2")
+    assert store.entry(Part("tcm")).ref.version == "2"
+    assert store.entry(Part("tcm", "10")).ref.version == "10"
+
+
+def test_bare_peft_folder_is_a_name_with_one_version(store: AdapterStore):
+    folder = write_peft(store.adapters / "tcm")
+    entry = store.entry(Part("tcm", "1"))
+    assert (entry.ref.version, entry.ref.folder) == ("1", folder)
+    assert (entry.card, entry.template) == (None, None)
+    assert entry.created == int((folder / WEIGHTS_FILE).stat().st_mtime)
+
+
+def test_version_comes_with_its_card_and_template(store: AdapterStore):
+    folder = write_peft(store.adapters / "tcm" / "1")
+    (folder / TEMPLATE_FILE).write_text("{{ messages }}", encoding="utf-8")
+    card = write_card(folder)
+    entry = store.entry(Part("tcm"))
+    assert (entry.card, entry.template) == (card, "{{ messages }}")
+    assert entry.created == int(card.created.timestamp())
+
+
+def test_hash_follows_the_weights(store: AdapterStore):
+    folder = write_peft(store.adapters / "tcm" / "1")
+    before = store.entry(Part("tcm")).ref.sha256
+    write_peft(store.adapters / "copy" / "1")
+    assert store.entry(Part("copy")).ref.sha256 == before
+    (folder / WEIGHTS_FILE).write_bytes(b"other weights")
+    assert store.entry(Part("tcm")).ref.sha256 != before
+
+
+@pytest.mark.parametrize("part", [Part("nobody"), Part("tcm", "2"), Part("tcm", "..")])
+def test_unknown_name_or_version_is_not_found_and_says_what_is_there(
+    store: AdapterStore, part: Part
+):
+    write_peft(store.adapters / "tcm" / "1")
+    with pytest.raises(ModelNotFound, match="Adapters here: tcm"):
+        store.entry(part)
+
+
+def test_blend_keeps_order_and_scales(store: AdapterStore):
+    for name in ("tcm", "style"):
+        write_peft(store.adapters / name / "1", name.encode())
+    entries, blend = store.resolve("style:0.3+tcm:0.7")
+    assert [entry.ref for entry in entries] == [ref for ref, _ in blend]
+    assert [(str(ref), scale) for ref, scale in blend] == [("style@1", 0.3), ("tcm@1", 0.7)]
+
+
+def test_resolve_tells_an_unknown_name_from_a_wrong_blend(store: AdapterStore):
+    with pytest.raises(ModelNotFound):
+        store.resolve("some/model")
+    with pytest.raises(BlendError):
+        store.resolve("tcm+")
+
+
+def damage_config(folder: Path) -> None:
+    (folder / CONFIG_FILE).write_text("{")
+
+
+def damage_card(folder: Path) -> None:
+    (folder / "lora-chat.json").write_text("{}")
+
+
+def use_dora(folder: Path) -> None:
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    (folder / CONFIG_FILE).write_text(json.dumps(config | {"use_dora": True}))
+
+
+def train_on_another_base(folder: Path) -> None:
+    write_card(folder, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (damage_config, "damaged"),
+        (damage_card, "damaged"),
+        (use_dora, "DoRA"),
+        (train_on_another_base, "hidden_size is 8, not 16"),
+    ],
+)
+def test_bad_adapter_is_refused_and_left_out_of_the_list(
+    store: AdapterStore, harm: Callable[[Path], None], message: str
+):
+    write_peft(store.adapters / "good" / "1")
+    harm(write_peft(store.adapters / "bad" / "1"))
+    with pytest.raises(AdapterRefused, match=message):
+        store.entry(Part("bad"))
+    assert [entry.ref.name for entry in store.entries()] == ["good"]
