@@ -167,12 +167,15 @@ class Job:
         *,
         resume: bool,
     ) -> Trainer:
+        import torch
+
         precision = "nf4" if self.config.quantize == "nf4" else serving_precision(self.device)
         self.observer.on_stage(f"Loading {base.id} in {precision} on {self.device}")
         model = load_model(base, precision, self.device)
         checkpointing = self.config.gradient_checkpointing
         if checkpointing if checkpointing is not None else self.device == "cuda":
             model.gradient_checkpointing_enable({"use_reentrant": False})
+        torch.manual_seed(self.config.seed)  # the adapter's first weights
         if parent is None:
             model = add_adapter(model, self.config, plan.dropout)
         else:

@@ -99,7 +99,7 @@ class Trainer:
         """A copy of the adapter's weights, by PEFT's names."""
         from peft import get_peft_model_state_dict
 
-        state = get_peft_model_state_dict(self.model)
+        state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
     def restore_best(self) -> None:

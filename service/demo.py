@@ -81,9 +81,9 @@ def main() -> None:
 
 
 def _train(domain: Domain, console: Console) -> None:
-    _title(console, f"Fine-tune {domain.name!r} from {domain.file.relative_to(ROOT)}")
-    command = ["finetune", str(domain.file), "--name", domain.name, "--config", str(CONFIG)]
-    _run([*command, *domain.options, "--home", str(HOME)], console)
+    _title(console, f"Fine-tune {domain.name!r} from {_shown(domain.file)}")
+    command = ["finetune", _shown(domain.file), "--name", domain.name, "--config", _shown(CONFIG)]
+    _run([*command, *domain.options, "--home", _shown(HOME)], console)
 
 
 def _show_gains(console: Console) -> None:
@@ -116,7 +116,7 @@ def _server(console: Console) -> Generator[str]:
     _title(console, "Serve the base and both adapters")
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
-    command = ["serve", "--home", str(HOME), "--port", str(port)]
+    command = ["serve", "--home", _shown(HOME), "--port", str(port)]
     console.print(f"[dim]$ lora-chat {' '.join(command)} &[/]", highlight=False, soft_wrap=True)
     process = subprocess.Popen([sys.executable, "-m", "service.cli", *command], cwd=ROOT)
     try:
@@ -217,7 +217,7 @@ def _client(url: str) -> Any:
 
 def _say_what_next(console: Console, seconds: float) -> None:
     _title(console, f"Done in {seconds / 60:.1f} minutes")
-    home = HOME.relative_to(ROOT)
+    home = _shown(HOME)
     console.print(
         f"Adapters   {home}/adapters/tcm and {home}/adapters/bike (report.html beside each)\n"
         f"Runs       {home}/runs\n\n"
@@ -239,6 +239,11 @@ def _run(arguments: list[str], console: Console) -> None:
     code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     if code != 0:
         raise DemoFailed(f"lora-chat {arguments[0]} ended with exit code {code}")
+
+
+def _shown(path: Path) -> str:
+    """Relative to where the commands run."""
+    return str(path.relative_to(ROOT))
 
 
 def _title(console: Console, text: str) -> None:
