@@ -1,17 +1,14 @@
 """One fine-tuning job from end to end: data, base, training, comparison, adapter folder."""
 
 import gc
-import hashlib
 import importlib.metadata
-import json
-import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data import Conversation, read_conversations, split_conversations
+from data import read_conversations
 from data.chat import ChatRenderer, Rendered
 
 from .adapter import check_name, new_version, newest_version, promoted_version, version_folder
@@ -19,6 +16,7 @@ from .base import Base, find_base, load_model
 from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary, read_card
 from .checkpoint import load_checkpoint
 from .config import TrainConfig
+from .dataset import Dataset, prepare_dataset
 from .errors import AdapterInvalid, BaseMismatch, ConfigError
 from .evaluate import answer_loss
 from .hardware import pick_device, serving_precision
@@ -26,12 +24,9 @@ from .lora import read_lora
 from .peft_model import add_adapter, load_adapter, save_adapter
 from .plan import Plan, make_plan
 from .report import Comparison, Report
-from .rows import build_rows, with_system
 from .run import Run, RunState
 from .samples import Sample, generate_samples
 from .train import Observer, StepMetrics, Trainer
-
-logger = logging.getLogger(__name__)
 
 RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
 
@@ -53,16 +48,6 @@ class Result:
     @property
     def gain(self) -> float:
         return 1 - self.adapter_loss / self.base_loss
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """The rows to train on and those held out, with where they came from."""
-
-    rows: list[Rendered]
-    held_out: list[Rendered]
-    held_out_conversations: list[Conversation]
-    summary: DataSummary
 
 
 class Job:
@@ -87,7 +72,7 @@ class Job:
         check_name(self.name, base.id)
         parent = self._parent(base)
         renderer = ChatRenderer(base.tokenizer)
-        dataset = self._prepare(conversations, renderer)
+        dataset = prepare_dataset(conversations, renderer, self.config, self.data_path)
         plan = make_plan(
             self.config, [len(row.token_ids) for row in dataset.rows], base.config["hidden_size"]
         )
@@ -116,41 +101,6 @@ class Job:
                 f"{base.id!r}: {'; '.join(found)}. Continue with --base {card.base.id}."
             )
         return folder
-
-    def _prepare(self, conversations: Sequence[Conversation], renderer: ChatRenderer) -> Dataset:
-        if len(conversations) < 2:
-            raise ConfigError(
-                str(self.data_path),
-                ["one conversation is too few to train on and to test on; give at least two"],
-            )
-        digest = _data_sha256(conversations)
-        train, held_out = split_conversations(
-            with_system(conversations, self.config.system),
-            self.config.seed,
-            fraction=self.config.holdout,
-        )
-        if not held_out:
-            raise ConfigError(
-                str(self.data_path),
-                ["all conversations are duplicates of each other; give different ones"],
-            )
-        rows, num_shortened = build_rows(train, renderer, self.config.max_tokens)
-        held_out_rows, more_shortened = build_rows(held_out, renderer, self.config.max_tokens)
-        if num_shortened + more_shortened:
-            logger.warning(
-                "%d conversations were longer than %d tokens and lost their oldest turns",
-                num_shortened + more_shortened,
-                self.config.max_tokens,
-            )
-        summary = DataSummary(
-            source=self.data_path.name,
-            sha256=digest,
-            num_conversations=len(conversations),
-            num_trained=len(train),
-            num_held_out=len(held_out),
-            num_shortened=num_shortened + more_shortened,
-        )
-        return Dataset(rows, held_out_rows, held_out, summary)
 
     def _open_run(self, summary: DataSummary, *, resume: bool) -> Run:
         state = RunState(name=self.name, data_sha256=summary.sha256)
@@ -308,15 +258,6 @@ class _Logging:
 
     def should_stop(self) -> bool:
         return self._observer.should_stop()
-
-
-def _data_sha256(conversations: Sequence[Conversation]) -> str:
-    """Of the conversations themselves, whatever file and format they came in."""
-    digest = hashlib.sha256()
-    for conversation in conversations:
-        messages = [asdict(message) for message in conversation.messages]
-        digest.update(json.dumps(messages, ensure_ascii=False, sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 def _describe(plan: Plan, dataset: Dataset, base: Base) -> str:

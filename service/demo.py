@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from finetune.adapter import promoted_version, version_folder
 from finetune.card import read_card
@@ -155,7 +155,7 @@ def _ask_everything(url: str, console: Console) -> None:
         ask = partial(_ask, url, question=domain.question)
         with ThreadPoolExecutor(len(MODELS)) as pool:
             answers = list(pool.map(ask, MODELS))
-        table = Table("model", "answer", show_lines=True)
+        table = Table("model", Column("answer", overflow="fold"), show_lines=True)
         for model, (answer, _) in zip(MODELS, answers, strict=True):
             table.add_row(model, escape(answer))
         console.print(table)
