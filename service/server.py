@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import socket
 import threading
 import time
@@ -98,6 +99,10 @@ class _Server(uvicorn.Server):
 
 def serve(server: uvicorn.Server, listener: socket.socket) -> None:
     """Serve until a signal asks to stop. Raises EngineFailed where the engine does not start."""
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
     asyncio.run(server.serve(sockets=[listener]))
     if not server.started:
         raise EngineFailed("The engine could not start; the log above says why.")
