@@ -68,6 +68,7 @@ class Job:
         """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
         self.observer.on_stage(f"Reading {self.data_path}")
         conversations = read_conversations(self.data_path)
+        check_name(self.name, self.config.base)  # before a base is fetched or converted
         base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
         parent = self._parent(base)
@@ -78,7 +79,11 @@ class Job:
         )
         run = self._open_run(dataset.summary, resume=resume)
         self.observer.on_stage(_describe(plan, dataset, base))
-        trainer = self._train(base, plan, dataset, run, parent, resume=resume)
+        try:
+            trainer = self._train(base, plan, dataset, run, parent, resume=resume)
+        except BaseException:
+            run.discard_unused()
+            raise
         return self._finish(base, renderer, dataset, run, trainer)
 
     def _parent(self, base: Base) -> Path | None:
@@ -124,7 +129,7 @@ class Job:
         model = load_model(base, precision, self.device)
         checkpointing = self.config.gradient_checkpointing
         if checkpointing if checkpointing is not None else self.device == "cuda":
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.activation_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(self.config.seed)  # the adapter's first weights
         if parent is None:
             model = add_adapter(model, self.config, plan.dropout)

@@ -56,8 +56,9 @@ class Report:
         low, high = self.comparison.gain_interval()
         if low > 0:
             return (
-                f"The adapter predicts answers it has never seen {self.comparison.gain:.0%} better "
-                f"than the base model (95 % interval: {low:.0%} to {high:.0%})."
+                "The adapter predicts answers that it has never seen better than the base model: "
+                f"its loss is {self.comparison.gain:.0%} lower (95 % interval: {low:.0%} to "
+                f"{high:.0%})."
             )
         if high < 0:
             return "The adapter is worse than the base model on answers it has never seen."

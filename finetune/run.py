@@ -1,6 +1,7 @@
 """The folder of one training run: its config, its metrics and whether it came to an end."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -69,6 +70,11 @@ class Run:
             )
         run._check_config(config)
         return run
+
+    def discard_unused(self) -> None:
+        """Remove the folder of a run that failed before its first step."""
+        if not (self.folder / METRICS_FILE).exists() and not list_checkpoints(self.folder):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self, adapter: str) -> None:
         self.state.adapter = adapter

@@ -156,6 +156,18 @@ def test_output_dir_is_the_run_folder_and_the_adapter_is_registered_too(
         work.job(output_dir=tmp_path / "out").execute()
 
 
+def test_gradient_checkpointing_changes_memory_and_not_the_losses(work: Workplace):
+    plain = work.job(name="plain", epochs=1).execute()
+    checkpointed = work.job(name="other", epochs=1, gradient_checkpointing=True).execute()
+    assert checkpointed.adapter_loss == pytest.approx(plain.adapter_loss, rel=1e-3)
+
+
+def test_a_failure_before_the_first_step_leaves_no_run(work: Workplace):
+    with pytest.raises(ConfigError, match="target_modules"):
+        work.job(target_modules=["no_such_layer"]).execute()
+    assert work.tree("adapters") == work.tree("runs") == []
+
+
 def test_bad_data_leaves_nothing_behind(work: Workplace):
     for text in ("", "just some prose\n", "患者：只有问题\n"):
         work.data.write_text(text, encoding="utf-8")
