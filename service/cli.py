@@ -21,7 +21,9 @@ app = typer.Typer(
     epilog="Begin with: `lora-chat finetune data/samples/bike_workshop.txt --name bike`",
 )
 adapters_app = typer.Typer(
-    no_args_is_help=True, help="Look at the adapters. Example: `lora-chat adapters list`"
+    no_args_is_help=True,
+    help="Look at the adapters.",
+    epilog="Example: `lora-chat adapters list`",
 )
 app.add_typer(adapters_app, name="adapters")
 
@@ -39,13 +41,13 @@ DEFAULT_BASE = "smollm2-135m"  # finetune.base has it, at the price of a slower 
 def main() -> None:
     """Run the command; expected errors are one paragraph on stderr and exit code 1."""
     try:
-        app()
+        app(prog_name="lora-chat")
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # the command line's border
         if not _is_expected(error):
             logging.getLogger(__name__).exception("This is a bug in lora-chat")
-        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+        typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
 
 
@@ -94,7 +96,7 @@ def finetune(
     from_adapter: Annotated[
         str | None, typer.Option("--from", help="Go on training this adapter.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     promote: Annotated[
         bool | None, typer.Option(help="Let the bare name mean the new version.")
     ] = None,
@@ -147,7 +149,10 @@ def serve(
         typer.Option(min=16, help="Most tokens of prompt and answer. [default: the base's]"),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option(help="Listen beyond this machine although no key is asked for.")
+        bool,
+        typer.Option(
+            "--insecure", help="Listen beyond this machine although no key is asked for."
+        ),
     ] = False,
     home: Home = None,
 ) -> None:
@@ -168,7 +173,7 @@ def serve(
         base or DEFAULT_BASE, find_home(home), precision, max_batch, context
     )
     settings = ServiceSettings(host=host, port=listener.getsockname()[1])
-    server.serve(server.build_server(options, settings), listener)
+    server.serve(server.configure(options, settings), listener)
 
 
 @app.command(epilog="Example: `lora-chat chat bike`")

@@ -3,7 +3,7 @@
 import signal
 import types
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import (
@@ -43,13 +43,13 @@ class TerminalObserver:
         """Show the bar and catch Ctrl-C for as long as the block lasts."""
         before = signal.signal(signal.SIGINT, self._interrupt)
         try:
-            with self._bar:
+            with self._bar if self._console.is_terminal else nullcontext():
                 yield
         finally:
             signal.signal(signal.SIGINT, before)
 
     def on_stage(self, text: str) -> None:
-        self._console.print(f"• {text}", highlight=False, markup=False)
+        self._console.print(f"• {text}", highlight=False, markup=False, emoji=False)
 
     def on_step(self, metrics: StepMetrics) -> None:
         numbers = f"loss {metrics.loss:.3f} · {metrics.tokens_per_second:.0f} tokens/s"

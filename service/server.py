@@ -27,6 +27,8 @@ from .settings import ServiceSettings
 logger = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+GRACE = 5  # [seconds] that running answers have to end once the server is to stop
+NOT_STARTED = "The engine could not start; the log above says why."
 
 
 class PortUnavailable(ServiceError):
@@ -54,12 +56,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise PortUnavailable(
             f"Cannot listen on {host} port {port}: {error}. Stop the program that uses it, or "
-            f"choose another with --port {port + 1}."
+            "choose another with --port (0 takes a free one)."
         ) from error
     return listener
 
 
-def build_server(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Server:
+def configure(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Config:
     """Find the base and put everything together; the engine starts with the server.
 
     Raises FinetuneError for the base and EngineUnsupported for its architecture.
@@ -81,10 +83,9 @@ def build_server(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Se
     models = Models(base.id, base.tokenizer, store)
     logger.info("Loading %s in %s on %s", base.id, precision, device)
     app = build_app(engine, models, settings)
-    config = uvicorn.Config(
-        app, log_config=None, log_level="warning", timeout_graceful_shutdown=10, lifespan="on"
+    return uvicorn.Config(
+        app, log_config=None, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on"
     )
-    return _Server(config)
 
 
 class _Server(uvicorn.Server):
@@ -93,35 +94,38 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
-            host, port = listener.getsockname()[:2]
-            logger.info("Ready: http://%s:%d/v1 (Ctrl-C stops)", host, port)
+            logger.info("Ready: %s/v1 (Ctrl-C stops)", _url(listener))
 
 
-def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+def serve(config: uvicorn.Config, listener: socket.socket) -> None:
     """Serve until a signal asks to stop. Raises EngineFailed where the engine does not start."""
-    if threading.current_thread() is threading.main_thread():
-        # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-    asyncio.run(server.serve(sockets=[listener]))
-    if not server.started:
-        raise EngineFailed("The engine could not start; the log above says why.")
+    # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        asyncio.run(_Server(config).serve(sockets=[listener]))
+    except SystemExit as error:  # uvicorn's way to say so
+        raise EngineFailed(NOT_STARTED) from error
 
 
 @contextmanager
 def serving_in_background(options: ServeOptions) -> Generator[str]:
     """Serve on a free loopback port for as long as the block lasts; yields the URL."""
     listener = listen("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = build_server(options, ServiceSettings())
-    thread = threading.Thread(target=serve, args=(server, listener), daemon=True)
+    server = uvicorn.Server(configure(options, ServiceSettings()))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.05)
     if not server.started:
-        raise EngineFailed("The engine could not start; the log above says why.")
+        raise EngineFailed(NOT_STARTED)
     try:
-        yield url
+        yield _url(listener)
     finally:
         server.should_exit = True
         thread.join()
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -85,7 +85,10 @@ class Server:
         try:
             yield
         except httpx.HTTPError as error:
-            raise ServerRefused(f"{self._client.base_url} does not answer: {error}") from error
+            raise ServerRefused(
+                f"{self._client.base_url} does not answer: {error}. Start a server with "
+                "`lora-chat serve`, or leave out --url."
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ServerRefused(f"{self._client.base_url} is no lora-chat server.") from error
 
@@ -189,7 +192,9 @@ class Terminal:
         self._note("The conversation is forgotten.")
 
     def _note(self, text: str) -> None:
-        self._err.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+        self._err.print(
+            text, style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
 
 
 def _check(response: httpx.Response) -> None:

@@ -34,8 +34,8 @@ class Row:
         """Tokens whose keys and values are in the cache: the newest one's are not yet."""
         return len(self.request.prompt_ids) + len(self.answer_ids) - 1
 
-    def advance(self, logits: Any) -> bool:
-        """Choose the next token and send its text; True when the answer has ended."""
+    def advance(self, logits: Any) -> Delta:
+        """Choose the next token; what is returned is to be emitted once the batch is in order."""
         token_id = self.sampler.pick(logits)
         self.answer_ids.append(token_id)
         sampling = self.request.sampling
@@ -49,8 +49,7 @@ class Row:
             elif len(self.answer_ids) >= sampling.max_tokens:
                 text += self._text.finish()
                 reason = "stop" if self._text.is_stopped else "length"
-        self.emit(Delta((token_id,), text, reason))
-        return reason is not None
+        return Delta((token_id,), text, reason)
 
 
 class Batch:
@@ -123,8 +122,10 @@ class Batch:
         stack = self._stack([blend])
         mask = stack.mask([blend]) if stack else None
         logits = self._decoder.prefill(prompt, self._cache, len(self.running) - 1, stack, mask)
-        if row.advance(logits):
+        delta = row.advance(logits)
+        if delta.finish_reason is not None:
             self._leave(len(self.running) - 1)
+        row.emit(delta)
 
     def _decode(self, num_rows: int) -> None:
         """One step of the first rows; a row admitted in this step has had its token already."""
@@ -139,9 +140,12 @@ class Batch:
         stack = self._stack(blends)
         mask = stack.mask(blends) if stack else None
         logits = self._decoder.decode(token_ids, positions, self._cache, stack, mask)
-        ended = [number for number, row in enumerate(rows) if row.advance(logits[number])]
-        for number in reversed(ended):
-            self._leave(number)
+        deltas = [row.advance(logits[number]) for number, row in enumerate(rows)]
+        for number in reversed(range(num_rows)):
+            if deltas[number].finish_reason is not None:
+                self._leave(number)
+        for row, delta in zip(rows, deltas, strict=True):
+            row.emit(delta)
 
     def _leave(self, number: int) -> None:
         """Take a request out of its row; the last row moves into the gap."""
@@ -162,7 +166,7 @@ class Batch:
             return None
         stack = self._stacks.pop(key, None)
         if stack is None:
-            adapters = [(sha256, self.residents.get(refs[sha256])) for sha256 in key]
+            adapters = [(sha256, self.residents.pinned(refs[sha256])) for sha256 in key]
             stack = LoraStack(adapters, self._decoder.architecture)
         self._stacks[key] = stack
         while len(self._stacks) > KEPT_STACKS:

@@ -91,7 +91,7 @@ def _pair(
     layer, projection = place
     out_features, in_features = architecture.projections[projection]
     a, b = sides.get("A"), sides.get("B")
-    rank = a.shape[0] if a is not None else None
+    rank = a.shape[0] if a is not None and a.ndim else None
     if a is None or b is None or a.shape != (rank, in_features) or b.shape != (out_features, rank):
         shapes = {side: tuple(tensor.shape) for side, tensor in sides.items()}
         raise AdapterRefused(

@@ -32,6 +32,10 @@ class Residents(Generic[Weights]):
         self._weights.move_to_end(key)
         return self._weights[key]
 
+    def pinned(self, adapter: AdapterRef) -> Weights:
+        """The weights of an adapter that a request holds; one to be dropped is dropped still."""
+        return self._weights[adapter.sha256]
+
     def pin(self, blend: Blend) -> None:
         """Hold a request's adapters in memory; all of them or, if one cannot be loaded, none."""
         pinned: list[AdapterRef] = []
@@ -43,6 +47,7 @@ class Residents(Generic[Weights]):
         except BaseException:
             for adapter in pinned:
                 self._unpin(adapter.sha256)
+            self._evict()
             raise
 
     def unpin(self, blend: Blend) -> None:
@@ -52,8 +57,9 @@ class Residents(Generic[Weights]):
 
     def drop(self, adapter: AdapterRef) -> None:
         """Forget an adapter as soon as no request uses it."""
-        self._doomed.add(adapter.sha256)
-        self._evict()
+        if adapter.sha256 in self._weights:
+            self._doomed.add(adapter.sha256)
+            self._evict()
 
     def _unpin(self, key: str) -> None:
         self._uses[key] -= 1

@@ -5,6 +5,8 @@ from typing import Any
 
 from .engine import Sampling
 
+GREEDY_BELOW = 1e-5  # a temperature under this would overflow float32, and draws nothing else
+
 
 class Sampler:
     """Owns a request's random state and what it has said so far.
@@ -27,7 +29,7 @@ class Sampler:
     def pick(self, logits: Any) -> int:
         """Choose from logits of shape [vocab], float32."""
         logits = self._penalize(logits)
-        if self._sampling.temperature == 0:
+        if self._sampling.temperature < GREEDY_BELOW:
             token_id = int(logits.argmax())
         else:
             token_id = self._draw(logits / self._sampling.temperature)
@@ -45,7 +47,8 @@ class Sampler:
         ):
             return logits
         logits = logits.clone()
-        seen = torch.tensor(sorted(self._prompt_ids | self._answered.keys()), device=logits.device)
+        known = sorted(self._prompt_ids | self._answered.keys())
+        seen = torch.tensor(known, dtype=torch.long, device=logits.device)
         values = logits[seen]
         penalty = chosen.repetition_penalty
         logits[seen] = torch.where(values > 0, values / penalty, values * penalty)

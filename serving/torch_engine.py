@@ -125,9 +125,11 @@ class TorchEngine:
         future: Future[Any] = Future()
 
         def command(batch: Batch) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 future.set_result(action(batch))
-            except ServingError as error:
+            except Exception as error:  # noqa: BLE001 - handed to whoever awaits it
                 future.set_exception(error)
 
         self._commands.put(command)

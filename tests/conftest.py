@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ LLAMA2 = (
     "{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + (system if loop.first else '')"
     " + m['content'] + ' [/INST]' }}{% else %}{{ ' ' + m['content'] + ' ' + eos_token }}"
     "{% endif %}{% endfor %}"
+)
+# SmolLM2's form: without a system message the template brings one of its own.
+PERSONA = (
+    "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are Tiny.<|im_end|>\n' }}{% endif %}"
+    + CHATML
 )
 CORPUS = [
     "患者：我最近失眠多梦。医生：这多属心脾两虚。",
@@ -75,6 +81,17 @@ def build_tokenizer(template: str = CHATML) -> Any:
         additional_special_tokens=special,
         chat_template=template,
     )
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[str, str]:
+    return {"chatml": CHATML, "llama2": LLAMA2, "persona": PERSONA}
+
+
+@pytest.fixture(scope="session")
+def make_tokenizer() -> Callable[[str], Any]:
+    """A real byte-level BPE tokenizer with a chat template."""
+    return cache(build_tokenizer)
 
 
 @pytest.fixture(scope="session")

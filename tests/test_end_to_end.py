@@ -1,6 +1,7 @@
 """From the shipped samples to answers over HTTP, on the real default base."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -121,6 +122,16 @@ def test_the_models_differ_and_are_listed(served: Served):
     assert [model.id for model in served.client.models.list()] == ["smollm2-135m", "bike", "tcm"]
     answers = {served.ask(model) for model in ("smollm2-135m", "tcm", "bike")}
     assert len(answers) == 3
+
+
+def test_the_client_in_the_readme_streams_an_answer(
+    served: Served, capsys: pytest.CaptureFixture[str]
+):
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[0]
+    local = code.replace("http://127.0.0.1:8000/v1", str(served.client.base_url))
+    assert local != code
+    exec(compile(local, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out) > 10
 
 
 @pytest.mark.slow

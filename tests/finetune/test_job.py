@@ -143,6 +143,8 @@ def test_an_adapter_of_another_base_cannot_be_continued(work: Workplace, make_ba
         work.job(name="second", from_adapter="first", base=other).execute()
     with pytest.raises(AdapterInvalid, match="no adapter 'missing'"):
         work.job(from_adapter="missing").execute()
+    with pytest.raises(ConfigError, match="rank: first has 16"):
+        work.job(from_adapter="first", rank=8).execute()
 
 
 def test_output_dir_is_the_run_folder_and_the_adapter_is_registered_too(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from serving.engine import AdapterRef, Blend, Delta, Request, Sampling
@@ -256,3 +257,72 @@ def test_a_failing_step_ends_its_requests_and_the_next_one_is_answered(make_base
         await engine.stop()
 
     asyncio.run(ask())
+
+
+def test_an_adapter_unloaded_while_it_runs_goes_with_its_last_request(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base("llama")
+    ref = make_ref(make_adapter(base, tmp_path / "a"), "a")
+
+    async def ask() -> None:
+        engine = make_engine(base)
+        await engine.start()
+        stream = engine.submit(Request("1", encode(base, "hello"), (), ((ref, 1.0),), GREEDY))
+        await anext(stream)
+        await engine.unload(ref)
+        assert len(token_ids([delta async for delta in stream])) == 23
+        assert engine.stats().num_resident_adapters == 0
+        await engine.stop()
+
+    asyncio.run(ask())
+
+
+def test_a_load_that_nobody_awaits_any_more_leaves_the_engine_alive(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base("llama")
+    ref = make_ref(make_adapter(base, tmp_path / "a"), "a")
+
+    async def ask() -> None:
+        engine = make_engine(base)
+        await engine.start()
+        loading = asyncio.create_task(engine.load(ref))
+        await asyncio.sleep(0)
+        loading.cancel()
+        answer = await collect(engine, Request("1", encode(base, "hello"), (), (), GREEDY))
+        assert len(token_ids(answer)) == 24
+        await engine.stop()
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+
+
+def test_a_tensor_without_dimensions_is_refused(make_base: Any, make_adapter: Any, tmp_path: Path):
+    base = make_base("llama")
+    weights = make_adapter(base, tmp_path / "a") / "adapter_model.safetensors"
+    save_file(load_file(weights) | {sorted(load_file(weights))[0]: torch.tensor(1.0)}, weights)
+
+    async def ask() -> None:
+        engine = make_engine(base)
+        await engine.start()
+        with pytest.raises(AdapterRefused, match="does not fit"):
+            await engine.load(make_ref(tmp_path / "a", "a"))
+        await engine.stop()
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+
+
+def test_a_load_that_fails_unexpectedly_is_an_error_and_the_engine_lives_on(make_base: Any):
+    base = make_base("llama")
+    nothing: Any = None
+
+    async def ask() -> None:
+        engine = make_engine(base)
+        await engine.start()
+        with pytest.raises(AttributeError):
+            await engine.load(nothing)
+        answer = await collect(engine, Request("1", encode(base, "hello"), (), (), GREEDY))
+        assert len(token_ids(answer)) == 24
+        await engine.stop()
+
+    asyncio.run(asyncio.wait_for(ask(), 60))

@@ -1,0 +1,56 @@
+"""The adapter that a run goes on from (`--from`)."""
+
+from pathlib import Path
+
+from .adapter import NAME, list_versions, promoted_version, version_folder
+from .base import Base
+from .card import read_card
+from .config import TrainConfig
+from .errors import AdapterInvalid, BaseMismatch, ConfigError
+from .lora import LoraSettings, read_lora
+
+
+def find_parent(config: TrainConfig, base: Base, adapters: Path) -> Path | None:
+    """Its folder, or None for a fresh start.
+
+    Raises AdapterInvalid if there is none, BaseMismatch if it is another base's, and ConfigError
+    for options that it cannot take on any more.
+    """
+    if config.from_adapter is None:
+        return None
+    folder = _folder(config.from_adapter, adapters)
+    if folder is None:
+        raise AdapterInvalid(
+            f"There is no adapter {config.from_adapter!r} under {adapters} to continue from. "
+            "`lora-chat adapters list` shows what there is."
+        )
+    _check_options(config, read_lora(folder))
+    card = read_card(folder)
+    if card and (found := card.base.fingerprint.differences(base.fingerprint)):
+        raise BaseMismatch(
+            f"The adapter {config.from_adapter!r} was trained on {card.base.id!r}, not on "
+            f"{base.id!r}: {'; '.join(found)}. Continue with --base {card.base.id}."
+        )
+    return folder
+
+
+def _folder(reference: str, adapters: Path) -> Path | None:
+    name, _, version = reference.partition("@")
+    if not NAME.fullmatch(name):
+        return None
+    chosen = version or promoted_version(adapters, name)
+    if chosen not in list_versions(adapters, name):
+        return None
+    return version_folder(adapters, name, chosen)
+
+
+def _check_options(config: TrainConfig, lora: LoraSettings) -> None:
+    """An adapter keeps its shape; to ask for another one is an error, not something to ignore."""
+    own = {"rank": lora.r, "alpha": lora.lora_alpha, "use_rslora": lora.use_rslora}
+    wrong = [
+        f"{key}: {config.from_adapter} has {value} and keeps it; leave the key out"
+        for key, value in own.items()
+        if key in config.model_fields_set and getattr(config, key) != value
+    ]
+    if wrong:
+        raise ConfigError("These options do not fit --from", wrong)
