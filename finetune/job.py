@@ -17,7 +17,7 @@ from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
 from .checkpoint import load_checkpoint
 from .config import TrainConfig
 from .dataset import Dataset, prepare_dataset
-from .errors import ConfigError
+from .errors import ConfigError, TrainingStopped
 from .evaluate import answer_loss
 from .hardware import pick_device, serving_precision
 from .parent import find_parent
@@ -163,13 +163,13 @@ class Job:
     ) -> Report:
         """Measure base and adapter on the held-out rows at serving precision."""
         precision = serving_precision(self.device)
-        self.observer.on_stage(f"Comparing base and adapter on held-out rows in {precision}")
+        self._after_training(f"Comparing base and adapter on held-out rows in {precision}", run)
         model = load_adapter(load_model(base, precision, self.device), adapter)
         model.eval()
         comparison = self._measure(model, dataset.held_out)
         samples: list[Sample] = []
         if self.config.report_samples:
-            self.observer.on_stage("Writing sample answers for the report")
+            self._after_training("Writing sample answers for the report", run)
             asked = dataset.held_out_conversations[: self.config.report_samples]
             samples = generate_samples(
                 model, base.tokenizer, renderer, asked, self.config.report_tokens, self.device
@@ -186,6 +186,14 @@ class Job:
             samples=samples,
             disclaimer=self.config.disclaimer,
         )
+
+    def _after_training(self, stage: str, run: Run) -> None:
+        if self.observer.should_stop():
+            raise TrainingStopped(
+                f"Stopped after the training, before the adapter was finished; everything is saved "
+                f"in {run.folder}. The same command with --resume does the rest."
+            )
+        self.observer.on_stage(stage)
 
     def _measure(self, model: Any, held_out: Sequence[Rendered]) -> Comparison:
         budget = self.config.micro_batch_tokens

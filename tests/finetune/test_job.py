@@ -114,6 +114,13 @@ def test_an_interrupted_job_leaves_no_adapter_and_resumes_to_the_same_one(work: 
         work.job(name="cut").execute(resume=True)
 
 
+def test_a_job_stopped_after_its_training_is_finished_by_resuming(work: Workplace):
+    with pytest.raises(TrainingStopped, match="after the training"):
+        work.job(3, epochs=1).execute()
+    assert work.tree("adapters") == []
+    assert work.job(epochs=1).execute(resume=True).version == "1"
+
+
 def test_resuming_with_other_data_or_options_is_refused(work: Workplace):
     with pytest.raises(TrainingStopped):
         work.job(2).execute()
