@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ def promoted_version(adapters: Path, name: str) -> str | None:
 def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on. Replaced in one step."""
     pointer = adapters / name / PROMOTED_FILE
-    temporary = pointer.with_name(f".{PROMOTED_FILE}.{os.getpid()}")
+    temporary = pointer.with_name(f".{PROMOTED_FILE}.{threading.get_native_id()}")
     temporary.write_text(version + "\n")
     os.replace(temporary, pointer)
 

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import shutil
+import struct
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,8 +28,10 @@ from .hardware import Precision, compute_precision
 logger = logging.getLogger(__name__)
 
 DEFAULT_BASE = "smollm2-135m"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # './folder' is none
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")  # any one of them
+SAMPLED = 16  # [MiB] read of a GGUF file to tell it from others
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,14 @@ class Base:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        path = self.folder / "config.json"
+        try:
+            config: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BaseUnusable(f"{path} is damaged: {error}. Download it again.") from error
+        if not isinstance(config, dict):
+            raise BaseUnusable(f"{path} is damaged: it holds no JSON object. Download it again.")
+        return config
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -71,14 +81,17 @@ class Base:
 
         try:
             return AutoTokenizer.from_pretrained(self.folder)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise BaseUnusable(f"The tokenizer in {self.folder} cannot be read: {error}") from error
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
+        from safetensors import SafetensorError
+
+        vocabulary = self.tokenizer.get_vocab()
         try:
-            return fingerprint_folder(self.folder, self.tokenizer.get_vocab())
-        except (KeyError, OSError) as error:
+            return fingerprint_folder(self.folder, vocabulary)
+        except (KeyError, OSError, SafetensorError) as error:
             raise BaseUnusable(f"The weights in {self.folder} cannot be read: {error}") from error
 
 
@@ -115,7 +128,8 @@ def find_base(spec: str, home: Path) -> Base:
 def load_model(base: Base, precision: Precision, device: str) -> Any:
     """Load the base as a transformers model, for training or for evaluation."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from safetensors import SafetensorError
+    from transformers import BitsAndBytesConfig
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
@@ -128,14 +142,14 @@ def load_model(base: Base, precision: Precision, device: str) -> Any:
         bnb_4bit_compute_dtype=dtype,
     )
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = _load_whole(
             base.folder,
             dtype=dtype,
             quantization_config=quantization if precision == "nf4" else None,
             attn_implementation="sdpa",
             device_map={"": device},
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise BaseUnusable(f"The base in {base.folder} cannot be loaded: {error}") from error
     model.config.use_cache = False
     return model
@@ -143,30 +157,55 @@ def load_model(base: Base, precision: Precision, device: str) -> Any:
 
 def _check(base: Base) -> Base:
     """Raises BaseUnusable where a folder is evidently no chat model's."""
-    missing = [
-        name
-        for name in ("config.json", *_weights(base.folder))
-        if not (base.folder / name).is_file()
-    ]
+    needed = ("config.json", *_weights(base.folder))
+    missing = [name for name in needed if not (base.folder / name).is_file()]
+    if not any((base.folder / name).is_file() for name in TOKENIZER_FILES):
+        missing.append(TOKENIZER_FILES[0])
     if missing:
         raise BaseUnusable(
-            f"{base.folder} is no complete Hugging Face model folder: {', '.join(missing)} is "
-            "missing. It needs config.json, .safetensors weights (no pickled .bin) and a tokenizer."
+            f"{base.folder} is no complete Hugging Face model folder: it lacks "
+            f"{', '.join(missing)}. It needs config.json, .safetensors weights (no pickled .bin) "
+            "and a tokenizer. Download the whole model, in its safetensors form."
         )
+    _ = base.config  # raises where it is damaged
     return base
+
+
+def _load_whole(folder: Path, **options: Any) -> Any:
+    """Refuse a checkpoint that lacks weights: transformers fills them with random numbers."""
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    model, loading = loaded
+    misshaped = [name for name, *_ in loading["mismatched_keys"]]
+    if unfit := sorted({*loading["missing_keys"], *misshaped}):
+        raise BaseUnusable(
+            f"{folder / options.get('gguf_file', '')} lacks or misshapes {len(unfit)} of the "
+            f"model's weights, {unfit[0]} among them. Download it again."
+        )
+    return model
 
 
 def _weights(folder: Path) -> list[str]:
     try:
         return weight_files(folder)
-    except (ValueError, KeyError, OSError) as error:
-        raise BaseUnusable(f"The weight index in {folder} is damaged: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise BaseUnusable(
+            f"The weight index in {folder} is damaged: {error}. Download it again."
+        ) from error
 
 
 def _download(hub_id: str) -> Path:
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
         return Path(snapshot_download(hub_id, allow_patterns=HUB_PATTERNS))
@@ -175,7 +214,13 @@ def _download(hub_id: str) -> Path:
             f"{hub_id} is gated: accept its licence on its hub page, then set HF_TOKEN to your "
             "access token and try again."
         ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+    except (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
         raise BaseNotFound(
             f"{hub_id} cannot be had from the model hub ({type(error).__name__}). Check the name "
             "and the network, or give the path of a downloaded folder or .gguf file instead."
@@ -204,14 +249,14 @@ def _convert(gguf: Path, bases: Path) -> Path:
 
 def _write_converted(gguf: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoTokenizer, GgufConfig
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     try:
         # float16 holds dequantized weights more exactly than bfloat16: block scales are float16.
         with contextlib.redirect_stderr(io.StringIO()):  # transformers draws bars of its own
-            model = AutoModelForCausalLM.from_pretrained(
+            model = _load_whole(
                 gguf.parent,
                 gguf_file=gguf.name,
                 quantization_config=GgufConfig(gguf.name, dequantize=True),
@@ -220,13 +265,28 @@ def _write_converted(gguf: Path, folder: Path) -> None:
             tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise BaseUnusable(f"{gguf} cannot be read as a GGUF model: {error}") from error
+            _drop_foreign_tokens(folder / "tokenizer.json", model.config.vocab_size)
+    except (OSError, ValueError, KeyError, IndexError, OverflowError, struct.error) as error:
+        raise BaseUnusable(
+            f"{gguf} cannot be read as a GGUF model: {error}. If it is one of a LLaMA-like "
+            "architecture, download it again."
+        ) from error
+
+
+def _drop_foreign_tokens(path: Path, vocab_size: int) -> None:
+    """transformers gives every GPT-2-like tokenizer an <|endoftext|>, which the model may lack."""
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    added = tokenizer["added_tokens"]
+    tokenizer["added_tokens"] = [token for token in added if token["id"] < vocab_size]
+    path.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
 
 
 def _identity(gguf: Path) -> str:
-    """Tells GGUF files apart by size and first megabyte, which holds the metadata."""
+    """Tells GGUF files apart by size and by samples: fine-tunes of one base share metadata."""
+    size = gguf.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
     with gguf.open("rb") as file:
-        digest = hashlib.sha256(file.read(1 << 20))
-    digest.update(str(gguf.stat().st_size).encode())
+        for part in range(SAMPLED):
+            file.seek(size * part // SAMPLED)
+            digest.update(file.read(1 << 20))
     return digest.hexdigest()[:12]

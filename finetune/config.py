@@ -1,6 +1,7 @@
 """What a training run is told: every option, its default and the names it is also known by."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -91,10 +92,10 @@ def load_config(
     Raises ConfigError with every fault of them together.
     """
     values, faults = _read(path) if path else ({}, [])
-    given = {**dict(_parse(text) for text in assignments)}
-    given.update({key: value for key, value in options.items() if value is not None})
-    for key, value in given.items():
-        values[ALIASES.get(key, key)] = value
+    assigned, more = _parse(assignments)
+    chosen = {ALIASES.get(k, k): value for k, value in options.items() if value is not None}
+    values = {**values, **assigned, **chosen}
+    faults += more
     faults += [_unknown(key) for key in values if key not in TrainConfig.model_fields]
     known = {key: value for key, value in values.items() if key in TrainConfig.model_fields}
     try:
@@ -115,41 +116,62 @@ def dump_config(config: TrainConfig) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        loaded, node = yaml.safe_load(text), yaml.compose(text)
     except FileNotFoundError:
         raise ConfigError(str(path), ["there is no such file"]) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(str(path), [f"cannot be read as YAML: {error}"]) from error
-    if not isinstance(loaded, dict):
+    if not isinstance(loaded, dict) or not isinstance(node, yaml.MappingNode):
         raise ConfigError(str(path), ["holds no 'key: value' lines"])
-    values: dict[str, Any] = {}
+    # YAML itself would let the last one win.
+    counts = Counter(str(key.value) for key, _ in node.value)
+    repeated = [f"{key}: set {count} times" for key, count in counts.items() if count > 1]
+    values, faults = _by_one_name((str(key), value) for key, value in loaded.items())
+    return values, repeated + faults
+
+
+def _parse(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    pairs: list[tuple[str, Any]] = []
     faults: list[str] = []
-    for written, value in loaded.items():
-        key = ALIASES.get(str(written), str(written))
-        if key in values:
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {assignment!r} is not key=value, such as epochs=3")
+            continue
+        try:
+            pairs.append((key.strip(), yaml.safe_load(text)))
+        except yaml.YAMLError as error:
+            faults.append(f"--set {assignment!r}: {error}")
+    values, more = _by_one_name(pairs)
+    return values, faults + more
+
+
+def _by_one_name(pairs: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """Every option under its own name, and the faults of those set under two names."""
+    values: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    faults: list[str] = []
+    for written, value in pairs:
+        key = ALIASES.get(written, written)
+        if names.setdefault(key, written) != written:
             faults.append(f"{written}: {key} is set twice, under two of its names")
         values[key] = value
     return values, faults
 
 
-def _parse(assignment: str) -> tuple[str, object]:
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError("--set", [f"{assignment!r} is not key=value, such as epochs=3"])
-    try:
-        return key.strip(), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError("--set", [f"{assignment!r}: {error}"]) from error
-
-
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, [*TrainConfig.model_fields, *ALIASES], n=1, cutoff=0.5)
+    known = [*TrainConfig.model_fields, *ALIASES]
+    known += [f"sampling.{name}" for name in SamplingDefaults.model_fields]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{key}: unknown key{hint}"
 
 
 def _describe(item: Any) -> str:
     path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return _unknown(path)
     message = str(item["msg"]).removeprefix("Value error, ")
     return f"{path}: {message} (found {item['input']!r})"
 

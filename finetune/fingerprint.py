@@ -45,7 +45,7 @@ class Fingerprint(BaseModel):
 
 def fingerprint_folder(folder: Path, vocabulary: dict[str, int]) -> Fingerprint:
     """Compute the fingerprint of a Hugging Face folder. Reads a few kilobytes of weights."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shape = {key: config[key] for key in SHAPE_KEYS if config.get(key) is not None}
     return Fingerprint(shape=shape, vocabulary=_digest(vocabulary), norms=_norms(folder, config))
 

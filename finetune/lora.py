@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import AdapterInvalid
 
@@ -23,9 +23,14 @@ REFUSED_IF_SET = {
     "target_parameters": "target_parameters",
     "layer_replication": "layer replication",
     "megatron_config": "Megatron LoRA",
+    "use_qalora": "QALoRA",
+    "use_bdlora": "BD-LoRA",
+    "arrow_config": "Arrow routing",
+    "kasa_config": "KaSA",
+    "monteclora_config": "MonteCLoRA",
 }
 # Initialisations that change the base's own weights: the adapter is wrong on an unchanged base.
-REFUSED_INITS = ("pissa", "olora", "loftq", "corda")
+REFUSED_INITS = ("pissa", "olora", "loftq", "corda", "lora_ga")
 
 
 class LoraSettings(BaseModel):
@@ -33,7 +38,7 @@ class LoraSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    r: int
+    r: int = Field(ge=1)
     lora_alpha: float
     use_rslora: bool = False
     rank_pattern: dict[str, int] = {}

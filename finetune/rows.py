@@ -115,10 +115,12 @@ def _fit(
 
 
 def _without_oldest_turn(conversation: Conversation) -> Conversation | None:
-    """Drop the first question with all that answers it; None where only one is left."""
+    """Drop the first question with all that answers it; None where no trained answer is left."""
     messages = conversation.messages
     users = [i for i, message in enumerate(messages) if message.role == "user"]
     if len(users) < 2:
         return None
     kept = (*messages[: users[0]], *messages[users[1] :])
+    if not any(message.is_trained for message in kept):
+        return None
     return replace(conversation, messages=kept)

@@ -96,7 +96,9 @@ def finetune(
     from_adapter: Annotated[
         str | None, typer.Option("--from", help="Go on training this adapter.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
     promote: Annotated[
         bool | None, typer.Option(help="Let the bare name mean the new version.")
     ] = None,
@@ -150,9 +152,7 @@ def serve(
     ] = None,
     insecure: Annotated[
         bool,
-        typer.Option(
-            "--insecure", help="Listen beyond this machine although no key is asked for."
-        ),
+        typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
     ] = False,
     home: Home = None,
 ) -> None:

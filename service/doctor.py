@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from finetune.adapter import list_names
 from finetune.base import SHORT_NAMES
@@ -30,8 +31,10 @@ def examine(home: Path, console: Console) -> None:
     """Print the findings as a table, then what follows from them."""
     machine = describe_machine()
     table = Table("", "", show_header=False, box=None, padding=(0, 2))
+    table.columns[0].style = "bold"
+    table.columns[1].overflow = "fold"
     for label, finding in _findings(machine, home):
-        table.add_row(f"[bold]{label}[/bold]", finding)
+        table.add_row(label, Text(finding))
     console.print(table)
     console.print()
     for sentence in _meaning(machine):

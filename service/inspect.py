@@ -5,54 +5,64 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from finetune.adapter import list_names, list_versions, promoted_version
 from finetune.lora import read_lora
-from serving.errors import ServingError
+from serving.errors import BlendError, ServingError
 from serving.notation import Part, parse_model
 from serving.store import AdapterEntry, AdapterStore
 
 
 def print_adapters(home: Path, console: Console) -> None:
-    """Every name, damaged ones with what is wrong."""
+    """Every name; of damaged ones what is wrong, below the table."""
     adapters = home / "adapters"
     store = AdapterStore(adapters)
     table = Table("name", "version", "of", "base", "held-out loss (base)", "created", box=None)
+    problems: list[str] = []
     for name in list_names(adapters):
-        versions = list_versions(adapters, name)
+        num_versions = str(len(list_versions(adapters, name)))
         try:
-            entry = store.entry(Part(name))
+            cells = _cells(store.entry(Part(name)), num_versions)
         except ServingError as error:
-            table.add_row(name, "damaged", str(len(versions)), str(error))
-            continue
-        card = entry.card
-        losses = card.metrics if card else {}
-        table.add_row(
-            name,
-            promoted_version(adapters, name),
-            str(len(versions)),
-            card.base.id if card else "unknown",
-            f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
-            if losses
-            else "",
-            f"{datetime.fromtimestamp(entry.created):%Y-%m-%d %H:%M}",
-        )
+            cells = [name, "damaged", num_versions]
+            problems.append(f"{name}: {error}")
+        table.add_row(*(Text(cell) for cell in cells))
     if not table.row_count:
-        console.print(
-            f"There is no adapter under {adapters} yet. Make one: lora-chat finetune DATA"
-        )
-        return
-    console.print(table)
+        problems = [f"There is no adapter under {adapters} yet. Make one: lora-chat finetune DATA"]
+    else:
+        console.print(table)
+    for problem in problems:
+        console.print(Text(problem), soft_wrap=True)
+
+
+def _cells(entry: AdapterEntry, num_versions: str) -> list[str]:
+    card = entry.card
+    losses = card.metrics if card else {}
+    return [
+        entry.ref.name,
+        entry.ref.version,
+        num_versions,
+        card.base.id if card else "unknown",
+        f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
+        if losses
+        else "",
+        f"{datetime.fromtimestamp(entry.created):%Y-%m-%d %H:%M}",
+    ]
 
 
 def print_adapter(name: str, home: Path, console: Console) -> None:
     """Raises ModelNotFound for an unknown one, AdapterRefused for a damaged one."""
     adapters = home / "adapters"
-    parts = parse_model(name) or (Part(name),)
-    entry = AdapterStore(adapters).entry(parts[0])
+    first, *others = parse_model(name) or (Part(name),)
+    if others:
+        raise BlendError(f"{name!r} is a blend. Name one adapter, such as {first.name!r}.")
+    entry = AdapterStore(adapters).entry(first)
     table = Table("", "", show_header=False, box=None)
+    table.columns[0].style = "bold"
+    table.columns[1].overflow = "fold"
     for label, value in _details(entry, adapters):
-        table.add_row(f"[bold]{label}[/bold]", value)
+        table.add_row(label, Text(value))
     console.print(table)
 
 

@@ -53,7 +53,10 @@ class Row:
 
 
 class Batch:
-    """Owns waiting and running requests, the cache rows and the adapters in memory."""
+    """Owns waiting and running requests, the cache rows and the adapters in memory.
+
+    All its methods belong into one `torch.inference_mode`: what a step writes, another moves.
+    """
 
     def __init__(self, decoder: Decoder, max_rows: int, max_residents: int) -> None:
         self.waiting: deque[Row] = deque()
@@ -88,14 +91,11 @@ class Batch:
 
     def step(self) -> None:
         """Admit one waiting request, if there is room, and give every running one a token."""
-        import torch
-
-        with torch.inference_mode():
-            num_running = len(self.running)
-            if self.waiting and num_running < self._max_rows:
-                self._admit(self.waiting.popleft())
-            if num_running:
-                self._decode(num_running)
+        num_running = len(self.running)
+        if self.waiting and num_running < self._max_rows:
+            self._admit(self.waiting.popleft())
+        if num_running:
+            self._decode(num_running)
 
     def fail(self, error: ServingError) -> None:
         """End every request, running or waiting, with an error; the batch can be used on."""

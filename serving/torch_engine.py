@@ -136,20 +136,30 @@ class TorchEngine:
         return await asyncio.wrap_future(future)
 
     def _run(self, ready: Future[None]) -> None:
+        import torch
+
         try:
             batch = self._batch = self._build()
         except BaseException as error:  # noqa: BLE001 - handed to whoever awaits start()
             ready.set_exception(error)
             return
         ready.set_result(None)
-        while self._obey(batch):
-            try:
-                batch.step()
-            except Exception:  # the thread's border: one bad step must not end the server
-                logger.exception("A step of the engine failed; its requests end with an error")
-                batch.fail(EngineFailed("The engine failed while computing this answer."))
+        with torch.inference_mode():
+            while self._advance(batch):
+                pass
         batch.fail(EngineFailed("The server is stopping."))
         self._batch = None
+
+    def _advance(self, batch: Batch) -> bool:
+        """Obey and take a step; False to stop."""
+        try:
+            if not self._obey(batch):
+                return False
+            batch.step()
+        except Exception:  # the thread's border: one bad step must not end the server
+            logger.exception("A step of the engine failed; its requests end with an error")
+            batch.fail(EngineFailed("The engine failed while computing this answer."))
+        return True
 
     def _build(self) -> Batch:
         import torch

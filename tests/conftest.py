@@ -29,8 +29,8 @@ LLAMA2 = (
 )
 # SmolLM2's form: without a system message the template brings one of its own.
 PERSONA = (
-    "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are Tiny.<|im_end|>\n' }}{% endif %}"
-    + CHATML
+    "{% if messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are Tiny.<|im_end|>\n' }}{% endif %}" + CHATML
 )
 CORPUS = [
     "患者：我最近失眠多梦。医生：这多属心脾两虚。",

@@ -1,6 +1,7 @@
 """Text as it streams, by a real byte-level tokenizer and by one with Llama-2's byte fallback."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ def split_texts(draw: Callable[..., Any], texts: st.SearchStrategy[str]) -> list
     raw = draw(texts).encode()
     cuts = draw(st.sets(st.integers(1, max(1, len(raw) - 1))))
     edges = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]
-    return [raw[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [raw[a:b] for a, b in pairwise(edges)]
 
 
 texts = st.text(st.sampled_from(PLAIN + "ab�\n") | st.characters(codec="utf-8"), max_size=24)

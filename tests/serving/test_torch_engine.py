@@ -326,3 +326,22 @@ def test_a_load_that_fails_unexpectedly_is_an_error_and_the_engine_lives_on(make
         await engine.stop()
 
     asyncio.run(asyncio.wait_for(ask(), 60))
+
+
+def test_leaving_in_the_middle_does_not_disturb_the_other_rows(make_base: Any):
+    base = make_base("llama")
+
+    async def ask() -> None:
+        engine = make_engine(base)
+        await engine.start()
+        requests = [Request(f"{i}", encode(base, p), (), (), GREEDY) for i, p in enumerate(PROMPTS)]
+        alone = [token_ids(await collect(engine, request)) for request in requests]
+        leaving, *staying = (engine.submit(request) for request in requests)
+        begun = await asyncio.gather(anext(leaving), *(anext(stream) for stream in staying))
+        await leaving.aclose()
+        for first, stream, expected in zip(begun[1:], staying, alone[1:], strict=True):
+            rest = token_ids([delta async for delta in stream])
+            assert [*first.token_ids, *rest] == expected
+        await engine.stop()
+
+    asyncio.run(asyncio.wait_for(ask(), 60))

@@ -1,0 +1,243 @@
+"""`lora-chat serve` as it runs in production: a process, a port, folders and signals."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from finetune.base import find_base
+from finetune.card import AdapterCard
+
+ROOT = Path(__file__).parents[2]
+START = 60  # [seconds] a start may take on a busy machine
+QUESTION = [{"role": "user", "content": "我最近失眠"}]
+
+
+class Served:
+    """A running `lora-chat serve` and what it has said on stderr."""
+
+    def __init__(self, base: Path, home: Path) -> None:
+        self.base = base
+        self.home = home
+        self.log: list[str] = []
+        self._is_ready = threading.Event()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--base", str(base)],
+            cwd=ROOT,
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        assert self._is_ready.wait(START), self.log
+        assert self.url, self.log
+
+    @property
+    def url(self) -> str:
+        ready = [line.split()[1] for line in self.log if line.startswith("Ready: ")]
+        return ready[0].removesuffix("/v1") if ready else ""
+
+    def ask(self, model: str, **fields: Any) -> httpx.Response:
+        body = {"model": model, "messages": QUESTION, "max_tokens": 24, "temperature": 0}
+        return httpx.post(f"{self.url}/v1/chat/completions", json=body | fields, timeout=60)
+
+    def answer(self, model: str) -> str:
+        response = self.ask(model, ignore_eos=True)
+        assert response.status_code == 200, response.text
+        return response.json()["choices"][0]["message"]["content"]
+
+    def stop(self) -> tuple[int, float]:
+        """Ask it to stop; returns the exit code and how long that took, in seconds."""
+        begin = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(30)
+        finally:
+            self.process.kill()
+            self._reader.join()
+            for pipe in (self.process.stdout, self.process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        return code, time.monotonic() - begin
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line.rstrip("\n"))
+            if line.startswith("Ready: "):
+                self._is_ready.set()
+        self._is_ready.set()
+
+
+def environment(home: Path) -> dict[str, str]:
+    return os.environ | {"LORA_CHAT_HOME": str(home), "HF_HUB_OFFLINE": "1", "COLUMNS": "80"}
+
+
+def run(home: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service.cli", *arguments]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(home),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def spare(tmp_path_factory: pytest.TempPathFactory, make_base: Any, make_adapter: Any) -> Path:
+    """Adapters that lie beside home until they are copied in."""
+    folder = tmp_path_factory.mktemp("spare")
+    for seed, name in enumerate(("tcm", "bike", "late"), start=1):
+        make_adapter(make_base("llama"), folder / name, seed=seed, std=0.3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, make_base: Any, spare: Path
+) -> Generator[Served]:
+    home = tmp_path_factory.mktemp("home")
+    for name in ("tcm", "bike"):
+        shutil.copytree(spare / name, home / "adapters" / name)
+    server = Served(make_base("llama"), home)
+    try:
+        yield server
+    finally:
+        code, seconds = server.stop()
+    assert (code, seconds < 10) == (0, True)
+    assert server.log[-1].startswith("Ready: "), "an idle server stops without a word"
+
+
+def test_health_names_the_base(served: Served):
+    health = httpx.get(f"{served.url}/health").json()
+    assert (health["status"], health["model"], health["running"]) == ("ok", "tiny-llama", 0)
+
+
+def test_base_adapters_and_a_blend_all_answer_differently(served: Served):
+    cards = httpx.get(f"{served.url}/v1/models").json()["data"]
+    assert {"tiny-llama", "bike", "tcm"} <= {card["id"] for card in cards}
+    models = ["tiny-llama", "tcm", "bike", "tcm:0.7+bike:0.3"]
+    answers = [served.answer(model) for model in models]
+    assert all(answers)
+    assert len(set(answers)) == len(models)
+
+
+def test_an_adapter_copied_in_while_it_runs_is_listed_and_answers(served: Served, spare: Path):
+    assert served.ask("late").status_code == 404
+    coming = served.home / "adapters" / ".late"
+    shutil.copytree(spare / "late", coming)
+    coming.rename(served.home / "adapters" / "late")
+    cards = httpx.get(f"{served.url}/v1/models").json()["data"]
+    assert "late" in {card["id"] for card in cards}
+    assert served.answer("late") != served.answer("tiny-llama")
+
+
+def test_an_adapter_of_another_base_is_refused_with_the_reason(
+    served: Served, spare: Path, make_base: Any
+):
+    other = find_base(str(make_base("llama", seed=9)), served.home)
+    folder = served.home / "adapters" / "foreign" / "1"
+    shutil.copytree(spare / "late", folder)
+    AdapterCard.model_validate(
+        {
+            "name": "foreign",
+            "base": {"id": "elsewhere", "fingerprint": other.fingerprint},
+            "chat_template_sha256": "",
+            "data": {
+                "source": "x.txt",
+                "sha256": "",
+                "num_conversations": 1,
+                "num_trained": 1,
+                "num_held_out": 0,
+            },
+            "created": "2025-01-01T00:00:00Z",
+        }
+    ).write(folder)
+    try:
+        response = served.ask("foreign")
+    finally:
+        shutil.rmtree(folder.parent)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, "adapter_refused")
+    assert "was trained on the base 'elsewhere', not on the one served here" in error["message"]
+
+
+def test_piped_chat_writes_the_answer_alone_to_stdout(served: Served):
+    result = run(served.home, "chat", "tcm", "--url", served.url, typed="你好\n/models\n")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+    for said in ("Talking to tcm", "tcm> ", "* tcm"):
+        assert said in result.stderr
+        assert said not in result.stdout
+
+
+def test_adapters_are_listed_and_shown(served: Served):
+    listed = run(served.home, "adapters", "list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "bike" in listed.stdout
+    assert "tcm" in listed.stdout
+    shown = run(served.home, "adapters", "show", "tcm@1")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "none: a bare PEFT folder" in shown.stdout
+
+
+def test_doctor_names_the_base_and_the_adapters(served: Served):
+    result = run(served.home, "doctor")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "base smollm2-135m" in result.stdout
+    assert "bike, " in result.stdout
+
+
+def test_chat_without_a_server_starts_one_for_itself(served: Served):
+    result = run(served.home, "chat", "bike", "--base", str(served.base), typed="Hi\n")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+    assert "Traceback" not in result.stderr
+    assert "Ctrl-C stops)" not in result.stderr
+
+
+def test_running_streams_do_not_keep_it_from_stopping(make_base: Any, tmp_path: Path):
+    server = Served(make_base("llama"), tmp_path)
+    begun = threading.Barrier(4 + 1)
+
+    def read_until_it_is_gone() -> None:
+        """One answer after another: the tiny model would have ended a single one too soon."""
+        body = {"model": "tiny-llama", "messages": QUESTION, "stream": True}
+        body |= {"max_tokens": 450, "ignore_eos": True}
+        url = f"{server.url}/v1/chat/completions"
+        is_first = True
+        with contextlib.suppress(httpx.TransportError):
+            while True:
+                with httpx.stream("POST", url, json=body, timeout=60) as response:
+                    for _ in response.iter_lines():
+                        if is_first:
+                            begun.wait(START)
+                        is_first = False
+
+    readers = [threading.Thread(target=read_until_it_is_gone) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        begun.wait(START)
+    finally:
+        code, seconds = server.stop()
+    for reader in readers:
+        reader.join(10)
+    assert not any(reader.is_alive() for reader in readers)
+    assert (code, seconds < 10) == (0, True)
+    assert not any("Traceback" in line for line in server.log), "\n".join(server.log)
