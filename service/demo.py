@@ -24,13 +24,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from finetune.adapter import promoted_version, version_folder
+from finetune.base import DEFAULT_BASE
 from finetune.card import read_card
 
 from .server import listen
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "demo.yaml"
-BASE = "smollm2-135m"
 NEEDED_GAIN = 0.20  # how much lower an adapter's held-out loss must be than the base's
 START_TIMEOUT = 120  # [seconds]
 MAX_TOKENS = 72
@@ -57,7 +57,7 @@ DOMAINS = (
         "My brakes squeal in the rain. What should I do?",
     ),
 )
-MODELS = (BASE, "tcm", "bike", "tcm:0.5+bike:0.5")
+MODELS = (DEFAULT_BASE, "tcm", "bike", "tcm:0.5+bike:0.5")
 
 
 class DemoFailed(Exception):

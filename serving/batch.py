@@ -85,9 +85,9 @@ class Batch:
             self._leave(self.running.index(row))
 
     def drop(self, adapter: AdapterRef) -> None:
-        """Forget an adapter and every stack that holds a copy of it, once no request uses it."""
+        """Forget an adapter as soon as no request uses it."""
         self.residents.drop(adapter)
-        self._stacks = {key: s for key, s in self._stacks.items() if adapter.sha256 not in key}
+        self._forget_stacks()
 
     def step(self) -> None:
         """Admit one waiting request, if there is room, and give every running one a token."""
@@ -103,6 +103,7 @@ class Batch:
             row.emit(error)
         for row in self.running:
             self.residents.unpin(row.request.blend)
+        self._forget_stacks()
         self.running.clear()
         self.waiting.clear()
         self._cache.release()
@@ -155,8 +156,17 @@ class Batch:
             self._cache.move_row(len(self.running), number, last.length)
             self.running[number] = last
         self.residents.unpin(row.request.blend)
+        self._forget_stacks()
         if not self.running:
             self._cache.release()
+
+    def _forget_stacks(self) -> None:
+        """A stack holds copies: it goes with the first of its adapters that leaves memory."""
+        self._stacks = {
+            key: stack
+            for key, stack in self._stacks.items()
+            if all(sha256 in self.residents for sha256 in key)
+        }
 
     def _stack(self, blends: list[Blend]) -> LoraStack | None:
         """The adapters of these requests, stacked; kept for the next steps with the same ones."""

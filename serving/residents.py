@@ -22,6 +22,9 @@ class Residents(Generic[Weights]):
     def __len__(self) -> int:
         return len(self._weights)
 
+    def __contains__(self, sha256: str) -> bool:
+        return sha256 in self._weights
+
     def get(self, adapter: AdapterRef) -> Weights:
         """The adapter's weights, loaded if need be. Raises what `load` raises."""
         key = adapter.sha256

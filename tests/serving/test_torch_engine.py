@@ -1,6 +1,7 @@
 """The torch engine against transformers and PEFT, in float32."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from serving.engine import AdapterRef, Blend, Delta, Request, Sampling
 from serving.errors import AdapterRefused, EngineFailed, EngineUnsupported, PromptTooLong
+from serving.lora_stack import LoraStack
 from serving.torch_engine import TorchEngine, TorchEngineConfig
 
 PROMPTS = ["我最近失眠", "My chain slips.", "患者：胃胀", "Right then, what now?"]
@@ -265,6 +267,12 @@ def test_an_adapter_unloaded_while_it_runs_goes_with_its_last_request(
     base = make_base("llama")
     ref = make_ref(make_adapter(base, tmp_path / "a"), "a")
 
+    def num_stacks() -> int:
+        gc.collect()
+        return sum(type(thing) is LoraStack for thing in gc.get_objects())
+
+    before = num_stacks()
+
     async def ask() -> None:
         engine = make_engine(base)
         await engine.start()
@@ -273,6 +281,7 @@ def test_an_adapter_unloaded_while_it_runs_goes_with_its_last_request(
         await engine.unload(ref)
         assert len(token_ids([delta async for delta in stream])) == 23
         assert engine.stats().num_resident_adapters == 0
+        assert num_stacks() == before
         await engine.stop()
 
     asyncio.run(ask())
