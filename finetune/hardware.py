@@ -60,8 +60,8 @@ def compute_precision(device: str) -> Literal["fp32", "bf16"]:
     return "fp32"
 
 
-def serving_precision(device: str) -> Literal["fp32", "bf16"]:
-    """What the torch engine holds the base in unless told otherwise."""
+def wide_precision(device: str) -> Literal["fp32", "bf16"]:
+    """As wide as the device runs well: what base and adapter are compared in."""
     return "bf16" if device == "cuda" else "fp32"
 
 

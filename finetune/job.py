@@ -19,7 +19,7 @@ from .config import TrainConfig
 from .dataset import Dataset, prepare_dataset
 from .errors import ConfigError, TrainingStopped
 from .evaluate import answer_loss
-from .hardware import pick_device, serving_precision
+from .hardware import pick_device, wide_precision
 from .parent import find_parent
 from .peft_model import add_adapter, load_adapter, save_adapter
 from .plan import Plan, make_plan
@@ -39,7 +39,7 @@ class Result:
     version: str
     folder: Path
     run: Path
-    precision: str  # of the comparison: what serving uses
+    precision: str  # of the comparison
     base_loss: float  # held-out, per answer token, in nats
     adapter_loss: float
     training_loss: float  # the same rows at training precision
@@ -103,7 +103,7 @@ class Job:
     ) -> Trainer:
         import torch
 
-        precision = "nf4" if self.config.quantize == "nf4" else serving_precision(self.device)
+        precision = "nf4" if self.config.quantize == "nf4" else wide_precision(self.device)
         self.observer.on_stage(f"Loading {base.id} in {precision} on {self.device}")
         model = load_model(base, precision, self.device)
         checkpointing = self.config.gradient_checkpointing
@@ -161,8 +161,8 @@ class Job:
         adapter: Path,
         training_loss: float,
     ) -> Report:
-        """Measure base and adapter on the held-out rows at serving precision."""
-        precision = serving_precision(self.device)
+        """Measure base and adapter on the held-out rows, without 4-bit weights."""
+        precision = wide_precision(self.device)
         self._after_training(f"Comparing base and adapter on held-out rows in {precision}", run)
         model = load_adapter(load_model(base, precision, self.device), adapter)
         model.eval()

@@ -14,7 +14,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Base against adapter on the same held-out rows, at serving precision."""
+    """Base against adapter on the same held-out rows, in `precision`."""
 
     base: AnswerLoss
     adapter: AnswerLoss

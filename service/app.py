@@ -13,10 +13,11 @@ from starlette.types import Receive, Scope, Send
 
 from serving.engine import Engine
 
+from .chat_request import ChatRequest
 from .completions import ChatCompletions
 from .errors import answer_errors
 from .models import Models
-from .protocol import ChatCompletion, ChatRequest, ErrorBody, Health, ModelCard, ModelList
+from .protocol import ChatCompletion, ErrorBody, Health, ModelCard, ModelList
 from .settings import ServiceSettings
 
 CLIENT_GONE = 499  # nobody reads it; nginx's name for it in logs
@@ -78,6 +79,14 @@ def _add_health(app: FastAPI, engine: Engine, models: Models) -> None:
             version=app.version,
             running=stats.num_running,
             waiting=stats.num_waiting,
+            resident_adapters=stats.num_resident_adapters,
+            resident_bytes=stats.num_resident_bytes,
+            blocks=stats.num_blocks,
+            free_blocks=stats.num_free_blocks,
+            prompt_tokens=stats.num_prompt_tokens,
+            cached_tokens=stats.num_cached_tokens,
+            preemptions=stats.num_preemptions,
+            compiled=stats.is_compiled,
         )
 
 

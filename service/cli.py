@@ -35,6 +35,7 @@ BaseOption = Annotated[
     str | None,
     typer.Option(help="Short name, folder, .gguf file or hub id. [default: smollm2-135m]"),
 ]
+GIB = 1 << 30
 DEFAULT_BASE = "smollm2-135m"  # finetune.base has it, at the price of a slower --help
 
 
@@ -129,7 +130,7 @@ def finetune(
         result = job.execute(resume=resume)
     typer.echo(result.verdict)
     typer.echo(
-        f"Held-out answer loss at serving precision ({result.precision}): "
+        f"Held-out answer loss in {result.precision}: "
         f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."
     )
     typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
@@ -143,13 +144,23 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     precision: Annotated[
-        str | None, typer.Option(help="fp32 or bf16. [default: by the device]")
-    ] = None,
+        str, typer.Option(help="auto, int8, fp32, bf16 or nf4. auto: int8 on a CPU, nf4 on a GPU.")
+    ] = "auto",
     max_batch: Annotated[int, typer.Option(min=1, help="Requests computed together.")] = 16,
     context: Annotated[
         int | None,
         typer.Option(min=16, help="Most tokens of prompt and answer. [default: the base's]"),
     ] = None,
+    kv_memory: Annotated[
+        float, typer.Option(min=0.01, help="GiB for keys and values of running requests.")
+    ] = 2,
+    adapter_memory: Annotated[
+        float, typer.Option(min=0, help="GiB for adapters that wait in memory for requests.")
+    ] = 4,
+    compile_: Annotated[
+        bool,
+        typer.Option("--compile/--no-compile", help="Compile for this CPU while answering."),
+    ] = True,
     insecure: Annotated[
         bool,
         typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
@@ -157,11 +168,13 @@ def serve(
     home: Home = None,
 ) -> None:
     """Serve the base and every adapter on an OpenAI-compatible API."""
+    from serving.build import PRECISIONS
+
     from . import server
     from .settings import ServiceSettings
 
-    if precision not in (None, "fp32", "bf16"):
-        raise typer.BadParameter("choose fp32 or bf16", param_hint="--precision")
+    if precision not in PRECISIONS:
+        raise typer.BadParameter(f"choose one of {', '.join(PRECISIONS)}", param_hint="--precision")
     if host not in server.LOOPBACK and not insecure:
         raise typer.BadParameter(
             f"anybody who reaches {host} could use this server, which asks for no key; "
@@ -170,7 +183,14 @@ def serve(
         )
     listener = server.listen(host, port)
     options = server.ServeOptions(
-        base or DEFAULT_BASE, find_home(home), precision, max_batch, context
+        base or DEFAULT_BASE,
+        find_home(home),
+        precision=precision,
+        max_batch=max_batch,
+        context_length=context,
+        is_compiled=compile_,
+        kv_bytes=round(kv_memory * GIB),
+        adapter_bytes=round(adapter_memory * GIB),
     )
     settings = ServiceSettings(host=host, port=listener.getsockname()[1])
     server.serve(server.configure(options, settings), listener)
@@ -197,6 +217,60 @@ def chat(
 
     with serving_in_background(ServeOptions(base or DEFAULT_BASE, find_home(home))) as started:
         talk(started, model)
+
+
+@app.command(epilog="Example: `lora-chat bench -c 4 --requests 32`")
+def bench(
+    url: Annotated[str, typer.Option(help="A running server.")] = "http://127.0.0.1:8000",
+    models: Annotated[
+        str | None, typer.Option(help="a,b,c: asked in turn. [default: all that it lists]")
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", "-c", min=1, help="Requests at a time. [default: 8]"),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Requests a second at random times, however many run.")
+    ] = None,
+    requests: Annotated[int, typer.Option(min=1, help="To measure, after a warm-up.")] = 64,
+    prompt_tokens: Annotated[int, typer.Option(min=1, help="Of each prompt, about.")] = 60,
+    output_tokens: Annotated[int, typer.Option(min=1, help="Of each answer.")] = 64,
+    shared_prefix_tokens: Annotated[
+        int, typer.Option(min=0, help="Of a system prompt that all share, about.")
+    ] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of prompts and times. [default: a new one, unknown to any cache]"),
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="Another server, to compare with.")] = None,
+    baseline_models: Annotated[
+        str | None, typer.Option(help="a,b,c there. [default: all that it lists]")
+    ] = None,
+    baseline_lora_ids: Annotated[
+        str | None, typer.Option(help="0,1,none: a llama-server's adapters, by their numbers.")
+    ] = None,
+    api_key: Annotated[str | None, typer.Option(help="Sent to both servers.")] = None,
+    wants_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure how fast a server answers for several models at once, alone or beside another."""
+    from .bench import check_pace, choose_seed, parse_sides, run
+    from .load import Load
+
+    check_pace(concurrency, rate)
+    load = Load(
+        url,
+        targets=(),
+        concurrency=concurrency or 8,
+        num_requests=requests,
+        rate=rate,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens,
+        shared_prefix_tokens=shared_prefix_tokens,
+        seed=choose_seed() if seed is None else seed,
+        api_key=api_key,
+    )
+    sides = parse_sides(url, models, baseline, baseline_models, baseline_lora_ids)
+    run(sides, load, wants_json=wants_json)
 
 
 @adapters_app.command("list", epilog="Example: `lora-chat adapters list`")

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,19 +13,21 @@ from starlette.concurrency import run_in_threadpool
 from data.conversation import Message
 from finetune.card import SamplingDefaults
 from serving.engine import Delta, Engine, FinishReason, Request, Sampling
-from serving.errors import EngineFailed, ServingError
+from serving.errors import ServingError
 
+from .chat_request import ChatRequest
+from .choices import Tally, run_together, split, usage_of
 from .errors import reply_to
+from .logprobs import TokenNames
 from .models import Models
 from .protocol import (
     AnswerMessage,
     ChatChunk,
     ChatCompletion,
-    ChatRequest,
     Choice,
+    ChoiceLogprobs,
     ChunkChoice,
     ChunkDelta,
-    PromptTokensDetails,
     Usage,
 )
 from .settings import ServiceSettings
@@ -46,64 +48,65 @@ SAMPLING_FIELDS = (
 )
 
 
-@dataclass(slots=True)
-class Tally:
-    """What of an answer has come so far."""
-
-    num_prompt_tokens: int
-    num_tokens: int = 0
-    num_cached_tokens: int = 0
-    finish_reason: FinishReason | None = None
-    texts: list[str] = field(default_factory=list)
-
-    def add(self, delta: Delta) -> None:
-        self.num_tokens += len(delta.token_ids)
-        self.num_cached_tokens = max(self.num_cached_tokens, delta.cached_tokens)
-        self.finish_reason = delta.finish_reason
-        self.texts.append(delta.text)
-
-    def reason(self) -> FinishReason:
-        if self.finish_reason is None:
-            raise EngineFailed("The engine ended an answer without saying why.")
-        return self.finish_reason
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(
-            prompt_tokens=self.num_prompt_tokens,
-            completion_tokens=self.num_tokens,
-            total_tokens=self.num_prompt_tokens + self.num_tokens,
-            prompt_tokens_details=PromptTokensDetails(cached_tokens=self.num_cached_tokens),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A chat request that is ready for the engine, and what its answer is labelled with."""
+    """A chat request that is ready for the engine, and what its answers are labelled with."""
 
     chat: ChatRequest
-    request: Request
+    request: Request  # of each answer, but for its id and its seed
     pinned: str  # the exact versions that answer
     created: int
+    names: TokenNames
 
-    def completion(self, tally: Tally) -> ChatCompletion:
-        message = AnswerMessage(content="".join(tally.texts))
+    def tallies(self) -> list[Tally]:
+        return [Tally(self.request.end_ids) for _ in range(self.chat.num_choices)]
+
+    def completion(self, tallies: Sequence[Tally]) -> ChatCompletion:
         return ChatCompletion(
             id=self.request.id,
             created=self.created,
             model=self.chat.model,
             system_fingerprint=self.pinned,
-            choices=[Choice(index=0, message=message, finish_reason=tally.reason())],
-            usage=tally.usage,
+            choices=[self._choice(index, tally) for index, tally in enumerate(tallies)],
+            usage=usage_of(len(self.request.prompt_ids), tallies),
         )
 
-    def delta_chunk(self, delta: ChunkDelta, finish: FinishReason | None = None) -> ChatChunk:
-        return self._chunk(
-            [ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=finish)], None
+    def chunks(self, index: int, tally: Tally, delta: Delta) -> Iterator[ChatChunk]:
+        """Add a delta to what has come of an answer; yields what the client is to be sent."""
+        if not tally.texts:
+            yield self._delta_chunk(index, ChunkDelta(role="assistant", content=""))
+        tally.add(delta)
+        if delta.text:
+            logprobs = self._logprobs(tally)
+            yield self._delta_chunk(index, ChunkDelta(content=delta.text), logprobs)
+        if delta.finish_reason is not None:
+            logprobs = self._logprobs(tally)
+            yield self._delta_chunk(index, ChunkDelta(), logprobs, delta.finish_reason)
+
+    def usage_chunk(self, tallies: Sequence[Tally]) -> ChatChunk:
+        return self._chunk([], usage_of(len(self.request.prompt_ids), tallies))
+
+    def _choice(self, index: int, tally: Tally) -> Choice:
+        return Choice(
+            index=index,
+            message=AnswerMessage(content="".join(tally.texts)),
+            logprobs=self.names.listed(tally.take_logprobs()) if self.chat.logprobs else None,
+            finish_reason=tally.reason(),
         )
 
-    def usage_chunk(self, tally: Tally) -> ChatChunk:
-        return self._chunk([], tally.usage)
+    def _logprobs(self, tally: Tally) -> ChoiceLogprobs | None:
+        untold = tally.take_logprobs()
+        return self.names.listed(untold) if untold else None
+
+    def _delta_chunk(
+        self,
+        index: int,
+        delta: ChunkDelta,
+        logprobs: ChoiceLogprobs | None = None,
+        finish: FinishReason | None = None,
+    ) -> ChatChunk:
+        choice = ChunkChoice(index=index, delta=delta, logprobs=logprobs, finish_reason=finish)
+        return self._chunk([choice], None)
 
     def _chunk(self, choices: list[ChunkChoice], usage: Usage | None) -> ChatChunk:
         chunk = ChatChunk(
@@ -125,15 +128,16 @@ class ChatCompletions:
         self._engine = engine
         self._models = models
         self._settings = settings
+        self._names = TokenNames(models.tokenizer)
 
     async def answer(self, chat: ChatRequest) -> ChatCompletion:
         """Raises what resolving, rendering and the engine raise."""
         job = await run_in_threadpool(self._prepare, chat)
-        tally = Tally(len(job.request.prompt_ids))
-        async with aclosing(self._engine.submit(job.request)) as deltas:
-            async for delta in deltas:
-                tally.add(delta)
-        return job.completion(tally)
+        tallies = job.tallies()
+        async with aclosing(self._run(job)) as deltas:
+            async for index, delta in deltas:
+                tallies[index].add(delta)
+        return job.completion(tallies)
 
     async def stream(self, chat: ChatRequest) -> AsyncGenerator[str]:
         """The payloads of a stream's events. Closing the iterator cancels the request.
@@ -157,17 +161,18 @@ class ChatCompletions:
 
     async def _chunks(self, chat: ChatRequest) -> AsyncGenerator[ChatChunk]:
         job = await run_in_threadpool(self._prepare, chat)
-        tally = Tally(len(job.request.prompt_ids))
-        async with aclosing(self._engine.submit(job.request)) as deltas:
-            async for delta in deltas:
-                if not tally.texts:
-                    yield job.delta_chunk(ChunkDelta(role="assistant", content=""))
-                tally.add(delta)
-                if delta.text:
-                    yield job.delta_chunk(ChunkDelta(content=delta.text))
-        yield job.delta_chunk(ChunkDelta(), tally.reason())
+        tallies = job.tallies()
+        async with aclosing(self._run(job)) as deltas:
+            async for index, delta in deltas:
+                for chunk in job.chunks(index, tallies[index], delta):
+                    yield chunk
+        for tally in tallies:
+            tally.reason()
         if chat.includes_usage:
-            yield job.usage_chunk(tally)
+            yield job.usage_chunk(tallies)
+
+    def _run(self, job: Job) -> AsyncGenerator[tuple[int, Delta]]:
+        return run_together(self._engine, split(job.request, job.chat.num_choices))
 
     def _prepare(self, chat: ChatRequest) -> Job:
         model = self._models.resolve(chat.model, chat.lora or ())
@@ -181,7 +186,7 @@ class ChatCompletions:
             blend=model.blend,
             sampling=self._sampling(chat, model.sampling, room),
         )
-        return Job(chat, request, model.pinned, int(time.time()))
+        return Job(chat, request, model.pinned, int(time.time()), self._names)
 
     def _sampling(self, chat: ChatRequest, defaults: SamplingDefaults, room: int) -> Sampling:
         default_limit = min(defaults.max_tokens or self._settings.default_max_tokens, room)
@@ -189,6 +194,9 @@ class ChatCompletions:
         chosen: dict[str, Any] = defaults.model_dump(exclude_none=True) | asked
         chosen["max_tokens"] = chat.token_limit or default_limit
         chosen["stop"] = tuple(chat.stop or ())
+        chosen["logit_bias"] = chat.biases
+        chosen["top_logprobs"] = chat.num_alternatives
+        chosen["json_schema"] = chat.json_schema
         return replace(Sampling(), **chosen)
 
 

@@ -107,7 +107,7 @@ class Demo:
             raise DemoFailed(f"lora-chat finetune ended with exit code {code}")
 
     def _show_gains(self) -> None:
-        self._title("What the adapters learned: loss on held-out answers, at serving precision")
+        self._title("What the adapters learned: loss on held-out answers")
         table = Table("adapter", "base", "with adapter", "change", "needed")
         failed: list[str] = []
         for domain in DOMAINS:

@@ -13,7 +13,6 @@ from rich.text import Text
 from finetune.adapter import list_names
 from finetune.base import SHORT_NAMES
 from finetune.hardware import Machine, compute_precision, describe_machine, pick_device
-from finetune.hardware import serving_precision as precision_for_serving
 
 PACKAGES = (
     "torch",
@@ -25,6 +24,8 @@ PACKAGES = (
 )
 GIB = 2**30
 LLAMA_2_7B_TRAINING = 10 * GIB  # NF4 weights, adapter, optimizer, activations with checkpointing
+
+SERVING = {"cpu": "int8", "cuda": "nf4"}
 
 
 def examine(home: Path, console: Console) -> None:
@@ -62,7 +63,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
     device = pick_device()
     yield (
         f"Training runs on the {'GPU' if device == 'cuda' else 'CPU'}: weights in NF4, computing "
-        f"in {compute_precision(device)}. Serving computes in {precision_for_serving(device)}."
+        f"in {compute_precision(device)}. Serving holds the base in {SERVING[device]}."
     )
     if machine.gpu is None:
         yield (

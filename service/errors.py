@@ -2,7 +2,7 @@
 
 ServiceError
 ├── InvalidRequest     two fields of a request contradict each other
-└── ServerRefused      the terminal chat's server is not there, or answered with an error
+└── ServerRefused      the server a command talks to is not there, or answered with an error
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,17 @@ from starlette.exceptions import HTTPException
 from data.errors import TemplateError
 from serving.errors import (
     AdapterRefused,
+    BiasRefused,
     BlendError,
     EngineBusy,
     ModelNotFound,
     PromptTooLong,
+    SchemaRefused,
     ServingError,
 )
 
-from .protocol import UNSUPPORTED, ErrorBody, ErrorDetail
+from .chat_request import UNSUPPORTED
+from .protocol import ErrorBody, ErrorDetail
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 MAX_SHOWN = 60  # [characters] of a value in a message
@@ -44,7 +47,7 @@ class InvalidRequest(ServiceError):
 
 
 class ServerRefused(ServiceError):
-    """The terminal chat's server is not there, or answered with an error."""
+    """The server that a command talks to is not there, or answered with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ def reply_to(error: Exception) -> Reply:
             return Reply(400, message, "model", "adapter_refused")
         case PromptTooLong():
             return Reply(400, message, "messages", "context_length_exceeded")
+        case SchemaRefused():
+            return Reply(400, message, "response_format")
+        case BiasRefused():
+            return Reply(400, message, "logit_bias")
         case TemplateError():
             return Reply(400, message, "messages")
         case EngineBusy():

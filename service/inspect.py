@@ -40,8 +40,8 @@ def _cells(entry: AdapterEntry, num_versions: str) -> list[str]:
     card = entry.card
     losses = card.metrics if card else {}
     return [
-        entry.ref.name,
-        entry.ref.version,
+        entry.name,
+        entry.version,
         num_versions,
         card.base.id if card else "unknown",
         f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
@@ -57,17 +57,19 @@ def print_adapter(name: str, home: Path, console: Console) -> None:
     first, *others = parse_model(name) or (Part(name),)
     if others:
         raise BlendError(f"{name!r} is a blend. Name one adapter, such as {first.name!r}.")
-    entry = AdapterStore(adapters).entry(first)
+    store = AdapterStore(adapters)
+    entry = store.entry(first)
     table = Table("", "", show_header=False, box=None)
     table.columns[0].style = "bold"
     table.columns[1].overflow = "fold"
-    for label, value in _details(entry, adapters):
+    for label, value in _details(entry, store):
         table.add_row(label, Text(value))
     console.print(table)
 
 
-def _details(entry: AdapterEntry, adapters: Path) -> list[tuple[str, str]]:
-    ref, card = entry.ref, entry.card
+def _details(entry: AdapterEntry, store: AdapterStore) -> list[tuple[str, str]]:
+    adapters = store.adapters
+    ref, card = store.pin(entry), entry.card
     lora = read_lora(ref.folder)
     rows = [
         ("adapter", str(ref)),

@@ -10,8 +10,9 @@ from serving.engine import Blend
 from serving.errors import BlendError
 from serving.store import AdapterEntry, AdapterStore
 
+from .chat_request import LoraChoice
 from .errors import InvalidRequest
-from .protocol import LoraChoice, ModelCard
+from .protocol import ModelCard
 
 UNCHANGED = SamplingDefaults()
 
@@ -32,7 +33,7 @@ class Models:
 
     def __init__(self, base_id: str, tokenizer: Tokenizer, store: AdapterStore) -> None:
         self.base_id = base_id
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._store = store
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
         self._created = int(time.time())
@@ -57,7 +58,7 @@ class Models:
     def list_cards(self) -> list[ModelCard]:
         """The base, then every adapter's promoted version. Reads files."""
         entries = self._store.entries()
-        return [self._base_card(), *(self._card(entry.ref.name, [entry]) for entry in entries)]
+        return [self._base_card(), *(self._card(entry.name, [entry]) for entry in entries)]
 
     def find_card(self, model: str) -> ModelCard:
         """One model, blends and versions too. Reads files. Raises as `resolve` does."""
@@ -92,7 +93,7 @@ class Models:
 
     def _renderer(self, template: str | None) -> ChatRenderer:
         if template not in self._renderers:
-            self._renderers[template] = ChatRenderer(self._tokenizer, template)
+            self._renderers[template] = ChatRenderer(self.tokenizer, template)
         return self._renderers[template]
 
     def _base_card(self) -> ModelCard:
@@ -103,5 +104,5 @@ class Models:
             id=model,
             created=max(entry.created for entry in entries),
             parent=self.base_id,
-            version=entries[0].ref.version if len(entries) == 1 else None,
+            version=entries[0].version if len(entries) == 1 else None,
         )

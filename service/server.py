@@ -14,10 +14,11 @@ from pathlib import Path
 import uvicorn
 
 from finetune.base import find_base
-from finetune.hardware import Precision, pick_device, serving_precision
+from finetune.hardware import pick_device
+from serving.build import Precision, TorchEngineConfig
 from serving.errors import EngineFailed
 from serving.store import AdapterStore
-from serving.torch_engine import TorchEngine, TorchEngineConfig
+from serving.torch_engine import TorchEngine
 
 from .app import build_app
 from .errors import ServiceError
@@ -39,9 +40,12 @@ class PortUnavailable(ServiceError):
 class ServeOptions:
     base: str
     home: Path
-    precision: Precision | None = None  # by the device
+    precision: Precision = "auto"
     max_batch: int = 16  # requests computed together
     context_length: int | None = None  # [tokens]; the base's own
+    is_compiled: bool = True
+    kv_bytes: int = 2 << 30
+    adapter_bytes: int = 4 << 30
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -68,20 +72,22 @@ def configure(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Confi
     """
     base = find_base(options.base, options.home)
     device = pick_device()
-    precision = options.precision or serving_precision(device)
     store = AdapterStore(options.home / "adapters", base.fingerprint)
     engine = TorchEngine(
         base.folder,
         base.tokenizer,
         TorchEngineConfig(
-            precision=precision,
+            precision=options.precision,
             device=device,
             max_rows=options.max_batch,
             context_length=options.context_length,
+            kv_bytes=options.kv_bytes,
+            adapter_bytes=options.adapter_bytes,
+            compiled=options.home / "compiled" if options.is_compiled else None,
         ),
     )
     models = Models(base.id, base.tokenizer, store)
-    logger.info("Loading %s in %s on %s", base.id, precision, device)
+    logger.info("Loading %s on %s", base.id, device)
     app = build_app(engine, models, settings)
     return uvicorn.Config(
         app, log_config=None, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on"

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 from rich.console import Console
 
+from .chat_stream import DONE, EventParser
 from .errors import ServerRefused
 
 HELP = """\
@@ -71,9 +72,11 @@ class Server:
             if response.is_error:
                 response.read()
             _check(response)
-            for line in response.iter_lines():
-                if line.startswith("data: {"):
-                    yield _piece(json.loads(line.removeprefix("data: ")))
+            parser = EventParser()
+            for received in response.iter_bytes():
+                for data in parser.feed(received):
+                    if data != DONE:
+                        yield _piece(json.loads(data))
 
     def _nearest(self, model: str) -> str:
         known = self.models()

@@ -10,6 +10,15 @@ SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 
 
+# Projections that share their input are computed together.
+GROUPS = (
+    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attn.o_proj",),
+    ("mlp.gate_proj", "mlp.up_proj"),
+    ("mlp.down_proj",),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """Sizes; the families' biases and norms are seen in the weights themselves."""
@@ -25,6 +34,7 @@ class Architecture:
     norm_eps: float
     context_length: int  # [tokens]
     tied_embeddings: bool
+    windows: tuple[int | None, ...]  # [tokens] that each layer attends to; None: all
 
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
@@ -50,7 +60,7 @@ def read_architecture(folder: Path) -> Architecture:
     if problem := _problem(config):
         raise EngineUnsupported(
             f"The torch engine does not run this base: {problem}. It runs "
-            f"{', '.join(SUPPORTED)} models with full attention and the activation SiLU."
+            f"{', '.join(SUPPORTED)} models with the activation SiLU."
         )
     return Architecture(
         config=config,
@@ -65,7 +75,17 @@ def read_architecture(folder: Path) -> Architecture:
         norm_eps=config.rms_norm_eps,
         context_length=config.max_position_embeddings,
         tied_embeddings=config.tie_word_embeddings,
+        windows=_windows(config),
     )
+
+
+def _windows(config: Any) -> tuple[int | None, ...]:
+    """Mistral's window holds for every layer; qwen's configuration says which layers have one."""
+    window = getattr(config, "sliding_window", None)
+    if window is None or window >= config.max_position_embeddings:
+        return (None,) * config.num_hidden_layers
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * config.num_hidden_layers
+    return tuple(window if kind == "sliding_attention" else None for kind in kinds)
 
 
 def _problem(config: Any) -> str | None:
@@ -76,7 +96,4 @@ def _problem(config: Any) -> str | None:
         return f"its RoPE scaling is {rope!r}"
     if config.hidden_act != "silu":
         return f"its activation is {config.hidden_act!r}"
-    window = getattr(config, "sliding_window", None)
-    if window is not None and window < config.max_position_embeddings:
-        return f"it attends within a sliding window of {window} tokens"
     return None

@@ -1,184 +1,152 @@
-"""The requests being computed: who waits, who runs in which row, and what one step does."""
+"""The requests being computed, and what one step does: schedule, compute, choose, tell."""
 
-from collections import deque
-from collections.abc import Callable
 from typing import Any
 
+from .bank import AdapterBank
+from .blocks import BlockPool
 from .decoder import Decoder
-from .engine import AdapterRef, Blend, Delta, FinishReason, Request
+from .engine import AdapterRef, Delta, EngineStats
 from .errors import ServingError
-from .kv_cache import KVCache
-from .lora_stack import LoraStack
-from .lora_weights import LoraWeights, load_lora
-from .residents import Residents
-from .sampler import Sampler
-from .text_stream import TextStream
-
-KEPT_STACKS = 4
-
-
-class Row:
-    """One request on its way."""
-
-    def __init__(
-        self, request: Request, tokenizer: Any, emit: Callable[[Delta | ServingError], None]
-    ) -> None:
-        self.request = request
-        self.emit = emit
-        self.sampler = Sampler(request.sampling, request.prompt_ids)
-        self.answer_ids: list[int] = []
-        self._text = TextStream(tokenizer, request.sampling.stop)
-
-    @property
-    def length(self) -> int:
-        """Tokens whose keys and values are in the cache: the newest one's are not yet."""
-        return len(self.request.prompt_ids) + len(self.answer_ids) - 1
-
-    def advance(self, logits: Any) -> Delta:
-        """Choose the next token; what is returned is to be emitted once the batch is in order."""
-        token_id = self.sampler.pick(logits)
-        self.answer_ids.append(token_id)
-        sampling = self.request.sampling
-        reason: FinishReason | None = None
-        if token_id in self.request.end_ids and not sampling.ignore_eos:
-            text, reason = self._text.finish(), "stop"
-        else:
-            text = self._text.push(token_id)
-            if self._text.is_stopped:
-                reason = "stop"
-            elif len(self.answer_ids) >= sampling.max_tokens:
-                text += self._text.finish()
-                reason = "stop" if self._text.is_stopped else "length"
-        return Delta((token_id,), text, reason)
+from .paged_cache import PagedCache
+from .row import Row
+from .sampler import Choice
+from .scheduler import Chunk, Scheduler
+from .sequence import Sequence
+from .step import build_step, order
 
 
 class Batch:
-    """Owns waiting and running requests, the cache rows and the adapters in memory.
+    """Asks the owners of rows, blocks and adapters, and computes what they agree on.
 
-    All its methods belong into one `torch.inference_mode`: what a step writes, another moves.
+    All its methods belong into one `torch.inference_mode`: what a step writes, another reads.
     """
 
-    def __init__(self, decoder: Decoder, max_rows: int, max_residents: int) -> None:
-        self.waiting: deque[Row] = deque()
-        self.running: list[Row] = []  # running[i] is in the cache's row i
-        self.residents: Residents[LoraWeights] = Residents(
-            lambda ref: load_lora(ref, decoder.architecture, decoder.dtype, decoder.device),
-            max_residents,
-        )
-        self._decoder = decoder
-        self._max_rows = max_rows
-        self._cache = KVCache(decoder.architecture, max_rows, decoder.dtype, decoder.device)
-        self._stacks: dict[tuple[str, ...], LoraStack] = {}
+    def __init__(
+        self,
+        decoder: Decoder,
+        bank: AdapterBank,
+        cache: PagedCache,
+        pool: BlockPool,
+        max_rows: int,
+        chunk_tokens: int,
+    ) -> None:
+        self.bank = bank
+        self.decoder = decoder
+        self._cache = cache
+        self._pool = pool
+        self._scheduler = Scheduler(pool, bank, max_rows, chunk_tokens)
+        self._rows: dict[Sequence, Row] = {}
+        self._generation = bank.generation
+        self._num_prompt_tokens = 0
+        self._num_cached_tokens = 0
 
     @property
     def is_idle(self) -> bool:
-        return not self.waiting and not self.running
+        return not self._rows
+
+    def stats(self) -> EngineStats:
+        return EngineStats(
+            num_running=len(self._scheduler.running),
+            num_waiting=len(self._scheduler.waiting),
+            num_resident_adapters=len(self.bank.residents),
+            num_resident_bytes=self.bank.residents.total,
+            num_blocks=self._pool.num_blocks,
+            num_free_blocks=self._pool.num_free,
+            num_prompt_tokens=self._num_prompt_tokens,
+            num_cached_tokens=self._num_cached_tokens,
+            num_preemptions=self._scheduler.num_preemptions,
+            is_compiled=self.decoder.pieces is not self.decoder.eager,
+        )
 
     def add(self, row: Row) -> None:
-        self.waiting.append(row)
+        self._rows[row.sequence] = row
+        self._scheduler.waiting.add(row.sequence)
 
     def cancel(self, row: Row) -> None:
         """Forget a request wherever it is; nothing happens if it has ended."""
-        if row in self.waiting:
-            self.waiting.remove(row)
-        elif row in self.running:
-            self._leave(self.running.index(row))
+        self._scheduler.cancel(row.sequence)
+        self._rows.pop(row.sequence, None)
 
     def drop(self, adapter: AdapterRef) -> None:
         """Forget an adapter as soon as no request uses it."""
-        self.residents.drop(adapter)
-        self._forget_stacks()
+        self.bank.drop(adapter)
 
     def step(self) -> None:
-        """Admit one waiting request, if there is room, and give every running one a token."""
-        num_running = len(self.running)
-        if self.waiting and num_running < self._max_rows:
-            self._admit(self.waiting.popleft())
-        if num_running:
-            self._decode(num_running)
+        """Give every running request a token and compute a chunk of those that wait."""
+        plan = self._scheduler.schedule()
+        for sequence, error in plan.refused:
+            self._rows.pop(sequence).emit(error)
+        if not plan.chunks:
+            return
+        chunks = order(plan.chunks)
+        logits = self._compute(chunks)
+        complete = [chunk for chunk in chunks if chunk.is_last]
+        for chunk in chunks:
+            self._scheduler.advance(chunk)
+        self._tell([self._rows[chunk.sequence] for chunk in complete], logits)
 
     def fail(self, error: ServingError) -> None:
-        """End every request, running or waiting, with an error; the batch can be used on."""
-        for row in [*self.running, *self.waiting]:
-            row.emit(error)
-        for row in self.running:
-            self.residents.unpin(row.request.blend)
-        self._forget_stacks()
-        self.running.clear()
-        self.waiting.clear()
-        self._cache.release()
-
-    def _admit(self, row: Row) -> None:
-        import torch
-
-        blend = row.request.blend
+        """End every request with an error; the batch can be used on."""
+        rows = list(self._rows.values())
+        self._rows.clear()
         try:
-            self.residents.pin(blend)
-        except ServingError as error:
-            row.emit(error)
-            return
-        self.running.append(row)
-        prompt = torch.tensor(row.request.prompt_ids, device=self._decoder.device)
-        self._cache.reserve(len(prompt) + 1)
-        stack = self._stack([blend])
-        mask = stack.mask([blend]) if stack else None
-        logits = self._decoder.prefill(prompt, self._cache, len(self.running) - 1, stack, mask)
-        delta = row.advance(logits)
-        if delta.finish_reason is not None:
-            self._leave(len(self.running) - 1)
-        row.emit(delta)
+            self._scheduler.clear()
+        finally:  # nobody waits for ever
+            for row in rows:
+                row.emit(error)
 
-    def _decode(self, num_rows: int) -> None:
-        """One step of the first rows; a row admitted in this step has had its token already."""
-        import torch
+    def _compute(self, chunks: list[Chunk]) -> Any:
+        if self._generation != self.bank.generation:
+            self._generation = self.bank.generation
+            self.decoder.forget_arguments()
+        step = build_step(
+            chunks,
+            lambda chunk: self.bank.granules(chunk.sequence.request.blend),
+            self.decoder.dtype,
+            self.decoder.device,
+        )
+        return self.decoder.forward(step, self._cache, self.bank.ups)
 
-        rows = self.running[:num_rows]
-        device = self._decoder.device
-        token_ids = torch.tensor([row.answer_ids[-1] for row in rows], device=device)
-        positions = torch.tensor([row.length for row in rows], device=device)
-        self._cache.reserve(max(row.length for row in rows) + 1)
-        blends = [row.request.blend for row in rows]
-        stack = self._stack(blends)
-        mask = stack.mask(blends) if stack else None
-        logits = self._decoder.decode(token_ids, positions, self._cache, stack, mask)
-        deltas = [row.advance(logits[number]) for number, row in enumerate(rows)]
-        for number in reversed(range(num_rows)):
-            if deltas[number].finish_reason is not None:
-                self._leave(number)
-        for row, delta in zip(rows, deltas, strict=True):
-            row.emit(delta)
+    def _tell(self, rows: list[Row], logits: Any) -> None:
+        """Choose each row's next token; tell the listeners when all is in order again."""
+        outcomes = [_advance(row, own) for row, own in zip(rows, _split(rows, logits), strict=True)]
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if row.sequence.num_answered == 1:
+                self._num_prompt_tokens += len(row.request.prompt_ids)
+                self._num_cached_tokens += row.sequence.num_cached
+            if isinstance(outcome, ServingError) or outcome.finish_reason is not None:
+                self._scheduler.finish(row.sequence)
+                del self._rows[row.sequence]
+        for row, outcome in zip(rows, outcomes, strict=True):
+            row.emit(outcome)
 
-    def _leave(self, number: int) -> None:
-        """Take a request out of its row; the last row moves into the gap."""
-        row = self.running[number]
-        last = self.running.pop()
-        if last is not row:
-            self._cache.move_row(len(self.running), number, last.length)
-            self.running[number] = last
-        self.residents.unpin(row.request.blend)
-        self._forget_stacks()
-        if not self.running:
-            self._cache.release()
 
-    def _forget_stacks(self) -> None:
-        """A stack holds copies: it goes with the first of its adapters that leaves memory."""
-        self._stacks = {
-            key: stack
-            for key, stack in self._stacks.items()
-            if all(sha256 in self.residents for sha256 in key)
-        }
+def _split(rows: list[Row], logits: Any) -> list[Any]:
+    """Every row's logits, or the number of the best one where that is all it asks for. Where the
+    best is no number, the sampler gets the logits, and refuses them."""
+    if not rows:
+        return []
+    best = logits.argmax(-1, keepdim=True)
+    are_numbers: list[bool] = logits.gather(1, best).isfinite().flatten().tolist()
+    will_do = [
+        is_number and row.sampler.is_plain_greedy
+        for row, is_number in zip(rows, are_numbers, strict=True)
+    ]
+    best = best.flatten().tolist()
+    if all(will_do):
+        return best
+    return [
+        token_id if is_enough else own
+        for is_enough, token_id, own in zip(will_do, best, logits.cpu(), strict=True)
+    ]
 
-    def _stack(self, blends: list[Blend]) -> LoraStack | None:
-        """The adapters of these requests, stacked; kept for the next steps with the same ones."""
-        refs = {ref.sha256: ref for blend in blends for ref, _ in blend}
-        key = tuple(sorted(refs))
-        if not key:
-            return None
-        stack = self._stacks.pop(key, None)
-        if stack is None:
-            adapters = [(sha256, self.residents.pinned(refs[sha256])) for sha256 in key]
-            stack = LoraStack(adapters, self._decoder.architecture)
-        self._stacks[key] = stack
-        while len(self._stacks) > KEPT_STACKS:
-            del self._stacks[next(iter(self._stacks))]
-        return stack
+
+def _advance(row: Row, logits: Any) -> Delta | ServingError:
+    """One row's next token; its own failure is its own end, not the batch's."""
+    try:
+        if isinstance(logits, int):
+            row.sampler.note(logits)
+            return row.advance(Choice(logits, None))
+        return row.advance(row.sampler.pick(logits))
+    except ServingError as error:
+        return error

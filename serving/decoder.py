@@ -1,195 +1,162 @@
-"""The LLaMA-family decoder: prompts and single steps over a KV cache, with adapters on top.
+"""The LLaMA-family decoder: one step of tokens, whosever they are, over a paged KV cache.
 
-Lean on purpose: fused projections, flat [tokens, hidden] activations, no module hierarchy.
+Lean on purpose: fused projections, flat [tokens, hidden] activations, no module hierarchy. It
+knows nothing of requests.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .architecture import Architecture
-from .kv_cache import KVCache
-from .lora_stack import GROUPS, LoraStack, StackedGroup
+from .architecture import GROUPS, Architecture
+from .checkpoint import Checkpoint
+from .layer import LayerMath, attend_chunk, attend_eagerly
+from .linear import Kind, Linear
+from .paged_cache import PagedCache
+from .step import Step
 
-Attend = Callable[[int, Any, Any, Any], Any]
-"""(layer, queries, keys, values) -> attended, all [tokens, heads, head dim]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    weight: Any  # [out, in]
-    bias: Any | None
-
-    def __call__(self, inputs: Any, lora: StackedGroup | None, mask: Any) -> Any:
-        import torch
-
-        output = torch.nn.functional.linear(inputs, self.weight, self.bias)
-        if lora is not None:
-            lora.add_to(output, inputs, mask)
-        return output
+Ups = list[list[tuple[Any, ...]]]
+LayerArguments = tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    input_norm: Any
-    post_norm: Any
-    query_norm: Any | None  # qwen3
-    key_norm: Any | None
-    qkv: Linear
-    attention_out: Linear
-    gate_up: Linear
-    down: Linear
+    norms: tuple[Any, Any]  # before attention, before the MLP
+    linears: tuple[Linear, ...]  # by GROUPS
+    extras: tuple[tuple[Any, ...], tuple[Any, ...]]  # of project_in, of project_out
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What a step is computed with: a layer's functions as they stand, or compiled ones."""
+
+    project_in: Callable[..., Any]
+    attend: Callable[..., Any]
+    project_out: Callable[..., Any]
+    head: Callable[..., Any]
 
 
 class Decoder:
-    """Owns the base's weights; knows nothing of requests."""
+    """Owns the base's weights, and the room for adapters among them."""
 
-    def __init__(self, folder: Path, architecture: Architecture, dtype: Any, device: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        architecture: Architecture,
+        kind: Kind,
+        dtype: Any,  # of the activations
+        device: str,
+    ) -> None:
         from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
         self.architecture = architecture
+        self.kind = kind
         self.dtype = dtype
         self.device = device
-        state = _read_weights(folder, dtype, device)
-        self._embedding = state["model.embed_tokens.weight"]
-        self._head = self._embedding if architecture.tied_embeddings else state["lm_head.weight"]
-        self._norm = state["model.norm.weight"]
+        checkpoint = Checkpoint(folder, device)
+        self._embedding = checkpoint.read("model.embed_tokens.weight")
+        self._norm = checkpoint.read("model.norm.weight").to(dtype)
+        self._head = _head(checkpoint, architecture, kind, self._embedding)
         self._rotary = LlamaRotaryEmbedding(architecture.config).to(device)
-        self._layers = [_layer(state, number) for number in range(architecture.num_layers)]
+        self.layers = [self._layer(checkpoint, number) for number in range(architecture.num_layers)]
+        self.math = LayerMath(architecture, kind, *flags(checkpoint))
+        self.eager = Pieces(
+            self.math.project_in, attend_eagerly, self.math.project_out, self.math.head
+        )
+        self.pieces = self.eager
+        self._arguments: dict[int, list[LayerArguments]] = {}
 
-    def prefill(
-        self, token_ids: Any, cache: KVCache, row: int, stack: LoraStack | None, mask: Any
-    ) -> Any:
-        """Compute a whole prompt into an empty row; returns its last token's logits, [vocab]."""
+    def forget_arguments(self) -> None:
+        """Weights have been moved: what is kept of them must be looked up again."""
+        self._arguments.clear()
+
+    def forward(self, step: Step, cache: PagedCache, ups: Ups) -> Any:
+        """Compute a step's tokens; returns the logits that it asks for, [sampled, vocabulary].
+
+        ups: the adapters' B by layer and group.
+        """
         import torch
 
-        def attend(layer: int, queries: Any, keys: Any, values: Any) -> Any:
-            q, k, v = (x.transpose(0, 1) for x in (queries, keys, values))
-            cache.write_row(layer, row, 0, k, v)
-            attended = torch.nn.functional.scaled_dot_product_attention(
-                q[None], k[None], v[None], is_causal=True, enable_gqa=True
+        hidden = self._embedding[step.token_ids].to(self.dtype)
+        cos, sin = (table[0] for table in self._rotary(hidden, step.positions[None]))
+        adapters = (step.granules, step.scales)
+        arguments = self._arguments_for(step.num_granules, ups)
+        for number, window in enumerate(self.architecture.windows):
+            inward, outward = arguments[number]
+            keys, values = cache.layers[number]
+            queries = self.pieces.project_in(
+                hidden, (cos, sin), (step.slots, keys, values), adapters, *inward
             )
-            return attended[0].transpose(0, 1)
+            parts = [
+                self.pieces.attend(
+                    queries[group.begin : group.end], keys, values, *group.context(window)
+                )
+                for group in step.groups
+            ]
+            parts += [
+                attend_chunk(queries[chunk.begin : chunk.end], keys, values, chunk.slots, window)
+                for chunk in step.chunks
+            ]
+            attended = torch.cat(parts) if len(parts) > 1 else parts[0]
+            hidden = self.pieces.project_out(hidden, attended, adapters, *outward)
+        wanted = hidden[step.sampled]
+        if len(wanted) == 0:
+            return wanted.new_empty(0, self.architecture.vocab_size)
+        return self.pieces.head(wanted, self._norm, self._head.inputs(0))
 
-        positions = torch.arange(len(token_ids), device=self.device)
-        hidden = self._run(token_ids, positions, attend, stack, mask)
-        return self._logits(hidden[-1:])[0]
+    def _arguments_for(self, num_granules: int, ups: Ups) -> list[LayerArguments]:
+        if num_granules not in self._arguments:
+            self._arguments[num_granules] = [
+                _layer_arguments(layer, own, num_granules)
+                for layer, own in zip(self.layers, ups, strict=True)
+            ]
+        return self._arguments[num_granules]
 
-    def decode(
-        self, token_ids: Any, positions: Any, cache: KVCache, stack: LoraStack | None, mask: Any
-    ) -> Any:
-        """One token for each of the cache's first rows; returns logits, [rows, vocab]."""
-        import torch
+    def _layer(self, checkpoint: Checkpoint, number: int) -> Layer:
+        prefix = f"model.layers.{number}."
 
-        num_rows = len(token_ids)
-        length = int(positions.max()) + 1
-        visible = torch.arange(length, device=self.device) <= positions[:, None]
+        def present(names: list[str]) -> list[Any]:
+            return [
+                checkpoint.read(prefix + name).to(self.dtype)
+                for name in names
+                if prefix + name in checkpoint
+            ]
 
-        def attend(layer: int, queries: Any, keys: Any, values: Any) -> Any:
-            cache.write_step(layer, positions, keys, values)
-            k, v = cache.read(layer, 0, num_rows, length)
-            attended = torch.nn.functional.scaled_dot_product_attention(
-                queries[:, :, None], k, v, attn_mask=visible[:, None, None], enable_gqa=True
+        def bias(group: int) -> list[Any]:
+            import torch
+
+            vectors = present([f"{name}.bias" for name in GROUPS[group]])
+            return [torch.cat(vectors)] if vectors else []
+
+        before, after = present(["input_layernorm.weight", "post_attention_layernorm.weight"])
+        head_norms = present(["self_attn.q_norm.weight", "self_attn.k_norm.weight"])
+        linears = tuple(
+            Linear(
+                self.kind,
+                checkpoint.join([f"{prefix}{name}.weight" for name in group]).float(),
+                len(group),
             )
-            return attended[:, :, 0]
-
-        return self._logits(self._run(token_ids, positions, attend, stack, mask))
-
-    def _run(
-        self, token_ids: Any, positions: Any, attend: Attend, stack: LoraStack | None, mask: Any
-    ) -> Any:
-        hidden = self._embedding[token_ids]
-        cos, sin = (table[0] for table in self._rotary(hidden, positions[None]))
-        for number, layer in enumerate(self._layers):
-            groups = stack.layers[number] if stack else [None] * len(GROUPS)
-            hidden = self._block(number, layer, hidden, (cos, sin), attend, groups, mask)
-        return self._normalize(hidden, self._norm)
-
-    def _block(
-        self,
-        number: int,
-        layer: Layer,
-        hidden: Any,
-        rotation: tuple[Any, Any],
-        attend: Attend,
-        groups: Sequence[StackedGroup | None],
-        mask: Any,
-    ) -> Any:
-        import torch
-
-        shape = self.architecture
-        normed = self._normalize(hidden, layer.input_norm)
-        fused = layer.qkv(normed, groups[0], mask).view(len(hidden), -1, shape.head_dim)
-        q, k, v = fused.split([shape.num_heads, shape.num_kv_heads, shape.num_kv_heads], dim=1)
-        if layer.query_norm is not None:
-            q, k = self._normalize(q, layer.query_norm), self._normalize(k, layer.key_norm)
-        attended = attend(number, _rotate(q, *rotation), _rotate(k, *rotation), v)
-        hidden = hidden + layer.attention_out(attended.flatten(1), groups[1], mask)
-        gate, up = layer.gate_up(self._normalize(hidden, layer.post_norm), groups[2], mask).chunk(
-            2, dim=-1
+            for group in GROUPS
         )
-        return hidden + layer.down(torch.nn.functional.silu(gate) * up, groups[3], mask)
-
-    def _normalize(self, values: Any, weight: Any) -> Any:
-        """RMSNorm in float32, as every model of the family has it."""
-        import torch
-
-        wide = torch.nn.functional.rms_norm(
-            values.float(), values.shape[-1:], eps=self.architecture.norm_eps
-        )
-        return weight * wide.to(values.dtype)
-
-    def _logits(self, hidden: Any) -> Any:
-        return (hidden @ self._head.T).float()
+        extras = ((*bias(0), *head_norms), (*bias(1), *bias(2), *bias(3)))
+        return Layer((before, after), linears, extras)
 
 
-def _rotate(values: Any, cos: Any, sin: Any) -> Any:
-    """Rotary embedding of [tokens, heads, head dim]; cos and sin are [tokens, head dim]."""
-    import torch
-
-    first, second = values.chunk(2, dim=-1)
-    turned = torch.cat((-second, first), dim=-1)
-    return values * cos[:, None] + turned * sin[:, None]
+def _layer_arguments(layer: Layer, ups: list[tuple[Any, ...]], num_granules: int) -> LayerArguments:
+    """What project_in and project_out take of a layer."""
+    qkv, *others = (linear.inputs(num_granules) for linear in layer.linears)
+    inward = (layer.norms[0], qkv, ups[0], layer.extras[0])
+    return inward, (layer.norms[1], *others, tuple(ups[1:]), layer.extras[1])
 
 
-def _read_weights(folder: Path, dtype: Any, device: str) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    from finetune.fingerprint import weight_files
-
-    state: dict[str, Any] = {}
-    for name in weight_files(folder):
-        for key, tensor in load_file(folder / name, device=device).items():
-            state[key] = tensor.to(dtype)
-    return state
+def flags(checkpoint: Checkpoint) -> tuple[tuple[bool, ...], bool]:
+    """Which fused linears have a bias, and whether queries and keys are normalized."""
+    first = "model.layers.0."
+    biased = tuple(f"{first}{group[0]}.bias" in checkpoint for group in GROUPS)
+    return biased, f"{first}self_attn.q_norm.weight" in checkpoint
 
 
-def _layer(state: dict[str, Any], number: int) -> Layer:
-    prefix = f"model.layers.{number}."
-
-    def linear(group: int) -> Linear:
-        names = [f"{prefix}{name}" for name in GROUPS[group]]
-        return Linear(
-            _join([state.pop(f"{name}.weight") for name in names]),
-            _join([state.pop(f"{name}.bias") for name in names if f"{name}.bias" in state]),
-        )
-
-    return Layer(
-        input_norm=state[f"{prefix}input_layernorm.weight"],
-        post_norm=state[f"{prefix}post_attention_layernorm.weight"],
-        query_norm=state.get(f"{prefix}self_attn.q_norm.weight"),
-        key_norm=state.get(f"{prefix}self_attn.k_norm.weight"),
-        qkv=linear(0),
-        attention_out=linear(1),
-        gate_up=linear(2),
-        down=linear(3),
-    )
-
-
-def _join(tensors: list[Any]) -> Any:
-    import torch
-
-    if not tensors:
-        return None
-    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+def _head(checkpoint: Checkpoint, architecture: Architecture, kind: Kind, embedding: Any) -> Linear:
+    weight = embedding if architecture.tied_embeddings else checkpoint.read("lm_head.weight")
+    return Linear(kind.head, weight.float())

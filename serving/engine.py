@@ -40,6 +40,9 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    logit_bias: tuple[tuple[int, float], ...] = ()  # (token id, added to its logit)
+    top_logprobs: int | None = None  # alternatives told per token; None: no log probabilities
+    json_schema: str | None = None  # the answer is a JSON text that this schema accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """Natural logarithms of the model's own probabilities: before temperature, penalties, bias
+    and grammar."""
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()  # the likeliest (token id, logprob), best first
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What one step added to an answer. The last one carries `finish_reason`."""
 
@@ -59,6 +72,7 @@ class Delta:
     text: str = ""
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0  # prompt tokens that were not computed again
+    logprobs: tuple[TokenLogprob, ...] = ()  # one for each token id, where asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,13 @@ class EngineStats:
     num_running: int = 0
     num_waiting: int = 0
     num_resident_adapters: int = 0
+    num_resident_bytes: int = 0
+    num_blocks: int = 0  # of the KV cache
+    num_free_blocks: int = 0  # those that only remember a prefix count as free
+    num_prompt_tokens: int = 0  # of all requests so far
+    num_cached_tokens: int = 0  # of them, those found in the prefix cache
+    num_preemptions: int = 0
+    is_compiled: bool = False
 
 
 class Engine(Protocol):
@@ -108,7 +129,7 @@ class Engine(Protocol):
     def submit(self, request: Request) -> AsyncGenerator[Delta]:
         """Stream the answer. Closing the iterator cancels the request.
 
-        Raises PromptTooLong, AdapterRefused, EngineBusy or EngineFailed at the first step
-        of the iteration, and EngineFailed later if a step fails.
+        Raises PromptTooLong, SchemaRefused, BiasRefused, AdapterRefused, EngineBusy or
+        EngineFailed at the first step of the iteration, and EngineFailed later if a step fails.
         """
         ...

@@ -5,6 +5,8 @@ ServingError
 ├── BlendError          the notation is wrong, or the adapters cannot be blended
 ├── AdapterRefused      the adapter's files are damaged, foreign or of a kind we cannot share
 ├── PromptTooLong       prompt and answer do not fit the base's context
+├── SchemaRefused       the JSON schema of an answer is wrong or of a kind we cannot enforce
+├── BiasRefused         a logit bias names a token that the base does not have
 ├── EngineBusy          the queue of waiting requests is full
 ├── EngineUnsupported   the base is of an architecture this engine does not run
 └── EngineFailed        a step raised, or the engine has stopped
@@ -41,6 +43,19 @@ class PromptTooLong(ServingError):
         super().__init__(
             f"This model's context is {context} tokens; the request has {prompt_tokens} prompt "
             f"tokens and asks for up to {max_tokens} more. Shorten one of them."
+        )
+
+
+class SchemaRefused(ServingError):
+    """The JSON schema of an answer is wrong or of a kind we cannot enforce."""
+
+
+class BiasRefused(ServingError):
+    """A logit bias names a token that the base does not have."""
+
+    def __init__(self, token_id: int, vocab_size: int) -> None:
+        super().__init__(
+            f"The base has no token {token_id}: its token ids end at {vocab_size - 1}."
         )
 
 

@@ -9,25 +9,30 @@ from finetune.errors import AdapterInvalid
 from finetune.lora import WEIGHTS_FILE, LoraSettings, read_lora
 
 from .architecture import Architecture
-from .engine import AdapterRef, LoadReport
+from .engine import AdapterRef
 from .errors import AdapterRefused
 
 KEY = re.compile(
     r"base_model\.model\.(?P<module>model\.layers\.(?P<layer>\d+)\.(?P<projection>.+))"
     r"\.lora_(?P<side>[AB])\.weight"
 )
+LARGEST = 1e30  # of a weight: beyond it, products overflow for every request in the batch
 
 
 @dataclass(frozen=True, slots=True)
 class LoraWeights:
-    """`pairs[layer, projection]` is (A [rank, in], B [out, rank]); B carries alpha/rank."""
+    """`pairs[layer, projection]` is (A [rank, in], B [out, rank]) in float32; B carries
+    alpha/rank."""
 
     pairs: dict[tuple[int, str], tuple[Any, Any]]
     rank: int  # the largest of all modules
-    report: LoadReport
+
+    @property
+    def matched(self) -> tuple[str, ...]:
+        return tuple(f"layers.{layer}.{projection}" for layer, projection in self.pairs)
 
 
-def load_lora(ref: AdapterRef, architecture: Architecture, dtype: Any, device: str) -> LoraWeights:
+def load_lora(ref: AdapterRef, architecture: Architecture) -> LoraWeights:
     """Raises AdapterRefused where a tensor is missing, foreign or of another shape."""
     try:
         settings = read_lora(ref.folder)
@@ -44,15 +49,7 @@ def load_lora(ref: AdapterRef, architecture: Architecture, dtype: Any, device: s
     pairs = {
         place: _pair(place, pair, settings, architecture, ref) for place, pair in sides.items()
     }
-    placed = {place: (a.to(device, dtype), b.to(device, dtype)) for place, (a, b) in pairs.items()}
-    return LoraWeights(
-        pairs=placed,
-        rank=max(a.shape[0] for a, _ in placed.values()),
-        report=LoadReport(
-            matched=tuple(f"layers.{layer}.{projection}" for layer, projection in placed),
-            num_bytes=sum(t.numel() * t.element_size() for pair in placed.values() for t in pair),
-        ),
-    )
+    return LoraWeights(pairs, max(a.shape[0] for a, _ in pairs.values()))
 
 
 def _read(ref: AdapterRef) -> dict[str, Any]:
@@ -92,11 +89,24 @@ def _pair(
     out_features, in_features = architecture.projections[projection]
     a, b = sides.get("A"), sides.get("B")
     rank = a.shape[0] if a is not None and a.ndim else None
-    if a is None or b is None or a.shape != (rank, in_features) or b.shape != (out_features, rank):
+    if (
+        not rank
+        or a is None
+        or b is None
+        or a.shape != (rank, in_features)
+        or b.shape != (out_features, rank)
+    ):
         shapes = {side: tuple(tensor.shape) for side, tensor in sides.items()}
         raise AdapterRefused(
             f"The adapter {ref} does not fit this base: at layer {layer} {projection} it "
             f"has {shapes}, where A [rank, {in_features}] and B [{out_features}, rank] belong."
         )
-    scale = settings.scale(f"model.layers.{layer}.{projection}", a.shape[0])
-    return a.float(), b.float() * scale
+    scale = settings.scale(f"model.layers.{layer}.{projection}", rank)
+    pair = a.float(), b.float() * scale
+    if not all(float(side.abs().max()) < LARGEST for side in pair):
+        raise AdapterRefused(
+            f"The adapter {ref} is damaged: at layer {layer} {projection} it holds values that are "
+            "no numbers or beyond all measure. Train it again, with a lower learning rate if its "
+            "loss became NaN."
+        )
+    return pair

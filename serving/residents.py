@@ -9,12 +9,26 @@ from .engine import AdapterRef, Blend
 Weights = TypeVar("Weights")
 
 
-class Residents(Generic[Weights]):
-    """Owns the adapters' weights; `load` makes them from an AdapterRef."""
+def _one(_: object) -> int:
+    return 1
 
-    def __init__(self, load: Callable[[AdapterRef], Weights], limit: int) -> None:
+
+class Residents(Generic[Weights]):
+    """Owns the adapters' weights; `load` makes them from an AdapterRef.
+
+    `limit` is on the sum of `size(weights)`, which by default counts adapters.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[AdapterRef], Weights],
+        limit: int,
+        size: Callable[[Weights], int] = _one,
+    ) -> None:
         self._load = load
         self._limit = limit
+        self._size = size
+        self.total = 0  # of all sizes
         self._weights: OrderedDict[str, Weights] = OrderedDict()  # by sha256, oldest use first
         self._uses: Counter[str] = Counter()
         self._doomed: set[str] = set()  # to be dropped once unused
@@ -25,15 +39,26 @@ class Residents(Generic[Weights]):
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self._weights
 
+    def num_uses(self, sha256: str) -> int:
+        """By how many requests an adapter is pinned."""
+        return self._uses[sha256]
+
     def get(self, adapter: AdapterRef) -> Weights:
         """The adapter's weights, loaded if need be. Raises what `load` raises."""
+        if adapter.sha256 not in self._weights:
+            self.put(adapter, self._load(adapter))
+        self._doomed.discard(adapter.sha256)
+        self._weights.move_to_end(adapter.sha256)
+        return self._weights[adapter.sha256]
+
+    def put(self, adapter: AdapterRef, weights: Weights) -> None:
+        """Take weights that were loaded elsewhere."""
         key = adapter.sha256
         self._doomed.discard(key)
         if key not in self._weights:
-            self._weights[key] = self._load(adapter)
+            self._weights[key] = weights
+            self.total += self._size(weights)
             self._evict(keep=key)
-        self._weights.move_to_end(key)
-        return self._weights[key]
 
     def pinned(self, adapter: AdapterRef) -> Weights:
         """The weights of an adapter that a request holds; one to be dropped is dropped still."""
@@ -72,6 +97,6 @@ class Residents(Generic[Weights]):
     def _evict(self, keep: str | None = None) -> None:
         for key in list(self._weights):
             is_free = key not in self._uses and key != keep
-            if is_free and (key in self._doomed or len(self._weights) > self._limit):
-                del self._weights[key]
+            if is_free and (key in self._doomed or self.total > self._limit):
+                self.total -= self._size(self._weights.pop(key))
                 self._doomed.discard(key)

@@ -1,11 +1,34 @@
-"""The next token of one request from its logits; each request has a generator of its own."""
+"""The next token of one request from its logits; each request has a generator of its own.
 
-from collections import Counter
-from typing import Any
+A step samples every row in turn while the model waits, so nothing here sorts or sums the whole
+vocabulary where a part of it will do.
+"""
 
-from .engine import Sampling
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .engine import Sampling, TokenLogprob
+from .errors import BiasRefused, EngineFailed
+from .grammar import Matcher
+from .penalties import Penalties
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Side = Literal["left", "right"]
 
 GREEDY_BELOW = 1e-5  # a temperature under this would overflow float32, and draws nothing else
+BLOCK = 1024  # [tokens] summed at once
+FLOOR = 1e-4  # of the likeliest token's weight: nearly every nucleus lies above
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    token_id: int
+    logprob: TokenLogprob | None  # None where the request did not ask
 
 
 class Sampler:
@@ -14,58 +37,161 @@ class Sampler:
     The same seed gives the same tokens for the same logits, whatever else is in the batch.
     """
 
-    def __init__(self, sampling: Sampling, prompt_ids: tuple[int, ...]) -> None:
-        import torch
-
+    def __init__(
+        self, sampling: Sampling, prompt_ids: tuple[int, ...], grammar: Matcher | None = None
+    ) -> None:
         self._sampling = sampling
-        self._prompt_ids = frozenset(prompt_ids)
-        self._answered: Counter[int] = Counter()
-        self._generator = torch.Generator()
-        if sampling.seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(sampling.seed % 2**63)
+        self._grammar = grammar
+        self._penalties = Penalties(sampling, prompt_ids) if _penalizes(sampling) else None
+        self._biased_ids = np.array([token_id for token_id, _ in sampling.logit_bias], np.int64)
+        self._biases = np.array([bias for _, bias in sampling.logit_bias], np.float32)
+        seed = sampling.seed
+        self._generator = np.random.default_rng(None if seed is None else seed % 2**64)
 
-    def pick(self, logits: Any) -> int:
-        """Choose from logits of shape [vocab], float32."""
-        logits = self._penalize(logits)
-        if self._sampling.temperature < GREEDY_BELOW:
-            token_id = int(logits.argmax())
-        else:
-            token_id = self._draw(logits / self._sampling.temperature)
-        self._answered[token_id] += 1
-        return token_id
+    @property
+    def is_plain_greedy(self) -> bool:
+        """The likeliest token is all that is wanted: `note` it instead of calling `pick`."""
+        return (
+            self._is_greedy
+            and self._penalties is None
+            and self._grammar is None
+            and not self._sampling.logit_bias
+            and self._sampling.top_logprobs is None
+        )
 
-    def _penalize(self, logits: Any) -> Any:
-        """Repetition (Keskar et al. 2019) over prompt and answer; presence and frequency over
-        the answer alone, as OpenAI defines them."""
-        import torch
+    @property
+    def is_finished(self) -> bool:
+        """The answer is complete, end token or not, and can take no further token."""
+        return self._grammar is not None and self._grammar.is_finished
 
-        chosen = self._sampling
-        if chosen.repetition_penalty == 1 and not (
-            chosen.presence_penalty or chosen.frequency_penalty
-        ):
-            return logits
-        logits = logits.clone()
-        known = sorted(self._prompt_ids | self._answered.keys())
-        seen = torch.tensor(known, dtype=torch.long, device=logits.device)
-        values = logits[seen]
-        penalty = chosen.repetition_penalty
-        logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
-        for token_id, count in self._answered.items():
-            logits[token_id] -= chosen.presence_penalty + count * chosen.frequency_penalty
-        return logits
+    def pick(self, logits: Any) -> Choice:
+        """Choose from logits of shape [vocab], which are left as they are, and note the choice.
 
-    def _draw(self, logits: Any) -> int:
+        Raises SchemaRefused where the answer's schema proves too much for the grammar, and
+        EngineFailed where there is nothing to choose.
+        """
+        raw: Floats = logits.float().cpu().numpy()
+        scores = self._adjust(raw)
+        token_id = int(scores.argmax())
+        if not math.isfinite(scores[token_id]):
+            raise EngineFailed("The logits hold no token that could be chosen.")
+        if not self._is_greedy:
+            token_id = self._draw(scores, scores[token_id])
+        choice = Choice(token_id, self._logprob(raw, token_id))
+        self.note(token_id)
+        return choice
+
+    def note(self, token_id: int) -> None:
+        """Take a token into account that is now part of the answer."""
+        if self._penalties is not None:
+            self._penalties.note(token_id)
+        if self._grammar is not None:
+            self._grammar.accept(token_id)
+
+    @property
+    def _is_greedy(self) -> bool:
+        return self._sampling.temperature < GREEDY_BELOW
+
+    def _adjust(self, scores: Floats) -> Floats:
+        if self._penalties is not None:
+            scores = self._penalties.apply(scores)
+        if len(self._biases):
+            scores = scores.copy()
+            scores[self._biased_ids] += self._biases
+        return scores if self._grammar is None else self._grammar.mask(scores)
+
+    def _draw(self, scores: Floats, highest: np.float32) -> int:
         """Top-k, then top-p, then min-p, each over what the one before left."""
-        import torch
-
         chosen = self._sampling
-        count = min(chosen.top_k or len(logits), len(logits))
-        values, ids = torch.topk(logits, count)
-        probabilities = values.softmax(-1).cpu()
-        before = probabilities.cumsum(-1) - probabilities
-        kept = (before < chosen.top_p) & (probabilities >= chosen.min_p * probabilities[0])
-        kept[0] = True
-        drawn = torch.multinomial(probabilities * kept, 1, generator=self._generator)
-        return int(ids[int(drawn)])
+        weights = scores - highest
+        weights /= np.float32(chosen.temperature)
+        np.exp(weights, out=weights)
+        if 0 < chosen.top_k < len(weights):
+            weights = _only(weights, largest(scores, chosen.top_k))
+        if chosen.top_p < 1:
+            weights = _only(weights, nucleus(weights, chosen.top_p))
+        if chosen.min_p > 0:
+            weights[weights < chosen.min_p] = 0
+        goal = self._generator.random() * float(weights.sum(dtype=np.float64))
+        return locate(weights, goal, "right")
+
+    def _logprob(self, raw: Floats, token_id: int) -> TokenLogprob | None:
+        count = self._sampling.top_logprobs
+        if count is None:
+            return None
+        highest = raw.max()
+        log_total = float(highest) + math.log(np.exp(raw - highest).sum(dtype=np.float64))
+        top = largest(raw, min(count, len(raw)))
+        top = top[np.argsort(-raw[top], kind="stable")]
+        return TokenLogprob(
+            token_id,
+            float(raw[token_id]) - log_total,
+            tuple((int(i), float(raw[i]) - log_total) for i in top),
+        )
+
+
+def check_bias(sampling: Sampling, vocab_size: int) -> None:
+    """Raises BiasRefused for a token id that the base does not have."""
+    unknown = [token_id for token_id, _ in sampling.logit_bias if not 0 <= token_id < vocab_size]
+    if unknown:
+        raise BiasRefused(unknown[0], vocab_size)
+
+
+def _penalizes(sampling: Sampling) -> bool:
+    return sampling.repetition_penalty != 1 or bool(
+        sampling.presence_penalty or sampling.frequency_penalty
+    )
+
+
+def largest(values: Floats, count: int) -> Ids:
+    """The indices of the `count` largest values, ascending; of equal values the first."""
+    if count == 0:
+        return np.empty(0, np.int64)
+    return _down_to(values, np.partition(values, -count)[-count], count)
+
+
+def nucleus(weights: Floats, top_p: float) -> Ids:
+    """The indices of the fewest weights, the largest first, that reach `top_p` of them all.
+
+    `weights` are unnormalized probabilities, the likeliest's being 1.
+    """
+    goal = top_p * float(weights.sum(dtype=np.float64))
+    above = weights[weights >= FLOOR]
+    if above.sum(dtype=np.float64) < goal:
+        above = weights
+    ranked = np.sort(above)[::-1]
+    last = locate(ranked, goal, "left")
+    return _down_to(weights, ranked[last], last + 1)
+
+
+def locate(weights: Floats, goal: float, side: Side) -> int:
+    """The index at which the running sum of the weights reaches ("left") or passes ("right") it.
+
+    First the block, then the index in it: a running sum over a whole vocabulary takes ten times
+    as long.
+    """
+    sums = np.add.reduceat(weights, np.arange(0, len(weights), BLOCK), dtype=np.float64).cumsum()
+    block = _place(sums, goal, side)
+    inside = weights[block * BLOCK : (block + 1) * BLOCK].cumsum(dtype=np.float64)
+    return block * BLOCK + _place(inside, goal - (sums[block - 1] if block else 0.0), side)
+
+
+def _place(sums: NDArray[np.float64], goal: float, side: Side) -> int:
+    # Rounding may ask for more than there is. A step that passes its goal has a weight above 0.
+    return int(sums.searchsorted(min(goal, np.nextafter(sums[-1], 0)), side))
+
+
+def _down_to(values: Floats, least: np.float32, count: int) -> Ids:
+    """The indices of the `count` largest values, the smallest of which is known."""
+    indices = np.flatnonzero(values >= least)
+    surplus = len(indices) - count
+    if surplus:
+        equal = np.flatnonzero(values[indices] == least)
+        indices = np.delete(indices, equal[-surplus:])
+    return indices
+
+
+def _only(weights: Floats, kept: Ids) -> Floats:
+    rest = np.zeros_like(weights)
+    rest[kept] = weights[kept]
+    return rest

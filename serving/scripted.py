@@ -1,9 +1,10 @@
 """An engine that recites: for tests and demos of the service, without a model."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 
-from .engine import AdapterRef, Delta, EngineStats, LoadReport, Request
+from .engine import AdapterRef, Delta, EngineStats, LoadReport, Request, TokenLogprob
 from .errors import EngineFailed, PromptTooLong
 
 Names = tuple[str, ...]
@@ -80,7 +81,11 @@ class ScriptedEngine:
         text = self._answer(tuple(ref.name for ref, _ in request.blend))
         pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
         shown = pieces[: request.sampling.max_tokens]
-        deltas = [Delta((index,), piece) for index, piece in enumerate(shown)]
+        count = request.sampling.top_logprobs
+        deltas = [
+            Delta((index,), piece, logprobs=_made_up(index, count))
+            for index, piece in enumerate(shown)
+        ]
         return [*deltas, Delta(finish_reason="length" if len(shown) < len(pieces) else "stop")]
 
     def _answer(self, names: Names) -> str:
@@ -98,3 +103,11 @@ class ScriptedEngine:
             raise EngineFailed("The engine has stopped.")
         if self._failure is not None and index == self._fail_at:
             raise self._failure
+
+
+def _made_up(token_id: int, count: int | None) -> tuple[TokenLogprob, ...]:
+    """Each next token is half as likely as the one before: well-formed, and no more than that."""
+    if count is None:
+        return ()
+    likeliest = [(token_id + rank, -(rank + 1) * math.log(2)) for rank in range(count)]
+    return (TokenLogprob(token_id, -math.log(2), tuple(likeliest)),)

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 class AdapterEntry:
     """One version with what it brings along."""
 
-    ref: AdapterRef
+    name: str
+    version: str
+    folder: Path
     card: AdapterCard | None  # None: a bare PEFT folder
     template: str | None  # the chat template it was trained with
 
@@ -36,7 +38,7 @@ class AdapterEntry:
         """Unix seconds."""
         if self.card is not None:
             return int(self.card.created.timestamp())
-        return int((self.ref.folder / WEIGHTS_FILE).stat().st_mtime)
+        return int((self.folder / WEIGHTS_FILE).stat().st_mtime)
 
 
 class AdapterStore:
@@ -80,13 +82,18 @@ class AdapterStore:
             card = read_card(folder)
             template = folder / TEMPLATE_FILE
             text = template.read_text(encoding="utf-8") if template.is_file() else None
-            sha256 = self._sha256(folder)
         except (AdapterInvalid, OSError) as error:
-            # Clients see this message: where home lies is not their business.
-            message = str(error).replace(f"{self.adapters}{os.sep}", "")
-            raise AdapterRefused(message) from error
+            raise self._refusal(error) from error
         self._check_base(part.name, card)
-        return AdapterEntry(AdapterRef(part.name, version, sha256, folder), card, text)
+        return AdapterEntry(part.name, version, folder, card, text)
+
+    def pin(self, entry: AdapterEntry) -> AdapterRef:
+        """The entry as its files are now: reads them whole the first time, to hash them."""
+        try:
+            sha256 = self._sha256(entry.folder)
+        except OSError as error:
+            raise self._refusal(error) from error
+        return AdapterRef(entry.name, entry.version, sha256, entry.folder)
 
     def resolve(self, model: str) -> tuple[list[AdapterEntry], Blend]:
         """What a model's name means now; the base's own id is not this store's business.
@@ -97,10 +104,14 @@ class AdapterStore:
         if parts is None:
             raise ModelNotFound(model, self.names())
         entries = [self.entry(part) for part in parts]
-        if len({entry.ref for entry in entries}) < len(entries):
+        if len({entry.folder for entry in entries}) < len(entries):
             raise BlendError(f"The blend {model!r} names an adapter version twice. Add its scales.")
-        blend = tuple((e.ref, part.scale) for e, part in zip(entries, parts, strict=True))
+        blend = tuple((self.pin(e), part.scale) for e, part in zip(entries, parts, strict=True))
         return entries, blend
+
+    def _refusal(self, error: Exception) -> AdapterRefused:
+        """Clients see this message: where home lies is not their business."""
+        return AdapterRefused(str(error).replace(f"{self.adapters}{os.sep}", ""))
 
     def _check_base(self, name: str, card: AdapterCard | None) -> None:
         if card is None or self.base is None:

@@ -5,32 +5,32 @@ is shared.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .batch import Batch, Row
-from .engine import AdapterRef, Delta, EngineStats, LoadReport, Request
+from .bank import EncodedAdapter
+from .batch import Batch
+from .build import TorchEngineConfig, build_batch, build_encoder, choose_precision
+from .compiler import Compiler, can_compile, compiled_folder, load_pieces
+from .decoder import Pieces
+from .engine import AdapterRef, Blend, Delta, EngineStats, LoadReport, Request
 from .errors import EngineBusy, EngineFailed, PromptTooLong, ServingError
+from .grammar import Grammars, Matcher
+from .loader import AdapterLoader
+from .row import Row
+from .sampler import check_bias
 
 logger = logging.getLogger(__name__)
 
 Outcome = Delta | ServingError
-
-
-@dataclass(frozen=True, slots=True)
-class TorchEngineConfig:
-    precision: str = "fp32"  # or bf16
-    device: str = "cpu"
-    max_rows: int = 16  # requests computed together
-    max_waiting: int = 256  # requests queued beyond them
-    max_residents: int = 32  # adapters in memory beyond those in use
-    context_length: int | None = None  # [tokens]; the base's own if None
+Command = Callable[[Batch], None]
 
 
 class TorchEngine:
@@ -44,10 +44,15 @@ class TorchEngine:
         self._tokenizer = tokenizer
         self._config = config
         self._architecture = read_architecture(folder)
-        self._commands: queue.SimpleQueue[Callable[[Batch], None] | None] = queue.SimpleQueue()
+        self._grammars = Grammars(tokenizer, self._architecture.vocab_size)
+        self._loader: AdapterLoader | None = None
+        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._open = threading.Lock()  # held to put a command, and to close
+        self._is_open = False
         self._thread: threading.Thread | None = None
         self._batch: Batch | None = None
         self._num_submitted = 0  # waiting in commands or in the batch
+        self._compiler: Compiler | None = None
 
     @property
     def context_length(self) -> int:
@@ -56,18 +61,22 @@ class TorchEngine:
 
     async def start(self) -> None:
         ready: Future[None] = Future()
+        self._commands = queue.SimpleQueue()  # nothing is left of an earlier start
         self._thread = threading.Thread(target=self._run, args=(ready,), name="engine", daemon=True)
         self._thread.start()
         await asyncio.wrap_future(ready)
 
     async def stop(self) -> None:
+        if self._compiler is not None:
+            self._compiler.stop()
         thread, self._thread = self._thread, None
         if thread is not None:
             self._commands.put(None)
             await asyncio.to_thread(thread.join)
 
     async def load(self, adapter: AdapterRef) -> LoadReport:
-        return await self._call(lambda batch: batch.residents.get(adapter).report)
+        await self._fetch(((adapter, 1.0),))
+        return await self._call(lambda batch: batch.bank.residents.get(adapter).report)
 
     async def unload(self, adapter: AdapterRef) -> None:
         await self._call(lambda batch: batch.drop(adapter))
@@ -76,11 +85,8 @@ class TorchEngine:
         batch = self._batch
         if batch is None:
             return EngineStats()
-        return EngineStats(
-            num_running=len(batch.running),
-            num_waiting=max(0, self._num_submitted - len(batch.running)),
-            num_resident_adapters=len(batch.residents),
-        )
+        stats = batch.stats()
+        return replace(stats, num_waiting=max(0, self._num_submitted - stats.num_running))
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         self._check(request)
@@ -90,10 +96,12 @@ class TorchEngine:
         def emit(outcome: Outcome) -> None:
             loop.call_soon_threadsafe(outcomes.put_nowait, outcome)
 
-        row = Row(request, self._tokenizer, emit)
         self._num_submitted += 1
-        self._commands.put(lambda batch: batch.add(row))
+        row: Row | None = None
         try:
+            await self._fetch(request.blend)
+            row = Row(request, self._tokenizer, emit, await self._matcher(request))
+            self._put(_adding(row))
             while True:
                 outcome = await outcomes.get()
                 if isinstance(outcome, ServingError):
@@ -103,25 +111,48 @@ class TorchEngine:
                     return
         finally:
             self._num_submitted -= 1
-            self._commands.put(lambda batch: batch.cancel(row))
+            if row is not None:
+                self._commands.put(_cancelling(row))
 
     def _check(self, request: Request) -> None:
-        if self._thread is None:
+        if not self._is_open:
             raise EngineFailed("The engine is not running.")
         num_prompt, max_tokens = len(request.prompt_ids), request.sampling.max_tokens
         if num_prompt == 0:
             raise EngineFailed("The prompt has no tokens.")
         if num_prompt + max_tokens > self.context_length:
             raise PromptTooLong(num_prompt, max_tokens, self.context_length)
+        check_tokens(request.prompt_ids, self._architecture.vocab_size)
+        check_bias(request.sampling, self._architecture.vocab_size)
         if self._num_submitted >= self._config.max_rows + self._config.max_waiting:
             raise EngineBusy(
                 f"{self._config.max_waiting} requests are waiting already. Try again shortly."
             )
 
+    async def _matcher(self, request: Request) -> Matcher | None:
+        schema = request.sampling.json_schema
+        if schema is None:
+            return None
+        return await asyncio.to_thread(self._grammars.matcher, schema, request.end_ids)
+
+    async def _fetch(self, blend: Blend) -> None:
+        """Have adapters in memory before the engine's thread asks for them.
+
+        Raises AdapterRefused.
+        """
+        batch, loader = self._batch, self._loader
+        for ref, _ in blend:
+            if batch and loader and ref.sha256 not in batch.bank.residents:
+                self._put(_residing(ref, await loader.load(ref)))
+
+    def _put(self, command: Command) -> None:
+        with self._open:
+            if not self._is_open:
+                raise EngineFailed("The engine is not running.")
+            self._commands.put(command)
+
     async def _call(self, action: Callable[[Batch], Any]) -> Any:
         """Run an action on the engine's thread, between two steps."""
-        if self._thread is None:
-            raise EngineFailed("The engine is not running.")
         future: Future[Any] = Future()
 
         def command(batch: Batch) -> None:
@@ -132,23 +163,56 @@ class TorchEngine:
             except Exception as error:  # noqa: BLE001 - handed to whoever awaits it
                 future.set_exception(error)
 
-        self._commands.put(command)
+        self._put(command)
         return await asyncio.wrap_future(future)
 
     def _run(self, ready: Future[None]) -> None:
         import torch
 
-        try:
-            batch = self._batch = self._build()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits start()
-            ready.set_exception(error)
-            return
-        ready.set_result(None)
         with torch.inference_mode():
-            while self._advance(batch):
-                pass
-        batch.fail(EngineFailed("The server is stopping."))
-        self._batch = None
+            try:
+                config = self._choose_precision()
+                encoder = build_encoder(self._architecture, config)
+                batch = build_batch(self._folder, self._architecture, encoder, config)
+                self._compile(batch)
+            except BaseException as error:  # noqa: BLE001 - handed to whoever awaits start()
+                ready.set_exception(error)
+                return
+            self._batch, self._loader = batch, AdapterLoader(encoder.load)
+            self._is_open = True
+            ready.set_result(None)
+            try:
+                while self._advance(batch):
+                    pass
+            finally:
+                self._close(batch)
+
+    def _choose_precision(self) -> TorchEngineConfig:
+        chosen = choose_precision(self._config.precision, self._config.device)
+        self._config = replace(self._config, precision=chosen)
+        logger.info("The base's weights are held in %s", chosen)
+        return self._config
+
+    def _compile(self, batch: Batch) -> None:
+        """Use compiled code if it is there; else have it made, and answer without it so far."""
+        precision = self._config.precision
+        if self._config.compiled is None or not can_compile(precision, self._config.device):
+            return
+        folder = compiled_folder(self._config.compiled, self._architecture, precision)
+        pieces = load_pieces(folder, batch.decoder.eager)
+        if pieces is not None:
+            batch.decoder.pieces = pieces
+            return
+        self._compiler = Compiler(self._folder, precision, folder, batch.decoder.eager)
+        self._compiler.start(self._use)
+
+    def _use(self, pieces: Pieces) -> None:
+        def command(batch: Batch) -> None:
+            batch.decoder.pieces = pieces
+            logger.info("Compiled: answers are faster from now on")
+
+        with contextlib.suppress(EngineFailed):  # it has stopped meanwhile
+            self._put(command)
 
     def _advance(self, batch: Batch) -> bool:
         """Obey and take a step; False to stop."""
@@ -158,17 +222,20 @@ class TorchEngine:
             batch.step()
         except Exception:  # the thread's border: one bad step must not end the server
             logger.exception("A step of the engine failed; its requests end with an error")
+            batch.decoder.pieces = batch.decoder.eager
             batch.fail(EngineFailed("The engine failed while computing this answer."))
         return True
 
-    def _build(self) -> Batch:
-        import torch
-
-        from .decoder import Decoder
-
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[self._config.precision]
-        decoder = Decoder(self._folder, self._architecture, dtype, self._config.device)
-        return Batch(decoder, self._config.max_rows, self._config.max_residents)
+    def _close(self, batch: Batch) -> None:
+        """Take no more requests, and end those that are here: nobody waits for ever."""
+        with self._open:
+            self._is_open = False
+        while not self._commands.empty():
+            command = self._commands.get()
+            if command is not None:
+                command(batch)
+        batch.fail(EngineFailed("The engine has stopped."))
+        self._batch = None
 
     def _obey(self, batch: Batch) -> bool:
         """Carry out what has been asked, waiting if there is nothing else to do; False to stop."""
@@ -180,3 +247,25 @@ class TorchEngine:
             if command is None:
                 return False
             command(batch)
+
+
+def check_tokens(prompt_ids: tuple[int, ...], vocab_size: int) -> None:
+    """Raises EngineFailed for a token that a tokenizer has and the base has not."""
+    for token_id in (min(prompt_ids), max(prompt_ids)):
+        if not 0 <= token_id < vocab_size:
+            raise EngineFailed(
+                f"The base has no token {token_id}, which the prompt holds: its token ids end at "
+                f"{vocab_size - 1}."
+            )
+
+
+def _adding(row: Row) -> Command:
+    return lambda batch: batch.add(row)
+
+
+def _cancelling(row: Row) -> Command:
+    return lambda batch: batch.cancel(row)
+
+
+def _residing(ref: AdapterRef, encoded: EncodedAdapter) -> Command:
+    return lambda batch: batch.bank.residents.put(ref, encoded)

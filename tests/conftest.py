@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,22 @@ FAMILIES: dict[str, dict[str, Any]] = {
             "original_max_position_embeddings": 32,
         }
     },
+    "llama-linear": {
+        "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
+    },
+    "llama-yarn": {
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 10000.0,
+            "factor": 16.0,
+            "original_max_position_embeddings": 32,
+        }
+    },
+    "llama-biased": {"attention_bias": True, "mlp_bias": True},
     "mistral": {"sliding_window": None},
+    "mistral-window": {"sliding_window": 20},
     "qwen2": {},
+    "qwen2-window": {"use_sliding_window": True, "sliding_window": 20, "max_window_layers": 1},
     "qwen3": {"head_dim": 32},
 }
 
@@ -81,6 +95,27 @@ def build_tokenizer(template: str = CHATML) -> Any:
         additional_special_tokens=special,
         chat_template=template,
     )
+
+
+@pytest.fixture(scope="session")
+def default_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that has the default base: it is converted once for all tests."""
+    from finetune.base import DEFAULT_BASE, find_base
+
+    home = tmp_path_factory.mktemp("home")
+    find_base(DEFAULT_BASE, home)
+    return home
+
+
+@pytest.fixture
+def all_cores() -> Generator[None]:
+    """Let torch compute with every core: a real base is worth it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +152,7 @@ def _write_base(folder: Path, family: str, template: str, tied: bool, seed: int)
     from transformers import AutoConfig, AutoModelForCausalLM
 
     tokenizer = build_tokenizer(template)
-    model_type = "llama" if family == "llama3" else family
+    model_type = "llama" if family == "llama3" else family.split("-")[0]
     config = AutoConfig.for_model(
         model_type,
         vocab_size=len(tokenizer),

@@ -70,7 +70,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
         values = {"data": path, "name": name, "max_training_tokens": 1200, "report_samples": 0}
         result = Job(TrainConfig.model_validate(values), home, Silent()).execute()
         assert result.adapter_loss < result.base_loss
-    with serving_in_background(ServeOptions("smollm2-135m", home)) as url:
+    with serving_in_background(
+        ServeOptions("smollm2-135m", home, "fp32", is_compiled=False)
+    ) as url:
         client = OpenAI(base_url=f"{url}/v1", api_key="none-needed", max_retries=0)
         yield Served(home, find_base("smollm2-135m", home), client)
         client.close()

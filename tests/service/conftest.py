@@ -1,9 +1,10 @@
-"""A byte tokenizer, adapter folders, and the service on a scripted engine."""
+"""A byte tokenizer, adapter folders, the service on a scripted engine, and a server of others."""
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import tokenizers
 import uvicorn
 from fastapi import FastAPI
+from fastapi import Request as HttpRequest
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.testclient import TestClient
 from tokenizers import decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -132,10 +135,79 @@ def ask(
 
 
 @pytest.fixture
-def serve(build: Callable[[Engine], FastAPI]) -> Generator[Callable[[Engine], str]]:
-    """Serve an engine by uvicorn on a loopback port; returns the URL."""
+def serve_app() -> Generator[Callable[[FastAPI], str]]:
+    """Serve an application by uvicorn on a loopback port; returns the URL."""
     with ExitStack() as stack:
-        yield lambda engine: stack.enter_context(_running(build(engine)))
+        yield lambda app: stack.enter_context(_running(app))
+
+
+@pytest.fixture
+def serve(
+    build: Callable[[Engine], FastAPI], serve_app: Callable[[FastAPI], str]
+) -> Callable[[Engine], str]:
+    """Serve an engine by uvicorn on a loopback port; returns the URL."""
+    return lambda engine: serve_app(build(engine))
+
+
+class FakeServer:
+    """An OpenAI-compatible server that is not ours: records what it was asked, answers as told."""
+
+    def __init__(
+        self,
+        *events: str,
+        models: tuple[str, ...] = ("fake",),
+        status: int = 200,
+        gather: int = 0,  # no request of `max_tokens` gets content before that many have come
+        max_tokens: int = 0,
+    ) -> None:
+        self._events = events
+        self._models = models
+        self._status = status
+        self._gather = gather
+        self._max_tokens = max_tokens
+        self._gathered = asyncio.Event()
+        self._num_running = 0
+        self.most_running = 0
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+
+    def asked(self, max_tokens: int) -> list[dict[str, Any]]:
+        return [body for body in self.bodies if body["max_tokens"] == max_tokens]
+
+    def build(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/v1/models")
+        def list_models() -> dict[str, Any]:
+            return {"data": [{"id": model} for model in self._models]}
+
+        @app.post("/v1/chat/completions")
+        async def create(request: HttpRequest) -> Response:
+            self.bodies.append(await request.json())
+            self.keys.append(request.headers.get("authorization"))
+            if self._status != 200:
+                return JSONResponse({"error": {"message": "Not now."}}, self._status)
+            self._num_running += 1
+            self.most_running = max(self.most_running, self._num_running)
+            return StreamingResponse(self._stream(self.bodies[-1]), media_type="text/event-stream")
+
+        _ = (list_models, create)
+        return app
+
+    async def _stream(self, body: dict[str, Any]) -> AsyncGenerator[str]:
+        yield 'data: {"choices": [{"delta": {"role": "assistant", "content": null}}]}\n\n'
+        if body["max_tokens"] == self._max_tokens:
+            if len(self.asked(self._max_tokens)) >= self._gather:
+                self._gathered.set()
+            await self._gathered.wait()
+        for event in self._events:
+            yield f"data: {event}\n\n"
+        self._num_running -= 1
+
+
+@pytest.fixture
+def fake_server() -> type[FakeServer]:
+    return FakeServer
 
 
 @contextmanager

@@ -26,7 +26,20 @@ def test_engine_lives_as_long_as_the_application(build: Callable[[Engine], FastA
 def test_health_names_the_base_and_counts_requests(client: TestClient):
     health = client.get("/health").json()
     assert health.pop("version")
-    assert health == {"status": "ok", "model": "base", "running": 0, "waiting": 0}
+    assert health == {
+        "status": "ok",
+        "model": "base",
+        "running": 0,
+        "waiting": 0,
+        "resident_adapters": 0,
+        "resident_bytes": 0,
+        "blocks": 0,
+        "free_blocks": 0,
+        "prompt_tokens": 0,
+        "cached_tokens": 0,
+        "preemptions": 0,
+        "compiled": False,
+    }
 
 
 def test_models_are_the_base_then_the_adapters(

@@ -1,5 +1,6 @@
 """What the engine is asked for each chat request."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,51 @@ def test_sampling_fields_reach_the_engine(ask: Ask):
     }
     request = asked(ask, max_tokens=5, stop="END", **fields)
     assert request.sampling == Sampling(max_tokens=5, stop=("END",), **fields)
+
+
+def test_biases_reach_the_engine_as_token_ids(ask: Ask):
+    request = asked(ask, logit_bias={"5": -100, "12": 0.5})
+    assert request.sampling.logit_bias == ((5, -100.0), (12, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"logprobs": False}, None),
+        ({"logprobs": True}, 0),
+        ({"logprobs": True, "top_logprobs": None}, 0),
+        ({"logprobs": True, "top_logprobs": 20}, 20),
+    ],
+)
+def test_alternatives_are_asked_for_with_log_probabilities(
+    ask: Ask, fields: dict[str, Any], expected: int | None
+):
+    assert asked(ask, **fields).sampling.top_logprobs == expected
+
+
+def test_response_format_reaches_the_engine_as_a_schema(ask: Ask):
+    schema = {"type": "object", "properties": {"症状": {"type": "string"}, "a": True}}
+    named = {"name": "answer", "schema": schema, "strict": True, "description": "d"}
+    request = asked(ask, response_format={"type": "json_schema", "json_schema": named})
+    assert json.loads(request.sampling.json_schema) == schema
+    assert list(json.loads(request.sampling.json_schema)["properties"]) == ["症状", "a"]
+    request = asked(ask, response_format={"type": "json_object"})
+    assert json.loads(request.sampling.json_schema) == {"type": "object"}
+    assert asked(ask, response_format={"type": "text"}).sampling.json_schema is None
+
+
+def test_several_answers_are_requests_with_ids_and_seeds_of_their_own(ask: Ask):
+    engine = ScriptedEngine()
+    answer = ask(engine, n=3, seed=7, temperature=0.5).json()
+    assert [request.id for request in engine.requests] == [f"{answer['id']}-{i}" for i in range(3)]
+    assert [request.sampling.seed for request in engine.requests] == [7, 8, 9]
+    assert {request.sampling.temperature for request in engine.requests} == {0.5}
+
+
+def test_several_answers_without_a_seed_have_none(ask: Ask):
+    engine = ScriptedEngine()
+    ask(engine, n=2)
+    assert [request.sampling.seed for request in engine.requests] == [None, None]
 
 
 def test_null_fields_and_unknown_extras_are_as_good_as_absent(ask: Ask):
@@ -150,6 +196,25 @@ def test_lora_field_blends_on_the_base(ask: Ask, add_adapter: Callable[..., Path
         ({"lora": [{"name": "a+b"}]}, "lora[0].name"),
         ({"lora": [{"name": "a", "scale": 101}]}, "lora[0].scale"),
         ({"lora": [{"name": "a"}], "model": "tcm"}, "lora"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": False, "top_logprobs": 3}, "top_logprobs"),
+        ({"logit_bias": {"5": 101}}, "logit_bias.5"),
+        ({"logit_bias": {"ginger": 1}}, "logit_bias"),
+        ({"logit_bias": {"-1": 1}}, "logit_bias"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias"),
+        ({"logit_bias": [5]}, "logit_bias"),
+        ({"response_format": "json"}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
     ],
 )
 def test_wrong_value_is_refused_by_its_path(ask: Ask, fields: dict[str, Any], param: str):
@@ -163,14 +228,9 @@ def test_wrong_value_is_refused_by_its_path(ask: Ask, fields: dict[str, Any], pa
 @pytest.mark.parametrize(
     "fields",
     [
-        {"n": 2},
         {"tools": [{"type": "function"}]},
         {"functions": [{"name": "f"}]},
         {"tool_choice": "required"},
-        {"response_format": {"type": "json_object"}},
-        {"logprobs": True},
-        {"top_logprobs": 3},
-        {"logit_bias": {"5": 1}},
         {"modalities": ["text", "audio"]},
         {"audio": {"voice": "alloy"}},
     ],
@@ -196,12 +256,6 @@ def test_all_faults_are_reported_together(ask: Ask):
     error = ask(temperature=9, top_p=9).json()["error"]
     assert error["param"] == "temperature"
     assert "top_p: " in error["message"]
-
-
-def test_stream_options_without_a_stream_are_refused(ask: Ask):
-    response = ask(stream_options={"include_usage": True})
-    assert response.status_code == 400
-    assert "stream_options" in response.json()["error"]["message"]
 
 
 def test_adapter_number_is_told_that_adapters_have_names(ask: Ask):

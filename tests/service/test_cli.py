@@ -137,8 +137,11 @@ def test_version_is_the_only_thing_on_stdout(run: Run):
         ("finetune --nam x", "--name"),
         ("adapters show", "name"),
         ("serve --port 70000", "65535"),
-        ("serve --precision fp8", "fp32 or bf16"),
+        ("serve --precision fp8", "int8"),
         ("serve --host 0.0.0.0", "--insecure"),
+        ("bench --rate 0", "above 0"),
+        ("bench --url localhost", "--url"),
+        ("bench --baseline-lora-ids 0", "--baseline"),
     ],
 )
 def test_usage_errors_exit_with_2_and_say_what_is_right(run: Run, arguments: str, hint: str):
@@ -223,6 +226,12 @@ def test_a_base_that_cannot_be_served_is_an_error(fails: Callable[..., str], tmp
 
 def test_chatting_with_a_server_that_is_not_there_is_an_error(fails: Callable[..., str]):
     message = fails("chat", "--url", "http://127.0.0.1:1")
+    assert "http://127.0.0.1:1 does not answer" in message
+    assert "Start a server with `lora-chat serve`" in message
+
+
+def test_measuring_a_server_that_is_not_there_is_an_error(fails: Callable[..., str]):
+    message = fails("bench", "--url", "http://127.0.0.1:1", "--json")
     assert "http://127.0.0.1:1 does not answer" in message
     assert "Start a server with `lora-chat serve`" in message
 

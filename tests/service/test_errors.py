@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving.engine import Engine
-from serving.errors import EngineBusy, EngineFailed
+from serving.errors import BiasRefused, EngineBusy, EngineFailed, SchemaRefused
 from serving.scripted import ScriptedEngine
 
 Ask = Callable[..., Any]
@@ -52,6 +52,18 @@ def test_conversation_that_the_template_refuses_is_400(ask: Ask, add_adapter: Ca
     error = error_of(ask(model="tcm"), 400)
     assert error["param"] == "messages"
     assert "Only once!" in error["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("failure", "param"),
+    [(SchemaRefused("It has no end."), "response_format"), (BiasRefused(9, 5), "logit_bias")],
+)
+def test_what_the_engine_refuses_is_400_and_names_the_field(
+    ask: Ask, failure: Exception, param: str, stream: bool
+):
+    error = error_of(ask(ScriptedEngine(failure=failure), stream=stream), 400)
+    assert (error["param"], error["message"]) == (param, str(failure))
 
 
 @pytest.mark.parametrize("stream", [False, True])

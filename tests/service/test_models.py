@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from finetune.card import SamplingDefaults
+from service.chat_request import LoraChoice
 from service.errors import InvalidRequest
 from service.models import Models
-from service.protocol import LoraChoice
 from serving.errors import BlendError, ModelNotFound
 
 OTHER_TEMPLATE = "{% for message in messages %}{{ message.content }}\n{% endfor %}"

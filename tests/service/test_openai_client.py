@@ -1,11 +1,14 @@
 """OpenAI's own client against the service."""
 
+import json
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 from openai import OpenAI
+from pydantic import BaseModel
 
 from serving.engine import Engine
 from serving.errors import EngineBusy, EngineFailed
@@ -110,9 +113,67 @@ def test_unknown_model_is_not_found_with_its_code(connect: Connect):
 def test_wrong_field_is_a_bad_request(connect: Connect):
     with pytest.raises(openai.BadRequestError) as caught:
         connect(ScriptedEngine()).chat.completions.create(
-            model="base", messages=[{"role": "user", "content": "Hi"}], n=2
+            model="base", messages=[{"role": "user", "content": "Hi"}], n=129
         )
     assert caught.value.param == "n"
+
+
+def test_several_answers_whole(connect: Connect):
+    engine = ScriptedEngine(default="Hello!")
+    answer = connect(engine).chat.completions.create(
+        model="base", messages=[{"role": "user", "content": "Hi"}], n=3
+    )
+    assert [choice.index for choice in answer.choices] == [0, 1, 2]
+    assert [choice.message.content for choice in answer.choices] == ["Hello!"] * 3
+    assert [choice.finish_reason for choice in answer.choices] == ["stop"] * 3
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == len(engine.requests[0].prompt_ids)
+    assert answer.usage.completion_tokens == 6
+
+
+def test_several_answers_streamed(connect: Connect):
+    with connect(ScriptedEngine(default="Hello!")).chat.completions.stream(
+        model="base",
+        messages=[{"role": "user", "content": "Hi"}],
+        n=3,
+        stream_options={"include_usage": True},
+    ) as stream:
+        answer = stream.get_final_completion()
+    assert [choice.index for choice in answer.choices] == [0, 1, 2]
+    assert [choice.message.content for choice in answer.choices] == ["Hello!"] * 3
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 6
+
+
+def test_streamed_log_probabilities_are_those_of_the_whole_answer(connect: Connect):
+    client = connect(ScriptedEngine())
+
+    def options() -> Any:
+        messages = [{"role": "user", "content": "Hi"}]
+        return {"model": "base", "messages": messages, "logprobs": True, "top_logprobs": 2}
+
+    whole = client.chat.completions.create(**options()).choices[0].logprobs
+    chunks = client.chat.completions.create(**options(), stream=True)
+    parts = [chunk.choices[0].logprobs for chunk in chunks]
+    assert whole is not None
+    assert whole.content is not None
+    assert [len(token.top_logprobs) for token in whole.content] == [2] * 7
+    assert [token for part in parts if part for token in part.content or []] == whole.content
+
+
+def test_a_parsed_answer_comes_by_its_schema(connect: Connect):
+    class Herb(BaseModel):
+        name: str
+        dose: int
+
+    engine = ScriptedEngine(default='{"name": "百合", "dose": 10}')
+    answer = connect(engine).chat.completions.parse(
+        model="base", messages=[{"role": "user", "content": "Hi"}], response_format=Herb
+    )
+    assert answer.choices[0].message.parsed == Herb(name="百合", dose=10)
+    schema = engine.requests[0].sampling.json_schema
+    assert schema is not None
+    assert set(json.loads(schema)["properties"]) == {"name", "dose"}
 
 
 def test_error_in_the_middle_of_a_stream_is_raised(connect: Connect):

@@ -32,7 +32,10 @@ class Served:
         self.log: list[str] = []
         self._is_ready = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--base", str(base)],
+            [
+                *(sys.executable, "-m", "service.cli", "serve", "--port", "0"),
+                *("--no-compile", "--base", str(base)),
+            ],
             cwd=ROOT,
             env=environment(home),
             stdout=subprocess.PIPE,

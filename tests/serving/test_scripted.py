@@ -1,5 +1,7 @@
 import asyncio
+import math
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,20 @@ def test_answer_past_max_tokens_ends_for_its_length(max_tokens: int, reason: str
     deltas = run(ScriptedEngine(default="Hello!"), request(max_tokens))
     assert sum(len(delta.token_ids) for delta in deltas) == max_tokens
     assert deltas[-1].finish_reason == reason
+
+
+def test_log_probabilities_are_well_formed_where_asked_for():
+    asked = replace(request(), sampling=Sampling(top_logprobs=3))
+    *deltas, last = run(ScriptedEngine(default="Hello!"), asked)
+    assert last.logprobs == ()
+    for delta in deltas:
+        (told,) = delta.logprobs
+        assert (told.token_id,) == delta.token_ids
+        assert told.top[0] == (told.token_id, told.logprob)
+        values = [value for _, value in told.top]
+        assert values == sorted(values, reverse=True)
+        assert sum(math.exp(value) for value in values) < 1
+    assert all(delta.logprobs == () for delta in run(ScriptedEngine(), request()))
 
 
 def test_answer_is_chosen_by_the_adapters_names():

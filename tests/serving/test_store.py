@@ -51,16 +51,16 @@ def test_store_of_a_new_home_is_empty(store: AdapterStore):
 def test_name_means_the_newest_version_until_another_is_promoted(store: AdapterStore):
     for version in ("2", "10"):
         write_peft(store.adapters / "tcm" / version)
-    assert store.entry(Part("tcm")).ref.version == "10"
+    assert store.entry(Part("tcm")).version == "10"
     promote(store.adapters, "tcm", "2")
-    assert store.entry(Part("tcm")).ref.version == "2"
-    assert store.entry(Part("tcm", "10")).ref.version == "10"
+    assert store.entry(Part("tcm")).version == "2"
+    assert store.entry(Part("tcm", "10")).version == "10"
 
 
 def test_bare_peft_folder_is_a_name_with_one_version(store: AdapterStore):
     folder = write_peft(store.adapters / "tcm")
     entry = store.entry(Part("tcm", "1"))
-    assert (entry.ref.version, entry.ref.folder) == ("1", folder)
+    assert (entry.version, entry.folder) == ("1", folder)
     assert (entry.card, entry.template) == (None, None)
     assert entry.created == int((folder / WEIGHTS_FILE).stat().st_mtime)
 
@@ -76,11 +76,11 @@ def test_version_comes_with_its_card_and_template(store: AdapterStore):
 
 def test_hash_follows_the_weights(store: AdapterStore):
     folder = write_peft(store.adapters / "tcm" / "1")
-    before = store.entry(Part("tcm")).ref.sha256
+    before = store.pin(store.entry(Part("tcm"))).sha256
     write_peft(store.adapters / "copy" / "1")
-    assert store.entry(Part("copy")).ref.sha256 == before
+    assert store.pin(store.entry(Part("copy"))).sha256 == before
     (folder / WEIGHTS_FILE).write_bytes(b"other weights")
-    assert store.entry(Part("tcm")).ref.sha256 != before
+    assert store.pin(store.entry(Part("tcm"))).sha256 != before
 
 
 @pytest.mark.parametrize("part", [Part("nobody"), Part("tcm", "2"), Part("tcm", "..")])
@@ -96,7 +96,7 @@ def test_blend_keeps_order_and_scales(store: AdapterStore):
     for name in ("tcm", "style"):
         write_peft(store.adapters / name / "1", name.encode())
     entries, blend = store.resolve("style:0.3+tcm:0.7")
-    assert [entry.ref for entry in entries] == [ref for ref, _ in blend]
+    assert [store.pin(entry) for entry in entries] == [ref for ref, _ in blend]
     assert [(str(ref), scale) for ref, scale in blend] == [("style@1", 0.3), ("tcm@1", 0.7)]
 
 
@@ -140,4 +140,4 @@ def test_bad_adapter_is_refused_and_left_out_of_the_list(
     harm(write_peft(store.adapters / "bad" / "1"))
     with pytest.raises(AdapterRefused, match=message):
         store.entry(Part("bad"))
-    assert [entry.ref.name for entry in store.entries()] == ["good"]
+    assert [entry.name for entry in store.entries()] == ["good"]

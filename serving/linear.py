@@ -1,0 +1,193 @@
+"""The base's products in the precision they are stored in, with room for adapters among the rows.
+
+fp32, bf16   the plain product
+int8         a scale per row; activations as two int8 halves, so that 15 bits of them count
+nf4          bitsandbytes' 4-bit blocks; the adapters' rows stay wide
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+GRANULE = 16  # [ranks] that adapters are held in
+HALVES = 254  # the second half's steps in one step of the first: -127..127 of its rounding error
+
+
+class Kind(Protocol):
+    """How weights are stored and multiplied."""
+
+    @property
+    def head(self) -> "Kind":
+        """The kind of the last product, to the vocabulary."""
+        ...
+
+    def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The base's rows [out, in]: what stays as it is, and tensors that rows can be added to."""
+        ...
+
+    def encode(self, rows: Any) -> tuple[Any, ...]:
+        """An adapter's rows, for the second kind of tensors."""
+        ...
+
+    def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
+        """[T, in] times the base's rows and times the adapters': [T, out], [T, adapters' rows]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """In the activations' own type."""
+
+    dtype: Any
+
+    @property
+    def head(self) -> Kind:
+        return self
+
+    def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return (), self.encode(weight)
+
+    def encode(self, rows: Any) -> tuple[Any, ...]:
+        return (rows.to(self.dtype),)
+
+    def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
+        import torch
+
+        product = torch.nn.functional.linear(inputs, tensors[0])
+        return product[:, :num_rows], product[:, num_rows:]
+
+
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """`limit` is 127, or 63 where the processor's int8 product saturates (see `exact_limit`)."""
+
+    limit: int = 127
+
+    @property
+    def head(self) -> Kind:
+        return self
+
+    def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return (), self.encode(weight)
+
+    def encode(self, rows: Any) -> tuple[Any, ...]:
+        import torch
+
+        wide = rows.float()
+        scale = wide.abs().amax(1).clamp_min(1e-12) / self.limit
+        return (wide / scale[:, None]).round().to(torch.int8), scale
+
+    def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
+        """The second half of the activations is what rounding the first has lost; both go
+        through the product as rows of one batch, which reads the weights once."""
+        import torch
+
+        weight, scale = tensors
+        step = inputs.abs().amax(-1, keepdim=True).clamp_min(1e-12) * (1 / 127)
+        high = (inputs / step).round()
+        low = ((inputs - high * step) * (HALVES / step)).round()
+        sums = _int_mm(torch.cat([high, low]).to(torch.int8), weight)
+        count = inputs.shape[0]
+        product = (sums[:count].float() + sums[count:].float() * (1 / HALVES)) * step * scale
+        return product[:, :num_rows], product[:, num_rows:]
+
+
+@dataclass(frozen=True, slots=True)
+class Nf4:
+    """Quantized as for training: NF4 in blocks of 64 with double quantization."""
+
+    dtype: Any  # of the activations
+
+    @property
+    def head(self) -> Kind:
+        return Dense(self.dtype)  # wide, as bitsandbytes leaves it
+
+    def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        from bitsandbytes import functional
+
+        packed, state = functional.quantize_4bit(
+            weight.to(self.dtype).contiguous(),
+            blocksize=64,
+            quant_type="nf4",
+            compress_statistics=True,
+        )
+        return (packed, state), self.encode(weight[:0])
+
+    def encode(self, rows: Any) -> tuple[Any, ...]:
+        return (rows.to(self.dtype),)
+
+    def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
+        import bitsandbytes
+        import torch
+
+        packed, state, rows = tensors
+        base = bitsandbytes.matmul_4bit(inputs, packed.t(), quant_state=state)
+        return base, torch.nn.functional.linear(inputs, rows)
+
+
+class Linear:
+    """One product of the base, and the rows of the adapters' A that share its inputs.
+
+    The rows of granule g begin at g · parts · 16 after the base's, part by part.
+    """
+
+    def __init__(self, kind: Kind, weight: Any, parts: int = 0) -> None:
+        """weight: [out, in] in float; parts: projections fused in it that adapters may have."""
+        self.kind = kind
+        self.num_rows = len(weight)
+        self._parts = parts
+        self._fixed, self._tensors = kind.store(weight)
+        self._num_base = len(self._tensors[0])
+
+    def inputs(self, num_granules: int) -> tuple[Any, ...]:
+        """What `split` takes, with the first granules among the rows."""
+        end = self._end(num_granules)
+        return (*self._fixed, *(tensor[:end] for tensor in self._tensors))
+
+    def reserve(self, num_granules: int) -> None:
+        """Make room for this many granules, keeping what is there."""
+        missing = self._end(num_granules) - len(self._tensors[0])
+        self._tensors = tuple(_lengthened(tensor, missing) for tensor in self._tensors)
+
+    def write(self, granule: int, rows: Sequence[Any]) -> None:
+        """Put a granule's encoded rows in their place; each tensor is [parts · 16, …]."""
+        begin, end = self._end(granule), self._end(granule + 1)
+        for tensor, values in zip(self._tensors, rows, strict=True):
+            tensor[begin:end] = values
+
+    def _end(self, num_granules: int) -> int:
+        return self._num_base + num_granules * self._parts * GRANULE
+
+
+def exact_limit() -> int | None:
+    """The largest weights with which torch's int8 product is exact on this CPU; None if none is.
+
+    Without VNNI pairs of products are summed in 16 bits, which saturates silently.
+    """
+    import torch
+
+    inputs = torch.full((4, 576), 127, dtype=torch.int8)
+    inputs[1:, ::2] = -127
+    inputs[2] = torch.arange(576).remainder(255).sub(127)
+    for limit in (127, 63):
+        weight = torch.full((48, 576), limit, dtype=torch.int8)
+        weight[::3, ::2] = -limit
+        weight[1] = torch.arange(576).remainder(2 * limit + 1).sub(limit)
+        if torch.equal(_int_mm(inputs, weight).long(), inputs.long() @ weight.long().t()):
+            return limit
+    return None
+
+
+def _int_mm(inputs: Any, weight: Any) -> Any:
+    import torch
+
+    # torch has no public name for it.
+    return torch._int_mm(inputs, weight.t())  # pyright: ignore[reportPrivateUsage]
+
+
+def _lengthened(tensor: Any, num_rows: int) -> Any:
+    import torch
+
+    if num_rows <= 0:
+        return tensor
+    return torch.cat([tensor, tensor.new_zeros(num_rows, *tensor.shape[1:])])

@@ -1,0 +1,42 @@
+"""Adapters from disk, beside the engine's thread: running requests go on meanwhile."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from .bank import EncodedAdapter
+from .engine import AdapterRef
+
+
+class AdapterLoader:
+    """Loads each adapter once, however many requests ask for it at the same time."""
+
+    def __init__(self, load: Callable[[AdapterRef], EncodedAdapter]) -> None:
+        self._load = load
+        self._loading: dict[str, asyncio.Future[EncodedAdapter]] = {}
+
+    async def load(self, ref: AdapterRef) -> EncodedAdapter:
+        """Raises AdapterRefused."""
+        loading = self._loading.get(ref.sha256)
+        if loading is None:
+            loading = asyncio.wrap_future(_in_thread(partial(self._load, ref)))
+            self._loading[ref.sha256] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(ref.sha256))
+        return await asyncio.shield(loading)
+
+
+def _in_thread(action: Callable[[], EncodedAdapter]) -> Future[EncodedAdapter]:
+    """Run in a thread that ends with it: OpenMP keeps a team for every thread that has computed
+    something, and once teams outnumber the cores, the engine's own waits asleep: twice as slow."""
+    future: Future[EncodedAdapter] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits it
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="adapter", daemon=True).start()
+    return future

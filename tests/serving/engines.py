@@ -1,0 +1,93 @@
+"""Engines on tiny bases, and what is asked of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer
+
+from serving.engine import AdapterRef, Blend, Delta, Request, Sampling, TokenLogprob
+from serving.linear import exact_limit
+from serving.torch_engine import TorchEngine, TorchEngineConfig
+
+PROMPTS = ["我最近失眠", "My chain slips.", "患者：胃胀", "Right then, what now?"]
+TOLERANCE = 5e-5  # between log probabilities of the same token, in batches of other shapes
+GREEDY = Sampling(max_tokens=24, temperature=0.0, ignore_eos=True)
+
+needs_int8 = pytest.mark.skipif(exact_limit() is None, reason="no exact int8 on this CPU")
+
+
+@cache
+def tokenizer_of(base: Path) -> Any:
+    return AutoTokenizer.from_pretrained(base)
+
+
+def encode(base: Path, text: str) -> tuple[int, ...]:
+    return tuple(tokenizer_of(base).encode(text, add_special_tokens=False))
+
+
+def make_engine(base: Path, **options: Any) -> TorchEngine:
+    return TorchEngine(base, tokenizer_of(base), TorchEngineConfig(**options))
+
+
+@asynccontextmanager
+async def running(base: Path, **options: Any) -> AsyncGenerator[TorchEngine]:
+    """An engine, started, and stopped whatever happens."""
+    engine = make_engine(base, **options)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+def make_ref(folder: Path, name: str, version: str = "1") -> AdapterRef:
+    return AdapterRef(name, version, f"sha-{folder}", folder)
+
+
+def alone(ref: AdapterRef) -> Blend:
+    return ((ref, 1.0),)
+
+
+async def collect(engine: TorchEngine, request: Request) -> list[Delta]:
+    return [delta async for delta in engine.submit(request)]
+
+
+def token_ids(deltas: Iterable[Delta]) -> list[int]:
+    return [token_id for delta in deltas for token_id in delta.token_ids]
+
+
+def logprobs(deltas: Iterable[Delta]) -> list[TokenLogprob]:
+    return [logprob for delta in deltas for logprob in delta.logprobs]
+
+
+async def collect_all(engine: TorchEngine, requests: Iterable[Request]) -> list[list[Delta]]:
+    """The answers to requests that are there at the same time."""
+    return list(await asyncio.gather(*(collect(engine, request) for request in requests)))
+
+
+async def collect_alone(
+    base: Path, requests: Iterable[Request], **options: Any
+) -> list[list[Delta]]:
+    """Each answer from an engine of its own, which has never seen anything else."""
+    answers: list[list[Delta]] = []
+    for request in requests:
+        async with running(base, **options) as engine:
+            answers.append(await collect(engine, request))
+    return answers
+
+
+def assert_same(
+    found: list[list[Delta]], expected: list[list[Delta]], tolerance: float = TOLERANCE
+) -> None:
+    """Equal tokens and ends, and log probabilities that differ by rounding alone."""
+    assert list(map(token_ids, found)) == list(map(token_ids, expected))
+    for one, other in zip(found, expected, strict=True):
+        assert one[-1].finish_reason == other[-1].finish_reason
+        assert "".join(d.text for d in one) == "".join(d.text for d in other)
+        for own, right in zip(logprobs(one), logprobs(other), strict=True):
+            assert abs(own.logprob - right.logprob) < tolerance

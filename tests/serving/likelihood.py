@@ -1,0 +1,45 @@
+"""How well the decoder predicts the answers of the shipped samples, in any precision."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from data.chat import ChatRenderer, Rendered
+from data.reader import read_conversations
+from finetune.base import Base
+from serving.build import Precision
+from tests.serving.forcing import Forcing, Text
+
+SAMPLES = ("tcm_consultation", "bike_workshop")
+FOLDER = Path(__file__).parents[2] / "data" / "samples"
+TOGETHER = 4  # [rows] in one step
+CHUNK = 128  # [tokens] of each
+
+
+def sample_rows(base: Base, name: str, count: int | None = None) -> list[Rendered]:
+    """A file's first conversations, or all of them."""
+    renderer = ChatRenderer(base.tokenizer)
+    conversations = read_conversations(FOLDER / f"{name}.txt")
+    return [renderer.render(conversation) for conversation in conversations[:count]]
+
+
+def answer_loss(base: Base, precision: Precision, rows: Sequence[Rendered]) -> float:
+    """Mean negative log-likelihood of an answer's token, in nats."""
+    forcing = Forcing(base.folder, precision)
+    groups = (rows[begin : begin + TOGETHER] for begin in range(0, len(rows), TOGETHER))
+    losses = torch.cat([_losses(forcing, group) for group in groups])
+    return float(losses.double().mean())
+
+
+def _losses(forcing: Forcing, rows: Sequence[Rendered]) -> torch.Tensor:
+    """Of every trained token, [trained]."""
+    labels = [[at for at, trained in enumerate(row.trained) if trained] for row in rows]
+    texts = [
+        Text(row.token_ids, (), frozenset(at - 1 for at in own))
+        for row, own in zip(rows, labels, strict=True)
+    ]
+    counts = [CHUNK] * -(-max(len(row.token_ids) for row in rows) // CHUNK)
+    logits = torch.cat(forcing.logits(texts, counts))
+    tokens = [row.token_ids[at] for row, own in zip(rows, labels, strict=True) for at in own]
+    return torch.nn.functional.cross_entropy(logits, torch.tensor(tokens), reduction="none")
