@@ -46,4 +46,4 @@ class Prompts:
 
 def _num_tokens(word: str) -> int:
     """About as many as tokenizers make, of which some know Chinese words and some only bytes."""
-    return 1 if word.isascii() else len(word) + 1
+    return 1 if word.isascii() else 2 * len(word) + 1

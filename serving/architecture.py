@@ -17,6 +17,7 @@ GROUPS = (
     ("mlp.gate_proj", "mlp.up_proj"),
     ("mlp.down_proj",),
 )
+QKV, OUTPUT, GATE_UP, DOWN = range(4)
 
 
 @dataclass(frozen=True, slots=True)

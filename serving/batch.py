@@ -55,7 +55,7 @@ class Batch:
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             num_preemptions=self._scheduler.num_preemptions,
-            is_compiled=self.decoder.pieces is not self.decoder.eager,
+            is_compiled=self.decoder.compiled is not None,
         )
 
     def add(self, row: Row) -> None:
@@ -98,7 +98,7 @@ class Batch:
     def _compute(self, chunks: list[Chunk]) -> Any:
         if self._generation != self.bank.generation:
             self._generation = self.bank.generation
-            self.decoder.forget_arguments()
+            self.decoder.forget_addresses()
         step = build_step(
             chunks,
             lambda chunk: self.bank.granules(chunk.sequence.request.blend),

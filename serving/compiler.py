@@ -1,132 +1,134 @@
-"""Compiled code for a decoder: found under home, or made in the background while eager answers."""
+"""The compiled forward pass for this machine: found under home, or compiled while eager answers."""
 
 import hashlib
 import logging
+import os
+import shutil
 import subprocess
-import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from .architecture import Architecture
-from .build import Precision
-from .decoder import Pieces
+from .native import Library
 
 logger = logging.getLogger(__name__)
 
-WIDTHS = (1, 2, 4)  # granules a token that there is code for; eager does what has more
-PACKAGES = (
-    ("head", 1),
-    ("attend", 1),
-    *((piece, width) for width in WIDTHS for piece in ("project_in", "project_out")),
+SOURCES = Path(__file__).parent / "native"
+COMPILERS = ("g++", "c++", "clang++")  # after $CXX
+FLAGS = (
+    *("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-w"),
+    *("-fPIC", "-fopenmp"),
 )
-SOURCES = ("build.py", "compile.py", "layer.py", "linear.py", "blocks.py")
+# Not with -fopenmp: the runtime is torch's own, found when the library is loaded. A second one
+# would have threads of its own, and each would wait, busily, beside the other's.
+LINK_FLAGS = ("-shared",)
 NICENESS = 19  # answering comes first
 
 
-class CompiledPiece:
-    """A package's function; takes tensors, nested as its eager twin takes them."""
-
-    def __init__(self, package: Path) -> None:
-        import torch
-
-        loaded = torch._inductor.aoti_load_package(str(package))  # pyright: ignore[reportPrivateUsage] - AOTInductor's documented entry point
-        self._run = loaded.loader.boxed_run  # without reading the call's structure every time
-
-    def __call__(self, *arguments: Any) -> Any:
-        tensors: list[Any] = []
-        _flatten(arguments, tensors)
-        return self._run(tensors)[0]
+class CompilationFailed(Exception):
+    """The message is the compiler's."""
 
 
-def _flatten(nested: tuple[Any, ...], tensors: list[Any]) -> None:
-    for item in nested:
-        if isinstance(item, tuple):
-            _flatten(item, tensors)  # pyright: ignore[reportUnknownArgumentType] - tensors, nested
-        else:
-            tensors.append(item)
+WhenReady = Callable[[Library], None]
 
 
-def can_compile(precision: Precision, device: str) -> bool:
-    """nf4's products are bitsandbytes' own; on a GPU nothing has been compiled yet."""
-    return device == "cpu" and precision != "nf4"
-
-
-def compiled_folder(home: Path, architecture: Architecture, precision: Precision) -> Path:
-    """Where the code for these shapes, this torch, this processor and this source belongs."""
+def library_path(folder: Path) -> Path:
+    """Where the code for this processor and this source belongs."""
     import torch
 
-    digest = hashlib.sha256()
-    config = {**architecture.config.to_dict(), "_name_or_path": None}
-    for fact in (
-        precision,
-        torch.__version__,
-        torch.cpu.get_capabilities(),
-        sorted(config.items(), key=str),
-    ):
-        digest.update(repr(fact).encode())
-    for name in SOURCES:
-        digest.update((Path(__file__).parent / name).read_bytes())
-    return home / digest.hexdigest()[:16]
+    digest = hashlib.sha256(repr((FLAGS, LINK_FLAGS, torch.__version__, _processor())).encode())
+    for source in sorted(SOURCES.iterdir()):
+        digest.update(source.read_bytes())
+    return folder / f"forward-{digest.hexdigest()[:16]}.so"
 
 
-def package_path(folder: Path, piece: str, width: int) -> Path:
-    return folder / f"{piece}-{width}.pt2"
-
-
-def load_pieces(folder: Path, eager: Pieces) -> Pieces | None:
-    """None where the code is not there, or not all of it."""
-    paths = {package: package_path(folder, *package) for package in PACKAGES}
-    if not all(path.is_file() for path in paths.values()):
+def load(path: Path) -> Library | None:
+    """None where there is no library. One that cannot be loaded is removed."""
+    if not path.is_file():
         return None
-    packages = {package: CompiledPiece(path) for package, path in paths.items()}
-    inward = {width: packages["project_in", width] for width in WIDTHS}
-    outward = {width: packages["project_out", width] for width in WIDTHS}
-    # The adapters are the fourth argument of the one and the third of the other.
-    return Pieces(
-        lambda *args: inward.get(args[3][0].shape[1], eager.project_in)(*args),
-        packages["attend", 1],
-        lambda *args: outward.get(args[2][0].shape[1], eager.project_out)(*args),
-        packages["head", 1],
-    )
+    try:
+        return Library(path)
+    except OSError as error:
+        logger.warning("Compiled code is damaged and is made again (%s)", error)
+        path.unlink(missing_ok=True)
+        return None
 
 
 class Compiler:
-    """One compilation in a process of its own, at the lowest priority."""
+    """One compilation beside the answers, at the lowest priority."""
 
-    def __init__(self, base: Path, precision: Precision, folder: Path, eager: Pieces) -> None:
-        self._folder = folder
-        self._eager = eager
-        self._command = [
-            *("nice", "-n", str(NICENESS)),
-            *(sys.executable, "-m", "serving.compile", str(base), precision, str(folder)),
-        ]
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._is_stopped = False
 
-    def start(self, when_ready: Callable[[Pieces], None]) -> None:
+    def start(self, when_ready: WhenReady) -> None:
         """`when_ready` is called from another thread; never, if the compilation fails."""
         logger.info("Compiling for this machine in the background; answers are slower until then")
-        self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        threading.Thread(
-            target=self._wait, args=(self._process, when_ready), name="compiler", daemon=True
-        ).start()
+        threading.Thread(target=self._compile, args=(when_ready,), name="compiler").start()
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        with self._lock:
+            self._is_stopped = True
+            if self._process is not None:
+                self._process.kill()
 
-    def _wait(self, process: "subprocess.Popen[str]", when_ready: Callable[[Pieces], None]) -> None:
-        _, errors = process.communicate()
-        pieces = load_pieces(self._folder, self._eager) if process.returncode == 0 else None
-        if pieces is not None:
-            when_ready(pieces)
-        elif process.returncode > 0:
-            reason = (errors.strip().splitlines() or ["no reason given"])[-1]
-            logger.warning(
-                "Nothing could be compiled (%s): answers stay correct, but slower. A C++ compiler "
-                "helps: apt install g++",
-                reason,
+    def _compile(self, when_ready: WhenReady) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._path.parent) as folder:
+                compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
+                self._run("-c", SOURCES / "forward.cpp", *FLAGS, "-o", compiled)
+                self._run(compiled, *LINK_FLAGS, "-o", linked)
+                linked.replace(self._path)
+            library = load(self._path)
+        except (CompilationFailed, OSError) as error:
+            if not self._is_stopped:
+                logger.warning(
+                    "Nothing could be compiled (%s): answers stay correct, but slower. A C++ "
+                    "compiler helps: apt install g++",
+                    error,
+                )
+            return
+        if library is not None and not self._is_stopped:
+            when_ready(library)
+
+    def _run(self, *arguments: str | Path) -> None:
+        """Raises CompilationFailed, and OSError where the compiler cannot be started."""
+        with self._lock:
+            if self._is_stopped:
+                raise CompilationFailed("stopped")
+            self._process = subprocess.Popen(
+                [*_command(), *map(str, arguments)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
             )
+        _, errors = self._process.communicate()
+        if self._process.returncode != 0:
+            lines = errors.strip().splitlines() or [f"exit {self._process.returncode}"]
+            raise CompilationFailed(next((line for line in lines if "error" in line), lines[0]))
+
+
+def _command() -> list[str]:
+    """Raises CompilationFailed where no compiler is installed."""
+    nice = ["nice", "-n", str(NICENESS)] if shutil.which("nice") else []
+    if chosen := os.environ.get("CXX"):
+        return [*nice, *chosen.split()]
+    for name in COMPILERS:
+        if path := shutil.which(name):
+            return [*nice, path]
+    raise CompilationFailed("no C++ compiler was found")
+
+
+def _processor() -> str:
+    """What `-march=native` depends on."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() + platform.machine()
+    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "model"))}))

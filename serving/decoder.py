@@ -4,37 +4,30 @@ Lean on purpose: fused projections, flat [tokens, hidden] activations, no module
 knows nothing of requests.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .architecture import GROUPS, Architecture
+from .attention import contexts
 from .checkpoint import Checkpoint
-from .layer import LayerMath, attend_chunk, attend_eagerly
+from .layer import Layer, normalize
 from .linear import Kind, Linear
 from .paged_cache import PagedCache
 from .step import Step
 
-Ups = list[list[tuple[Any, ...]]]
-LayerArguments = tuple[tuple[Any, ...], tuple[Any, ...]]
+Ups = list[list[tuple[Any, ...]]]  # the adapters' B by layer, group and part
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    norms: tuple[Any, Any]  # before attention, before the MLP
-    linears: tuple[Linear, ...]  # by GROUPS
-    extras: tuple[tuple[Any, ...], tuple[Any, ...]]  # of project_in, of project_out
+class Compiled(Protocol):
+    """All layers and the head in other code, which gives what `Decoder.forward` gives."""
 
+    def forward(
+        self, step: Step, hidden: Any, rotation: tuple[Any, Any], cache: PagedCache, ups: Ups
+    ) -> Any: ...
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
-    """What a step is computed with: a layer's functions as they stand, or compiled ones."""
-
-    project_in: Callable[..., Any]
-    attend: Callable[..., Any]
-    project_out: Callable[..., Any]
-    head: Callable[..., Any]
+    def forget(self) -> None:
+        """Weights have been moved."""
+        ...
 
 
 class Decoder:
@@ -56,64 +49,50 @@ class Decoder:
         self.device = device
         checkpoint = Checkpoint(folder, device)
         self._embedding = checkpoint.read("model.embed_tokens.weight")
-        self._norm = checkpoint.read("model.norm.weight").to(dtype)
-        self._head = _head(checkpoint, architecture, kind, self._embedding)
+        self.norm = checkpoint.read("model.norm.weight").to(dtype)
+        self.head = _head(checkpoint, architecture, kind, self._embedding)
         self._rotary = LlamaRotaryEmbedding(architecture.config).to(device)
         self.layers = [self._layer(checkpoint, number) for number in range(architecture.num_layers)]
-        self.math = LayerMath(architecture, kind, *flags(checkpoint))
-        self.eager = Pieces(
-            self.math.project_in, attend_eagerly, self.math.project_out, self.math.head
-        )
-        self.pieces = self.eager
-        self._arguments: dict[int, list[LayerArguments]] = {}
+        self.compiled: Compiled | None = None
 
-    def forget_arguments(self) -> None:
-        """Weights have been moved: what is kept of them must be looked up again."""
-        self._arguments.clear()
+    def forget_addresses(self) -> None:
+        """Weights have been moved."""
+        if self.compiled is not None:
+            self.compiled.forget()
 
     def forward(self, step: Step, cache: PagedCache, ups: Ups) -> Any:
-        """Compute a step's tokens; returns the logits that it asks for, [sampled, vocabulary].
-
-        ups: the adapters' B by layer and group.
-        """
-        import torch
-
+        """Compute a step's tokens; returns the logits that it asks for, [sampled, vocabulary]."""
         hidden = self._embedding[step.token_ids].to(self.dtype)
         cos, sin = (table[0] for table in self._rotary(hidden, step.positions[None]))
-        adapters = (step.granules, step.scales)
-        arguments = self._arguments_for(step.num_granules, ups)
+        if self.compiled is not None:
+            return self.compiled.forward(step, hidden, (cos, sin), cache, ups)
+        return self._forward_eagerly(step, hidden, (cos, sin), cache, ups)
+
+    def _forward_eagerly(
+        self, step: Step, hidden: Any, rotation: tuple[Any, Any], cache: PagedCache, ups: Ups
+    ) -> Any:
+        import torch
+
+        adapters = (step.granules, step.scales, step.num_granules)
+        attending = contexts(step.spans, self.device)
         for number, window in enumerate(self.architecture.windows):
-            inward, outward = arguments[number]
+            layer, own = self.layers[number], ups[number]
             keys, values = cache.layers[number]
-            queries = self.pieces.project_in(
-                hidden, (cos, sin), (step.slots, keys, values), adapters, *inward
-            )
+            queries = layer.project_in(hidden, rotation, (step.slots, keys, values), adapters, own)
             parts = [
-                self.pieces.attend(
-                    queries[group.begin : group.end], keys, values, *group.context(window)
-                )
-                for group in step.groups
-            ]
-            parts += [
-                attend_chunk(queries[chunk.begin : chunk.end], keys, values, chunk.slots, window)
-                for chunk in step.chunks
+                part.attend(queries[part.begin : part.end], keys, values, window)
+                for part in attending
             ]
             attended = torch.cat(parts) if len(parts) > 1 else parts[0]
-            hidden = self.pieces.project_out(hidden, attended, adapters, *outward)
-        wanted = hidden[step.sampled]
-        if len(wanted) == 0:
-            return wanted.new_empty(0, self.architecture.vocab_size)
-        return self.pieces.head(wanted, self._norm, self._head.inputs(0))
-
-    def _arguments_for(self, num_granules: int, ups: Ups) -> list[LayerArguments]:
-        if num_granules not in self._arguments:
-            self._arguments[num_granules] = [
-                _layer_arguments(layer, own, num_granules)
-                for layer, own in zip(self.layers, ups, strict=True)
-            ]
-        return self._arguments[num_granules]
+            hidden = layer.project_out(hidden, attended, adapters, own)
+        normed = normalize(hidden[step.sampled], self.norm, self.architecture.norm_eps)
+        if len(normed) == 0:
+            return normed.new_empty(0, self.architecture.vocab_size)
+        return self.head.split(normed, 0)[0].float()
 
     def _layer(self, checkpoint: Checkpoint, number: int) -> Layer:
+        import torch
+
         prefix = f"model.layers.{number}."
 
         def present(names: list[str]) -> list[Any]:
@@ -123,40 +102,26 @@ class Decoder:
                 if prefix + name in checkpoint
             ]
 
-        def bias(group: int) -> list[Any]:
-            import torch
-
-            vectors = present([f"{name}.bias" for name in GROUPS[group]])
-            return [torch.cat(vectors)] if vectors else []
-
+        biases = [present([f"{name}.bias" for name in group]) for group in GROUPS]
         before, after = present(["input_layernorm.weight", "post_attention_layernorm.weight"])
         head_norms = present(["self_attn.q_norm.weight", "self_attn.k_norm.weight"])
         linears = tuple(
             Linear(
-                self.kind,
+                self.kind.of(number),
                 checkpoint.join([f"{prefix}{name}.weight" for name in group]).float(),
                 len(group),
             )
-            for group in GROUPS
+            for number, group in enumerate(GROUPS)
         )
-        extras = ((*bias(0), *head_norms), (*bias(1), *bias(2), *bias(3)))
-        return Layer((before, after), linears, extras)
-
-
-def _layer_arguments(layer: Layer, ups: list[tuple[Any, ...]], num_granules: int) -> LayerArguments:
-    """What project_in and project_out take of a layer."""
-    qkv, *others = (linear.inputs(num_granules) for linear in layer.linears)
-    inward = (layer.norms[0], qkv, ups[0], layer.extras[0])
-    return inward, (layer.norms[1], *others, tuple(ups[1:]), layer.extras[1])
-
-
-def flags(checkpoint: Checkpoint) -> tuple[tuple[bool, ...], bool]:
-    """Which fused linears have a bias, and whether queries and keys are normalized."""
-    first = "model.layers.0."
-    biased = tuple(f"{first}{group[0]}.bias" in checkpoint for group in GROUPS)
-    return biased, f"{first}self_attn.q_norm.weight" in checkpoint
+        return Layer(
+            self.architecture,
+            (before, after),
+            linears,
+            tuple(torch.cat(own) if own else None for own in biases),
+            (head_norms[0], head_norms[1]) if head_norms else None,
+        )
 
 
 def _head(checkpoint: Checkpoint, architecture: Architecture, kind: Kind, embedding: Any) -> Linear:
     weight = embedding if architecture.tied_embeddings else checkpoint.read("lm_head.weight")
-    return Linear(kind.head, weight.float())
+    return Linear(kind.of(None), weight.float())

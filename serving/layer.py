@@ -1,9 +1,9 @@
-"""What one decoder layer computes, as pure functions of tensors: run as they stand, or compiled.
+"""What one decoder layer computes. native/forward.cpp computes the same.
 
 The tokens of a step, whosever they are, lie flat in one batch [T, hidden]. A layer is
 
     project_in    norm, q k v and their adapters, rotary embedding, keys and values into the cache
-    attend        every decoding row over its own blocks (a prompt's chunk: see `attention`)
+    (attention)   every token over its own sequence's blocks
     project_out   output projection, MLP, their adapters, both residuals
 
 Adapters come in granules of 16 ranks. An adapter's A stands among the rows of the base's own
@@ -18,44 +18,43 @@ A blend is several granules with several scales, a higher rank several granules 
 from dataclasses import dataclass
 from typing import Any
 
-from .architecture import Architecture
-from .blocks import BLOCK
-from .linear import GRANULE, Kind
+from .architecture import DOWN, GATE_UP, OUTPUT, QKV, Architecture
+from .linear import GRANULE, Linear
 
 LARGEST = 1e30  # of keys and values; times a sound query it is still a number
 DENSE_FROM = 48  # [tokens] from which one product over all granules is cheaper than gathering
 
+Adapters = tuple[Any, Any, int]  # granules [T, K]; scales [T, K]; how many the former are among
+
 
 @dataclass(frozen=True, slots=True)
-class LayerMath:
-    """A layer's computations, for one architecture and one kind of linear."""
+class Layer:
+    """One layer's weights."""
 
     architecture: Architecture
-    kind: Kind
-    biased: tuple[bool, ...]  # of the four fused linears; qwen2: the first
-    has_head_norms: bool  # qwen3: on q and k
+    norms: tuple[Any, Any]  # before attention, before the MLP
+    linears: tuple[Linear, ...]  # by GROUPS
+    biases: tuple[Any | None, ...]  # by GROUPS; qwen2: of the first
+    head_norms: tuple[Any, Any] | None  # qwen3: of queries and keys
 
     def project_in(
         self,
         hidden: Any,  # [T, hidden]
         rotation: tuple[Any, Any],  # cos, sin: [T, head dim]
         cache: tuple[Any, Any, Any],  # slots to write [T]; keys, values [slots, kv heads, head dim]
-        adapters: tuple[Any, Any],  # granules [T, K]; scales [T, K]
-        norm: Any,
-        linear: tuple[Any, ...],
-        ups: tuple[Any, ...],
-        extras: tuple[Any, ...],  # bias, norms of q and k: what of them there is
+        adapters: Adapters,
+        ups: list[tuple[Any, ...]],  # B by group and part
     ) -> Any:
         """Queries [T, heads, head dim]; keys and values are in the cache when it returns."""
         shape = self.architecture
-        num_rows = (shape.num_heads + 2 * shape.num_kv_heads) * shape.head_dim
-        fused = self._linear(self._normalize(hidden, norm), num_rows, linear, ups, adapters)
-        if self.biased[0]:
-            fused = fused + extras[0]
+        fused = self._linear(QKV, self._normalize(hidden, self.norms[0]), ups, adapters)
         heads = fused.view(hidden.shape[0], -1, shape.head_dim)
         q, k, v = heads.split([shape.num_heads, shape.num_kv_heads, shape.num_kv_heads], dim=1)
-        if self.has_head_norms:
-            q, k = self._normalize(q, extras[-2]), self._normalize(k, extras[-1])
+        if self.head_norms is not None:
+            q, k = (
+                self._normalize(own, norm)
+                for own, norm in zip((q, k), self.head_norms, strict=True)
+            )
         slots, keys, values = cache
         keys.index_put_((slots,), bounded(rotate(k, *rotation), keys.dtype))
         values.index_put_((slots,), bounded(v, values.dtype))
@@ -65,52 +64,36 @@ class LayerMath:
         self,
         hidden: Any,
         attended: Any,  # [T, heads · head dim]
-        adapters: tuple[Any, Any],
-        norm: Any,
-        output: tuple[Any, ...],
-        gate_up: tuple[Any, ...],
-        down: tuple[Any, ...],
-        ups: tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]],
-        extras: tuple[Any, ...],  # the three biases: what of them there is
+        adapters: Adapters,
+        ups: list[tuple[Any, ...]],
     ) -> Any:
         import torch
 
-        shape = self.architecture
-        given = iter(extras)
-        biases = [next(given) if biased else 0 for biased in self.biased[1:]]
-        hidden = hidden + biases[0]
-        hidden = hidden + self._linear(attended, shape.hidden_size, output, ups[0], adapters)
-        normed = self._normalize(hidden, norm)
-        fused = self._linear(normed, 2 * shape.intermediate_size, gate_up, ups[1], adapters)
-        gate, up = (fused + biases[1]).chunk(2, dim=-1)
+        hidden = hidden + self._linear(OUTPUT, attended, ups, adapters)
+        fused = self._linear(GATE_UP, self._normalize(hidden, self.norms[1]), ups, adapters)
+        gate, up = fused.chunk(2, dim=-1)
         inner = torch.nn.functional.silu(gate) * up
-        return hidden + self._linear(inner, shape.hidden_size, down, ups[2], adapters) + biases[2]
-
-    def head(self, hidden: Any, norm: Any, linear: tuple[Any, ...]) -> Any:
-        """Logits [T, vocabulary] in float32."""
-        normed = self._normalize(hidden, norm)
-        logits, _ = self.kind.head.split(normed, self.architecture.vocab_size, *linear)
-        return logits.float()
+        return hidden + self._linear(DOWN, inner, ups, adapters)
 
     def _linear(
-        self,
-        inputs: Any,
-        num_rows: int,
-        linear: tuple[Any, ...],
-        ups: tuple[Any, ...],
-        adapters: tuple[Any, Any],
+        self, group: int, inputs: Any, ups: list[tuple[Any, ...]], adapters: Adapters
     ) -> Any:
-        output, lows = self.kind.split(inputs, num_rows, *linear)
-        return output + lora_up(lows, ups, *adapters).to(output.dtype)
+        output, lows = self.linears[group].split(inputs, adapters[2])
+        output = output + lora_up(lows, ups[group], *adapters[:2]).to(output.dtype)
+        bias = self.biases[group]
+        return output if bias is None else output + bias
 
     def _normalize(self, values: Any, weight: Any) -> Any:
-        """RMSNorm in float32, as every model of the family has it."""
-        import torch
+        return normalize(values, weight, self.architecture.norm_eps)
 
-        wide = values.float()
-        mean = wide.pow(2).mean(-1, keepdim=True)
-        normed = wide * torch.rsqrt(mean + self.architecture.norm_eps)
-        return weight * normed.to(values.dtype)
+
+def normalize(values: Any, weight: Any, epsilon: float) -> Any:
+    """RMSNorm in float32, as every model of the family has it."""
+    import torch
+
+    wide = values.float()
+    normed = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon)
+    return weight * normed.to(values.dtype)
 
 
 def rotate(values: Any, cos: Any, sin: Any) -> Any:
@@ -139,7 +122,7 @@ def lora_up(lows: Any, ups: tuple[Any, ...], granules: Any, scales: Any) -> Any:
     import torch
 
     parts = lows.view(lows.shape[0], -1, len(ups), GRANULE)
-    if not torch.compiler.is_compiling() and lows.shape[0] >= DENSE_FROM:
+    if lows.shape[0] >= DENSE_FROM:
         outputs = [_dense_up(parts[:, :, n], up, granules, scales) for n, up in enumerate(ups)]
     else:
         outputs = [_gathered_up(parts[:, :, n], up, granules, scales) for n, up in enumerate(ups)]
@@ -147,8 +130,7 @@ def lora_up(lows: Any, ups: tuple[Any, ...], granules: Any, scales: Any) -> Any:
 
 
 def _gathered_up(lows: Any, up: Any, granules: Any, scales: Any) -> Any:
-    """lows: [T, all granules, 16]. The sum over a token's granules is written out, so that a
-    compiler has only one sum to fuse with the gathering."""
+    """lows: [T, all granules, 16]."""
     import torch
 
     tokens = torch.arange(lows.shape[0], device=lows.device)
@@ -167,65 +149,3 @@ def _dense_up(lows: Any, up: Any, granules: Any, scales: Any) -> Any:
     masked = lows[:, :num_granules] * mask[:, :, None]
     used = up[:num_granules].reshape(num_granules * GRANULE, -1)
     return masked.reshape(len(lows), -1) @ used.to(lows.dtype)
-
-
-def attend(queries: Any, keys: Any, values: Any, table: Any, first: Any, length: Any) -> Any:
-    """Rows [M, heads, head dim] over their blocks; returns [M, heads · head dim].
-
-    keys, values: [slots, kv heads, head dim]; table: [M, blocks] of each row's blocks; a row sees
-    its positions from `first` to before `length` [M]. Written out as sums, so that a compiler
-    reads the blocks in place instead of copying them together.
-    """
-    import torch
-
-    slots, visible = _context(table, first, length)
-    grouped = queries.unflatten(1, (keys.shape[1], -1)) * queries.shape[-1] ** -0.5
-    seen = keys[slots].to(queries.dtype)  # [M, L, kv heads, head dim]
-    scores = (grouped[:, None] * seen[:, :, :, None]).sum(-1)
-    weights = scores.masked_fill(~visible[:, :, None, None], -torch.inf).softmax(1)
-    shown = values[slots].to(queries.dtype)
-    return (weights[..., None] * shown[:, :, :, None]).sum(1).flatten(1)
-
-
-def attend_eagerly(
-    queries: Any, keys: Any, values: Any, table: Any, first: Any, length: Any
-) -> Any:
-    """The same where nothing is compiled: blocks copied together, torch's own attention."""
-    import torch
-
-    slots, visible = _context(table, first, length)
-    k, v = (cache[slots].transpose(1, 2).to(queries.dtype) for cache in (keys, values))
-    attended = torch.nn.functional.scaled_dot_product_attention(
-        queries[:, :, None], k, v, attn_mask=visible[:, None, None], enable_gqa=True
-    )
-    return attended.flatten(1)
-
-
-def _context(table: Any, first: Any, length: Any) -> tuple[Any, Any]:
-    """Every row's cache slots [M, L], and which of them it may see."""
-    import torch
-
-    offsets = torch.arange(BLOCK, device=table.device)
-    slots = (table[:, :, None] * BLOCK + offsets).flatten(1)
-    positions = torch.arange(slots.shape[1], device=table.device)
-    return slots, (positions >= first[:, None]) & (positions < length[:, None])
-
-
-def attend_chunk(queries: Any, keys: Any, values: Any, slots: Any, window: int | None) -> Any:
-    """A prompt's chunk, the last of the tokens in `slots` [context]; returns [n, heads · dim]."""
-    import torch
-
-    count, context = len(queries), len(slots)
-    chosen = (cache.index_select(0, slots).to(queries.dtype) for cache in (keys, values))
-    k, v = (cached.transpose(0, 1)[None] for cached in chosen)
-    mask = None
-    if count < context or window is not None:
-        positions = torch.arange(context, device=slots.device)
-        last = positions[context - count :, None]
-        mask = positions <= last
-        if window is not None:
-            mask &= positions > last - window
-    attended = torch.nn.functional.scaled_dot_product_attention(
-        queries.transpose(0, 1)[None], k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=True
-    )
-    return attended[0].transpose(0, 1).flatten(1)

@@ -18,12 +18,12 @@ from typing import Any
 from .bank import EncodedAdapter
 from .batch import Batch
 from .build import TorchEngineConfig, build_batch, build_encoder, choose_precision
-from .compiler import Compiler, can_compile, compiled_folder, load_pieces
-from .decoder import Pieces
+from .compiler import Compiler, library_path, load
 from .engine import AdapterRef, Blend, Delta, EngineStats, LoadReport, Request
 from .errors import EngineBusy, EngineFailed, PromptTooLong, ServingError
 from .grammar import Grammars, Matcher
 from .loader import AdapterLoader
+from .native import Library, can_run, use
 from .row import Row
 from .sampler import check_bias
 
@@ -195,24 +195,19 @@ class TorchEngine:
 
     def _compile(self, batch: Batch) -> None:
         """Use compiled code if it is there; else have it made, and answer without it so far."""
-        precision = self._config.precision
-        if self._config.compiled is None or not can_compile(precision, self._config.device):
+        if self._config.compiled is None or not can_run(batch.decoder):
             return
-        folder = compiled_folder(self._config.compiled, self._architecture, precision)
-        pieces = load_pieces(folder, batch.decoder.eager)
-        if pieces is not None:
-            batch.decoder.pieces = pieces
+        path = library_path(self._config.compiled)
+        library = load(path)
+        if library is not None:
+            use(library, batch.decoder)
             return
-        self._compiler = Compiler(self._folder, precision, folder, batch.decoder.eager)
+        self._compiler = Compiler(path)
         self._compiler.start(self._use)
 
-    def _use(self, pieces: Pieces) -> None:
-        def command(batch: Batch) -> None:
-            batch.decoder.pieces = pieces
-            logger.info("Compiled: answers are faster from now on")
-
+    def _use(self, library: Library) -> None:
         with contextlib.suppress(EngineFailed):  # it has stopped meanwhile
-            self._put(command)
+            self._put(lambda batch: use(library, batch.decoder))
 
     def _advance(self, batch: Batch) -> bool:
         """Obey and take a step; False to stop."""
@@ -222,7 +217,7 @@ class TorchEngine:
             batch.step()
         except Exception:  # the thread's border: one bad step must not end the server
             logger.exception("A step of the engine failed; its requests end with an error")
-            batch.decoder.pieces = batch.decoder.eager
+            batch.decoder.compiled = None
             batch.fail(EngineFailed("The engine failed while computing this answer."))
         return True
 

@@ -2,8 +2,12 @@
 
 import asyncio
 import inspect
+import threading
 
 import pytest
+
+from serving.compiler import Compiler, library_path, load
+from serving.native import Library
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -13,3 +17,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = inspect.signature(pyfuncitem.obj).parameters
     asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The compiled forward pass."""
+    path = library_path(tmp_path_factory.mktemp("compiled"))
+    compiler = Compiler(path)
+    compiler.start(lambda _: None)
+    for thread in threading.enumerate():
+        if thread.name == "compiler":
+            thread.join()
+    found = load(path)
+    if found is None:
+        pytest.skip("no C++ compiler")
+    return found

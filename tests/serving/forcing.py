@@ -13,6 +13,7 @@ from serving.blocks import BLOCK
 from serving.build import Precision, TorchEngineConfig, build_encoder, numbers_for
 from serving.decoder import Decoder
 from serving.engine import Blend, Request
+from serving.native import Library, NativeForward
 from serving.paged_cache import PagedCache
 from serving.scheduler import Chunk
 from serving.sequence import Sequence, num_blocks_for
@@ -36,7 +37,13 @@ class Text:
 class Forcing:
     """A decoder with its adapters and its cache, but no scheduler: tests say what a step is."""
 
-    def __init__(self, base: Path, precision: Precision = "fp32", num_blocks: int = 64) -> None:
+    def __init__(
+        self,
+        base: Path,
+        precision: Precision = "fp32",
+        num_blocks: int = 64,
+        library: Library | None = None,  # to compute with
+    ) -> None:
         config = TorchEngineConfig(precision)
         architecture = read_architecture(base)
         numbers = numbers_for(precision, config.device)
@@ -45,6 +52,8 @@ class Forcing:
             linears = [layer.linears for layer in self.decoder.layers]
             self._bank = AdapterBank(build_encoder(architecture, config), linears, 16, 1 << 30)
             self._cache = PagedCache(architecture, num_blocks, numbers.cache_dtype, config.device)
+            if library is not None:
+                self.decoder.compiled = NativeForward(library, self.decoder)
 
     def logits(self, texts: Several[Text], counts: Counts) -> list[torch.Tensor]:
         """Each text's logits, [wanted, vocabulary]. Every step takes the next `count` tokens of
@@ -69,7 +78,7 @@ class Forcing:
             sequence = Sequence(Request("", text.token_ids, blend=text.blend))
             sequence.blocks = [free.pop() for _ in range(num_blocks_for(len(text.token_ids)))]
             sequences.append(sequence)
-        self.decoder.forget_arguments()
+        self.decoder.forget_addresses()
         return sequences
 
     def _step(

@@ -9,6 +9,7 @@ from data.chat import ChatRenderer, Rendered
 from data.reader import read_conversations
 from finetune.base import Base
 from serving.build import Precision
+from serving.native import Library
 from tests.serving.forcing import Forcing, Text
 
 SAMPLES = ("tcm_consultation", "bike_workshop")
@@ -24,9 +25,11 @@ def sample_rows(base: Base, name: str, count: int | None = None) -> list[Rendere
     return [renderer.render(conversation) for conversation in conversations[:count]]
 
 
-def answer_loss(base: Base, precision: Precision, rows: Sequence[Rendered]) -> float:
+def answer_loss(
+    base: Base, precision: Precision, rows: Sequence[Rendered], library: Library | None = None
+) -> float:
     """Mean negative log-likelihood of an answer's token, in nats."""
-    forcing = Forcing(base.folder, precision)
+    forcing = Forcing(base.folder, precision, library=library)
     groups = (rows[begin : begin + TOGETHER] for begin in range(0, len(rows), TOGETHER))
     losses = torch.cat([_losses(forcing, group) for group in groups])
     return float(losses.double().mean())

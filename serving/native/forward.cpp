@@ -1,0 +1,368 @@
+// One step of a LLaMA-family decoder in int8: the tokens of many sequences, each with its own
+// adapters, through all layers. What it computes is what layer.py computes; it differs by rounding.
+//
+// The base's product is computed for all tokens together; an adapter's A and B only for the tokens
+// that have it, whatever else is in the step.
+
+#include "attention.hpp"
+#include "product.hpp"
+
+namespace {
+
+constexpr int GRANULE = 16;        // [ranks] that adapters are held in
+constexpr int MOST_PARTS = 3;      // projections fused in one product
+constexpr int RUN = 4;              // [tokens] that share an adapter's B, at the most
+constexpr int ROWS_OF_B = 4;        // read side by side, each from its begin to its end
+constexpr int COLUMNS_A_TASK = 32; // weight rows that one thread computes at a time
+
+}  // namespace
+
+extern "C" {
+
+struct Linear {
+  const int8_t* weight;  // [rows + granules · parts · 16, inputs]: the base's, then the adapters' A
+  const float* scale;    // of each row
+  const float* bias;     // [rows] or null
+  const bfloat16* ups[MOST_PARTS];  // B of each part, [granules, 16, outputs[part]]
+  int32_t outputs[MOST_PARTS];
+  int32_t rows, inputs, parts, halves;
+};
+
+struct Layer {
+  const float *norm_before, *norm_after, *query_norm, *key_norm;  // the last two may be null
+  Linear qkv, output, gate_up, down;
+  float16 *keys, *values;  // [slots, kv heads, head dim]
+  int32_t window;          // [tokens]; 0: none
+};
+
+struct Model {
+  const Layer* layers;
+  const float* norm;
+  Linear head;
+  float epsilon;
+  int32_t num_layers, hidden, inner, num_heads, num_kv_heads, head_dim;
+};
+
+struct Step {
+  float* hidden;            // [tokens, hidden]: embeddings
+  const float *cos, *sin;   // [tokens, head dim]
+  const int64_t* slots;     // [tokens] of the cache, to write to
+  const int64_t* granules;  // [tokens, width]
+  const float* scales;      // [tokens, width]; 0 for none
+  const Span* spans;
+  const int32_t* tables;
+  const int64_t* sampled;  // tokens whose logits are wanted
+  float* logits;           // [sampled, vocabulary]
+  int32_t num_tokens, width, num_spans, num_sampled, num_threads;
+};
+
+}  // extern "C"
+
+namespace {
+
+// The tokens of a step that have a granule, and where its hidden values go for each of them.
+struct Users {
+  int64_t granule;
+  std::vector<int32_t> tokens, places;  // a place: token · width + k
+};
+
+std::vector<Users> users_of(const Step& step) {
+  std::vector<Users> all;
+  for (int t = 0; t < step.num_tokens; ++t)
+    for (int k = 0; k < step.width; ++k) {
+      const int32_t place = t * step.width + k;
+      if (step.scales[place] == 0) continue;
+      const int64_t granule = step.granules[place];
+      auto found = std::find_if(all.begin(), all.end(), [&](auto& u) { return u.granule == granule; });
+      if (found == all.end()) found = all.insert(all.end(), {granule, {}, {}});
+      found->tokens.push_back(t);
+      found->places.push_back(place);
+    }
+  return all;
+}
+
+// Everything that one step needs beside the weights; all threads see the same.
+class Forward {
+ public:
+  Forward(const Model& model, const Step& step)
+      : model_(model), step_(step), users_(users_of(step)), num_tokens_(step.num_tokens) {
+    const int heads = model.num_heads * model.head_dim;
+    const int qkv = heads + 2 * model.num_kv_heads * model.head_dim;
+    const int widest_in = std::max({model.hidden, heads, model.inner});
+    const int widest_out = std::max({qkv, 2 * model.inner, model.hidden});
+    fused_.resize(int64_t(num_tokens_) * (widest_out + LANES));
+    inputs_.resize(int64_t(num_tokens_) * widest_in);
+    queries_.resize(int64_t(num_tokens_) * heads);
+    lows_.resize(int64_t(num_tokens_) * step.width * MOST_PARTS * GRANULE);
+    values_.resize(2 * int64_t(num_tokens_) * widest_in);
+    row_sums_.resize(2 * num_tokens_);
+    steps_.resize(num_tokens_);
+    identity_.resize(num_tokens_);
+    for (int t = 0; t < num_tokens_; ++t) identity_[t] = t;
+    find_runs();
+    const int most = std::max(1, SHARED_ROWS * model.num_kv_heads / model.num_heads);
+    for (int s = 0; s < step.num_spans; ++s)
+      for (int t = step.spans[s].begin; t < step.spans[s].end; t += most)
+        shares_.push_back({s, t, std::min(most, step.spans[s].end - t)});
+  }
+
+  // Consecutive tokens with the same granules, which read B together.
+  void find_runs() {
+    const auto same = [&](int one, int other) {
+      for (int k = 0; k < step_.width; ++k)
+        if (step_.granules[one * step_.width + k] != step_.granules[other * step_.width + k] ||
+            step_.scales[one * step_.width + k] != step_.scales[other * step_.width + k])
+          return false;
+      return true;
+    };
+    for (int t = 0; t < num_tokens_; ++t)
+      if (!runs_.empty() && runs_.back().second < RUN && same(runs_.back().first, t))
+        ++runs_.back().second;
+      else
+        runs_.push_back({t, 1});
+  }
+
+  // Called by every thread of a team.
+  void run() {
+    for (int l = 0; l < model_.num_layers; ++l) {
+      const Layer& layer = model_.layers[l];
+      start(layer.qkv, model_.hidden, [&](int t) { return normalized(t, layer.norm_before); });
+      finish(layer.qkv, [&](int t, float* fused) { enter(layer, t, fused); });
+      attend_all(layer);
+      start(layer.output, model_.num_heads * model_.head_dim, [&](int t) {
+        return &inputs_[int64_t(t) * model_.num_heads * model_.head_dim];
+      });
+      finish(layer.output, [&](int t, float* fused) { add(t, fused); });
+      start(layer.gate_up, model_.hidden, [&](int t) { return normalized(t, layer.norm_after); });
+      finish(layer.gate_up, [&](int t, float* fused) { gate(t, fused); });
+      start(layer.down, model_.inner, [&](int t) { return &inputs_[int64_t(t) * model_.inner]; });
+      finish(layer.down, [&](int t, float* fused) { add(t, fused); });
+    }
+    head();
+  }
+
+ private:
+  Rounded rounded(const Linear& linear, int num_tokens) {
+    return {values_.data(), row_sums_.data(), steps_.data(), num_tokens, linear.inputs, linear.halves};
+  }
+
+  // Rounds every token's inputs and multiplies them with the base's rows and their own granules'.
+  template <class Inputs>
+  void start(const Linear& linear, int width, Inputs inputs) {
+    const Rounded in = rounded(linear, num_tokens_);
+#pragma omp for schedule(static)
+    for (int t = 0; t < num_tokens_; ++t) round_row(inputs(t), in, t);
+    const int num_base = (linear.rows + COLUMNS_A_TASK - 1) / COLUMNS_A_TASK;
+    const int num_tasks = num_base + int(users_.size()) * linear.parts;
+#pragma omp for schedule(dynamic, 1)
+    for (int task = 0; task < num_tasks; ++task) {
+      if (task < num_base)
+        base_task(linear, in, task);
+      else
+        granule_task(linear, in, users_[(task - num_base) / linear.parts], (task - num_base) % linear.parts);
+    }
+  }
+
+  void base_task(const Linear& linear, const Rounded& in, int task) {
+    const int first = task * COLUMNS_A_TASK, last = std::min(first + COLUMNS_A_TASK, linear.rows);
+    static thread_local std::vector<float*> outputs;
+    outputs.resize(num_tokens_);
+    for (int t = 0; t < num_tokens_; ++t) outputs[t] = fused(linear, t) + first;
+    multiply(in, {identity_.data(), outputs.data(), num_tokens_}, weights(linear, first, last));
+  }
+
+  void granule_task(const Linear& linear, const Rounded& in, const Users& users, int part) {
+    static thread_local std::vector<float*> outputs;
+    const int count = int(users.tokens.size());
+    outputs.resize(count);
+    for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i], part);
+    const int first = linear.rows + int(users.granule * linear.parts + part) * GRANULE;
+    multiply(in, {users.tokens.data(), outputs.data(), count}, weights(linear, first, first + GRANULE));
+  }
+
+  static Weights weights(const Linear& linear, int first, int last) {
+    return {linear.weight + int64_t(first) * linear.inputs, linear.scale + first, last - first};
+  }
+
+  // A token's product. Rows are a little longer than they need be: at a multiple of 4096 bytes
+  // their stores would be taken for each other's.
+  float* fused(const Linear& linear, int t) { return &fused_[int64_t(t) * (linear.rows + LANES)]; }
+
+  float* low(int place, int part) { return &lows_[(int64_t(place) * MOST_PARTS + part) * GRANULE]; }
+
+  // Adds what the adapters and the bias add to every token's product, and passes it on.
+  template <class Next>
+  void finish(const Linear& linear, Next next) {
+#pragma omp for schedule(static)
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      const auto [first, count] = runs_[i];
+      for (int k = 0; k < step_.width; ++k)
+        if (step_.scales[first * step_.width + k] != 0) adapt(linear, first, count, k);
+      for (int t = first; t < first + count; ++t) {
+        float* product = fused(linear, t);
+        if (linear.bias)
+          for (int n = 0; n < linear.rows; ++n) product[n] += linear.bias[n];
+        next(t, product);
+      }
+    }
+  }
+
+  // The k-th granule of a run of tokens.
+  void adapt(const Linear& linear, int first, int count, int k) {
+    const int place = first * step_.width + k;
+    int offset = 0;
+    for (int part = 0; part < linear.parts; ++part) {
+      const int width = linear.outputs[part];
+      const bfloat16* up = linear.ups[part] + step_.granules[place] * GRANULE * width;
+      const int stride = int(fused(linear, 1) - fused(linear, 0));
+      const auto add = count == RUN ? add_up<RUN> : add_up<1>;
+      for (int t = first; t < first + count; t += count == RUN ? RUN : 1)
+        add(low(t * step_.width + k, part), int(low(step_.width, 0) - low(0, 0)),
+            step_.scales[place], up, width, fused(linear, t) + offset, stride);
+      offset += width;
+    }
+  }
+
+  // outputs += scale · lows · B for consecutive tokens, whose lows and outputs lie at a distance.
+  template <int TOKENS>
+  static void add_up(const float* lows, int low_stride, float scale, const bfloat16* up, int width,
+                     float* outputs, int stride) {
+    const int whole = width / LANES * LANES;
+    for (int r = 0; r < GRANULE; r += ROWS_OF_B) {
+      const bfloat16* own = up + int64_t(r) * width;
+      float scaled[TOKENS][ROWS_OF_B];
+      for (int t = 0; t < TOKENS; ++t)
+        for (int i = 0; i < ROWS_OF_B; ++i) scaled[t][i] = lows[t * low_stride + r + i] * scale;
+      for (int n = 0; n < whole; n += LANES) {
+        Floats rows[ROWS_OF_B];
+        each<ROWS_OF_B>([&](auto i) INLINED { rows[i] = load_bfloat16(own + int64_t(i) * width + n); });
+        each<TOKENS>([&](auto t) INLINED {
+          Floats total = load(outputs + int64_t(t) * stride + n);
+          each<ROWS_OF_B>([&](auto i) INLINED { total += scaled[t][i] * rows[i]; });
+          store(outputs + int64_t(t) * stride + n, total);
+        });
+      }
+      for (int n = whole; n < width; ++n)
+        for (int t = 0; t < TOKENS; ++t)
+          for (int i = 0; i < ROWS_OF_B; ++i)
+            outputs[int64_t(t) * stride + n] += scaled[t][i] * widen(own[int64_t(i) * width + n]);
+    }
+  }
+
+  void normalize(const float* values, const float* weight, int width, float* to) const {
+    float total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int i = 0; i < width; ++i) total += values[i] * values[i];
+    const float factor = 1 / std::sqrt(total / width + model_.epsilon);
+    for (int i = 0; i < width; ++i) to[i] = weight[i] * (values[i] * factor);
+  }
+
+  const float* normalized(int t, const float* weight) {
+    float* to = &inputs_[int64_t(t) * model_.hidden];
+    normalize(step_.hidden + int64_t(t) * model_.hidden, weight, model_.hidden, to);
+    return to;
+  }
+
+  // Queries, keys and values of a token: normalized, rotated, and kept.
+  void enter(const Layer& layer, int t, float* fused) {
+    const int dim = model_.head_dim;
+    const int64_t slot = step_.slots[t] * model_.num_kv_heads * dim;
+    const float scale = 1 / std::sqrt(float(dim));
+    float* own = &queries_[int64_t(t) * model_.num_heads * dim];
+    for (int h = 0; h < model_.num_heads; ++h) {
+      turn(fused + h * dim, layer.query_norm, t, own + h * dim);
+      for (int i = 0; i < dim; ++i) own[h * dim + i] *= scale;
+    }
+    const float *keys = fused + model_.num_heads * dim, *values = keys + model_.num_kv_heads * dim;
+    float turned[MOST_DIM];
+    for (int h = 0; h < model_.num_kv_heads; ++h) {
+      turn(keys + h * dim, layer.key_norm, t, turned);
+      keep(turned, layer.keys + slot + h * dim, dim);
+      keep(values + h * dim, layer.values + slot + h * dim, dim);
+    }
+  }
+
+  void turn(const float* values, const float* norm, int t, float* to) const {
+    const int dim = model_.head_dim, half = dim / 2;
+    const float *cos = step_.cos + int64_t(t) * dim, *sin = step_.sin + int64_t(t) * dim;
+    float normed[MOST_DIM];
+    if (norm) {
+      normalize(values, norm, dim, normed);
+      values = normed;
+    }
+    for (int i = 0; i < half; ++i) {
+      to[i] = values[i] * cos[i] - values[i + half] * sin[i];
+      to[i + half] = values[i + half] * cos[i + half] + values[i] * sin[i + half];
+    }
+  }
+
+  void attend_all(const Layer& layer) {
+    const int group = model_.num_heads / model_.num_kv_heads;
+    const Cache cache{layer.keys, layer.values, model_.num_kv_heads, model_.head_dim};
+    const int num_tasks = int(shares_.size()) * model_.num_kv_heads;
+    static thread_local Desk desk;
+#pragma omp for schedule(dynamic, 1)
+    for (int task = 0; task < num_tasks; ++task) {
+      const Share& share = shares_[task / model_.num_kv_heads];
+      const Span& span = step_.spans[share.span];
+      attend(cache, step_.tables + span.table, span, share, task % model_.num_kv_heads, group,
+             layer.window, queries_.data(), inputs_.data(), desk);
+    }
+  }
+
+  void add(int t, const float* fused) {
+    float* hidden = step_.hidden + int64_t(t) * model_.hidden;
+    for (int i = 0; i < model_.hidden; ++i) hidden[i] += fused[i];
+  }
+
+  void gate(int t, const float* fused) {
+    float* inner = &inputs_[int64_t(t) * model_.inner];
+    const float* up = fused + model_.inner;
+    int i = 0;
+    for (; i + LANES <= model_.inner; i += LANES) {
+      const Floats own = load(fused + i);
+      store(inner + i, own / (exponential(-own) + 1.0f) * load(up + i));
+    }
+    for (; i < model_.inner; ++i) inner[i] = fused[i] / (1 + std::exp(-fused[i])) * up[i];
+  }
+
+  void head() {
+    const Linear& linear = model_.head;
+    const Rounded in = rounded(linear, step_.num_sampled);
+#pragma omp for schedule(static)
+    for (int i = 0; i < step_.num_sampled; ++i) {
+      const int64_t t = step_.sampled[i];
+      round_row(normalized(int(t), model_.norm), in, i);
+    }
+#pragma omp for schedule(dynamic, 4)
+    for (int first = 0; first < linear.rows; first += COLUMNS_A_TASK) {
+      const int last = std::min(first + COLUMNS_A_TASK, linear.rows);
+      std::vector<float*> outputs(step_.num_sampled);
+      for (int i = 0; i < step_.num_sampled; ++i)
+        outputs[i] = step_.logits + int64_t(i) * linear.rows + first;
+      multiply(in, {identity_.data(), outputs.data(), step_.num_sampled}, weights(linear, first, last));
+    }
+  }
+
+  const Model& model_;
+  const Step& step_;
+  const std::vector<Users> users_;
+  const int num_tokens_;
+  std::vector<float> fused_, inputs_, queries_, lows_, steps_;
+  std::vector<int8_t> values_;
+  std::vector<int32_t> row_sums_, identity_;
+  std::vector<Share> shares_;
+  std::vector<std::pair<int, int>> runs_;  // first token, count
+};
+
+}  // namespace
+
+extern "C" {
+
+void lora_chat_forward(const Model* model, const Step* step) {
+  Forward forward(*model, *step);
+#pragma omp parallel num_threads(step->num_threads)
+  forward.run();
+}
+
+}  // extern "C"

@@ -1,0 +1,133 @@
+// Sixteen floats at a time, on whatever the compiler makes of them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+using Floats = float __attribute__((vector_size(64), aligned(4)));
+using bfloat16 = uint16_t;  // the upper half of a float
+using float16 = uint16_t;   // IEEE half precision
+
+constexpr int LANES = 16;
+
+#define INLINED __attribute__((always_inline))
+
+// Calls f for 0 … COUNT - 1, each a constant: written out, so that arrays can be registers.
+template <class F, int... I>
+inline INLINED void each(F f, std::integer_sequence<int, I...>) {
+  (f(std::integral_constant<int, I>()), ...);
+}
+template <int COUNT, class F>
+inline INLINED void each(F f) {
+  each(f, std::make_integer_sequence<int, COUNT>());
+}
+
+inline Floats load(const float* from) {
+  Floats values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+
+inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
+
+inline float widen(bfloat16 value) {
+  const uint32_t bits = uint32_t(value) << 16;
+  float wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+
+inline Floats load_bfloat16(const bfloat16* from) {
+  using Narrow = uint16_t __attribute__((vector_size(32), aligned(2)));
+  using Wide = uint32_t __attribute__((vector_size(64), aligned(4)));
+  Narrow narrow;
+  std::memcpy(&narrow, from, sizeof narrow);
+  const Wide bits = __builtin_convertvector(narrow, Wide) << 16;
+  return (Floats)bits;
+}
+
+#if defined(__AVX512F__)
+inline Floats load_float16(const float16* from) {
+  return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
+}
+inline void store_float16(float16* to, Floats values) {
+  _mm256_storeu_si256((__m256i*)to, _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT));
+}
+#else
+inline Floats load_float16(const float16* from) {
+  Floats values;
+  for (int i = 0; i < LANES; ++i) {
+    _Float16 half;
+    std::memcpy(&half, from + i, sizeof half);
+    values[i] = half;
+  }
+  return values;
+}
+inline void store_float16(float16* to, Floats values) {
+  for (int i = 0; i < LANES; ++i) {
+    const _Float16 half = (_Float16)values[i];
+    std::memcpy(to + i, &half, sizeof half);
+  }
+}
+#endif
+
+inline Floats larger(Floats one, Floats other) { return one > other ? one : other; }
+
+inline float sum(Floats values) {
+  float total = 0;
+  for (int i = 0; i < LANES; ++i) total += values[i];
+  return total;
+}
+
+inline float largest(Floats values) {
+  float most = values[0];
+  for (int i = 1; i < LANES; ++i) most = std::max(most, values[i]);
+  return most;
+}
+
+// The sum of each of sixteen vectors.
+inline Floats sums(const Floats* vectors) {
+#if defined(__AVX512F__)
+  __m512 pairs[8], fours[4];
+  for (int i = 0; i < 8; ++i) {
+    const __m512 a = (__m512)vectors[2 * i], b = (__m512)vectors[2 * i + 1];
+    pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  }
+  for (int i = 0; i < 4; ++i) {
+    const __m512d a = (__m512d)pairs[2 * i], b = (__m512d)pairs[2 * i + 1];
+    fours[i] = _mm512_add_ps((__m512)_mm512_unpacklo_pd(a, b), (__m512)_mm512_unpackhi_pd(a, b));
+  }
+  const auto lanes = [](__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+  };
+  return (Floats)lanes(lanes(fours[0], fours[1]), lanes(fours[2], fours[3]));
+#else
+  Floats totals;
+  for (int i = 0; i < LANES; ++i) totals[i] = sum(vectors[i]);
+  return totals;
+#endif
+}
+
+// e^x to about 2e-7 of its size, for x up to 88: 2^n · e^r, e^r by its Taylor series.
+inline Floats exponential(Floats x) {
+  using Bits = int32_t __attribute__((vector_size(64), aligned(4)));
+  constexpr float ROUNDER = 12582912;  // 1.5 · 2^23: adding it leaves no fraction
+  x = x < -87.0f ? Floats{} - 87.0f : x;
+  x = x > 88.0f ? Floats{} + 88.0f : x;
+  const Floats n = (x * 1.44269504f + ROUNDER) - ROUNDER;
+  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Floats power = r * (1.0f / 720) + 1.0f / 120;
+  power = power * r + 1.0f / 24;
+  power = power * r + 1.0f / 6;
+  power = power * r + 0.5f;
+  power = power * r + 1.0f;
+  power = power * r + 1.0f;
+  return power * (Floats)((__builtin_convertvector(n, Bits) + 127) << 23);
+}
