@@ -13,7 +13,7 @@ from .plan import Workload
 from .rivals import quantize
 
 STREAMS = (8, 16)
-PROMPT_TOKENS = 60  # about
+PROMPT_TOKENS = 30  # of a question, about; the base's chat template adds as many
 NUM_ADAPTERS = 8
 
 
