@@ -55,8 +55,8 @@ class Step:
 
 
 def order(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """As a step has them: decoding rows by length, then prompts."""
-    return sorted(chunks, key=lambda chunk: (chunk.count > 1, bucket(chunk.sequence.blocks)))
+    """As a step has them: decoding rows by length, those of one adapter together, then prompts."""
+    return sorted(chunks, key=_place)
 
 
 def build_step(
@@ -87,6 +87,10 @@ def build_step(
             [end - 1 for chunk, end in zip(chunks, ends[1:], strict=True) if chunk.is_last]
         ).long(),
     )
+
+
+def _place(chunk: Chunk) -> tuple[bool, int, tuple[str, ...]]:
+    return chunk.count > 1, bucket(chunk.sequence.blocks), chunk.sequence.tenant
 
 
 def bucket(blocks: Sequence[int]) -> int:

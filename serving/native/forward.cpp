@@ -106,8 +106,9 @@ class Forward {
         shares_.push_back({s, t, std::min(most, step.spans[s].end - t)});
   }
 
-  // Consecutive tokens with the same granules, which read B together.
+  // Consecutive tokens with the same granules, which read B together; every thread gets some.
   void find_runs() {
+    const int most = std::clamp(num_tokens_ / (2 * step_.num_threads), 1, RUN);
     const auto same = [&](int one, int other) {
       for (int k = 0; k < step_.width; ++k)
         if (step_.granules[one * step_.width + k] != step_.granules[other * step_.width + k] ||
@@ -116,7 +117,7 @@ class Forward {
       return true;
     };
     for (int t = 0; t < num_tokens_; ++t)
-      if (!runs_.empty() && runs_.back().second < RUN && same(runs_.back().first, t))
+      if (!runs_.empty() && runs_.back().second < most && same(runs_.back().first, t))
         ++runs_.back().second;
       else
         runs_.push_back({t, 1});
@@ -153,14 +154,10 @@ class Forward {
 #pragma omp for schedule(static)
     for (int t = 0; t < num_tokens_; ++t) round_row(inputs(t), in, t);
     const int num_base = (linear.rows + COLUMNS_A_TASK - 1) / COLUMNS_A_TASK;
-    const int num_tasks = num_base + int(users_.size()) * linear.parts;
+    const int num_tasks = linear.parts > 0 ? num_base + int(users_.size()) : num_base;
 #pragma omp for schedule(dynamic, 1)
-    for (int task = 0; task < num_tasks; ++task) {
-      if (task < num_base)
-        base_task(linear, in, task);
-      else
-        granule_task(linear, in, users_[(task - num_base) / linear.parts], (task - num_base) % linear.parts);
-    }
+    for (int task = 0; task < num_tasks; ++task)
+      task < num_base ? base_task(linear, in, task) : granule_task(linear, in, users_[task - num_base]);
   }
 
   void base_task(const Linear& linear, const Rounded& in, int task) {
@@ -171,13 +168,13 @@ class Forward {
     multiply(in, {identity_.data(), outputs.data(), num_tokens_}, weights(linear, first, last));
   }
 
-  void granule_task(const Linear& linear, const Rounded& in, const Users& users, int part) {
+  void granule_task(const Linear& linear, const Rounded& in, const Users& users) {
     static thread_local std::vector<float*> outputs;
-    const int count = int(users.tokens.size());
+    const int count = int(users.tokens.size()), num_rows = linear.parts * GRANULE;
     outputs.resize(count);
-    for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i], part);
-    const int first = linear.rows + int(users.granule * linear.parts + part) * GRANULE;
-    multiply(in, {users.tokens.data(), outputs.data(), count}, weights(linear, first, first + GRANULE));
+    for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i], 0);
+    const int first = linear.rows + int(users.granule) * num_rows;
+    multiply(in, {users.tokens.data(), outputs.data(), count}, weights(linear, first, first + num_rows));
   }
 
   static Weights weights(const Linear& linear, int first, int last) {
@@ -193,7 +190,7 @@ class Forward {
   // Adds what the adapters and the bias add to every token's product, and passes it on.
   template <class Next>
   void finish(const Linear& linear, Next next) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, 1)
     for (size_t i = 0; i < runs_.size(); ++i) {
       const auto [first, count] = runs_[i];
       for (int k = 0; k < step_.width; ++k)
@@ -215,10 +212,8 @@ class Forward {
       const int width = linear.outputs[part];
       const bfloat16* up = linear.ups[part] + step_.granules[place] * GRANULE * width;
       const int stride = int(fused(linear, 1) - fused(linear, 0));
-      const auto add = count == RUN ? add_up<RUN> : add_up<1>;
-      for (int t = first; t < first + count; t += count == RUN ? RUN : 1)
-        add(low(t * step_.width + k, part), int(low(step_.width, 0) - low(0, 0)),
-            step_.scales[place], up, width, fused(linear, t) + offset, stride);
+      ADD_UP[count - 1](low(first * step_.width + k, part), int(low(step_.width, 0) - low(0, 0)),
+                        step_.scales[place], up, width, fused(linear, first) + offset, stride);
       offset += width;
     }
   }
@@ -235,7 +230,10 @@ class Forward {
         for (int i = 0; i < ROWS_OF_B; ++i) scaled[t][i] = lows[t * low_stride + r + i] * scale;
       for (int n = 0; n < whole; n += LANES) {
         Floats rows[ROWS_OF_B];
-        each<ROWS_OF_B>([&](auto i) INLINED { rows[i] = load_bfloat16(own + int64_t(i) * width + n); });
+        each<ROWS_OF_B>([&](auto i) INLINED {
+          rows[i] = load_bfloat16(own + int64_t(i) * width + n);
+          __builtin_prefetch(own + int64_t(i + ROWS_OF_B) * width + n);
+        });
         each<TOKENS>([&](auto t) INLINED {
           Floats total = load(outputs + int64_t(t) * stride + n);
           each<ROWS_OF_B>([&](auto i) INLINED { total += scaled[t][i] * rows[i]; });
@@ -248,6 +246,9 @@ class Forward {
             outputs[int64_t(t) * stride + n] += scaled[t][i] * widen(own[int64_t(i) * width + n]);
     }
   }
+
+  using AddUp = void (*)(const float*, int, float, const bfloat16*, int, float*, int);
+  static constexpr AddUp ADD_UP[RUN] = {add_up<1>, add_up<2>, add_up<3>, add_up<4>};
 
   void normalize(const float* values, const float* weight, int width, float* to) const {
     float total = 0;
