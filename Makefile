@@ -38,11 +38,13 @@ test-all: setup ## Run every test, the slow ones too
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run -Werror serving/native/*
 	$(BIN)/basedpyright
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i serving/native/*
 
 clean: ## Remove the virtual environment and the demo's output
 	rm -rf .venv demo-home

@@ -14,8 +14,10 @@ from .engine import AdapterRef, Blend, LoadReport
 from .errors import ServingError
 from .granules import GranuleTable
 from .linear import GRANULE, Kind, Linear
-from .lora_weights import LoraWeights, load_lora
+from .lora_weights import load_lora
 from .residents import Residents
+
+Pairs = dict[tuple[int, str], tuple[Any, Any]]  # A and B by layer and projection, as multiplied
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,16 @@ class Encoder:
     def load(self, ref: AdapterRef) -> EncodedAdapter:
         """Raises AdapterRefused where the adapter does not fit the base."""
         weights = load_lora(ref, self.architecture)
+        pairs = {place: self._kind.encode_pair(*pair) for place, pair in weights.pairs.items()}
         num_granules = -(-weights.rank // GRANULE)
         layers = range(self.architecture.num_layers)
         rows = tuple(
-            tuple(self._rows(weights, layer, group, num_granules) for group in GROUPS)
+            tuple(self._rows(pairs, layer, group, num_granules) for group in GROUPS)
             for layer in layers
         )
         ups = tuple(
             tuple(
-                tuple(self._up(weights, layer, name, num_granules) for name in group)
+                tuple(self._up(pairs, layer, name, num_granules) for name in group)
                 for group in GROUPS
             )
             for layer in layers
@@ -75,32 +78,32 @@ class Encoder:
         )
 
     def _rows(
-        self, weights: LoraWeights, layer: int, group: Sequence[str], num_granules: int
+        self, pairs: Pairs, layer: int, group: Sequence[str], num_granules: int
     ) -> tuple[Any, ...] | None:
         """A of a group's parts, [granules · parts · 16, in], encoded."""
         import torch
 
-        if not any((layer, name) in weights.pairs for name in group):
+        if not any((layer, name) in pairs for name in group):
             return None
         _, in_features = self.architecture.projections[group[0]]
         rows = torch.zeros(num_granules * GRANULE, len(group), in_features)
         for part, name in enumerate(group):
-            if (layer, name) in weights.pairs:
-                a, _ = weights.pairs[layer, name]
+            if (layer, name) in pairs:
+                a, _ = pairs[layer, name]
                 rows[: len(a), part] = a
         ordered = rows.view(num_granules, GRANULE, len(group), in_features).transpose(1, 2)
         encoded = self._kind.encode(ordered.reshape(-1, in_features))
         return tuple(tensor.to(self._device) for tensor in encoded)
 
-    def _up(self, weights: LoraWeights, layer: int, name: str, num_granules: int) -> Any | None:
+    def _up(self, pairs: Pairs, layer: int, name: str, num_granules: int) -> Any | None:
         import torch
 
-        if (layer, name) not in weights.pairs:
+        if (layer, name) not in pairs:
             return None
-        _, b = weights.pairs[layer, name]
-        up = torch.zeros(num_granules * GRANULE, len(b))
-        up[: b.shape[1]] = b.T
-        return up.view(num_granules, GRANULE, len(b)).to(self._device, self._dtype)
+        _, b = pairs[layer, name]
+        up = torch.zeros(num_granules * GRANULE, b.shape[1], dtype=self._dtype)
+        up[: len(b)] = b
+        return up.view(num_granules, GRANULE, -1).to(self._device)
 
 
 def _tensors(nested: Any) -> list[Any]:

@@ -68,7 +68,7 @@ def numbers_for(precision: Precision, device: str) -> Numbers:
             )
         if limit < 127:
             logger.warning("This CPU's int8 products saturate: weights are held in 7 bits")
-        return Numbers(Int8(limit), torch.float32, torch.bfloat16, torch.float16)
+        return Numbers(Int8(limit), torch.float32, torch.int8, torch.float16)
     wide = torch.bfloat16 if precision == "bf16" or device == "cuda" else torch.float32
     if precision == "fp32":
         wide = torch.float32

@@ -34,6 +34,11 @@ class Kind(Protocol):
         """An adapter's rows, for the second kind of tensors."""
         ...
 
+    def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """An adapter's A [rank, in] and B [out, rank], in float: the rows to `encode`, and B with
+        its ranks first, [rank, out], as it is multiplied."""
+        ...
+
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         """[T, in] times the base's rows and times the adapters': [T, out], [T, adapters' rows]."""
         ...
@@ -53,6 +58,9 @@ class Dense:
 
     def encode(self, rows: Any) -> tuple[Any, ...]:
         return (rows.to(self.dtype),)
+
+    def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
+        return a, b.T.to(self.dtype)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         import torch
@@ -80,6 +88,13 @@ class Int8:
         wide = rows.float()
         scale = wide.abs().amax(1).clamp_min(1e-12) / self.limit
         return (wide / scale[:, None]).round().to(torch.int8), scale
+
+    def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """A rank's scale in B is multiplied into its row of A, whose own scale takes it up."""
+        import torch
+
+        scale = (b.abs().amax(0).clamp_min(1e-12) / 127)[:, None]
+        return a * scale, (b.T / scale).round().to(torch.int8)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         """The second half of the activations is what rounding the first has lost; both go
@@ -121,6 +136,9 @@ class Nf4:
 
     def encode(self, rows: Any) -> tuple[Any, ...]:
         return (rows.to(self.dtype),)
+
+    def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
+        return a, b.T.to(self.dtype)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         import bitsandbytes

@@ -79,11 +79,12 @@ class Library:
             self._forward: Any = ctypes.CDLL(str(path)).lora_chat_forward
         except AttributeError as error:
             raise OSError(str(error)) from error
-        self._forward.restype = None
+        self._forward.restype = ctypes.c_int32
 
     def forward(self, model: CModel, step: CStep) -> None:
-        """Without Python's lock: other threads go on meanwhile."""
-        self._forward(ctypes.byref(model), ctypes.byref(step))
+        """Without Python's lock: other threads go on meanwhile. Raises MemoryError."""
+        if not self._forward(ctypes.byref(model), ctypes.byref(step)):
+            raise MemoryError("a step's activations")
 
 
 class NativeForward:
@@ -237,7 +238,7 @@ def _empty(group: Sequence[str], shape: Architecture) -> tuple[Any, ...]:
     import torch
 
     outs = [shape.projections[name][0] for name in group]
-    return tuple(torch.zeros(1, GRANULE, out, dtype=torch.bfloat16) for out in outs)
+    return tuple(torch.zeros(1, GRANULE, out, dtype=torch.int8) for out in outs)
 
 
 def _linear(linear: Linear, ups: Sequence[Any], bias: Any | None, kept: list[Any]) -> CLinear:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,25 @@ from finetune.job import Job
 from finetune.peft_model import load_adapter
 from finetune.train import StepMetrics
 from service.server import ServeOptions, serving_in_background
+from tests.serving.engines import alone, make_ref, needs_int8
+from tests.serving.likelihood import answer_loss, sample_rows
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = {
     "tcm": ROOT / "data" / "samples" / "tcm_consultation.txt",
     "bike": ROOT / "data" / "samples" / "bike_workshop.txt",
 }
-QUESTION = "My brakes squeal in the rain. What should I do?"
-NUM_TOKENS = 24
+QUESTIONS = (
+    "My brakes squeal in the rain. What should I do?",
+    "我最近失眠多梦，怎么办？",
+)
+MODELS: dict[str, dict[str, float]] = {
+    "smollm2-135m": {},
+    "tcm": {"tcm": 1.0},
+    "bike": {"bike": 1.0},
+    "tcm:0.4+bike:0.6": {"tcm": 0.4, "bike": 0.6},
+}
+NUM_TOKENS = 64
 # Two float32 implementations of this base differ by less than 1e-3 in a logit; where the two
 # best are closer than that, either may win.
 MARGIN = 5e-3
@@ -50,12 +62,13 @@ class Served:
     base: Base
     client: OpenAI
 
-    def ask(self, model: str) -> str:
+    def ask(self, model: str, question: str, num_tokens: int) -> str:
         answer = self.client.chat.completions.create(
             model=model,
-            messages=[{"role": "user", "content": QUESTION}],
+            messages=[{"role": "user", "content": question}],
             temperature=0,
-            max_tokens=NUM_TOKENS,
+            max_tokens=num_tokens,
+            extra_body={"ignore_eos": True},
         )
         return answer.choices[0].message.content or ""
 
@@ -79,50 +92,85 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     torch.set_num_threads(threads)
 
 
-def peft_reference(served: Served, weights: dict[str, float]) -> tuple[str, int]:
-    """PEFT's greedy answer up to the first close call, and how many tokens that is."""
+def peft_model(served: Served, weights: dict[str, float]) -> Any:
+    """The base, in float32, with the adapters blended as PEFT blends them."""
     model = load_model(served.base, "fp32", "cpu")
-    if weights:
-        folders = {name: version_folder(served.home / "adapters", name, "1") for name in weights}
-        (first, folder), *rest = folders.items()
-        model = load_adapter(model, folder)
-        for name, other in rest:
-            model.load_adapter(str(other), adapter_name=name)
-        names = ["default", *(name for name, _ in rest)]
-        scales = [weights[first], *(weights[name] for name, _ in rest)]
-        model.add_weighted_adapter(names, scales, "blend", combination_type="cat")
-        model.set_adapter("blend")
+    if not weights:
+        return model
+    folders = {name: version_folder(served.home / "adapters", name, "1") for name in weights}
+    (first, folder), *rest = folders.items()
+    model = load_adapter(model, folder)
+    for name, other in rest:
+        model.load_adapter(str(other), adapter_name=name)
+    names = ["default", *(name for name, _ in rest)]
+    scales = [weights[first], *(weights[name] for name, _ in rest)]
+    model.add_weighted_adapter(names, scales, "blend", combination_type="cat")
+    model.set_adapter("blend")
+    return model.eval()  # a blended adapter's dropout is on otherwise
+
+
+def wide_answer(served: Served, model: Any, question: str) -> list[int]:
+    """PEFT's greedy tokens, up to the first close call."""
     renderer = ChatRenderer(served.base.tokenizer)
-    prompt = list(renderer.prompt_ids([Message("user", QUESTION)]))
-    ids = list(prompt)
+    ids = list(renderer.prompt_ids([Message("user", question)]))
+    answer: list[int] = []
+    cache: Any = None
     with torch.no_grad():
-        while len(ids) < len(prompt) + NUM_TOKENS:
-            best = model(torch.tensor([ids]), logits_to_keep=1).logits[0, -1].topk(2)
-            if best.values[0] - best.values[1] < MARGIN or int(best.indices[0]) in renderer.end_ids:
+        while len(answer) < NUM_TOKENS:
+            outputs = model(
+                torch.tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+            best = outputs.logits[0, -1].topk(2)
+            if best.values[0] - best.values[1] < MARGIN:
                 break
-            ids.append(int(best.indices[0]))
-    answer: Any = served.base.tokenizer.decode(ids[len(prompt) :])
-    return answer, len(ids) - len(prompt)
+            cache, ids = outputs.past_key_values, [int(best.indices[0])]
+            answer += ids
+    return answer
 
 
-@pytest.mark.parametrize(
-    ("model", "weights"),
-    [
-        ("smollm2-135m", {}),
-        ("tcm", {"tcm": 1.0}),
-        ("bike", {"bike": 1.0}),
-        ("tcm:0.4+bike:0.6", {"tcm": 0.4, "bike": 0.6}),
-    ],
-)
-def test_the_server_says_what_peft_says(model: str, weights: dict[str, float], served: Served):
-    expected, num_tokens = peft_reference(served, weights)
-    assert num_tokens >= 8
-    assert served.ask(model).startswith(expected)
+def test_a_mixed_batch_says_what_peft_says(served: Served):
+    """All at the same time: every answer, up to the first close call; some have none."""
+    expected = {
+        (name, question): wide_answer(served, model, question)
+        for name, weights in MODELS.items()
+        for model in [peft_model(served, weights)]
+        for question in QUESTIONS
+    }
+    with ThreadPoolExecutor(len(expected)) as pool:
+        found = dict(
+            zip(
+                expected,
+                pool.map(lambda asked: served.ask(*asked, NUM_TOKENS), expected),
+                strict=True,
+            )
+        )
+    for asked, token_ids in expected.items():
+        assert len(token_ids) >= 8
+        assert found[asked].startswith(whole_text(served, token_ids))
+    whole = {name for (name, _), token_ids in expected.items() if len(token_ids) == NUM_TOKENS}
+    assert len(whole) >= 3, {asked: len(token_ids) for asked, token_ids in expected.items()}
+
+
+def whole_text(served: Served, token_ids: list[int]) -> str:
+    """Without a last character that only the next tokens complete, and without special tokens."""
+    text: str = served.base.tokenizer.decode(token_ids, skip_special_tokens=True)
+    return text.rstrip("\N{REPLACEMENT CHARACTER}")
+
+
+@needs_int8
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_adapter_in_int8_answers_as_well(name: str, served: Served):
+    """Its own weights are in int8 then, too."""
+    rows = sample_rows(served.base, SAMPLES[name].stem, 4)
+    blend = alone(make_ref(version_folder(served.home / "adapters", name, "1"), name))
+    wide = answer_loss(served.base, "fp32", rows, blend=blend)
+    assert wide < answer_loss(served.base, "fp32", rows) * 0.97  # it has an effect at all
+    assert abs(answer_loss(served.base, "int8", rows, blend=blend) / wide - 1) < 0.01
 
 
 def test_the_models_differ_and_are_listed(served: Served):
     assert [model.id for model in served.client.models.list()] == ["smollm2-135m", "bike", "tcm"]
-    answers = {served.ask(model) for model in ("smollm2-135m", "tcm", "bike")}
+    answers = {served.ask(model, QUESTIONS[0], 16) for model in ("smollm2-135m", "tcm", "bike")}
     assert len(answers) == 3
 
 

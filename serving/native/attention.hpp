@@ -6,11 +6,11 @@
 
 #include "vector.hpp"
 
-constexpr int BLOCK = 16;         // [tokens] of the cache
-constexpr int SHARED_ROWS = 16;   // queries that read keys and values together, at the most
-constexpr int MOST_DIM = 256;     // of a head
+constexpr int BLOCK = 16;              // [tokens] of the cache
+constexpr int SHARED_ROWS = 16;        // queries that read keys and values together, at the most
+constexpr int MOST_DIM = 256;          // of a head
 constexpr int ROW = MOST_DIM + LANES;  // [floats] between two rows of a block, whatever the dim
-constexpr float LARGEST = 65504;  // of keys and values, as float16 has it
+constexpr float LARGEST = 65504;       // of keys and values, as float16 has it
 
 struct Cache {
   float16 *keys, *values;  // [slots, kv heads, head dim]
@@ -89,7 +89,8 @@ inline void add_values(Desk& desk, int first, int width, int b, int padded) {
     each<ROWS>([&](auto row) INLINED { totals[row] = load(outputs + row * padded + i); });
     each<BLOCK>([&](auto j) INLINED {
       const Floats value = load(desk.block + j * ROW + i);
-      each<ROWS>([&](auto row) INLINED { totals[row] += weights[int64_t(row) * width + j] * value; });
+      each<ROWS>([&](auto row)
+                     INLINED { totals[row] += weights[int64_t(row) * width + j] * value; });
     });
     each<ROWS>([&](auto row) INLINED { store(outputs + row * padded + i, totals[row]); });
   }
@@ -112,17 +113,21 @@ inline void attend(const Cache& cache, const int32_t* blocks, const Span& span, 
   const int first_block = begin_of(0) / BLOCK;
   const int num_blocks = (position + share.count + BLOCK - 1) / BLOCK - first_block;
   const int width = num_blocks * BLOCK;
-  const auto offset = [&](int b) { return (int64_t(blocks[first_block + b]) * BLOCK * cache.num_kv_heads + kv_head) * dim; };
+  const auto offset = [&](int b) {
+    return (int64_t(blocks[first_block + b]) * BLOCK * cache.num_kv_heads + kv_head) * dim;
+  };
   const auto at = [&](int row) {
     return (int64_t(share.first + row / group) * num_heads + kv_head * group + row % group) * dim;
   };
   desk.scores.resize(int64_t(rows) * width);
   desk.queries.assign(int64_t(rows) * padded, 0);
   desk.outputs.assign(int64_t(rows) * padded, 0);
-  for (int row = 0; row < rows; ++row) std::copy_n(queries + at(row), dim, &desk.queries[row * padded]);
+  for (int row = 0; row < rows; ++row)
+    std::copy_n(queries + at(row), dim, &desk.queries[row * padded]);
 
   for (int b = 0; b < num_blocks; ++b) {
-    widen_block(cache.keys + offset(b), cache.keys + offset(std::min(b + 1, num_blocks - 1)), stride, dim, desk.block);
+    widen_block(cache.keys + offset(b), cache.keys + offset(std::min(b + 1, num_blocks - 1)),
+                stride, dim, desk.block);
     for (int row = 0; row < rows; ++row) {
       const float* query = &desk.queries[row * padded];
       const float* keys = desk.block;
@@ -142,10 +147,12 @@ inline void attend(const Cache& cache, const int32_t* blocks, const Span& span, 
     softmax(scores, width);
   }
   for (int b = 0; b < num_blocks; ++b) {
-    widen_block(cache.values + offset(b), cache.values + offset(std::min(b + 1, num_blocks - 1)), stride, dim, desk.block);
+    widen_block(cache.values + offset(b), cache.values + offset(std::min(b + 1, num_blocks - 1)),
+                stride, dim, desk.block);
     int row = 0;
     for (; row + 4 <= rows; row += 4) add_values<4>(desk, row, width, b, padded);
     for (; row < rows; ++row) add_values<1>(desk, row, width, b, padded);
   }
-  for (int row = 0; row < rows; ++row) std::copy_n(&desk.outputs[row * padded], dim, outputs + at(row));
+  for (int row = 0; row < rows; ++row)
+    std::copy_n(&desk.outputs[row * padded], dim, outputs + at(row));
 }

@@ -2,90 +2,27 @@
 // adapters, through all layers. What it computes is what layer.py computes; it differs by rounding.
 //
 // The base's product is computed for all tokens together; an adapter's A and B only for the tokens
-// that have it, whatever else is in the step.
+// that have it, whatever else is in the step. No token's result depends on the others.
 
+#include "adapters.hpp"
 #include "attention.hpp"
+#include "model.hpp"
 #include "product.hpp"
 
 namespace {
 
-constexpr int GRANULE = 16;        // [ranks] that adapters are held in
-constexpr int MOST_PARTS = 3;      // projections fused in one product
-constexpr int RUN = 4;              // [tokens] that share an adapter's B, at the most
-constexpr int ROWS_OF_B = 4;        // read side by side, each from its begin to its end
-constexpr int COLUMNS_A_TASK = 32; // weight rows that one thread computes at a time
-
-}  // namespace
-
-extern "C" {
-
-struct Linear {
-  const int8_t* weight;  // [rows + granules · parts · 16, inputs]: the base's, then the adapters' A
-  const float* scale;    // of each row
-  const float* bias;     // [rows] or null
-  const bfloat16* ups[MOST_PARTS];  // B of each part, [granules, 16, outputs[part]]
-  int32_t outputs[MOST_PARTS];
-  int32_t rows, inputs, parts, halves;
-};
-
-struct Layer {
-  const float *norm_before, *norm_after, *query_norm, *key_norm;  // the last two may be null
-  Linear qkv, output, gate_up, down;
-  float16 *keys, *values;  // [slots, kv heads, head dim]
-  int32_t window;          // [tokens]; 0: none
-};
-
-struct Model {
-  const Layer* layers;
-  const float* norm;
-  Linear head;
-  float epsilon;
-  int32_t num_layers, hidden, inner, num_heads, num_kv_heads, head_dim;
-};
-
-struct Step {
-  float* hidden;            // [tokens, hidden]: embeddings
-  const float *cos, *sin;   // [tokens, head dim]
-  const int64_t* slots;     // [tokens] of the cache, to write to
-  const int64_t* granules;  // [tokens, width]
-  const float* scales;      // [tokens, width]; 0 for none
-  const Span* spans;
-  const int32_t* tables;
-  const int64_t* sampled;  // tokens whose logits are wanted
-  float* logits;           // [sampled, vocabulary]
-  int32_t num_tokens, width, num_spans, num_sampled, num_threads;
-};
-
-}  // extern "C"
-
-namespace {
-
-// The tokens of a step that have a granule, and where its hidden values go for each of them.
-struct Users {
-  int64_t granule;
-  std::vector<int32_t> tokens, places;  // a place: token · width + k
-};
-
-std::vector<Users> users_of(const Step& step) {
-  std::vector<Users> all;
-  for (int t = 0; t < step.num_tokens; ++t)
-    for (int k = 0; k < step.width; ++k) {
-      const int32_t place = t * step.width + k;
-      if (step.scales[place] == 0) continue;
-      const int64_t granule = step.granules[place];
-      auto found = std::find_if(all.begin(), all.end(), [&](auto& u) { return u.granule == granule; });
-      if (found == all.end()) found = all.insert(all.end(), {granule, {}, {}});
-      found->tokens.push_back(t);
-      found->places.push_back(place);
-    }
-  return all;
-}
+constexpr int COLUMNS_A_TASK = 32;  // weight rows that one thread computes at a time
+constexpr int LOW_STRIDE = MOST_PARTS * GRANULE;
 
 // Everything that one step needs beside the weights; all threads see the same.
 class Forward {
  public:
   Forward(const Model& model, const Step& step)
-      : model_(model), step_(step), users_(users_of(step)), num_tokens_(step.num_tokens) {
+      : model_(model),
+        step_(step),
+        users_(users_of(step)),
+        runs_(runs_of(step)),
+        num_tokens_(step.num_tokens) {
     const int heads = model.num_heads * model.head_dim;
     const int qkv = heads + 2 * model.num_kv_heads * model.head_dim;
     const int widest_in = std::max({model.hidden, heads, model.inner});
@@ -93,50 +30,30 @@ class Forward {
     fused_.resize(int64_t(num_tokens_) * (widest_out + LANES));
     inputs_.resize(int64_t(num_tokens_) * widest_in);
     queries_.resize(int64_t(num_tokens_) * heads);
-    lows_.resize(int64_t(num_tokens_) * step.width * MOST_PARTS * GRANULE);
+    lows_.resize(int64_t(num_tokens_) * step.width * LOW_STRIDE);
     values_.resize(2 * int64_t(num_tokens_) * widest_in);
     row_sums_.resize(2 * num_tokens_);
     steps_.resize(num_tokens_);
     identity_.resize(num_tokens_);
     for (int t = 0; t < num_tokens_; ++t) identity_[t] = t;
-    find_runs();
     const int most = std::max(1, SHARED_ROWS * model.num_kv_heads / model.num_heads);
     for (int s = 0; s < step.num_spans; ++s)
       for (int t = step.spans[s].begin; t < step.spans[s].end; t += most)
         shares_.push_back({s, t, std::min(most, step.spans[s].end - t)});
   }
 
-  // Consecutive tokens with the same granules, which read B together; every thread gets some.
-  void find_runs() {
-    const int most = std::clamp(num_tokens_ / (2 * step_.num_threads), 1, RUN);
-    const auto same = [&](int one, int other) {
-      for (int k = 0; k < step_.width; ++k)
-        if (step_.granules[one * step_.width + k] != step_.granules[other * step_.width + k] ||
-            step_.scales[one * step_.width + k] != step_.scales[other * step_.width + k])
-          return false;
-      return true;
-    };
-    for (int t = 0; t < num_tokens_; ++t)
-      if (!runs_.empty() && runs_.back().second < most && same(runs_.back().first, t))
-        ++runs_.back().second;
-      else
-        runs_.push_back({t, 1});
-  }
-
   // Called by every thread of a team.
   void run() {
     for (int l = 0; l < model_.num_layers; ++l) {
       const Layer& layer = model_.layers[l];
-      start(layer.qkv, model_.hidden, [&](int t) { return normalized(t, layer.norm_before); });
+      start(layer.qkv, [&](int t) { return normalized(t, layer.norm_before); });
       finish(layer.qkv, [&](int t, float* fused) { enter(layer, t, fused); });
       attend_all(layer);
-      start(layer.output, model_.num_heads * model_.head_dim, [&](int t) {
-        return &inputs_[int64_t(t) * model_.num_heads * model_.head_dim];
-      });
+      start(layer.output, [&](int t) { return &inputs_[int64_t(t) * layer.output.inputs]; });
       finish(layer.output, [&](int t, float* fused) { add(t, fused); });
-      start(layer.gate_up, model_.hidden, [&](int t) { return normalized(t, layer.norm_after); });
+      start(layer.gate_up, [&](int t) { return normalized(t, layer.norm_after); });
       finish(layer.gate_up, [&](int t, float* fused) { gate(t, fused); });
-      start(layer.down, model_.inner, [&](int t) { return &inputs_[int64_t(t) * model_.inner]; });
+      start(layer.down, [&](int t) { return &inputs_[int64_t(t) * layer.down.inputs]; });
       finish(layer.down, [&](int t, float* fused) { add(t, fused); });
     }
     head();
@@ -144,12 +61,13 @@ class Forward {
 
  private:
   Rounded rounded(const Linear& linear, int num_tokens) {
-    return {values_.data(), row_sums_.data(), steps_.data(), num_tokens, linear.inputs, linear.halves};
+    return {values_.data(), row_sums_.data(), steps_.data(),
+            num_tokens,     linear.inputs,    linear.halves};
   }
 
   // Rounds every token's inputs and multiplies them with the base's rows and their own granules'.
   template <class Inputs>
-  void start(const Linear& linear, int width, Inputs inputs) {
+  void start(const Linear& linear, Inputs inputs) {
     const Rounded in = rounded(linear, num_tokens_);
 #pragma omp for schedule(static)
     for (int t = 0; t < num_tokens_; ++t) round_row(inputs(t), in, t);
@@ -157,7 +75,8 @@ class Forward {
     const int num_tasks = linear.parts > 0 ? num_base + int(users_.size()) : num_base;
 #pragma omp for schedule(dynamic, 1)
     for (int task = 0; task < num_tasks; ++task)
-      task < num_base ? base_task(linear, in, task) : granule_task(linear, in, users_[task - num_base]);
+      task < num_base ? base_task(linear, in, task)
+                      : granule_task(linear, in, users_[task - num_base]);
   }
 
   void base_task(const Linear& linear, const Rounded& in, int task) {
@@ -172,9 +91,10 @@ class Forward {
     static thread_local std::vector<float*> outputs;
     const int count = int(users.tokens.size()), num_rows = linear.parts * GRANULE;
     outputs.resize(count);
-    for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i], 0);
+    for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i]);
     const int first = linear.rows + int(users.granule) * num_rows;
-    multiply(in, {users.tokens.data(), outputs.data(), count}, weights(linear, first, first + num_rows));
+    multiply(in, {users.tokens.data(), outputs.data(), count},
+             weights(linear, first, first + num_rows));
   }
 
   static Weights weights(const Linear& linear, int first, int last) {
@@ -183,19 +103,21 @@ class Forward {
 
   // A token's product. Rows are a little longer than they need be: at a multiple of 4096 bytes
   // their stores would be taken for each other's.
-  float* fused(const Linear& linear, int t) { return &fused_[int64_t(t) * (linear.rows + LANES)]; }
+  float* fused(const Linear& linear, int t) { return &fused_[t * fused_stride(linear)]; }
+  static int64_t fused_stride(const Linear& linear) { return linear.rows + LANES; }
 
-  float* low(int place, int part) { return &lows_[(int64_t(place) * MOST_PARTS + part) * GRANULE]; }
+  // A granule's hidden values for a token: parts side by side.
+  float* low(int place) { return &lows_[int64_t(place) * LOW_STRIDE]; }
 
   // Adds what the adapters and the bias add to every token's product, and passes it on.
   template <class Next>
   void finish(const Linear& linear, Next next) {
 #pragma omp for schedule(dynamic, 1)
     for (size_t i = 0; i < runs_.size(); ++i) {
-      const auto [first, count] = runs_[i];
+      const Run& run = runs_[i];
       for (int k = 0; k < step_.width; ++k)
-        if (step_.scales[first * step_.width + k] != 0) adapt(linear, first, count, k);
-      for (int t = first; t < first + count; ++t) {
+        if (step_.scales[run.first * step_.width + k] != 0) adapt(linear, run, k);
+      for (int t = run.first; t < run.first + run.count; ++t) {
         float* product = fused(linear, t);
         if (linear.bias)
           for (int n = 0; n < linear.rows; ++n) product[n] += linear.bias[n];
@@ -205,50 +127,17 @@ class Forward {
   }
 
   // The k-th granule of a run of tokens.
-  void adapt(const Linear& linear, int first, int count, int k) {
-    const int place = first * step_.width + k;
-    int offset = 0;
+  void adapt(const Linear& linear, const Run& run, int k) {
+    const int place = run.first * step_.width + k;
+    const Lows lows{low(place), step_.width * LOW_STRIDE, step_.scales[place]};
+    float* outputs = fused(linear, run.first);
     for (int part = 0; part < linear.parts; ++part) {
       const int width = linear.outputs[part];
-      const bfloat16* up = linear.ups[part] + step_.granules[place] * GRANULE * width;
-      const int stride = int(fused(linear, 1) - fused(linear, 0));
-      ADD_UP[count - 1](low(first * step_.width + k, part), int(low(step_.width, 0) - low(0, 0)),
-                        step_.scales[place], up, width, fused(linear, first) + offset, stride);
-      offset += width;
+      const int8_t* up = linear.ups[part] + step_.granules[place] * GRANULE * width;
+      ADD_UP[run.count - 1](lows, part, up, width, outputs, fused_stride(linear));
+      outputs += width;
     }
   }
-
-  // outputs += scale · lows · B for consecutive tokens, whose lows and outputs lie at a distance.
-  template <int TOKENS>
-  static void add_up(const float* lows, int low_stride, float scale, const bfloat16* up, int width,
-                     float* outputs, int stride) {
-    const int whole = width / LANES * LANES;
-    for (int r = 0; r < GRANULE; r += ROWS_OF_B) {
-      const bfloat16* own = up + int64_t(r) * width;
-      float scaled[TOKENS][ROWS_OF_B];
-      for (int t = 0; t < TOKENS; ++t)
-        for (int i = 0; i < ROWS_OF_B; ++i) scaled[t][i] = lows[t * low_stride + r + i] * scale;
-      for (int n = 0; n < whole; n += LANES) {
-        Floats rows[ROWS_OF_B];
-        each<ROWS_OF_B>([&](auto i) INLINED {
-          rows[i] = load_bfloat16(own + int64_t(i) * width + n);
-          __builtin_prefetch(own + int64_t(i + ROWS_OF_B) * width + n);
-        });
-        each<TOKENS>([&](auto t) INLINED {
-          Floats total = load(outputs + int64_t(t) * stride + n);
-          each<ROWS_OF_B>([&](auto i) INLINED { total += scaled[t][i] * rows[i]; });
-          store(outputs + int64_t(t) * stride + n, total);
-        });
-      }
-      for (int n = whole; n < width; ++n)
-        for (int t = 0; t < TOKENS; ++t)
-          for (int i = 0; i < ROWS_OF_B; ++i)
-            outputs[int64_t(t) * stride + n] += scaled[t][i] * widen(own[int64_t(i) * width + n]);
-    }
-  }
-
-  using AddUp = void (*)(const float*, int, float, const bfloat16*, int, float*, int);
-  static constexpr AddUp ADD_UP[RUN] = {add_up<1>, add_up<2>, add_up<3>, add_up<4>};
 
   void normalize(const float* values, const float* weight, int width, float* to) const {
     float total = 0;
@@ -341,29 +230,34 @@ class Forward {
       std::vector<float*> outputs(step_.num_sampled);
       for (int i = 0; i < step_.num_sampled; ++i)
         outputs[i] = step_.logits + int64_t(i) * linear.rows + first;
-      multiply(in, {identity_.data(), outputs.data(), step_.num_sampled}, weights(linear, first, last));
+      multiply(in, {identity_.data(), outputs.data(), step_.num_sampled},
+               weights(linear, first, last));
     }
   }
 
   const Model& model_;
   const Step& step_;
   const std::vector<Users> users_;
+  const std::vector<Run> runs_;
   const int num_tokens_;
   std::vector<float> fused_, inputs_, queries_, lows_, steps_;
   std::vector<int8_t> values_;
   std::vector<int32_t> row_sums_, identity_;
   std::vector<Share> shares_;
-  std::vector<std::pair<int, int>> runs_;  // first token, count
 };
 
 }  // namespace
 
 extern "C" {
 
-void lora_chat_forward(const Model* model, const Step* step) {
+// 0 if there was not enough memory.
+int32_t lora_chat_forward(const Model* model, const Step* step) try {
   Forward forward(*model, *step);
 #pragma omp parallel num_threads(step->num_threads)
   forward.run();
+  return 1;
+} catch (const std::bad_alloc&) {
+  return 0;
 }
 
 }  // extern "C"

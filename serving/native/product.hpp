@@ -19,8 +19,8 @@ constexpr int PREFETCH = 4;  // [weight rows] ahead: the processor does not see 
 // The instruction takes one factor without sign: weights + 128; 128 times the sum of the
 // activations is taken off again.
 template <int ROWS>
-INLINED inline void sum_tile(const int8_t* const* rows, const int32_t* row_sums, const int8_t* weight,
-                     int width, FourInts* sums) {
+INLINED inline void sum_tile(const int8_t* const* rows, const int32_t* row_sums,
+                             const int8_t* weight, int width, FourInts* sums) {
   const int whole = width / 64 * 64;
   __m512i totals[ROWS][COLUMNS], w[COLUMNS];
   each<ROWS>([&](auto r) INLINED {
@@ -45,9 +45,12 @@ INLINED inline void sum_tile(const int8_t* const* rows, const int32_t* row_sums,
       return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
     };
     const __m512i ab = pairs(totals[r][0], totals[r][1]), cd = pairs(totals[r][2], totals[r][3]);
-    const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-    const __m128i last = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    const __m512i all =
+        _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i half =
+        _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    const __m128i last =
+        _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
     sums[r] = (FourInts)last - 128 * row_sums[r];
     for (int k = whole; k < width; ++k)
       each<COLUMNS>([&](int c) INLINED {
@@ -59,8 +62,8 @@ INLINED inline void sum_tile(const int8_t* const* rows, const int32_t* row_sums,
 #else
 
 template <int ROWS>
-INLINED inline void sum_tile(const int8_t* const* rows, const int32_t*, const int8_t* weight, int width,
-                     FourInts* sums) {
+INLINED inline void sum_tile(const int8_t* const* rows, const int32_t*, const int8_t* weight,
+                             int width, FourInts* sums) {
   for (int r = 0; r < ROWS; ++r)
     for (int c = 0; c < COLUMNS; ++c) {
       const int8_t* own = weight + int64_t(c) * width;

@@ -12,8 +12,7 @@
 #endif
 
 using Floats = float __attribute__((vector_size(64), aligned(4)));
-using bfloat16 = uint16_t;  // the upper half of a float
-using float16 = uint16_t;   // IEEE half precision
+using float16 = uint16_t;  // IEEE half precision
 
 constexpr int LANES = 16;
 
@@ -37,20 +36,11 @@ inline Floats load(const float* from) {
 
 inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
 
-inline float widen(bfloat16 value) {
-  const uint32_t bits = uint32_t(value) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-
-inline Floats load_bfloat16(const bfloat16* from) {
-  using Narrow = uint16_t __attribute__((vector_size(32), aligned(2)));
-  using Wide = uint32_t __attribute__((vector_size(64), aligned(4)));
+inline Floats load_int8(const int8_t* from) {
+  using Narrow = int8_t __attribute__((vector_size(16), aligned(1)));
   Narrow narrow;
   std::memcpy(&narrow, from, sizeof narrow);
-  const Wide bits = __builtin_convertvector(narrow, Wide) << 16;
-  return (Floats)bits;
+  return __builtin_convertvector(narrow, Floats);
 }
 
 #if defined(__AVX512F__)

@@ -2,12 +2,11 @@
 
 import asyncio
 import inspect
-import threading
 
 import pytest
 
-from serving.compiler import Compiler, library_path, load
 from serving.native import Library
+from tests.serving.engines import compile_library
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,13 +21,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The compiled forward pass."""
-    path = library_path(tmp_path_factory.mktemp("compiled"))
-    compiler = Compiler(path)
-    compiler.start(lambda _: None)
-    for thread in threading.enumerate():
-        if thread.name == "compiler":
-            thread.join()
-    found = load(path)
+    found = compile_library(tmp_path_factory.mktemp("compiled"))
     if found is None:
         pytest.skip("no C++ compiler")
     return found

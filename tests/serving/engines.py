@@ -1,6 +1,7 @@
 """Engines on tiny bases, and what is asked of them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from serving.compiler import Compiler, library_path, load
 from serving.engine import AdapterRef, Blend, Delta, Request, Sampling, TokenLogprob
 from serving.linear import exact_limit
+from serving.native import Library
 from serving.torch_engine import TorchEngine, TorchEngineConfig
 
 PROMPTS = ["我最近失眠", "My chain slips.", "患者：胃胀", "Right then, what now?"]
@@ -91,3 +94,24 @@ def assert_same(
         assert "".join(d.text for d in one) == "".join(d.text for d in other)
         for own, right in zip(logprobs(one), logprobs(other), strict=True):
             assert abs(own.logprob - right.logprob) < tolerance
+
+
+def place(folder: Path, library: Library) -> Path:
+    """Leave compiled code in a folder, as an earlier start would have left it."""
+    path = library_path(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(library.path.read_bytes())
+    return path
+
+
+def compile_library(folder: Path) -> Library | None:
+    path = library_path(folder)
+    Compiler(path).start(lambda _: None)
+    join_compilers()
+    return load(path)
+
+
+def join_compilers() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "compiler":
+            thread.join(120)

@@ -9,6 +9,7 @@ from data.chat import ChatRenderer, Rendered
 from data.reader import read_conversations
 from finetune.base import Base
 from serving.build import Precision
+from serving.engine import Blend
 from serving.native import Library
 from tests.serving.forcing import Forcing, Text
 
@@ -26,20 +27,25 @@ def sample_rows(base: Base, name: str, count: int | None = None) -> list[Rendere
 
 
 def answer_loss(
-    base: Base, precision: Precision, rows: Sequence[Rendered], library: Library | None = None
+    base: Base,
+    precision: Precision,
+    rows: Sequence[Rendered],
+    *,
+    library: Library | None = None,
+    blend: Blend = (),
 ) -> float:
     """Mean negative log-likelihood of an answer's token, in nats."""
     forcing = Forcing(base.folder, precision, library=library)
     groups = (rows[begin : begin + TOGETHER] for begin in range(0, len(rows), TOGETHER))
-    losses = torch.cat([_losses(forcing, group) for group in groups])
+    losses = torch.cat([_losses(forcing, group, blend) for group in groups])
     return float(losses.double().mean())
 
 
-def _losses(forcing: Forcing, rows: Sequence[Rendered]) -> torch.Tensor:
+def _losses(forcing: Forcing, rows: Sequence[Rendered], blend: Blend) -> torch.Tensor:
     """Of every trained token, [trained]."""
     labels = [[at for at, trained in enumerate(row.trained) if trained] for row in rows]
     texts = [
-        Text(row.token_ids, (), frozenset(at - 1 for at in own))
+        Text(row.token_ids, blend, frozenset(at - 1 for at in own))
         for row, own in zip(rows, labels, strict=True)
     ]
     counts = [CHUNK] * -(-max(len(row.token_ids) for row in rows) // CHUNK)

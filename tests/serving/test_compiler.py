@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,19 @@ from serving.compiler import Compiler, library_path, load
 from serving.engine import Request
 from serving.native import Library
 from serving.torch_engine import TorchEngine
-from tests.serving.engines import GREEDY, PROMPTS, collect, encode, needs_int8, running, token_ids
+from tests.serving.engines import (
+    GREEDY,
+    PROMPTS,
+    collect,
+    encode,
+    join_compilers,
+    needs_int8,
+    place,
+    running,
+    token_ids,
+)
 
 pytestmark = needs_int8
-
-
-def place(folder: Path, library: Library) -> Path:
-    """As an earlier start would have left it."""
-    path = library_path(folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(library.path.read_bytes())
-    return path
 
 
 async def until_compiled(engine: TorchEngine) -> None:
@@ -124,12 +125,6 @@ async def test_only_int8_is_compiled(make_base: Any, tmp_path: Path):
     async with running(make_base(), precision="fp32", compiled=tmp_path):
         join_compilers()
     assert list(tmp_path.iterdir()) == []
-
-
-def join_compilers() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "compiler":
-            thread.join(60)
 
 
 def test_two_compilations_at_once_leave_one_library(library: Library, tmp_path: Path):

@@ -9,16 +9,20 @@ from typing import Any
 import pytest
 
 from serving.engine import AdapterRef, Blend, Delta, Request
+from serving.native import Library
 from serving.torch_engine import TorchEngine
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,
+    TOLERANCE,
     alone,
     assert_same,
     collect,
     collect_alone,
     encode,
     make_ref,
+    needs_int8,
+    place,
     running,
     token_ids,
 )
@@ -39,9 +43,13 @@ ENGINES: list[dict[str, Any]] = [
 class World:
     """Adapters by name, each with versions that replace one another; and what is true of them."""
 
-    def __init__(self, base: Path, versions: dict[str, list[AdapterRef]]) -> None:
+    def __init__(
+        self, base: Path, versions: dict[str, list[AdapterRef]], options: dict[str, Any]
+    ) -> None:
         self.base = base
         self.versions = versions
+        self.options = options  # of every engine
+        self.tolerance = TOLERANCE
         self.prompts = [encode(base, PROMPTS[2] * 5), encode(base, PROMPTS[2] * 5 + PROMPTS[1])]
         self._true: dict[Request, list[Delta]] = {}
 
@@ -51,7 +59,7 @@ class World:
     async def true_answer(self, request: Request) -> list[Delta]:
         """From an engine that has never heard of anything else."""
         if request not in self._true:
-            self._true[request] = (await collect_alone(self.base, [request]))[0]
+            self._true[request] = (await collect_alone(self.base, [request], **self.options))[0]
         return self._true[request]
 
 
@@ -72,7 +80,7 @@ class Interleaving:
             await self._random.choice(actions)()
         found = [await answer for _, answer in self._asked]
         expected = [await self._world.true_answer(request) for request, _ in self._asked]
-        assert_same(found, expected)
+        assert_same(found, expected, self._world.tolerance)
         return len(found)
 
     async def _ask(self) -> None:
@@ -123,7 +131,7 @@ def world(make_base: Any, make_adapter: Any, tmp_path_factory: pytest.TempPathFa
         ]
         for start, name in enumerate(("a", "b"))
     }
-    return World(base, versions)
+    return World(base, versions, {})
 
 
 async def test_the_adapters_and_their_versions_answer_differently(world: World):
@@ -140,8 +148,22 @@ async def test_the_adapters_and_their_versions_answer_differently(world: World):
 
 @pytest.mark.parametrize("options", ENGINES, ids=str)
 async def test_no_history_changes_an_answer(options: dict[str, Any], world: World):
+    await check(world, options)
+
+
+@needs_int8
+async def test_no_history_changes_a_compiled_answer_in_the_last_bit(
+    world: World, library: Library, tmp_path: Path
+):
+    place(tmp_path, library)
+    compiled = World(world.base, world.versions, {"precision": "int8", "compiled": tmp_path})
+    compiled.tolerance = 1e-12
+    await check(compiled, ENGINES[-1])
+
+
+async def check(world: World, options: dict[str, Any]) -> None:
     num_answers = 0
-    async with running(world.base, **options) as engine:
+    async with running(world.base, **options, **world.options) as engine:
         for seed in range(NUM_INTERLEAVINGS):
             num_answers += await Interleaving(world, engine, seed).run()
         stats = engine.stats()

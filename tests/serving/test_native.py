@@ -4,6 +4,7 @@ Rounding to int8 lets two correct computations differ: a value between two steps
 side of it. What compiled code computes must not depend on its batch at all, though.
 """
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 import torch
 
 from finetune.base import DEFAULT_BASE, find_base
+from serving import compiler
 from serving.native import Library
-from tests.serving.engines import alone, make_ref, needs_int8
+from tests.serving.engines import alone, compile_library, make_ref, needs_int8
 from tests.serving.forcing import Forcing, Text
 from tests.serving.likelihood import SAMPLES, answer_loss, sample_rows
 from tests.serving.test_exact import FAMILIES, STEPS, random_texts
@@ -105,7 +107,33 @@ def test_int8_costs_less_than_one_percent_of_an_answers_loss(
     base = find_base(DEFAULT_BASE, tmp_path)
     rows = sample_rows(base, sample, count)
     wide = answer_loss(base, "fp32", rows)
-    compiled = answer_loss(base, "int8", rows, library) / wide - 1
+    compiled = answer_loss(base, "int8", rows, library=library) / wide - 1
     eager = answer_loss(base, "int8", rows) / wide - 1
     figures = f"{sample}: fp32 {wide:.4f}, compiled {compiled:+.2%}, eager {eager:+.2%}"
     assert max(abs(compiled), abs(eager)) < 0.01, figures
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are x86's")
+@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
+def test_older_processors_compute_the_same(
+    level: str,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """What has no AVX-512 computes the same sums without it."""
+    monkeypatch.setattr(compiler, "FLAGS", (*compiler.FLAGS, f"-march={level}"))
+    older = compile_library(tmp_path / "compiled")
+    assert older is not None
+    base = make_base("qwen3")
+    texts = texts_of(base, make_adapter, tmp_path)
+    forcing = Forcing(base, "int8", library=older)
+    found = forcing.logits(texts, STEPS["whole"])
+    expected = Forcing(base, "int8", library=library).logits(texts, STEPS["whole"])
+    for own, right in zip(found, expected, strict=True):
+        assert distance(own, right) < TOLERANCE
+    for own, again in zip(found, forcing.logits(texts, STEPS["decoding"]), strict=True):
+        assert torch.equal(own, again)
