@@ -36,14 +36,10 @@ inline Floats load(const float* from) {
 
 inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
 
-inline Floats load_int8(const int8_t* from) {
-  using Narrow = int8_t __attribute__((vector_size(16), aligned(1)));
-  Narrow narrow;
-  std::memcpy(&narrow, from, sizeof narrow);
-  return __builtin_convertvector(narrow, Floats);
-}
-
 #if defined(__AVX512F__)
+inline Floats load_int8(const int8_t* from) {
+  return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)from)));
+}
 inline Floats load_float16(const float16* from) {
   return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
 }
@@ -51,6 +47,11 @@ inline void store_float16(float16* to, Floats values) {
   _mm256_storeu_si256((__m256i*)to, _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT));
 }
 #else
+inline Floats load_int8(const int8_t* from) {
+  Floats values;
+  for (int i = 0; i < LANES; ++i) values[i] = from[i];
+  return values;
+}
 inline Floats load_float16(const float16* from) {
   Floats values;
   for (int i = 0; i < LANES; ++i) {
