@@ -35,8 +35,8 @@ class Kind(Protocol):
         ...
 
     def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
-        """An adapter's A [rank, in] and B [out, rank], in float: the rows to `encode`, and B with
-        its ranks first, [rank, out], as it is multiplied."""
+        """An adapter's A [layers, ranks, in] and B [layers, out, ranks], in float: the rows to
+        `encode`, and B with its ranks first, [layers, ranks, out], as it is multiplied."""
         ...
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
@@ -60,7 +60,7 @@ class Dense:
         return (rows.to(self.dtype),)
 
     def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
-        return a, b.T.to(self.dtype)
+        return a, b.mT.contiguous().to(self.dtype)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         import torch
@@ -86,15 +86,16 @@ class Int8:
         import torch
 
         wide = rows.float()
-        scale = wide.abs().amax(1).clamp_min(1e-12) / self.limit
-        return (wide / scale[:, None]).round().to(torch.int8), scale
+        scale = wide.abs().amax(-1).clamp_min(1e-12) / self.limit
+        return (wide / scale[..., None]).round().to(torch.int8), scale
 
     def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
         """A rank's scale in B is multiplied into its row of A, whose own scale takes it up."""
         import torch
 
-        scale = (b.abs().amax(0).clamp_min(1e-12) / 127)[:, None]
-        return a * scale, (b.T / scale).round().to(torch.int8)
+        ranks_first = b.mT.contiguous()
+        scale = ranks_first.abs().amax(-1, keepdim=True).clamp_min(1e-12) / 127
+        return a * scale, (ranks_first / scale).round().to(torch.int8)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         """The second half of the activations is what rounding the first has lost; both go
@@ -138,7 +139,7 @@ class Nf4:
         return (rows.to(self.dtype),)
 
     def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
-        return a, b.T.to(self.dtype)
+        return a, b.mT.contiguous().to(self.dtype)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         import bitsandbytes

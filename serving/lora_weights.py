@@ -16,7 +16,7 @@ KEY = re.compile(
     r"base_model\.model\.(?P<module>model\.layers\.(?P<layer>\d+)\.(?P<projection>.+))"
     r"\.lora_(?P<side>[AB])\.weight"
 )
-LARGEST = 1e30  # of a weight: beyond it, products overflow for every request in the batch
+LARGEST = 1e15  # of a weight: beyond it, products overflow for every request in the batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ def _pair(
     architecture: Architecture,
     ref: AdapterRef,
 ) -> tuple[Any, Any]:
+    import torch
+
     layer, projection = place
     out_features, in_features = architecture.projections[projection]
     a, b = sides.get("A"), sides.get("B")
@@ -103,7 +105,7 @@ def _pair(
         )
     scale = settings.scale(f"model.layers.{layer}.{projection}", rank)
     pair = a.float(), b.float() * scale
-    if not all(float(side.abs().max()) < LARGEST for side in pair):
+    if not all(float(torch.linalg.vector_norm(side, torch.inf)) < LARGEST for side in pair):
         raise AdapterRefused(
             f"The adapter {ref} is damaged: at layer {layer} {projection} it holds values that are "
             "no numbers or beyond all measure. Train it again, with a lower learning rate if its "
