@@ -19,10 +19,9 @@ ADAPTERS = {"eight": "eight, each in its turn", "one": "one for all", "none": "n
 METHOD = """\
 All on this machine, one server at a time, on the default base with random adapters of rank 16 on
 all seven projections of a layer. A round measures our server, then each of the others, with the
-same prompts; every round and every workload has new ones (about 60 tokens, the
-chat template's among them; greedy answers of a
-fixed length, past any end). Requests go over HTTP, streamed; so many at a time as there are
-streams. PEFT computes one batch in its own process, without HTTP, prompts included. Numbers are
+same prompts; every round and every workload has new ones (about 60 tokens, the chat template's
+among them; greedy answers of a fixed length, past any end). Requests go over HTTP, streamed; so
+many at a time as there are streams. PEFT computes one batch in its own process, without HTTP, prompts included. Numbers are
 medians over the rounds, with the least and the most of them. Times are in milliseconds."""
 
 

@@ -140,7 +140,7 @@ def test_a_mixed_batch_says_what_peft_says(served: Served):
         found = dict(
             zip(
                 expected,
-                pool.map(lambda asked: served.ask(*asked, NUM_TOKENS), expected),
+                pool.map(lambda asked: served.ask(asked[0], asked[1], NUM_TOKENS), expected),
                 strict=True,
             )
         )
