@@ -21,8 +21,9 @@ All on this machine, one server at a time, on the default base with random adapt
 all seven projections of a layer. A round measures our server, then each of the others, with the
 same prompts; every round and every workload has new ones (about 60 tokens, the chat template's
 among them; greedy answers of a fixed length, past any end). Requests go over HTTP, streamed; so
-many at a time as there are streams. PEFT computes one batch in its own process, without HTTP, prompts included. Numbers are
-medians over the rounds, with the least and the most of them. Times are in milliseconds."""
+many at a time as there are streams. PEFT computes one batch in its own process, without HTTP,
+prompts included. Numbers are medians over the rounds, with the least and the most of them. Times
+are in milliseconds."""
 
 
 def write_report(journal: Journal, provenance: Provenance) -> Path:
