@@ -48,6 +48,8 @@ def load(path: Path) -> Library | None:
     if not path.is_file():
         return None
     try:
+        if not _is_sealed(path):  # loading half a library would end the process
+            raise OSError(f"{path.name} is not as it was written")
         return Library(path)
     except OSError as error:
         logger.warning("Compiled code is damaged and is made again (%s)", error)
@@ -82,6 +84,7 @@ class Compiler:
                 compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
                 self._run("-c", SOURCES / "forward.cpp", *FLAGS, "-o", compiled)
                 self._run(compiled, *LINK_FLAGS, "-o", linked)
+                _seal(linked)
                 linked.replace(self._path)
             library = load(self._path)
         except (CompilationFailed, OSError) as error:
@@ -112,15 +115,30 @@ class Compiler:
             raise CompilationFailed(next((line for line in lines if "error" in line), lines[0]))
 
 
+def _seal(path: Path) -> None:
+    """Append the file's digest: what lies behind a library's sections is not read."""
+    content = path.read_bytes()
+    path.write_bytes(content + hashlib.sha256(content).digest())
+
+
+def _is_sealed(path: Path) -> bool:
+    content = path.read_bytes()
+    end = len(content) - hashlib.sha256().digest_size
+    return end > 0 and hashlib.sha256(content[:end]).digest() == content[end:]
+
+
+def find_compiler() -> str | None:
+    """What $CXX says, or the first one that is installed."""
+    return os.environ.get("CXX") or next(filter(None, map(shutil.which, COMPILERS)), None)
+
+
 def _command() -> list[str]:
     """Raises CompilationFailed where no compiler is installed."""
+    compiler = find_compiler()
+    if compiler is None:
+        raise CompilationFailed("no C++ compiler was found")
     nice = ["nice", "-n", str(NICENESS)] if shutil.which("nice") else []
-    if chosen := os.environ.get("CXX"):
-        return [*nice, *chosen.split()]
-    for name in COMPILERS:
-        if path := shutil.which(name):
-            return [*nice, path]
-    raise CompilationFailed("no C++ compiler was found")
+    return [*nice, *compiler.split()]
 
 
 def _processor() -> str:

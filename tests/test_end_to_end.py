@@ -31,10 +31,7 @@ SAMPLES = {
     "tcm": ROOT / "data" / "samples" / "tcm_consultation.txt",
     "bike": ROOT / "data" / "samples" / "bike_workshop.txt",
 }
-QUESTIONS = (
-    "My brakes squeal in the rain. What should I do?",
-    "我最近失眠多梦，怎么办？",
-)
+QUESTION = "我最近失眠多梦，怎么办？"
 MODELS: dict[str, dict[str, float]] = {
     "smollm2-135m": {},
     "tcm": {"tcm": 1.0},
@@ -62,10 +59,10 @@ class Served:
     base: Base
     client: OpenAI
 
-    def ask(self, model: str, question: str, num_tokens: int) -> str:
+    def ask(self, model: str, num_tokens: int) -> str:
         answer = self.client.chat.completions.create(
             model=model,
-            messages=[{"role": "user", "content": question}],
+            messages=[{"role": "user", "content": QUESTION}],
             temperature=0,
             max_tokens=num_tokens,
             extra_body={"ignore_eos": True},
@@ -83,9 +80,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
         values = {"data": path, "name": name, "max_training_tokens": 1200, "report_samples": 0}
         result = Job(TrainConfig.model_validate(values), home, Silent()).execute()
         assert result.adapter_loss < result.base_loss
-    with serving_in_background(
-        ServeOptions("smollm2-135m", home, "fp32", is_compiled=False)
-    ) as url:
+    # Little context: an adapter so briefly trained may go on to its end.
+    options = ServeOptions("smollm2-135m", home, "fp32", context_length=256, is_compiled=False)
+    with serving_in_background(options) as url:
         client = OpenAI(base_url=f"{url}/v1", api_key="none-needed", max_retries=0)
         yield Served(home, find_base("smollm2-135m", home), client)
         client.close()
@@ -109,10 +106,10 @@ def peft_model(served: Served, weights: dict[str, float]) -> Any:
     return model.eval()  # a blended adapter's dropout is on otherwise
 
 
-def wide_answer(served: Served, model: Any, question: str) -> list[int]:
+def wide_answer(served: Served, model: Any) -> list[int]:
     """PEFT's greedy tokens, up to the first close call."""
     renderer = ChatRenderer(served.base.tokenizer)
-    ids = list(renderer.prompt_ids([Message("user", question)]))
+    ids = list(renderer.prompt_ids([Message("user", QUESTION)]))
     answer: list[int] = []
     cache: Any = None
     with torch.no_grad():
@@ -131,24 +128,15 @@ def wide_answer(served: Served, model: Any, question: str) -> list[int]:
 def test_a_mixed_batch_says_what_peft_says(served: Served):
     """All at the same time: every answer, up to the first close call; some have none."""
     expected = {
-        (name, question): wide_answer(served, model, question)
-        for name, weights in MODELS.items()
-        for model in [peft_model(served, weights)]
-        for question in QUESTIONS
+        name: wide_answer(served, peft_model(served, weights)) for name, weights in MODELS.items()
     }
     with ThreadPoolExecutor(len(expected)) as pool:
-        found = dict(
-            zip(
-                expected,
-                pool.map(lambda asked: served.ask(asked[0], asked[1], NUM_TOKENS), expected),
-                strict=True,
-            )
-        )
-    for asked, token_ids in expected.items():
+        found = list(pool.map(lambda name: served.ask(name, NUM_TOKENS), expected))
+    for answer, token_ids in zip(found, expected.values(), strict=True):
         assert len(token_ids) >= 8
-        assert found[asked].startswith(whole_text(served, token_ids))
-    whole = {name for (name, _), token_ids in expected.items() if len(token_ids) == NUM_TOKENS}
-    assert len(whole) >= 3, {asked: len(token_ids) for asked, token_ids in expected.items()}
+        assert answer.startswith(whole_text(served, token_ids))
+    whole = [name for name, token_ids in expected.items() if len(token_ids) == NUM_TOKENS]
+    assert len(whole) >= 3
 
 
 def whole_text(served: Served, token_ids: list[int]) -> str:
@@ -170,7 +158,7 @@ def test_an_adapter_in_int8_answers_as_well(name: str, served: Served):
 
 def test_the_models_differ_and_are_listed(served: Served):
     assert [model.id for model in served.client.models.list()] == ["smollm2-135m", "bike", "tcm"]
-    answers = {served.ask(model, QUESTIONS[0], 16) for model in ("smollm2-135m", "tcm", "bike")}
+    answers = {served.ask(model, 16) for model in ("smollm2-135m", "tcm", "bike")}
     assert len(answers) == 3
 
 

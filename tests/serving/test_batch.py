@@ -18,6 +18,7 @@ from tests.serving.engines import (
     collect_all,
     collect_alone,
     encode,
+    exact_options,
     make_ref,
     needs_int8,
     running,
@@ -88,18 +89,22 @@ def make_requests(base: Path, refs: list[AdapterRef], count: int) -> list[Reques
     ids=str,
 )
 async def test_a_mixed_batch_equals_each_request_alone(
-    options: dict[str, Any], base: Path, refs: list[AdapterRef]
+    options: dict[str, Any],
+    base: Path,
+    refs: list[AdapterRef],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ):
+    options = exact_options(options, request, tmp_path / "compiled")
     requests = make_requests(base, refs, 14)
     async with running(base, **options) as engine:
         together = await collect_all(engine, requests)
         stats = engine.stats()
     assert (stats.num_running, stats.num_waiting) == (0, 0)
     assert stats.num_free_blocks == stats.num_blocks
-    precision = options.get("precision", "fp32")
-    # Beside int8, keys and values are rounded to half precision: a last bit becomes a larger step.
-    tolerance = 2e-3 if precision == "int8" else TOLERANCE
-    assert_same(together, await collect_alone(base, requests, precision=precision), tolerance)
+    numbers = {name: options[name] for name in ("precision", "compiled") if name in options}
+    tolerance = 1e-12 if "compiled" in options else TOLERANCE
+    assert_same(together, await collect_alone(base, requests, **numbers), tolerance)
 
 
 async def test_adapters_that_take_turns_in_one_place_stay_themselves(

@@ -21,6 +21,7 @@ from tests.serving.engines import (
     collect_all,
     collect_alone,
     encode,
+    exact_options,
     make_ref,
     needs_int8,
     running,
@@ -156,7 +157,13 @@ async def test_a_token_that_the_base_does_not_have_ends_one_request_alone(
     ],
 )
 async def test_an_adapter_beyond_all_measure_hurts_nobody_else(
-    side: str, size: float, precision: Precision, make_base: Any, make_adapter: Any, tmp_path: Path
+    side: str,
+    size: float,
+    precision: Precision,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ):
     """As a training that diverged leaves it: it has no answer, and leaves no trace in any block."""
     base = make_base("llama")
@@ -171,9 +178,10 @@ async def test_an_adapter_beyond_all_measure_hurts_nobody_else(
     broken = [
         Request(f"-{i}", r.prompt_ids, (), alone(bad), GREEDY) for i, r in enumerate(requests)
     ]
-    expected = await collect_alone(base, requests, precision=precision)
+    numbers = exact_options({"precision": precision}, request, tmp_path / "compiled")
+    expected = await collect_alone(base, requests, **numbers)
     options: dict[str, Any] = {"max_rows": 4, "context_length": 64, "kv_bytes": 0}
-    async with running(base, precision=precision, **options) as engine:
+    async with running(base, **numbers, **options) as engine:
         for _ in range(3):
             answers = await failures_of(engine, [*broken, *requests])
             assert_same(answers[4:], expected)
