@@ -156,7 +156,7 @@ class OurDecoder:
         weight_bytes = NF4_BYTES if self._place.precision == "nf4" else wide
         head = shape.vocab_size * shape.hidden_size
         ranks = shape.num_layers * sum(rows + columns for rows, columns in matrices)
-        adapters = num_adapters * RANK * ranks * numbers.up_dtype.itemsize
+        adapters = num_adapters * RANK * ranks * wide
         pairs = 2 * shape.num_layers * shape.num_kv_heads * shape.head_dim
         cached = context * pairs * numbers.cache_dtype.itemsize
         return weights * weight_bytes + head * wide + adapters + cached

@@ -1,8 +1,8 @@
-"""The adapters of the running requests, stacked beside the base's weights.
+"""The adapters of the running requests, beside the base's weights.
 
-Memory has two tiers: `Residents` keeps adapters encoded and ready, as many as its budget allows;
-the granules among the base's rows hold those that a step can use. Between the two there is a copy
-of a few megabytes.
+`Residents` keeps adapters encoded and ready, as many as its budget allows. Those that running
+requests hold have numbered granules. Compiled code computes with them where they lie; eager code
+wants them stacked among the base's rows, so they are copied there before it takes a step.
 """
 
 from collections.abc import Sequence
@@ -14,61 +14,62 @@ from .engine import AdapterRef, Blend, LoadReport
 from .errors import ServingError
 from .granules import GranuleTable
 from .linear import GRANULE, Kind, Linear
-from .lora_weights import load_lora
+from .lora_weights import Pairs, load_lora
 from .residents import Residents
 
-Pairs = dict[tuple[int, str], tuple[Any, Any]]  # A and B by layer and projection
+Ups = list[list[tuple[Any, ...]]]  # B by layer, group and part, [granules, 16, out]
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class EncodedAdapter:
+    """Ready to be multiplied; None where the adapter has nothing in any layer.
+
+    rows[group]       A as the linear stores rows: tensors [layers, granules · parts · 16, …]
+    ups[group][part]  B, [layers, granules, 16, out]
+    """
+
+    num_granules: int
+    rows: tuple[tuple[Any, ...] | None, ...]
+    ups: tuple[tuple[Any | None, ...], ...]
+    report: LoadReport
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedAdapter:
-    """Ready to be copied: `rows[layer][group]` as the linear stores rows, `ups[layer][group]` B
-    of each part, [granules, 16, out]; None where the adapter has nothing."""
+class Placed:
+    """A granule, and what it holds: the adapter's `number`-th 16 ranks."""
 
-    num_granules: int
-    rows: tuple[tuple[tuple[Any, ...] | None, ...], ...]
-    ups: tuple[tuple[tuple[Any | None, ...], ...], ...]
-    report: LoadReport
+    granule: int
+    key: str  # the adapter's
+    number: int
+    adapter: EncodedAdapter
 
 
 class Encoder:
     """Turns an adapter's files into what a bank holds; may be called from any thread."""
 
-    def __init__(self, architecture: Architecture, kind: Kind, dtype: Any, device: str) -> None:
+    def __init__(self, architecture: Architecture, kind: Kind, device: str) -> None:
         self.architecture = architecture
         self._kind = kind
-        self._dtype = dtype  # of B
         self._device = device
 
     def load(self, ref: AdapterRef) -> EncodedAdapter:
         """Raises AdapterRefused where the adapter does not fit the base."""
         weights = load_lora(ref, self.architecture)
-        layers = range(self.architecture.num_layers)
         num_granules = -(-weights.rank // GRANULE)
+        present = {projection for _, projection in weights.pairs}
         stacks = {
             name: self._kind.encode_pair(*self._stack(weights.pairs, name, num_granules * GRANULE))
             for group in GROUPS
+            if not present.isdisjoint(group)
             for name in group
         }
-        encoded = [self._rows([stacks[name][0] for name in group]) for group in GROUPS]
         rows = tuple(
-            tuple(
-                tuple(tensor[layer] for tensor in encoded[number])
-                if any((layer, name) in weights.pairs for name in group)
-                else None
-                for number, group in enumerate(GROUPS)
-            )
-            for layer in layers
+            None if present.isdisjoint(group) else self._rows([stacks[name][0] for name in group])
+            for group in GROUPS
         )
         ups = tuple(
-            tuple(
-                tuple(
-                    self._up(stacks[name][1][layer]) if (layer, name) in weights.pairs else None
-                    for name in group
-                )
-                for group in GROUPS
-            )
-            for layer in layers
+            tuple(self._up(stacks[name][1]) if name in present else None for name in group)
+            for group in GROUPS
         )
         num_bytes = sum(
             tensor.numel() * tensor.element_size() for tensor in _tensors(rows) + _tensors(ups)
@@ -79,16 +80,12 @@ class Encoder:
         """Stacked B of a group's parts, without any granule yet."""
         import torch
 
-        return tuple(
-            torch.zeros(
-                0,
-                GRANULE,
-                self.architecture.projections[name][0],
-                dtype=self._dtype,
-                device=self._device,
-            )
-            for name in group
-        )
+        def empty(name: str) -> Any:
+            out_features, in_features = self.architecture.projections[name]
+            a, b = torch.zeros(0, GRANULE, in_features), torch.zeros(0, out_features, GRANULE)
+            return self._kind.encode_pair(a, b)[1].to(self._device)
+
+        return tuple(empty(name) for name in group)
 
     def _stack(self, pairs: Pairs, name: str, num_ranks: int) -> tuple[Any, Any]:
         """A projection's A and B of all layers, with zeros where the adapter has nothing: one
@@ -115,7 +112,7 @@ class Encoder:
         return tuple(tensor.to(self._device) for tensor in self._kind.encode(rows))
 
     def _up(self, up: Any) -> Any:
-        return up.view(-1, GRANULE, up.shape[1]).to(self._device, self._dtype)
+        return up.view(len(up), -1, GRANULE, up.shape[2]).to(self._device)
 
 
 def _tensors(nested: Any) -> list[Any]:
@@ -127,7 +124,7 @@ def _tensors(nested: Any) -> list[Any]:
 
 
 class AdapterBank:
-    """Owns the granules: which adapter is in which, and B's tensors.
+    """Owns the granules: which adapter is in which, and the stacks that eager code computes with.
 
     `linears[layer][group]` are the decoder's, whose rows hold A.
     """
@@ -145,8 +142,13 @@ class AdapterBank:
         self.generation = 0  # counts the times that tensors were replaced
         self._linears = linears
         self._table = GranuleTable(0)
-        self.ups = [[encoder.empty_ups(group) for group in GROUPS] for _ in linears]
+        self._stacked: dict[int, tuple[str, int]] = {}  # by granule: of which adapter, and which
+        self._ups: Ups = [[encoder.empty_ups(group) for group in GROUPS] for _ in linears]
         self._grow(capacity)
+
+    @property
+    def num_granules(self) -> int:
+        return self._table.capacity
 
     def can_hold(self, blend: Blend) -> bool:
         try:
@@ -161,9 +163,8 @@ class AdapterBank:
         """Raises AdapterRefused; nothing is held then."""
         self.residents.pin(blend)
         for ref, _ in blend:
-            adapter = self.residents.pinned(ref)
-            if self._table.hold(ref.sha256, adapter.num_granules):
-                self._write(adapter, self._table[ref.sha256])
+            adapter = self.residents[ref.sha256]
+            self._table.hold(ref.sha256, adapter.num_granules)
 
     def release(self, blend: Blend) -> None:
         for ref, _ in blend:
@@ -179,6 +180,24 @@ class AdapterBank:
     def granules(self, blend: Blend) -> list[tuple[int, float]]:
         """The granules of adapters that are held, with their scales."""
         return [(granule, scale) for ref, scale in blend for granule in self._table[ref.sha256]]
+
+    def placed(self) -> list[Placed]:
+        """What the granules hold that a step may use."""
+        return [
+            Placed(granule, key, number, self.residents[key])
+            for key in self._table
+            if key in self.residents
+            for number, granule in enumerate(self._table[key])
+        ]
+
+    def stacks(self) -> Ups:
+        """B for eager code; A is among the linears' rows."""
+        for placed in self.placed():
+            content = placed.key, placed.number
+            if self._stacked.get(placed.granule) != content:
+                self._write(placed)
+                self._stacked[placed.granule] = content
+        return self._ups
 
     def _sizes(self, blend: Blend) -> dict[str, int]:
         return {ref.sha256: self.residents.get(ref).num_granules for ref, _ in blend}
@@ -197,32 +216,22 @@ class AdapterBank:
         for layer, linears in enumerate(self._linears):
             for group, linear in enumerate(linears):
                 linear.reserve(capacity)
-                self.ups[layer][group] = tuple(
+                self._ups[layer][group] = tuple(
                     torch.cat([up, up.new_zeros(capacity - len(up), *up.shape[1:])])
-                    for up in self.ups[layer][group]
+                    for up in self._ups[layer][group]
                 )
         self._table.grow(capacity)
         self.generation += 1
 
-    def _write(self, adapter: EncodedAdapter, places: tuple[int, ...]) -> None:
-        for layer, linears in enumerate(self._linears):
-            for group, linear in enumerate(linears):
-                self._write_group(linear, adapter, layer, group, places)
-
-    def _write_group(
-        self,
-        linear: Linear,
-        adapter: EncodedAdapter,
-        layer: int,
-        group: int,
-        places: tuple[int, ...],
-    ) -> None:
+    def _write(self, placed: Placed) -> None:
         """Where the adapter has nothing, B becomes zero: what is left of A does not count then."""
-        rows = adapter.rows[layer][group]
-        height = len(GROUPS[group]) * GRANULE
-        for number, place in enumerate(places):
-            if rows is not None:
-                begin = number * height
-                linear.write(place, [tensor[begin : begin + height] for tensor in rows])
-            for stacked, up in zip(self.ups[layer][group], adapter.ups[layer][group], strict=True):
-                stacked[place] = 0 if up is None else up[number]
+        adapter, granule, number = placed.adapter, placed.granule, placed.number
+        for group, names in enumerate(GROUPS):
+            rows = adapter.rows[group]
+            height = len(names) * GRANULE
+            own = slice(number * height, (number + 1) * height)
+            for layer, linears in enumerate(self._linears):
+                if rows is not None:
+                    linears[group].write(granule, [tensor[layer, own] for tensor in rows])
+                for stack, up in zip(self._ups[layer][group], adapter.ups[group], strict=True):
+                    stack[granule] = 0 if up is None else up[layer, number]

@@ -36,7 +36,6 @@ class Batch:
         self._pool = pool
         self._scheduler = Scheduler(pool, bank, max_rows, chunk_tokens)
         self._rows: dict[Sequence, Row] = {}
-        self._generation = bank.generation
         self._num_prompt_tokens = 0
         self._num_cached_tokens = 0
 
@@ -96,16 +95,13 @@ class Batch:
                 row.emit(error)
 
     def _compute(self, chunks: list[Chunk]) -> Any:
-        if self._generation != self.bank.generation:
-            self._generation = self.bank.generation
-            self.decoder.forget_addresses()
         step = build_step(
             chunks,
             lambda chunk: self.bank.granules(chunk.sequence.request.blend),
             self.decoder.dtype,
             self.decoder.device,
         )
-        return self.decoder.forward(step, self._cache, self.bank.ups)
+        return self.decoder.forward(step, self._cache, self.bank)
 
     def _tell(self, rows: list[Row], logits: Any) -> None:
         """Choose each row's next token; tell the listeners when all is in order again."""

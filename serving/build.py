@@ -36,11 +36,10 @@ class TorchEngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How a precision holds weights, activations, the adapters' B, keys and values."""
+    """How a precision holds weights, activations, keys and values."""
 
     kind: Kind
     dtype: Any
-    up_dtype: Any
     cache_dtype: Any  # of keys and values
 
 
@@ -68,16 +67,16 @@ def numbers_for(precision: Precision, device: str) -> Numbers:
             )
         if limit < 127:
             logger.warning("This CPU's int8 products saturate: weights are held in 7 bits")
-        return Numbers(Int8(limit), torch.float32, torch.int8, torch.float16)
+        return Numbers(Int8(limit), torch.float32, torch.float16)
     wide = torch.bfloat16 if precision == "bf16" or device == "cuda" else torch.float32
     if precision == "fp32":
         wide = torch.float32
-    return Numbers(Nf4(wide) if precision == "nf4" else Dense(wide), wide, wide, wide)
+    return Numbers(Nf4(wide) if precision == "nf4" else Dense(wide), wide, wide)
 
 
 def build_encoder(architecture: Architecture, config: TorchEngineConfig) -> Encoder:
     numbers = numbers_for(config.precision, config.device)
-    return Encoder(architecture, numbers.kind, numbers.up_dtype, config.device)
+    return Encoder(architecture, numbers.kind, config.device)
 
 
 def build_batch(

@@ -9,25 +9,25 @@ from typing import Any, Protocol
 
 from .architecture import GROUPS, Architecture
 from .attention import contexts
+from .bank import AdapterBank, Ups
 from .checkpoint import Checkpoint
 from .layer import Layer, normalize
 from .linear import Kind, Linear
 from .paged_cache import PagedCache
 from .step import Step
 
-Ups = list[list[tuple[Any, ...]]]  # the adapters' B by layer, group and part
-
 
 class Compiled(Protocol):
     """All layers and the head in other code, which gives what `Decoder.forward` gives."""
 
     def forward(
-        self, step: Step, hidden: Any, rotation: tuple[Any, Any], cache: PagedCache, ups: Ups
+        self,
+        step: Step,
+        hidden: Any,
+        rotation: tuple[Any, Any],
+        cache: PagedCache,
+        bank: AdapterBank,
     ) -> Any: ...
-
-    def forget(self) -> None:
-        """Weights have been moved."""
-        ...
 
 
 class Decoder:
@@ -55,18 +55,13 @@ class Decoder:
         self.layers = [self._layer(checkpoint, number) for number in range(architecture.num_layers)]
         self.compiled: Compiled | None = None
 
-    def forget_addresses(self) -> None:
-        """Weights have been moved."""
-        if self.compiled is not None:
-            self.compiled.forget()
-
-    def forward(self, step: Step, cache: PagedCache, ups: Ups) -> Any:
+    def forward(self, step: Step, cache: PagedCache, bank: AdapterBank) -> Any:
         """Compute a step's tokens; returns the logits that it asks for, [sampled, vocabulary]."""
         hidden = self._embedding[step.token_ids].to(self.dtype)
         cos, sin = (table[0] for table in self._rotary(hidden, step.positions[None]))
         if self.compiled is not None:
-            return self.compiled.forward(step, hidden, (cos, sin), cache, ups)
-        return self._forward_eagerly(step, hidden, (cos, sin), cache, ups)
+            return self.compiled.forward(step, hidden, (cos, sin), cache, bank)
+        return self._forward_eagerly(step, hidden, (cos, sin), cache, bank.stacks())
 
     def _forward_eagerly(
         self, step: Step, hidden: Any, rotation: tuple[Any, Any], cache: PagedCache, ups: Ups

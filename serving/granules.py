@@ -5,7 +5,7 @@ request, until its place is needed: least recently used goes first, one in use n
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 
 class GranuleTable:
@@ -17,6 +17,9 @@ class GranuleTable:
 
     def __contains__(self, key: str) -> bool:
         return key in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
 
     def __getitem__(self, key: str) -> tuple[int, ...]:
         return self._places[key]
@@ -35,21 +38,16 @@ class GranuleTable:
         )
         return missing <= len(self._free) + idle
 
-    def hold(self, key: str, size: int) -> bool:
-        """Keep an adapter in place until released; True if its place is new, to be written.
-
-        Only after `can_place`.
-        """
+    def hold(self, key: str, size: int) -> None:
+        """Keep an adapter in place until released. Only after `can_place`."""
         self._uses[key] += 1
-        is_new = key not in self._places
-        if is_new:
+        if key not in self._places:
             while len(self._free) < size:
                 self.evict(next(key for key in self._places if key not in self._uses))
             self._free.sort()
             self._places[key] = tuple(self._free[:size])
             del self._free[:size]
         self._places.move_to_end(key)
-        return is_new
 
     def release(self, key: str) -> None:
         self._uses[key] -= 1

@@ -8,6 +8,7 @@ nf4          bitsandbytes' 4-bit blocks; the adapters' rows stay wide
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Protocol
 
 from .architecture import GATE_UP, OUTPUT
@@ -116,10 +117,8 @@ class Int8:
 
 
 @dataclass(frozen=True, slots=True)
-class Nf4:
+class Nf4(Dense):
     """Quantized as for training: NF4 in blocks of 64 with double quantization."""
-
-    dtype: Any  # of the activations
 
     def of(self, group: int | None) -> Kind:
         return Dense(self.dtype) if group is None else self  # wide, as bitsandbytes leaves it
@@ -134,12 +133,6 @@ class Nf4:
             compress_statistics=True,
         )
         return (packed, state), self.encode(weight[:0])
-
-    def encode(self, rows: Any) -> tuple[Any, ...]:
-        return (rows.to(self.dtype),)
-
-    def encode_pair(self, a: Any, b: Any) -> tuple[Any, Any]:
-        return a, b.mT.contiguous().to(self.dtype)
 
     def split(self, inputs: Any, num_rows: int, *tensors: Any) -> tuple[Any, Any]:
         import bitsandbytes
@@ -185,6 +178,7 @@ class Linear:
         return self._num_base + num_granules * self._parts * GRANULE
 
 
+@cache
 def exact_limit() -> int | None:
     """The largest weights with which torch's int8 product is exact on this CPU; None if none is.
 

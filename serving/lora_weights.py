@@ -16,6 +16,7 @@ KEY = re.compile(
     r"base_model\.model\.(?P<module>model\.layers\.(?P<layer>\d+)\.(?P<projection>.+))"
     r"\.lora_(?P<side>[AB])\.weight"
 )
+Pairs = dict[tuple[int, str], tuple[Any, Any]]  # A and B by layer and projection
 LARGEST = 1e15  # of a weight: beyond it, products overflow for every request in the batch
 
 
@@ -24,7 +25,7 @@ class LoraWeights:
     """`pairs[layer, projection]` is (A [rank, in], B [out, rank]) in float32; B carries
     alpha/rank."""
 
-    pairs: dict[tuple[int, str], tuple[Any, Any]]
+    pairs: Pairs
     rank: int  # the largest of all modules
 
     @property

@@ -1,19 +1,18 @@
-"""The compiled forward pass (native/forward.cpp): its structures, and a decoder bound to them.
-
-Only addresses cross the border. A bound model keeps the tensors that its addresses point to.
-"""
+"""The compiled forward pass (native/forward.cpp), and a decoder bound to it."""
 
 import ctypes
 import logging
-from collections.abc import Sequence
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from .architecture import GROUPS, Architecture
-from .decoder import Decoder, Ups
-from .layer import Layer
-from .linear import GRANULE, Int8, Linear
+from .architecture import GROUPS
+from .bank import AdapterBank, EncodedAdapter
+from .decoder import Decoder
+from .linear import Int8
+from .native_structures import CGranule, CLayer, CModel, CStep, address, c_granule, c_linear
 from .paged_cache import PagedCache
 from .step import Span, Step
 
@@ -22,51 +21,7 @@ logger = logging.getLogger(__name__)
 # Between eager and compiled logits: rounding to int8 alone makes some 0.03, as it does between
 # eager logits of two batches; wrong code makes about 1.
 TOLERANCE = 0.15
-MOST_PARTS = 3
 MOST_HEAD_DIM = 256  # MOST_DIM in attention.hpp
-Pointer = ctypes.c_void_p
-
-
-class CLinear(ctypes.Structure):
-    _fields_ = [
-        *((name, Pointer) for name in ("weight", "scale", "bias")),
-        ("ups", Pointer * MOST_PARTS),
-        ("outputs", ctypes.c_int32 * MOST_PARTS),
-        *((name, ctypes.c_int32) for name in ("rows", "inputs", "parts", "halves")),
-    ]
-
-
-class CLayer(ctypes.Structure):
-    _fields_ = [
-        *((name, Pointer) for name in ("norm_before", "norm_after", "query_norm", "key_norm")),
-        *((name, CLinear) for name in ("qkv", "output", "gate_up", "down")),
-        *((name, Pointer) for name in ("keys", "values")),
-        ("window", ctypes.c_int32),
-    ]
-
-
-class CModel(ctypes.Structure):
-    _fields_ = [
-        ("layers", ctypes.POINTER(CLayer)),
-        ("norm", Pointer),
-        ("head", CLinear),
-        ("epsilon", ctypes.c_float),
-        *(
-            (name, ctypes.c_int32)
-            for name in ("num_layers", "hidden", "inner", "num_heads", "num_kv_heads", "head_dim")
-        ),
-    ]
-
-
-class CStep(ctypes.Structure):
-    _fields_ = [
-        *((name, Pointer) for name in ("hidden", "cos", "sin", "slots", "granules", "scales")),
-        *((name, Pointer) for name in ("spans", "tables", "sampled", "logits")),
-        *(
-            (name, ctypes.c_int32)
-            for name in ("num_tokens", "width", "num_spans", "num_sampled", "num_threads")
-        ),
-    ]
 
 
 class Library:
@@ -93,29 +48,25 @@ class NativeForward:
     def __init__(self, library: Library, decoder: Decoder) -> None:
         self._library = library
         self._decoder = decoder
-        self._bound: tuple[CModel, PagedCache, Ups, list[Any]] | None = None
-
-    def forget(self) -> None:
-        """Weights have been moved."""
-        self._bound = None
+        self._bound: tuple[CModel, PagedCache, AdapterBank, int, list[Any]] | None = None
+        self._granules: WeakKeyDictionary[EncodedAdapter, list[CGranule]] = WeakKeyDictionary()
 
     def forward(
-        self, step: Step, hidden: Any, rotation: tuple[Any, Any], cache: PagedCache, ups: Ups
+        self,
+        step: Step,
+        hidden: Any,
+        rotation: tuple[Any, Any],
+        cache: PagedCache,
+        bank: AdapterBank,
     ) -> Any:
         """The logits that the step asks for; hidden, [T, hidden], is used up."""
         import torch
 
-        if self._bound is None or self._bound[1] is not cache or self._bound[2] is not ups:
-            self._bound = self._bind(cache, ups)
+        model = self._model(cache, bank)
+        adapters = self._adapters(bank)
         shape = self._decoder.architecture
         logits = torch.empty(len(step.sampled), shape.vocab_size)
-        spans = torch.tensor(
-            [(span.begin, span.end, span.start, offset) for span, offset in step.tables()],
-            dtype=torch.int32,
-        )
-        blocks = torch.tensor(
-            [block for span in step.spans for block in span.blocks], dtype=torch.int32
-        )
+        spans, blocks = _spans(step)
         tensors = {
             "hidden": hidden.contiguous(),
             "cos": rotation[0].contiguous(),
@@ -136,24 +87,43 @@ class NativeForward:
             "num_sampled": len(logits),
             "num_threads": torch.get_num_threads(),
         }
-        self._library.forward(self._bound[0], CStep(**addresses, **counts))
+        addresses["adapters"] = ctypes.addressof(adapters)
+        self._library.forward(model, CStep(**addresses, **counts))
         return logits
 
-    def _bind(self, cache: PagedCache, ups: Ups) -> tuple[CModel, PagedCache, Ups, list[Any]]:
+    def _model(self, cache: PagedCache, bank: AdapterBank) -> CModel:
+        """Bound to the tensors as they are: the bank replaces some when it grows."""
+        bound = self._bound
+        if bound is None or bound[1:4] != (cache, bank, bank.generation):
+            kept: list[Any] = []
+            bound = self._bind(cache, kept), cache, bank, bank.generation, kept
+            self._bound = bound
+        return bound[0]
+
+    def _adapters(self, bank: AdapterBank) -> "ctypes.Array[CGranule]":
+        held = (CGranule * bank.num_granules)()
+        for placed in bank.placed():
+            adapter = placed.adapter
+            granules = self._granules.get(adapter)
+            if granules is None:
+                granules = [c_granule(adapter, n) for n in range(adapter.num_granules)]
+                self._granules[adapter] = granules
+            held[placed.granule] = granules[placed.number]
+        return held
+
+    def _bind(self, cache: PagedCache, kept: list[Any]) -> CModel:
         decoder, shape = self._decoder, self._decoder.architecture
-        kept: list[Any] = []
         layers = (CLayer * shape.num_layers)(
             *(
-                self._layer(layer, own, caches, window, kept)
-                for layer, own, caches, window in zip(
-                    decoder.layers, ups, cache.layers, shape.windows, strict=True
-                )
+                self._layer(number, *cache.layers[number], kept)
+                for number in range(shape.num_layers)
             )
         )
-        model = CModel(
+        kept.append(layers)
+        return CModel(
             layers=layers,
-            norm=_address(decoder.norm, kept),
-            head=_linear(decoder.head, (), None, kept),
+            norm=address(decoder.norm, kept),
+            head=c_linear(decoder.head, None, kept),
             epsilon=shape.norm_eps,
             num_layers=shape.num_layers,
             hidden=shape.hidden_size,
@@ -162,28 +132,35 @@ class NativeForward:
             num_kv_heads=shape.num_kv_heads,
             head_dim=shape.head_dim,
         )
-        return model, cache, ups, [layers, *kept]
 
-    def _layer(
-        self,
-        layer: Layer,
-        ups: Sequence[tuple[Any, ...]],
-        caches: tuple[Any, Any],
-        window: int | None,
-        kept: list[Any],
-    ) -> CLayer:
+    def _layer(self, number: int, keys: Any, values: Any, kept: list[Any]) -> CLayer:
+        layer, shape = self._decoder.layers[number], self._decoder.architecture
+        outputs = [[shape.projections[name][0] for name in names] for names in GROUPS]
         linears = [
-            _linear(linear, own, bias, kept)
-            for linear, own, bias in zip(layer.linears, ups, layer.biases, strict=True)
+            c_linear(layer.linears[group], layer.biases[group], kept, own, number, group)
+            for group, own in enumerate(outputs)
         ]
         before, after = layer.norms
         query_norm, key_norm = layer.head_norms or (None, None)
         return CLayer(
-            *(_address(norm, kept) for norm in (before, after, query_norm, key_norm)),
+            *(address(norm, kept) for norm in (before, after, query_norm, key_norm)),
             *linears,
-            *(_address(cached, kept) for cached in caches),
-            window or 0,
+            *(address(cached, kept) for cached in (keys, values)),
+            shape.windows[number] or 0,
         )
+
+
+def _spans(step: Step) -> tuple[Any, Any]:
+    """[spans, 4] and all spans' blocks in a row, in which each begins at its fourth value."""
+    import torch
+
+    offsets = accumulate((len(span.blocks) for span in step.spans), initial=0)
+    spans = [
+        (span.begin, span.end, span.start, offset)
+        for span, offset in zip(step.spans, offsets, strict=False)
+    ]
+    blocks = [block for span in step.spans for block in span.blocks]
+    return torch.tensor(spans, dtype=torch.int32), torch.tensor(blocks, dtype=torch.int32)
 
 
 def can_run(decoder: Decoder) -> bool:
@@ -192,10 +169,10 @@ def can_run(decoder: Decoder) -> bool:
     return isinstance(decoder.kind, Int8) and decoder.device == "cpu" and dim <= MOST_HEAD_DIM
 
 
-def use(library: Library, decoder: Decoder) -> None:
+def use(library: Library, decoder: Decoder, bank: AdapterBank) -> None:
     """Compute with compiled code from now on, if it computes what eager code computes."""
     native = NativeForward(library, decoder)
-    difference = _difference(native, decoder)
+    difference = _difference(native, decoder, bank)
     if difference < TOLERANCE:
         decoder.compiled = native
         logger.info("Compiled: answers are faster from now on")
@@ -205,7 +182,7 @@ def use(library: Library, decoder: Decoder) -> None:
         )
 
 
-def _difference(native: NativeForward, decoder: Decoder) -> float:
+def _difference(native: NativeForward, decoder: Decoder, bank: AdapterBank) -> float:
     """Between eager and compiled logits of a few tokens, as a share of their size (both in the
     root of the mean square)."""
     import torch
@@ -223,44 +200,10 @@ def _difference(native: NativeForward, decoder: Decoder) -> float:
         sampled=torch.arange(3),
     )
     outcomes: list[Any] = []
-    ups: Ups = [[_empty(group, shape) for group in GROUPS] for _ in decoder.layers]
     for compiled in (None, native):
         decoder.compiled = compiled
         cache = PagedCache(shape, 1, torch.float16, "cpu")
-        outcomes.append(decoder.forward(step, cache, ups))
+        outcomes.append(decoder.forward(step, cache, bank))
     decoder.compiled = None
-    native.forget()
     eager, own = outcomes
     return float((own - eager).norm() / eager.norm())
-
-
-def _empty(group: Sequence[str], shape: Architecture) -> tuple[Any, ...]:
-    import torch
-
-    outs = [shape.projections[name][0] for name in group]
-    return tuple(torch.zeros(1, GRANULE, out, dtype=torch.int8) for out in outs)
-
-
-def _linear(linear: Linear, ups: Sequence[Any], bias: Any | None, kept: list[Any]) -> CLinear:
-    weight, scale = linear.tensors
-    kind = linear.kind
-    assert isinstance(kind, Int8)
-    return CLinear(
-        weight=_address(weight, kept),
-        scale=_address(scale, kept),
-        bias=_address(bias, kept),
-        ups=(Pointer * MOST_PARTS)(*(_address(up, kept) for up in ups)),
-        outputs=(ctypes.c_int32 * MOST_PARTS)(*(up.shape[2] for up in ups)),
-        rows=linear.num_rows,
-        inputs=weight.shape[1],
-        parts=len(ups),
-        halves=kind.halves,
-    )
-
-
-def _address(tensor: Any | None, kept: list[Any]) -> int | None:
-    if tensor is None:
-        return None
-    assert tensor.is_contiguous()
-    kept.append(tensor)
-    return tensor.data_ptr()

@@ -39,6 +39,10 @@ class Residents(Generic[Weights]):
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self._weights
 
+    def __getitem__(self, sha256: str) -> Weights:
+        """The weights of an adapter that is in memory; one to be dropped is dropped still."""
+        return self._weights[sha256]
+
     def num_uses(self, sha256: str) -> int:
         """By how many requests an adapter is pinned."""
         return self._uses[sha256]
@@ -59,10 +63,6 @@ class Residents(Generic[Weights]):
             self._weights[key] = weights
             self.total += self._size(weights)
             self._evict(keep=key)
-
-    def pinned(self, adapter: AdapterRef) -> Weights:
-        """The weights of an adapter that a request holds; one to be dropped is dropped still."""
-        return self._weights[adapter.sha256]
 
     def pin(self, blend: Blend) -> None:
         """Hold a request's adapters in memory; all of them or, if one cannot be loaded, none."""

@@ -48,11 +48,6 @@ class Step:
     spans: list[Span]
     sampled: Any  # [sampled] tokens whose logits are wanted
 
-    def tables(self) -> list[tuple[Span, int]]:
-        """Every span, and where its blocks begin if all spans' blocks stand in a row."""
-        offsets = accumulate((len(span.blocks) for span in self.spans), initial=0)
-        return list(zip(self.spans, offsets, strict=False))
-
 
 def order(chunks: Sequence[Chunk]) -> list[Chunk]:
     """As a step has them: decoding rows by length, those of one adapter together, then prompts."""

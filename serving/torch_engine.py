@@ -200,14 +200,14 @@ class TorchEngine:
         path = library_path(self._config.compiled)
         library = load(path)
         if library is not None:
-            use(library, batch.decoder)
+            use(library, batch.decoder, batch.bank)
             return
         self._compiler = Compiler(path)
         self._compiler.start(self._use)
 
     def _use(self, library: Library) -> None:
         with contextlib.suppress(EngineFailed):  # it has stopped meanwhile
-            self._put(lambda batch: use(library, batch.decoder))
+            self._put(lambda batch: use(library, batch.decoder, batch.bank))
 
     def _advance(self, batch: Batch) -> bool:
         """Obey and take a step; False to stop."""

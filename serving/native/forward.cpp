@@ -89,12 +89,15 @@ class Forward {
 
   void granule_task(const Linear& linear, const Rounded& in, const Users& users) {
     static thread_local std::vector<float*> outputs;
+    const Granule& own = step_.adapters[users.granule];
+    if (!own.rows[linear.group]) return;
     const int count = int(users.tokens.size()), num_rows = linear.parts * GRANULE;
     outputs.resize(count);
     for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i]);
-    const int first = linear.rows + int(users.granule) * num_rows;
+    const int64_t first = linear.layer * own.count * num_rows;
     multiply(in, {users.tokens.data(), outputs.data(), count},
-             weights(linear, first, first + num_rows));
+             {own.rows[linear.group] + first * linear.inputs, own.scales[linear.group] + first,
+              num_rows});
   }
 
   static Weights weights(const Linear& linear, int first, int last) {
@@ -129,12 +132,15 @@ class Forward {
   // The k-th granule of a run of tokens.
   void adapt(const Linear& linear, const Run& run, int k) {
     const int place = run.first * step_.width + k;
+    const Granule& own = step_.adapters[step_.granules[place]];
     const Lows lows{low(place), step_.width * LOW_STRIDE, step_.scales[place]};
     float* outputs = fused(linear, run.first);
     for (int part = 0; part < linear.parts; ++part) {
       const int width = linear.outputs[part];
-      const int8_t* up = linear.ups[part] + step_.granules[place] * GRANULE * width;
-      ADD_UP[run.count - 1](lows, part, up, width, outputs, fused_stride(linear));
+      const int8_t* up = own.ups[linear.group][part];
+      if (up)
+        ADD_UP[run.count - 1](lows, part, up + linear.layer * own.count * GRANULE * width, width,
+                              outputs, fused_stride(linear));
       outputs += width;
     }
   }

@@ -5,17 +5,24 @@
 
 constexpr int GRANULE = 16;    // [ranks] that adapters are held in
 constexpr int MOST_PARTS = 3;  // projections fused in one product
+constexpr int GROUPS = 4;      // of fused projections in a layer
 
 extern "C" {
 
 struct Linear {
-  const int8_t* weight;  // [rows + granules · parts · 16, inputs]: the base's, then the adapters' A
-  const float* scale;    // of each row
-  const float* bias;     // [rows] or null
-  // B of each part, [granules, 16, outputs[part]]; its scales are in A's.
-  const int8_t* ups[MOST_PARTS];
-  int32_t outputs[MOST_PARTS];
-  int32_t rows, inputs, parts, halves;
+  const int8_t* weight;         // [rows, inputs]
+  const float* scale;           // of each row
+  const float* bias;            // [rows] or null
+  int32_t outputs[MOST_PARTS];  // of each part that adapters may have
+  int32_t rows, inputs, parts, halves, layer, group;
+};
+
+// 16 ranks of an adapter, where they lie: from theirs in the first layer on, for all layers.
+struct Granule {
+  const int8_t* rows[GROUPS];             // A [layers, count · parts · 16, inputs], or null
+  const float* scales[GROUPS];            // of A's rows; B's are in them
+  const int8_t* ups[GROUPS][MOST_PARTS];  // B [layers, count, 16, outputs], or null
+  int64_t count;                          // granules of the adapter
 };
 
 struct Layer {
@@ -39,6 +46,7 @@ struct Step {
   const int64_t* slots;     // [tokens] of the cache, to write to
   const int64_t* granules;  // [tokens, width]
   const float* scales;      // [tokens, width]; 0 for none
+  const Granule* adapters;  // by granule
   const Span* spans;
   const int32_t* tables;
   const int64_t* sampled;  // tokens whose logits are wanted

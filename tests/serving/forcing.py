@@ -78,7 +78,6 @@ class Forcing:
             sequence = Sequence(Request("", text.token_ids, blend=text.blend))
             sequence.blocks = [free.pop() for _ in range(num_blocks_for(len(text.token_ids)))]
             sequences.append(sequence)
-        self.decoder.forget_addresses()
         return sequences
 
     def _step(
@@ -101,7 +100,7 @@ class Forcing:
         begins = accumulate((chunk.count for chunk in chunks), initial=0)
         sampled = [begin + at for begin, own in zip(begins, offsets, strict=False) for at in own]
         step = replace(step, sampled=torch.tensor(sampled, dtype=torch.long))
-        logits = self.decoder.forward(step, self._cache, self._bank.ups)
+        logits = self.decoder.forward(step, self._cache, self._bank)
         for n, own in zip(numbers, logits.split([len(own) for own in offsets]), strict=True):
             seen[n].append(own)
         for chunk in chunks:

@@ -77,7 +77,7 @@ class ResidentsMachine(RuleBasedStateMachine):
     def what_is_pinned_is_in_memory(self) -> None:
         for ref in self.pinned:
             before = self.load.loaded.copy()
-            assert self.residents.pinned(ref) == f"weights of {ref.name}"
+            assert self.residents[ref.sha256] == f"weights of {ref.name}"
             assert self.load.loaded == before
 
     @invariant()
@@ -129,7 +129,7 @@ def test_a_dropped_one_goes_at_its_last_unpin(load: Loader):
     residents.pin(blend)
     residents.drop(REFS[0])
     residents.unpin(blend)
-    assert residents.pinned(REFS[0]) == "weights of a"  # a running request asks for it
+    assert residents[REFS[0].sha256] == "weights of a"  # a running request asks for it
     residents.unpin(blend)
     assert len(residents) == 0
 
