@@ -9,29 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .architecture import GROUPS, Architecture
-from .engine import AdapterRef, Blend, LoadReport
+from .architecture import GROUPS
+from .encoder import EncodedAdapter, Encoder
+from .engine import AdapterRef, Blend
 from .errors import ServingError
 from .granules import GranuleTable
-from .linear import GRANULE, Kind, Linear
-from .lora_weights import Pairs, load_lora
+from .linear import GRANULE, Linear
 from .residents import Residents
 
 Ups = list[list[tuple[Any, ...]]]  # B by layer, group and part, [granules, 16, out]
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class EncodedAdapter:
-    """Ready to be multiplied; None where the adapter has nothing in any layer.
-
-    rows[group]       A as the linear stores rows: tensors [layers, granules · parts · 16, …]
-    ups[group][part]  B, [layers, granules, 16, out]
-    """
-
-    num_granules: int
-    rows: tuple[tuple[Any, ...] | None, ...]
-    ups: tuple[tuple[Any | None, ...], ...]
-    report: LoadReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,85 +28,6 @@ class Placed:
     key: str  # the adapter's
     number: int
     adapter: EncodedAdapter
-
-
-class Encoder:
-    """Turns an adapter's files into what a bank holds; may be called from any thread."""
-
-    def __init__(self, architecture: Architecture, kind: Kind, device: str) -> None:
-        self.architecture = architecture
-        self._kind = kind
-        self._device = device
-
-    def load(self, ref: AdapterRef) -> EncodedAdapter:
-        """Raises AdapterRefused where the adapter does not fit the base."""
-        weights = load_lora(ref, self.architecture)
-        num_granules = -(-weights.rank // GRANULE)
-        present = {projection for _, projection in weights.pairs}
-        stacks = {
-            name: self._kind.encode_pair(*self._stack(weights.pairs, name, num_granules * GRANULE))
-            for group in GROUPS
-            if not present.isdisjoint(group)
-            for name in group
-        }
-        rows = tuple(
-            None if present.isdisjoint(group) else self._rows([stacks[name][0] for name in group])
-            for group in GROUPS
-        )
-        ups = tuple(
-            tuple(self._up(stacks[name][1]) if name in present else None for name in group)
-            for group in GROUPS
-        )
-        num_bytes = sum(
-            tensor.numel() * tensor.element_size() for tensor in _tensors(rows) + _tensors(ups)
-        )
-        return EncodedAdapter(num_granules, rows, ups, LoadReport(weights.matched, num_bytes))
-
-    def empty_ups(self, group: Sequence[str]) -> tuple[Any, ...]:
-        """Stacked B of a group's parts, without any granule yet."""
-        import torch
-
-        def empty(name: str) -> Any:
-            out_features, in_features = self.architecture.projections[name]
-            a, b = torch.zeros(0, GRANULE, in_features), torch.zeros(0, out_features, GRANULE)
-            return self._kind.encode_pair(a, b)[1].to(self._device)
-
-        return tuple(empty(name) for name in group)
-
-    def _stack(self, pairs: Pairs, name: str, num_ranks: int) -> tuple[Any, Any]:
-        """A projection's A and B of all layers, with zeros where the adapter has nothing: one
-        operation on all is many times faster than one on each."""
-        import torch
-
-        out_features, in_features = self.architecture.projections[name]
-        a = torch.zeros(self.architecture.num_layers, num_ranks, in_features)
-        b = torch.zeros(self.architecture.num_layers, out_features, num_ranks)
-        for (layer, projection), (own_a, own_b) in pairs.items():
-            if projection == name:
-                a[layer, : len(own_a)] = own_a
-                b[layer, :, : len(own_a)] = own_b
-        return a, b
-
-    def _rows(self, parts: Sequence[Any]) -> tuple[Any, ...]:
-        """A group's A, each part [layers, ranks, in], as encoded rows by granule and part:
-        [layers, granules · parts · 16, …]."""
-        import torch
-
-        layers, _, in_features = parts[0].shape
-        granules = [part.view(layers, -1, GRANULE, in_features) for part in parts]
-        rows = torch.stack(granules, dim=2).view(layers, -1, in_features)
-        return tuple(tensor.to(self._device) for tensor in self._kind.encode(rows))
-
-    def _up(self, up: Any) -> Any:
-        return up.view(len(up), -1, GRANULE, up.shape[2]).to(self._device)
-
-
-def _tensors(nested: Any) -> list[Any]:
-    if nested is None:
-        return []
-    if isinstance(nested, tuple):
-        return [tensor for part in nested for tensor in _tensors(part)]
-    return [nested]
 
 
 class AdapterBank:
@@ -139,6 +46,7 @@ class AdapterBank:
         self.residents: Residents[EncodedAdapter] = Residents(
             encoder.load, num_bytes, lambda adapter: adapter.report.num_bytes
         )
+        self.encoder = encoder
         self.generation = 0  # counts the times that tensors were replaced
         self._linears = linears
         self._table = GranuleTable(0)

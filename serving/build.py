@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .architecture import Architecture
-from .bank import AdapterBank, Encoder
+from .bank import AdapterBank
 from .batch import Batch
 from .blocks import BlockPool
 from .decoder import Decoder
+from .encoder import Encoder
 from .errors import EngineUnsupported
 from .linear import Dense, Int8, Kind, Nf4, exact_limit
 from .paged_cache import PagedCache, bytes_per_block

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from .native import Library
+from .library import Library
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Compiler:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._path.parent) as folder:
                 compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
-                self._run("-c", SOURCES / "forward.cpp", *FLAGS, "-o", compiled)
+                self._run("-c", SOURCES / "library.cpp", *FLAGS, "-o", compiled)
                 self._run(compiled, *LINK_FLAGS, "-o", linked)
                 _seal(linked)
                 linked.replace(self._path)

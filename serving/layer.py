@@ -1,4 +1,4 @@
-"""What one decoder layer computes. native/forward.cpp computes the same.
+"""What one decoder layer computes. native/forward.hpp computes the same.
 
 The tokens of a step, whosever they are, lie flat in one batch [T, hidden]. A layer is
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from .bank import EncodedAdapter
+from .encoder import EncodedAdapter
 from .engine import AdapterRef
 
 

@@ -1,4 +1,4 @@
-"""An adapter's weights in memory, checked against the base they are to be added to."""
+"""An adapter's weights as its files have them, checked against the base they are for."""
 
 import itertools
 import re
@@ -8,25 +8,48 @@ from typing import Any
 from finetune.errors import AdapterInvalid
 from finetune.lora import WEIGHTS_FILE, LoraSettings, read_lora
 
-from .architecture import Architecture
+from .architecture import GROUPS, Architecture
 from .engine import AdapterRef
 from .errors import AdapterRefused
+from .linear import GRANULE
 
 KEY = re.compile(
     r"base_model\.model\.(?P<module>model\.layers\.(?P<layer>\d+)\.(?P<projection>.+))"
     r"\.lora_(?P<side>[AB])\.weight"
 )
-Pairs = dict[tuple[int, str], tuple[Any, Any]]  # A and B by layer and projection
-LARGEST = 1e15  # of a weight: beyond it, products overflow for every request in the batch
+Place = tuple[int, str]  # layer and projection
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is added to a weight: factor · B · A."""
+
+    a: Any  # [rank, in], in the file's type
+    b: Any  # [out, rank]
+    factor: float  # alpha / rank, or what takes its place
+
+    @property
+    def rank(self) -> int:
+        return len(self.a)
 
 
 @dataclass(frozen=True, slots=True)
 class LoraWeights:
-    """`pairs[layer, projection]` is (A [rank, in], B [out, rank]) in float32; B carries
-    alpha/rank."""
+    pairs: dict[Place, Pair]
 
-    pairs: Pairs
-    rank: int  # the largest of all modules
+    @property
+    def num_granules(self) -> int:
+        """That the largest rank takes."""
+        return -(-max(pair.rank for pair in self.pairs.values()) // GRANULE)
+
+    @property
+    def projections(self) -> set[str]:
+        return {projection for _, projection in self.pairs}
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Those in which the adapter has something."""
+        return [group for group in GROUPS if not self.projections.isdisjoint(group)]
 
     @property
     def matched(self) -> tuple[str, ...]:
@@ -47,10 +70,9 @@ def load_lora(ref: AdapterRef, architecture: Architecture) -> LoraWeights:
             f"The adapter {ref} does not fit this base: it holds {listed}"
             f"{' …' if len(unmatched) > 4 else ''}, which the base has no place for."
         )
-    pairs = {
-        place: _pair(place, pair, settings, architecture, ref) for place, pair in sides.items()
-    }
-    return LoraWeights(pairs, max(a.shape[0] for a, _ in pairs.values()))
+    return LoraWeights(
+        {place: _pair(place, pair, settings, architecture, ref) for place, pair in sides.items()}
+    )
 
 
 def _read(ref: AdapterRef) -> dict[str, Any]:
@@ -65,8 +87,8 @@ def _read(ref: AdapterRef) -> dict[str, Any]:
 
 def _sort(
     tensors: dict[str, Any], architecture: Architecture
-) -> tuple[dict[tuple[int, str], dict[str, Any]], list[str]]:
-    sides: dict[tuple[int, str], dict[str, Any]] = {}
+) -> tuple[dict[Place, dict[str, Any]], list[str]]:
+    sides: dict[Place, dict[str, Any]] = {}
     unmatched: list[str] = []
     places = set(itertools.product(range(architecture.num_layers), architecture.projections))
     for key, tensor in tensors.items():
@@ -80,14 +102,12 @@ def _sort(
 
 
 def _pair(
-    place: tuple[int, str],
+    place: Place,
     sides: dict[str, Any],
     settings: LoraSettings,
     architecture: Architecture,
     ref: AdapterRef,
-) -> tuple[Any, Any]:
-    import torch
-
+) -> Pair:
     layer, projection = place
     out_features, in_features = architecture.projections[projection]
     a, b = sides.get("A"), sides.get("B")
@@ -104,12 +124,4 @@ def _pair(
             f"The adapter {ref} does not fit this base: at layer {layer} {projection} it "
             f"has {shapes}, where A [rank, {in_features}] and B [{out_features}, rank] belong."
         )
-    scale = settings.scale(f"model.layers.{layer}.{projection}", rank)
-    pair = a.float(), b.float() * scale
-    if not all(float(torch.linalg.vector_norm(side, torch.inf)) < LARGEST for side in pair):
-        raise AdapterRefused(
-            f"The adapter {ref} is damaged: at layer {layer} {projection} it holds values that are "
-            "no numbers or beyond all measure. Train it again, with a lower learning rate if its "
-            "loss became NaN."
-        )
-    return pair
+    return Pair(a, b, settings.scale(f"model.layers.{layer}.{projection}", rank))

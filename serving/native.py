@@ -1,17 +1,18 @@
-"""The compiled forward pass (native/forward.cpp), and a decoder bound to it."""
+"""The compiled forward pass (native/forward.hpp), and a decoder bound to it."""
 
 import ctypes
 import logging
-from importlib import import_module
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from .architecture import GROUPS
-from .bank import AdapterBank, EncodedAdapter
+from .bank import AdapterBank
 from .decoder import Decoder
+from .encoder import EncodedAdapter
+from .library import Library
 from .linear import Int8
+from .native_encoder import NativeEncoder
 from .native_structures import CGranule, CLayer, CModel, CStep, address, c_granule, c_linear
 from .paged_cache import PagedCache
 from .step import Span, Step
@@ -22,24 +23,6 @@ logger = logging.getLogger(__name__)
 # eager logits of two batches; wrong code makes about 1.
 TOLERANCE = 0.15
 MOST_HEAD_DIM = 256  # MOST_DIM in attention.hpp
-
-
-class Library:
-    """The compiled code. Raises OSError where the file is no library, or not ours."""
-
-    def __init__(self, path: Path) -> None:
-        import_module("torch")  # whose OpenMP the code uses, so that both share their threads
-        self.path = path
-        try:
-            self._forward: Any = ctypes.CDLL(str(path)).lora_chat_forward
-        except AttributeError as error:
-            raise OSError(str(error)) from error
-        self._forward.restype = ctypes.c_int32
-
-    def forward(self, model: CModel, step: CStep) -> None:
-        """Without Python's lock: other threads go on meanwhile. Raises MemoryError."""
-        if not self._forward(ctypes.byref(model), ctypes.byref(step)):
-            raise MemoryError("a step's activations")
 
 
 class NativeForward:
@@ -171,10 +154,12 @@ def can_run(decoder: Decoder) -> bool:
 
 def use(library: Library, decoder: Decoder, bank: AdapterBank) -> None:
     """Compute with compiled code from now on, if it computes what eager code computes."""
-    native = NativeForward(library, decoder)
+    native, kind = NativeForward(library, decoder), decoder.kind
+    assert isinstance(kind, Int8)
     difference = _difference(native, decoder, bank)
     if difference < TOLERANCE:
         decoder.compiled = native
+        bank.encoder.compiled = NativeEncoder(library, decoder.architecture, kind)
         logger.info("Compiled: answers are faster from now on")
     else:
         logger.warning(

@@ -1,11 +1,11 @@
-"""What native/model.hpp declares, for ctypes. Only addresses cross the border."""
+"""What native/model.hpp and encode.hpp declare, for ctypes. Only addresses cross the border."""
 
 import ctypes
 from collections.abc import Sequence
 from typing import Any
 
 from .architecture import GROUPS
-from .bank import EncodedAdapter
+from .encoder import EncodedAdapter
 from .linear import GRANULE, Int8, Linear
 
 MOST_PARTS = 3
@@ -50,6 +50,14 @@ class CModel(ctypes.Structure):
             (name, ctypes.c_int32)
             for name in ("num_layers", "hidden", "inner", "num_heads", "num_kv_heads", "head_dim")
         ),
+    ]
+
+
+class CModule(ctypes.Structure):
+    _fields_ = [
+        *((name, Pointer) for name in ("a", "b", "rows", "scales", "up", "largest")),
+        ("factor", ctypes.c_float),
+        *((name, ctypes.c_int32) for name in ("rank", "inputs", "outputs", "stride", "type")),
     ]
 
 

@@ -15,15 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .bank import EncodedAdapter
 from .batch import Batch
 from .build import TorchEngineConfig, build_batch, build_encoder, choose_precision
 from .compiler import Compiler, library_path, load
+from .encoder import EncodedAdapter
 from .engine import AdapterRef, Blend, Delta, EngineStats, LoadReport, Request
 from .errors import EngineBusy, EngineFailed, PromptTooLong, ServingError
 from .grammar import Grammars, Matcher
+from .library import Library
 from .loader import AdapterLoader
-from .native import Library, can_run, use
+from .native import can_run, use
 from .row import Row
 from .sampler import check_bias
 

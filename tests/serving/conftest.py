@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from serving.native import Library
+from serving.library import Library
 from tests.serving.engines import compile_library
 
 

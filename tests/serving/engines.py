@@ -13,8 +13,8 @@ from transformers import AutoTokenizer
 
 from serving.compiler import Compiler, library_path, load
 from serving.engine import AdapterRef, Blend, Delta, Request, Sampling, TokenLogprob
+from serving.library import Library
 from serving.linear import exact_limit
-from serving.native import Library
 from serving.torch_engine import TorchEngine, TorchEngineConfig
 
 PROMPTS = ["我最近失眠", "My chain slips.", "患者：胃胀", "Right then, what now?"]

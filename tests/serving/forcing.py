@@ -13,7 +13,8 @@ from serving.blocks import BLOCK
 from serving.build import Precision, TorchEngineConfig, build_encoder, numbers_for
 from serving.decoder import Decoder
 from serving.engine import Blend, Request
-from serving.native import Library, NativeForward
+from serving.library import Library
+from serving.native import NativeForward
 from serving.paged_cache import PagedCache
 from serving.scheduler import Chunk
 from serving.sequence import Sequence, num_blocks_for

@@ -10,7 +10,7 @@ from data.reader import read_conversations
 from finetune.base import Base
 from serving.build import Precision
 from serving.engine import Blend
-from serving.native import Library
+from serving.library import Library
 from tests.serving.forcing import Forcing, Text
 
 SAMPLES = ("tcm_consultation", "bike_workshop")

@@ -10,7 +10,7 @@ import pytest
 
 from serving.compiler import Compiler, library_path, load
 from serving.engine import Request
-from serving.native import Library
+from serving.library import Library
 from serving.torch_engine import TorchEngine
 from tests.serving.engines import (
     GREEDY,

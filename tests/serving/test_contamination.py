@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serving.engine import AdapterRef, Blend, Delta, Request
-from serving.native import Library
+from serving.library import Library
 from serving.torch_engine import TorchEngine
 from tests.serving.engines import (
     GREEDY,

@@ -13,7 +13,7 @@ import torch
 
 from finetune.base import DEFAULT_BASE, find_base
 from serving import compiler
-from serving.native import Library
+from serving.library import Library
 from tests.serving.engines import alone, compile_library, make_ref, needs_int8
 from tests.serving.forcing import Forcing, Text
 from tests.serving.likelihood import SAMPLES, answer_loss, sample_rows

@@ -4,12 +4,12 @@
 // The base's product is computed for all tokens together; an adapter's A and B only for the tokens
 // that have it, whatever else is in the step. No token's result depends on the others.
 
+#pragma once
+
 #include "adapters.hpp"
 #include "attention.hpp"
 #include "model.hpp"
 #include "product.hpp"
-
-namespace {
 
 constexpr int COLUMNS_A_TASK = 32;  // weight rows that one thread computes at a time
 constexpr int LOW_STRIDE = MOST_PARTS * GRANULE;
@@ -251,19 +251,3 @@ class Forward {
   std::vector<int32_t> row_sums_, identity_;
   std::vector<Share> shares_;
 };
-
-}  // namespace
-
-extern "C" {
-
-// 0 if there was not enough memory.
-int32_t lora_chat_forward(const Model* model, const Step* step) try {
-  Forward forward(*model, *step);
-#pragma omp parallel num_threads(step->num_threads)
-  forward.run();
-  return 1;
-} catch (const std::bad_alloc&) {
-  return 0;
-}
-
-}  // extern "C"
