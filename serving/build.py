@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -56,6 +57,7 @@ def choose_precision(precision: Precision, device: str) -> Precision:
     return "int8"
 
 
+@cache
 def numbers_for(precision: Precision, device: str) -> Numbers:
     """Raises EngineUnsupported for int8 where the processor computes it wrongly."""
     import torch

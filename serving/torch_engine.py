@@ -218,7 +218,6 @@ class TorchEngine:
             batch.step()
         except Exception:  # the thread's border: one bad step must not end the server
             logger.exception("A step of the engine failed; its requests end with an error")
-            batch.decoder.compiled = None
             batch.fail(EngineFailed("The engine failed while computing this answer."))
         return True
 
