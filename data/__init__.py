@@ -3,9 +3,9 @@
 Knows nothing of torch, models or HTTP: a tokenizer is something it is handed.
 """
 
-from .conversation import Conversation, Message
+from .conversation import Conversation, Item, Message
 from .errors import DataError, Fault, InvalidData, TemplateError, UnreadableFile
-from .reader import read_conversations
+from .reader import ReadOptions, read_conversations, read_items
 from .split import split_conversations
 
 __all__ = [
@@ -13,9 +13,12 @@ __all__ = [
     "DataError",
     "Fault",
     "InvalidData",
+    "Item",
     "Message",
+    "ReadOptions",
     "TemplateError",
     "UnreadableFile",
     "read_conversations",
+    "read_items",
     "split_conversations",
 ]

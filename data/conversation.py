@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .errors import Fault
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -34,3 +36,6 @@ class Conversation:
     @property
     def where(self) -> str:
         return f"{self.source}:{self.line}"
+
+
+Item = Conversation | Fault  # what reading gives, one by one

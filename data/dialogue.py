@@ -4,30 +4,45 @@
 医生：先量血压。              begins a new conversation; without the blank line it
                               is the next turn of the same one.
 答案的第二段。                Anything else goes on with the turn above it.
+
+1. 头晕怎么办？               A number begins a question if an answer follows, and with it
+答：先量血压。                a new conversation.
+
+问：头晕怎么办？ 答：先量血压。   Both turns may stand on one line.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from .conversation import Conversation, Message, Role
-from .errors import Fault, InvalidData
+from .conversation import Conversation, Item, Message, Role
+from .errors import Fault
+from .speakers import find_speakers
 
 ROLE_WORDS: dict[Role, str] = {
-    "user": "患者 病人 问 用户 提问 客户 Q Question User Human Patient Customer",
-    "assistant": "医生 大夫 医师 答 回答 助手 客服 A Answer Assistant Bot Doctor Agent Mechanic"
-    " Advisor Expert",
+    "user": "患者 病人 问 问题 用户 提问 客户 顾客 Q Question User Human Patient Customer Client",
+    "assistant": "医生 大夫 医师 答 答案 回答 解答 助手 客服 A Answer Assistant Bot Doctor Agent"
+    " Mechanic Advisor Expert",
     "system": "系统 System",
 }
 ROLES: dict[str, Role] = {
     word.lower(): role for role, words in ROLE_WORDS.items() for word in words.split()
 }
+Roles = Mapping[str, Role]  # by label, in lower case
 
-ROLE_LINE = re.compile(
-    r"\s*(?:(?P<plain>\w+)\s*[:：]"
-    r"|\*\*\s*(?P<bold>\w+)\s*(?:\*\*\s*[:：]|[:：]\s*\*\*))(?P<text>.*)",
-    re.DOTALL,
+WORD = r"\w{1,20}?"
+LABELS = (
+    rf"(?P<plain>{WORD})\s*\d*",
+    rf"<\s*(?P<angle>{WORD})\s*\d*\s*>",
+    rf"[【\[]\s*(?P<square>{WORD})\s*\d*\s*[】\]]",
 )
+BOLD = rf"\*\*\s*(?P<bold>{WORD})\s*\d*\s*(?:\*\*\s*[:：]|[:：]\s*\*\*)"
+LABELLED = re.compile(rf"\s*(?:(?:{'|'.join(LABELS)})\s*[:：]|{BOLD})(?P<text>.*)", re.DOTALL)
+NUMBER = r"(?:\d+|[一二三四五六七八九十]+)\s*[.．、)）]"
+NUMBERED = re.compile(rf"\s*{NUMBER}\s*(?P<text>\S.*)", re.DOTALL)
+# A second turn on a line begins behind space or the end of a sentence.
+INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})\s*\d*>?\s*[:：]")
 SEPARATOR = re.compile(r"\s*([-=*_])\1{2,}\s*")
 
 EXAMPLE = """
@@ -43,10 +58,10 @@ class _Turn:
     role: Role
     line: int
     lines: list[str]
+    is_numbered: bool = False
     ends_with_gap: bool = False
 
     def close(self) -> None:
-        """Blank and separator lines at the end stand between turns: they are not content."""
         num_lines = len(self.lines)
         while self.lines and _is_gap(self.lines[-1]):
             self.lines.pop()
@@ -57,28 +72,47 @@ class _Turn:
         return "\n".join(self.lines).strip()
 
 
-def read_dialogue(text: str, source: str) -> list[Conversation]:
-    """The conversations of a `.txt` or `.md` file; raises InvalidData with every fault."""
-    turns, stray = _split_turns(text.split("\n"))
-    if turns:
-        expected = "a role word and a colon before any other text"
-        faults = [Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray]
-        faults += _find_faults(turns, source)
-    else:
+def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
+    """The conversations of a `.txt` or `.md` file, or every fault; `roles` come before ours."""
+    lines = text.split("\n")
+    known: Roles = {**ROLES, **roles}
+    turns, stray = _split_turns(lines, known)
+    if not turns:
+        found = find_speakers(lines, source)
+        if found:
+            yield found.warning
+            known = {**known, **found.roles}
+            turns, stray = _split_turns(lines, known)
+    if not turns:
         line, seen = stray[0] if stray else (1, "no text")
         expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"
-        faults = [Fault(source, line, "text", repr(seen[:80]), expected)]
-    if faults:
-        raise InvalidData(f"{source}: this is not a well-formed dialogue", faults)
-    return [_build_conversation(group, source) for group in _group(turns)]
+        yield Fault(source, line, "text", repr(seen[:80]), expected)
+        return
+    expected = "a role word and a colon before any other text"
+    yield from (Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray)
+    for group in _group(turns):
+        faults = list(_find_faults(group, source))
+        yield from faults or (_build_conversation(group, source),)
 
 
-def _split_turns(lines: list[str]) -> tuple[list[_Turn], list[tuple[int, str]]]:
+def split_cell(text: str) -> list[Message]:
+    """The turns that a table's cell holds, or one question. A role word with nothing behind it at
+    the end is where the answer belongs."""
+    turns, stray = _split_turns(text.split("\n"), ROLES)
+    if turns and turns[-1].role == "assistant" and not turns[-1].text:
+        turns.pop()
+    if stray or not turns or turns[0].role == "assistant":
+        return [Message("user", text)]
+    return [Message(turn.role, turn.text) for turn in turns]
+
+
+def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tuple[int, str]]]:
     """The turns, and the numbered lines that stand before the first of them."""
     turns: list[_Turn] = []
     stray: list[tuple[int, str]] = []
+    begun_by = _begin_turns(lines, roles)
     for number, line in enumerate(lines, start=1):
-        begun = _begin_turn(line, number)
+        begun = begun_by.get(number)
         if begun:
             turns.append(begun)
         elif turns:
@@ -87,13 +121,59 @@ def _split_turns(lines: list[str]) -> tuple[list[_Turn], list[tuple[int, str]]]:
             stray.append((number, line.strip()))
     for turn in turns:
         turn.close()
-    return turns, stray
+    return _split_lines(turns, roles), stray
 
 
-def _begin_turn(line: str, number: int) -> _Turn | None:
-    match = ROLE_LINE.fullmatch(line)
-    role = ROLES.get((match["plain"] or match["bold"]).lower()) if match else None
-    return _Turn(role, number, [match["text"]]) if match and role else None
+def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
+    """The turns by the line that begins them. Numbers begin one where no word begins a question,
+    and only right before an answer: lists within answers are numbered too."""
+    labelled: dict[int, _Turn] = {}
+    numbered: dict[int, _Turn] = {}
+    for number, line in enumerate(lines, start=1):
+        match = LABELLED.fullmatch(line)
+        role = roles.get(_label(match)) if match else None
+        if match and role:
+            labelled[number] = _Turn(role, number, [match["text"]])
+        elif match := NUMBERED.fullmatch(line):
+            numbered[number] = _Turn("user", number, [match["text"]], is_numbered=True)
+    if any(turn.role == "user" for turn in labelled.values()):
+        return labelled
+    candidates = sorted((labelled | numbered).items())
+    for (number, turn), (_, after) in pairwise(candidates):
+        if turn.is_numbered and after.role == "assistant" and not after.is_numbered:
+            labelled[number] = turn
+    return labelled
+
+
+def _label(match: re.Match[str]) -> str:
+    return (match["plain"] or match["angle"] or match["square"] or match["bold"]).lower()
+
+
+def _split_lines(turns: list[_Turn], roles: Roles) -> list[_Turn]:
+    """A question without an answer may have it on the same line."""
+    split: list[_Turn] = []
+    for turn, after in zip(turns, [*turns, None][1:], strict=True):
+        needs_answer = turn.role == "user" and (after is None or after.role != "assistant")
+        split += _split_line(turn, roles) if needs_answer else [turn]
+    return split
+
+
+def _split_line(turn: _Turn, roles: Roles) -> list[_Turn]:
+    first, *others = turn.lines or [""]
+    inner: list[tuple[int, int, Role]] = [
+        (match.start(), match.end(), role)
+        for match in INNER.finditer(first)
+        if (role := roles.get(match["word"].lower()))
+    ]
+    if not inner or inner[0][2] != "assistant":
+        return [turn]
+    ends = [start for start, _, _ in inner[1:]] + [len(first)]
+    parts = [_Turn("user", turn.line, [first[: inner[0][0]].rstrip(" \t|")])]
+    for (_, begin, role), end in zip(inner, ends, strict=True):
+        parts.append(_Turn(role, turn.line, [first[begin:end].rstrip(" \t|")]))
+    parts[-1].lines += others
+    parts[-1].ends_with_gap = turn.ends_with_gap
+    return parts
 
 
 def _is_gap(line: str) -> bool:
@@ -120,12 +200,13 @@ def _name(neighbour: _Turn | None) -> str:
     return f"the {neighbour.role} line {neighbour.line}" if neighbour else "nothing"
 
 
-def _group(turns: list[_Turn]) -> list[list[_Turn]]:
+def _group(turns: Iterable[_Turn]) -> list[list[_Turn]]:
     groups: list[list[_Turn]] = []
     for turn in turns:
         last = groups[-1][-1] if groups else None
         follows_gap = last is not None and last.role == "assistant" and last.ends_with_gap
-        if last is None or turn.role == "system" or (turn.role == "user" and follows_gap):
+        begins = turn.role == "system" or turn.is_numbered or (turn.role == "user" and follows_gap)
+        if last is None or begins:
             groups.append([])
         groups[-1].append(turn)
     return groups

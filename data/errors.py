@@ -7,6 +7,9 @@ DataError
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Fault:
     field: str
     seen: str
     expected: str
+    severity: Severity = "error"  # a warning counts, but does not stop
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}: {self.field}: {self.seen}; expected {self.expected}"

@@ -1,98 +1,110 @@
-"""A file or a folder of files, made conversations; the one door through which data comes in."""
+"""Files, folders, standard input and data sets, made conversations: the one door for data."""
 
-import difflib
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
-from .conversation import Conversation
+from .conversation import Conversation, Item, Role
 from .dialogue import read_dialogue
-from .encoding import decode
+from .encoding import open_text
 from .errors import Fault, InvalidData, UnreadableFile
-from .records import read_csv, read_json, read_jsonl
+from .hub import PREFIX, read_hub
+from .rows import read_csv, read_json, read_jsonl, read_parquet, read_xlsx
+from .source import Source, find_sources
 
-READERS: dict[str, Callable[[str, str], list[Conversation]]] = {
-    ".txt": read_dialogue,
-    ".md": read_dialogue,
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user says of the files: who is who in a dialogue, what fields are called."""
+
+    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Item]]
+BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Item]]
+
+DIALOGUES = (".txt", ".md")
+TEXT_ROWS: dict[str, TextReader] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
     ".tsv": partial(read_csv, delimiter="\t"),
 }
-SUPPORTED = ", ".join(READERS)
+BINARY_ROWS: dict[str, BinaryReader] = {".parquet": read_parquet, ".xlsx": read_xlsx}
+SUFFIXES = (*DIALOGUES, *TEXT_ROWS, *BINARY_ROWS)
 
 
-def read_conversations(path: Path) -> list[Conversation]:
-    """Read a file, or every file of a folder and its subfolders in sorted order.
+def read_conversations(
+    paths: str | Path | Iterable[str | Path], options: ReadOptions | None = None
+) -> list[Conversation]:
+    """Everything that `read_items` finds.
 
     Raises UnreadableFile if there is nothing to read or the one file is not text, and
     InvalidData, which carries every fault of every file, if what was read is malformed.
     """
-    try:
-        is_folder = path.is_dir()
-        files = _list_folder(path) if is_folder else [_check_file(path)]
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror}; check the path and its rights") from error
     conversations: list[Conversation] = []
     faults: list[Fault] = []
-    for file in files:
-        try:
-            conversations += _read_file(file)
-        except InvalidData as error:
-            faults += error.faults
-        except UnreadableFile as error:
-            if not is_folder:
-                raise
-            seen = str(error).removeprefix(f"{file}: ")
-            faults.append(Fault(str(file), 1, "file", seen, "a readable text file"))
+    for item in read_items(paths, options):
+        if isinstance(item, Conversation):
+            conversations.append(item)
+        elif item.severity == "error":
+            faults.append(item)
     if faults:
-        raise InvalidData(f"{path}: faults in the data: {len(faults)}", faults)
+        named = ", ".join(map(str, _listed(paths)))
+        raise InvalidData(f"{named}: faults in the data: {len(faults)}", faults)
     return conversations
 
 
-def _read_file(file: Path) -> list[Conversation]:
+def read_items(
+    paths: str | Path | Iterable[str | Path], options: ReadOptions | None = None
+) -> Iterator[Item]:
+    """Conversations and faults one by one, of files and folders (in sorted order, with their
+    subfolders), of "-" for standard input and "hf:NAME" for a data set of the Hugging Face hub.
+
+    Raises UnreadableFile if there is nothing to read or the one file cannot be.
+    """
+    options = options or ReadOptions()
+    hubs = [str(path) for path in _listed(paths) if str(path).startswith(PREFIX)]
+    sources = [
+        source
+        for path in _listed(paths)
+        if not str(path).startswith(PREFIX)
+        for source in find_sources(path, SUFFIXES)
+    ]
+    is_alone = len(sources) + len(hubs) == 1
+    for source in sources:
+        try:
+            yield from _read_source(source, options)
+        except UnreadableFile as error:
+            if is_alone:
+                raise
+            seen = str(error).removeprefix(f"{source.name}: ")
+            yield Fault(source.name, 1, "file", seen, "a file that can be read")
+    for name in hubs:
+        yield from read_hub(name, options.columns)
+
+
+def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else [*paths]
+
+
+def _read_source(source: Source, options: ReadOptions) -> Iterator[Item]:
     try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(f"{file}: {error.strerror}; check its rights") from error
-    text = decode(raw, str(file))
-    if not text.strip():
-        raise UnreadableFile(f"{file}: is empty; write questions and answers into it")
-    return READERS[file.suffix.lower()](text, str(file))
-
-
-def _check_file(path: Path) -> Path:
-    if not path.exists():
-        raise UnreadableFile(f"{path}: there is no such file; {_suggest(path)}")
-    if path.suffix.lower() not in READERS:
-        suffix = repr(path.suffix) if path.suffix else "a name without a suffix"
-        raise UnreadableFile(f"{path}: cannot read {suffix}; give it one of {SUPPORTED}")
-    return path
-
-
-def _suggest(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"its folder {folder} does not exist either"
-    names = sorted(each.name for each in folder.iterdir())
-    similar = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {folder / similar[0]}?" if similar else f"look into the folder {folder}"
-
-
-def _list_folder(folder: Path) -> list[Path]:
-    """Every file that is not hidden; one that no reader takes is an error, never left out."""
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
-    if not files:
-        raise UnreadableFile(f"{folder}: holds no files; put files into it that end in {SUPPORTED}")
-    unsupported = [str(file) for file in files if file.suffix.lower() not in READERS]
-    if unsupported:
+        with source.open() as file:
+            if source.suffix in BINARY_ROWS:
+                yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
+                return
+            text = open_text(file, source.name)
+            if source.suffix in DIALOGUES:
+                yield from read_dialogue(text.read(), source.name, options.roles)
+            else:
+                yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableFile(
-            f"{folder}: cannot read {', '.join(unsupported)}; "
-            f"move them away or convert them to one of {SUPPORTED}"
-        )
-    return files
+            f"{source.name}: {reason}; check its rights, or pack it anew"
+        ) from error

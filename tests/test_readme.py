@@ -11,6 +11,7 @@ import typer
 from data.dialogue import read_dialogue
 from service.cli import app
 from service.home import VARIABLE
+from tests.data.reading import conversations_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ def test_every_command_in_the_readme_parses():
 
 
 def test_the_example_dialogue_reads_as_two_conversations():
-    conversations = read_dialogue(blocks("text")[0], "README.md")
+    conversations = conversations_of(read_dialogue(blocks("text")[0], "README.md", {}))
     assert [len(conversation.messages) for conversation in conversations] == [2, 4]
 
 

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.conversation import Message
+from data.conversation import Message, Role
 from data.dialogue import ROLE_WORDS, ROLES, read_dialogue
-from data.errors import InvalidData
+from data.errors import Fault
+from tests.data.reading import conversations_of, faults_of
 
 
 def turns(text: str) -> list[list[tuple[str, str]]]:
-    conversations = read_dialogue(text, "a.txt")
+    conversations = conversations_of(read_dialogue(text, "a.txt", {}))
     return [[(each.role, each.content) for each in one.messages] for one in conversations]
 
 
 def faults(text: str) -> list[tuple[int, str, str]]:
-    with pytest.raises(InvalidData) as caught:
-        read_dialogue(text, "a.txt")
-    return [(fault.line, fault.field, fault.seen) for fault in caught.value.faults]
+    found = faults_of(read_dialogue(text, "a.txt", {}))
+    return [(fault.line, fault.field, fault.seen) for fault in found]
 
 
 @pytest.mark.parametrize("word", ROLE_WORDS["user"].split())
@@ -60,7 +60,8 @@ def test_question_right_below_an_answer_is_the_next_turn():
 
 @pytest.mark.parametrize("gap", ["\n", " \n", "---\n", "\n=====\n\n", "***\n"])
 def test_gap_between_answer_and_question_begins_a_conversation(gap: str):
-    conversations = read_dialogue(f"Q: a\nA: b\n{gap}Q: c\nA: d", "a.txt")
+    text = f"Q: a\nA: b\n{gap}Q: c\nA: d"
+    conversations = conversations_of(read_dialogue(text, "a.txt", {}))
     assert [len(each.messages) for each in conversations] == [2, 2]
     assert [each.where for each in conversations] == ["a.txt:1", f"a.txt:{3 + gap.count(chr(10))}"]
 
@@ -96,9 +97,8 @@ def test_faults_say_what_stands_beside_the_turn():
 
 
 def test_text_without_turns_shows_an_example_in_both_languages_and_the_first_line():
-    with pytest.raises(InvalidData) as caught:
-        read_dialogue("\nOnce upon a time\nthere was", "story.txt")
-    message = str(caught.value)
+    [fault] = faults_of(read_dialogue("\nOnce upon a time\nthere was", "story.txt", {}))
+    message = str(fault)
     assert "story.txt:2" in message
     assert "Once upon a time" in message
     assert re.search(r"Q: .*\n *A: .*\n.*\n *问：.*\n *答：", message)
@@ -136,4 +136,99 @@ def test_dialogues_written_and_read_back_are_equal(
             text += f"{data.draw(role_lines(message.role))}{message.content}\n"
         text += data.draw(st.sampled_from(["\n", "---\n", "\n\n===\n"]))
         expected.append(tuple(messages))
-    assert [each.messages for each in read_dialogue(text, "a.txt")] == expected
+    read = conversations_of(read_dialogue(text, "a.txt", {}))
+    assert [each.messages for each in read] == expected
+
+
+@pytest.mark.parametrize(
+    "head", ["<user>:", "<患者>：", "【问】：", "[Q]:", "Q1:", "问12：", "问题 3:"]
+)
+def test_brackets_and_numbers_of_turns_do_not_matter(head: str):
+    assert turns(f"{head} a\nA: b") == [[("user", "a"), ("assistant", "b")]]
+
+
+def test_both_turns_may_stand_on_one_line():
+    text = "问：头晕怎么办？ 答：先量血压。\n问：咳嗽呢？答：多喝水。\n多休息。\n"
+    assert turns(text) == [
+        [
+            ("user", "头晕怎么办？"),
+            ("assistant", "先量血压。"),
+            ("user", "咳嗽呢？"),
+            ("assistant", "多喝水。\n多休息。"),
+        ]
+    ]
+    assert turns("<user>: hi there <bot>: hello") == [
+        [("user", "hi there"), ("assistant", "hello")]
+    ]
+    assert turns("Q: a | A: b\n\nQ: c\tA: d") == [
+        [("user", "a"), ("assistant", "b")],
+        [("user", "c"), ("assistant", "d")],
+    ]
+
+
+def test_a_whole_conversation_may_stand_on_one_line():
+    assert turns("患者：a 医生：b 患者：c 医生：d") == [
+        [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+    ]
+
+
+def test_a_question_that_has_its_answer_below_is_not_divided():
+    assert turns("Q: What is the A: drive?\nA: A floppy.") == [
+        [("user", "What is the A: drive?"), ("assistant", "A floppy.")]
+    ]
+
+
+def test_numbered_questions_begin_conversations():
+    text = "1. 头晕怎么办？\n答：先量血压：\n1. 早上\n2. 晚上\n2、咳嗽\n怎么办？\n答：多喝水。\n"
+    assert turns(text) == [
+        [("user", "头晕怎么办？"), ("assistant", "先量血压：\n1. 早上\n2. 晚上")],
+        [("user", "咳嗽\n怎么办？"), ("assistant", "多喝水。")],
+    ]
+
+
+def test_numbers_begin_no_question_where_words_do():
+    text = "Q: a\nA: do this:\n1. one\n2. two\nA: or that"
+    assert [field for _, field, _ in faults(text)] == ["assistant"]
+
+
+def test_two_unknown_speakers_are_found_and_named():
+    text = "".join(f"小王：问题{i}？\n李大夫：回答{i}。\n\n" for i in range(3))
+    *read, warning = sorted(
+        read_dialogue(text, "a.txt", {}), key=lambda item: isinstance(item, Fault)
+    )
+    assert [each.messages[0].content for each in conversations_of(read)] == [
+        "问题0？",
+        "问题1？",
+        "问题2？",
+    ]
+    assert isinstance(warning, Fault)
+    assert warning.severity == "warning"
+    assert "--roles '小王=user,李大夫=assistant'" in str(warning)
+
+
+def test_the_user_may_say_who_is_who():
+    text = "Anna: a\nBen: b\n"
+    roles: dict[str, Role] = {"anna": "assistant", "ben": "user"}
+    found = list(read_dialogue("Ben: a\nAnna: b\n", "a.txt", roles))
+    assert [each.messages for each in conversations_of(found)] == [
+        (Message("user", "a"), Message("assistant", "b"))
+    ]
+    assert faults_of(read_dialogue(text, "a.txt", roles))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Note: a\nWarning: b\n",  # too few
+        "u: x\nv: x\nw: x\nx: x\nu: x\nv: x\n",  # too many
+        "u: x\nu: x\nu: x\nu: x\nv: x\nv: x\n",  # not by turns
+    ],
+)
+def test_other_names_before_colons_are_no_speakers(text: str):
+    assert [field for _, field, _ in faults(text)] == ["text"]
+
+
+@pytest.mark.parametrize("line", ["问" * 50_000, "1" * 50_000, "<" * 50_000, "a " * 30_000])
+def test_long_lines_take_no_long_time(line: str):
+    assert turns(f"Q: {line}\nA: {line}")[0][1] == ("assistant", line.strip())
+    assert faults(line)

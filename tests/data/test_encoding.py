@@ -59,9 +59,41 @@ def test_offset_counts_the_byte_order_mark():
         decode(b"\xff\xfea\0\n\0\x00\xd8", "a.txt")
 
 
-def test_bytes_of_no_accepted_encoding_name_where_gb18030_broke():
-    with pytest.raises(UnreadableFile, match=r"neither UTF-8 nor GB18030.*offset 7, line 2"):
-        decode("abc\ncafé au lait".encode("latin-1"), "a.txt")
+def test_bytes_of_no_accepted_encoding_name_where_it_broke():
+    with pytest.raises(UnreadableFile, match=r"is not UTF-8, looks like .*offset 7, line 2"):
+        decode(b"abc\ncaf\x81 \xff au lait", "a.txt")
+
+
+@pytest.mark.parametrize("encoding", ["big5", "cp950", "gb18030"])
+@pytest.mark.parametrize("times", [1, 50])
+def test_traditional_characters_are_read_in_the_encoding_they_are_in(encoding: str, times: int):
+    text = (
+        "患者：我最近總是頭暈，應該怎麼辦？\n醫生：先量血壓，注意休息，少吃辛辣的食物。\n" * times
+    )
+    assert decode(text.encode(encoding), "a.txt") == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["Q: hello\nA: it’s fine\n", CHINESE])
+def test_utf16_without_a_mark_is_read(encoding: str, text: str):
+    assert decode(text.encode(encoding), "a.txt") == text
+
+
+def test_curly_quotes_of_windows_are_no_chinese():
+    text = "Q: How’s the chain?\nA: It’s “fine” — oil it every 200 km.\n"
+    assert decode(text.encode("cp1252"), "a.txt") == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le", "big5"])
+def test_characters_may_lie_across_blocks(encoding: str):
+    text = "a" + "患者：我最近總是頭暈，應該怎麼辦？先量血壓。\n" * 70_000
+    assert decode(text.encode(encoding), "a.txt") == text
+
+
+def test_a_bad_byte_far_behind_is_found_with_its_place():
+    raw = ("测试，\n" * 300_000).encode("gb18030")
+    with pytest.raises(UnreadableFile, match=rf"byte offset {len(raw)}, line 300001"):
+        decode(raw + b"\xff\xff" + raw, "a.txt")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +103,6 @@ def test_bytes_of_no_accepted_encoding_name_where_gb18030_broke():
         (b"PK\x03\x04rest", "a Word, Excel or zip file"),
         (b"\x89PNG\r\n", "a PNG image"),
         (b"ab\0cd", "binary data"),
-        ("Q: hello".encode("utf-16-le"), "UTF-16 without a mark"),
         (b"\x01\x02\x03 text", "binary data"),
         (b"\x00\xff\xff\xff", "binary data"),
     ],

@@ -1,15 +1,29 @@
 """Files and folders."""
 
+import gzip
+import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import DataError, InvalidData, UnreadableFile, read_conversations
-from data.reader import READERS
+from data import (
+    Conversation,
+    DataError,
+    Fault,
+    InvalidData,
+    UnreadableFile,
+    read_conversations,
+    read_items,
+)
+from data.reader import SUFFIXES
+from tests.data.excel import write_xlsx
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 GOOD = "问：头晕怎么办？\n答：先量血压。\n"
@@ -123,7 +137,7 @@ def damaged_files(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(sorted(READERS)), st.binary() | damaged_files())
+@given(st.sampled_from(sorted(SUFFIXES)), st.binary() | damaged_files())
 def test_no_bytes_raise_anything_but_data_errors(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, raw: bytes
 ):
@@ -133,3 +147,82 @@ def test_no_bytes_raise_anything_but_data_errors(
         assert read_conversations(path)
     except DataError as error:
         str(error).encode()  # fit to be printed
+
+
+def test_packed_files_are_read(tmp_path: Path):
+    for name, content in (
+        ("a.txt.gz", GOOD),
+        ("b.JSONL.GZ", '{"question": "头晕怎么办？", "answer": "b"}'),
+    ):
+        (tmp_path / name).write_bytes(gzip.compress(content.encode("gb18030")))
+    read = read_conversations(tmp_path)
+    assert [each.messages[0].content for each in read] == ["头晕怎么办？"] * 2
+
+
+@pytest.mark.parametrize("raw", [b"", b"no gzip", gzip.compress(GOOD.encode())[:-9]])
+def test_a_broken_packed_file_is_unreadable(tmp_path: Path, raw: bytes):
+    (tmp_path / "a.txt.gz").write_bytes(raw)
+    with pytest.raises(UnreadableFile, match=r"a\.txt\.gz"):
+        read_conversations(tmp_path / "a.txt.gz")
+
+
+def test_parquet_is_read(tmp_path: Path):
+    rows = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows * 2), tmp_path / "a.parquet")
+    read = read_conversations(tmp_path / "a.parquet")
+    assert [(each.line, each.messages[1].content) for each in read] == [(1, "b"), (2, "b")]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.xlsx"])
+def test_a_broken_binary_file_is_a_fault(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"PK\x03\x04PAR1")
+    with pytest.raises(InvalidData, match=r"expected (a Parquet file|an Excel workbook)"):
+        read_conversations(tmp_path / name)
+
+
+def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
+    sheets = {"一": [["问题", "回答"], ["a", 3.0], ["c", "d"]], "空": [], "二": [["问题", "x"]]}
+    write_xlsx(tmp_path / "a.xlsx", sheets)
+    items = list(read_items(tmp_path / "a.xlsx"))
+    first = [item for item in items if isinstance(item, Conversation)]
+    assert [[each.content for each in one.messages] for one in first] == [["a", "3"], ["c", "d"]]
+    assert [one.line for one in first] == [2, 3]
+    [fault] = [item for item in items if isinstance(item, Fault)]
+    assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "header")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD,
+        '{"question": "头晕怎么办？", "answer": "先量血压。"}\n',
+        '[\n {"question": "头晕怎么办？", "answer": "先量血压。"}]',
+        "question,answer\n头晕怎么办？,先量血压。\n",
+        "question\tanswer\n头晕怎么办？\t先量血压。\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+def test_standard_input_is_what_it_looks_like(
+    monkeypatch: pytest.MonkeyPatch, content: str, encoding: str
+):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode(encoding))))
+    [conversation] = read_conversations("-")
+    assert [each.content for each in conversation.messages] == ["头晕怎么办？", "先量血压。"]
+    assert conversation.source == "standard input"
+
+
+def test_several_paths_are_read_together_and_a_bad_one_hides_no_good_one(tmp_path: Path):
+    good = write(tmp_path / "a.txt", GOOD)
+    bad = write(tmp_path / "b.txt", " ")
+    items = list(read_items([good, bad, good]))
+    assert [type(item) for item in items] == [Conversation, Fault, Conversation]
+
+
+def test_a_data_set_of_the_hub_is_loaded_by_its_library(tmp_path: Path, monkeypatch: Any):
+    """From a folder, as the library also takes it: the hub cannot be reached in a test."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    write(tmp_path / "set" / "train.jsonl", '{"instruction": "a", "output": "b"}\n')
+    [conversation] = read_conversations(f"hf:{tmp_path / 'set'}")
+    assert (conversation.line, conversation.messages[1].content) == (1, "b")
+    with pytest.raises(UnreadableFile, match="the datasets library cannot load it"):
+        read_conversations(f"hf:{tmp_path / 'nothing'}")

@@ -1,21 +1,37 @@
 """Rows of JSON, JSONL, CSV and TSV."""
 
+import io
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.conversation import Conversation
-from data.errors import DataError, InvalidData
-from data.records import read_csv, read_json, read_jsonl
+from data import rows
+from data.conversation import Conversation, Item
+from data.errors import Fault
+from tests.data.reading import conversations_of, faults_of
 
 PAIR = [("user", "a"), ("assistant", "b")]
 
 
+def read_jsonl(text: str) -> Iterator[Item]:
+    return rows.read_jsonl(io.StringIO(text), "a.jsonl", {})
+
+
+def read_json(text: str) -> Iterator[Item]:
+    return rows.read_json(io.StringIO(text), "a.json", {})
+
+
+def read_csv(text: str) -> Iterator[Item]:
+    return rows.read_csv(io.StringIO(text), "a.csv", {})
+
+
 def read_row(row: Any) -> Conversation:
-    [conversation] = read_jsonl(json.dumps(row), "a.jsonl")
+    [conversation] = conversations_of(read_jsonl(json.dumps(row)))
     return conversation
 
 
@@ -24,9 +40,7 @@ def turns(row: Any) -> list[tuple[str, str]]:
 
 
 def faults(row: Any) -> list[str]:
-    with pytest.raises(InvalidData) as caught:
-        read_row(row)
-    return [str(fault) for fault in caught.value.faults]
+    return [str(fault) for fault in faults_of(read_jsonl(json.dumps(row)))]
 
 
 def chat(*messages: dict[str, Any]) -> dict[str, Any]:
@@ -111,25 +125,26 @@ def test_malformed_row_is_a_fault_that_names_the_field(row: Any, expected: str):
 def test_unknown_shape_names_the_keys_seen_and_the_accepted_sets():
     [fault] = faults({"question": "a", "anwser": "b"})
     assert "the keys 'question', 'anwser'" in fault
-    for keys in ("messages", "conversations", "instruction, output", "prompt, completion"):
+    for keys in ("messages", "conversations", "instruction", "output", "问题", "回答"):
         assert keys in fault
+    assert "--map question=question,answer=anwser" in fault
 
 
 def test_every_faulty_line_is_reported_by_its_number():
     good = json.dumps(chat(USER, ASSISTANT))
-    with pytest.raises(InvalidData) as caught:
-        read_jsonl(f'{good}\n\n{{"a": 1}}\n{{broken\n{good}\n3', "a.jsonl")
-    assert [fault.line for fault in caught.value.faults] == [3, 4, 6]
+    read = list(read_jsonl(f'{good}\n\n{{"a": 1}}\n{{broken\n{good}\n3'))
+    assert [fault.line for fault in faults_of(read)] == [3, 4, 6]
+    assert len(read) == 5
 
 
 def test_line_separators_inside_a_json_string_divide_no_line():
     row = json.dumps({"question": "a\u2028x", "answer": "b"}, ensure_ascii=False)
-    assert read_jsonl(row, "a.jsonl")[0].messages[0].content == "a\u2028x"
+    assert conversations_of(read_jsonl(row))[0].messages[0].content == "a\u2028x"
 
 
 def test_rows_of_a_json_list_know_their_lines():
     rows = [{"question": f"q{number}", "answer": "b"} for number in range(3)]
-    conversations = read_json(json.dumps(rows, indent=1), "a.json")
+    conversations = conversations_of(read_json(json.dumps(rows, indent=1)))
     assert [each.line for each in conversations] == [2, 6, 10]
     assert conversations[2].messages[0].content == "q2"
 
@@ -139,19 +154,17 @@ def test_rows_of_a_json_list_know_their_lines():
     [('[{"a": 1},\n broken]', 2), ('{"question": "a"}', 1), ("[]", 1), ("[" * 100_000, 1)],
 )
 def test_json_that_is_no_list_of_rows_is_a_fault(text: str, line: int):
-    with pytest.raises(InvalidData) as caught:
-        read_json(text, "a.json")
-    assert [fault.line for fault in caught.value.faults] == [line]
+    assert [fault.line for fault in faults_of(read_json(text))] == [line]
 
 
 def test_key_that_stands_twice_is_a_fault():
-    with pytest.raises(InvalidData, match=r"stands twice.*'question', 'answer'"):
-        read_jsonl('{"question": "a", "answer": "b", "answer": "c"}', "a.jsonl")
+    [fault] = faults_of(read_jsonl('{"question": "a", "answer": "b", "answer": "c"}'))
+    assert re.search("stands twice.*'question', 'answer'", str(fault))
 
 
 def test_csv_cells_may_hold_delimiters_quotes_and_line_ends():
     text = 'question , answer\n"a, ""x""\n\ny",b\n,\n\nc,d\n'
-    conversations = read_csv(text, "a.csv")
+    conversations = conversations_of(read_csv(text))
     assert [each.messages[0].content for each in conversations] == ['a, "x"\n\ny', "c"]
     assert [each.line for each in conversations] == [2, 7]
 
@@ -170,9 +183,7 @@ def test_csv_cells_may_hold_delimiters_quotes_and_line_ends():
     ],
 )
 def test_malformed_csv_is_a_fault_with_its_line(text: str, line: int, field: str):
-    with pytest.raises(InvalidData) as caught:
-        read_csv(text, "a.csv")
-    assert [(fault.line, fault.field) for fault in caught.value.faults] == [(line, field)]
+    assert [(fault.line, fault.field) for fault in faults_of(read_csv(text))] == [(line, field)]
 
 
 KEYS = st.sampled_from(
@@ -201,12 +212,87 @@ ROWS = (
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ROWS, max_size=3))
 def test_any_json_gives_whole_conversations_or_faults(rows: list[Any]):
-    try:
-        conversations = read_json(json.dumps(rows), "a.json")
-    except DataError as error:
-        str(error).encode()  # fit to be printed
-        return
-    for conversation in conversations:
-        roles = [each.role for each in conversation.messages]
+    for item in read_json(json.dumps(rows)):
+        if isinstance(item, Fault):
+            str(item).encode()  # fit to be printed
+            continue
+        roles = [each.role for each in item.messages]
         assert "user" in roles
         assert roles[-1] == "assistant"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"conversation": [{"role": "patient", "content": "a"}, {"role": "doctor", "content": "b"}]},
+        {
+            "conversations": [
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": "b"},
+            ]
+        },
+        {"conversations": [{"from": "患者", "value": "a"}, {"from": "医生", "value": "b"}]},
+        {"instruct": "a", "output": "b"},
+        {"content": "a", "summary": "b"},
+        {"ask": "a", "answer": "b", "title": "t", "department": "内科"},
+        {"ask": "", "answer": "b", "title": "a", "department": "内科"},
+        {"input": "a", "target": "b"},
+        {"input": "病人：a\n医生：", "target": "b"},
+        {"问题": "a", "答案": "b"},
+        {"Question": "a", "Answer": "b"},
+    ],
+)
+def test_shapes_of_chinese_data_sets_give_the_same_turns(row: dict[str, Any]):
+    assert turns(row) == PAIR
+
+
+def test_turns_inside_a_cell_come_in_order():
+    row = {"input": "病人：a\n医生：b\n病人：c\n医生：", "target": "d"}
+    assert turns(row) == [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+
+
+def test_a_cell_that_ends_with_an_answer_is_a_fault():
+    assert "assistant after assistant" in faults({"input": "病人：a\n医生：b", "target": "d"})[0]
+
+
+def test_history_in_a_table_is_json():
+    text = 'query,response,history\na,b,"[[""c"", ""d""]]"\na,b,\na,b,never\n'
+    read = list(read_csv(text))
+    assert [len(item.messages) for item in read if isinstance(item, Conversation)] == [4, 2]
+    assert [fault.field for fault in faults_of(read)] == ["history"]
+
+
+def test_a_field_of_no_use_is_named_once():
+    rows = [{"question": "a", "answer": "b", "score": 3, "id": 1}] * 2
+    read = list(read_json(json.dumps(rows)))
+    assert len(read) == 3
+    [fault] = faults_of(read)
+    assert (fault.field, fault.severity) == ("score", "warning")
+
+
+def test_parts_of_two_shapes_are_a_fault():
+    assert "--map question=question" in faults({"question": "a", "answer": "b", "summary": "c"})[0]
+
+
+def test_the_user_may_say_what_fields_are_called():
+    columns = {"question": "症状描述", "answer": "专家意见"}
+    text = "编号,症状描述,专家意见\n1,a,b\n"
+    assert "--map question=编号,answer=症状描述" in str(faults_of(read_csv(text))[0])
+    [conversation] = conversations_of(rows.read_csv(io.StringIO(text), "a.csv", columns))
+    assert [each.content for each in conversation.messages] == ["a", "b"]
+    [fault] = faults_of(rows.read_csv(io.StringIO("x,y\n1,2\n"), "a.csv", columns))
+    assert (fault.line, fault.field) == (1, "header")
+    assert "the columns '症状描述', '专家意见'" in str(fault)
+    faults = faults_of(rows.read_jsonl(io.StringIO('{"x": "1"}\n'), "a.jsonl", columns))
+    assert [fault.field for fault in faults] == ["症状描述", "专家意见"]
+
+
+def test_a_proposal_goes_by_names_before_places():
+    assert "--map question=用户问题,answer=医生回答" in str(
+        faults_of(read_csv("编号,医生回答,用户问题\n1,2,3"))[0]
+    )
+
+
+def test_a_cell_may_be_longer_than_csv_allows_by_itself():
+    text = f"question,answer\na,{'b' * 200_000}\n"
+    assert len(conversations_of(read_csv(text))[0].messages[1].content) == 200_000
