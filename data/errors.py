@@ -22,6 +22,7 @@ class Fault:
     seen: str
     expected: str
     severity: Severity = "error"  # a warning counts, but does not stop
+    kind: str = "format"
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}: {self.field}: {self.seen}; expected {self.expected}"

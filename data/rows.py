@@ -120,7 +120,8 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
         yield Fault(source, 1, "rows", "none", "at least one row")
     for key, line in ignored.items():
         expected = "what training uses; this field is left out"
-        yield Fault(source, line, key, "a field of no known use", expected, "warning")
+        seen = "a field of no known use"
+        yield Fault(source, line, key, seen, expected, "warning", "unused field")
 
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:

@@ -44,5 +44,5 @@ def find_speakers(lines: Sequence[str], source: str) -> Speakers | None:
     )
     expected = f"role words, or --roles '{asks}=user,{answers}=assistant' in the right order"
     line = next(number for number, name in numbered if name == asks)
-    fault = Fault(source, line, "speakers", seen, expected, "warning")
+    fault = Fault(source, line, "speakers", seen, expected, "warning", "speakers")
     return Speakers({asks: "user", answers: "assistant"}, fault)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .data_cli import data_app
 from .home import VARIABLE, find_home
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ adapters_app = typer.Typer(
     epilog="Example: `lora-chat adapters list`",
 )
 app.add_typer(adapters_app, name="adapters")
+app.add_typer(data_app, name="data")
 
 Home = Annotated[
     Path | None,

@@ -1,0 +1,160 @@
+"""Everything that can be said of data before anything is trained on it, in one pass."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .conversation import Conversation, Item
+from .errors import Fault
+from .likeness import Alike, Likeness
+from .rules import check_conversation, script_of
+
+MOST_KEPT = 1000  # faults of a kind; more are only counted
+SCRIPTS = (None, "Chinese", "other")
+CLEAR_MAJORITY = 0.9  # of the conversations, in one script
+
+
+@dataclass(slots=True)
+class Lengths:
+    """How many texts are so long, by powers of two: `counts[n]` have 2^(n-1) to 2^n - 1 units."""
+
+    total: int = 0
+    largest: int = 0
+    counts: Counter[int] = field(default_factory=Counter[int])
+
+    def add(self, length: int) -> None:
+        self.total += length
+        self.largest = max(self.largest, length)
+        self.counts[length.bit_length()] += 1
+
+    @property
+    def num_texts(self) -> int:
+        return self.counts.total()
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.num_texts if self.num_texts else 0.0
+
+    def bins(self) -> list[tuple[int, int, int]]:
+        """From, to and how many, without gaps between the first and the last."""
+        if not self.counts:
+            return []
+        numbers = range(min(self.counts), max(self.counts) + 1)
+        return [((1 << n) >> 1, (1 << n) - 1, self.counts[n]) for n in numbers]
+
+
+@dataclass(slots=True)
+class Findings:
+    num_conversations: int = 0
+    num_turns: int = 0
+    num_answers: int = 0  # trained
+    questions: Lengths = field(default_factory=Lengths)  # [characters]
+    answers: Lengths = field(default_factory=Lengths)  # [characters]
+    sources: Counter[str] = field(default_factory=Counter[str])  # conversations of each
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    faults: list[Fault] = field(default_factory=list[Fault])  # the first ones of every kind
+
+    def note(self, fault: Fault) -> None:
+        key = fault.severity, fault.kind
+        self.counts[key] += 1
+        if self.counts[key] <= MOST_KEPT:
+            self.faults.append(fault)
+
+    def num(self, severity: str) -> int:
+        return sum(count for (each, _), count in self.counts.items() if each == severity)
+
+    @property
+    def num_errors(self) -> int:
+        return self.num("error")
+
+    @property
+    def num_warnings(self) -> int:
+        return self.num("warning")
+
+
+def check(items: Iterable[Item]) -> Findings:
+    """All that is wrong or suspicious, of any amount of data: what is kept of a conversation takes
+    some 300 bytes."""
+    findings, places = Findings(), _Places()
+    likeness, scripts = Likeness(), array("b")
+    for item in items:
+        if isinstance(item, Fault):
+            findings.note(item)
+            continue
+        _count(item, findings)
+        likeness.add(item)
+        places.add(item)
+        scripts.append(SCRIPTS.index(script_of(item.messages[-1].content)))
+        for fault in check_conversation(item):
+            findings.note(fault)
+    for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places)):
+        findings.note(fault)
+    return findings
+
+
+class _Places:
+    """Where conversations stand, by their numbers, in little memory."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._known: dict[str, int] = {}
+        self._numbers = array("I")
+        self._lines = array("L")
+
+    def add(self, conversation: Conversation) -> None:
+        source = conversation.source
+        if source not in self._known:
+            self._known[source] = len(self._names)
+            self._names.append(source)
+        self._numbers.append(self._known[source])
+        self._lines.append(conversation.line)
+
+    def __getitem__(self, index: int) -> tuple[str, int]:
+        return self._names[self._numbers[index]], self._lines[index]
+
+    def warn(self, index: int, seen: str, expected: str, kind: str) -> Fault:
+        return Fault(*self[index], "conversation", seen, expected, "warning", kind)
+
+
+def _count(conversation: Conversation, findings: Findings) -> None:
+    findings.num_conversations += 1
+    findings.sources[conversation.source] += 1
+    for message in conversation.messages:
+        findings.num_turns += 1
+        findings.num_answers += message.is_trained
+        if message.role == "user":
+            findings.questions.add(len(message.content))
+        elif message.role == "assistant":
+            findings.answers.add(len(message.content))
+
+
+def _compare(likeness: Likeness, places: _Places) -> Iterator[Fault]:
+    def beside(pair: Alike) -> str:
+        return "{}:{}".format(*places[pair.first])
+
+    for pair in likeness.equal():
+        seen = f"the same question and answer as {beside(pair)}"
+        yield places.warn(pair.index, seen, "each conversation once", "duplicate")
+    for pair in likeness.near():
+        seen = f"{pair.similarity:.0%} of the text of {beside(pair)}"
+        yield places.warn(pair.index, seen, "conversations unlike each other", "near duplicate")
+    for pair in likeness.contradictory():
+        seen = f"the same question as {beside(pair)}, and another answer"
+        yield places.warn(pair.index, seen, "one answer to a question", "contradiction")
+
+
+def _compare_scripts(scripts: Sequence[int], places: _Places) -> Iterator[Fault]:
+    """Answers in another script than nearly all others."""
+    counts = Counter(script for script in scripts if SCRIPTS[script])
+    if not counts:
+        return
+    [(usual, count)] = counts.most_common(1)
+    if count == counts.total() or count < CLEAR_MAJORITY * counts.total():
+        return
+    names = {1: "Chinese characters", 2: "no Chinese characters"}
+    for index, script in enumerate(scripts):
+        if SCRIPTS[script] and script != usual:
+            seen = f"an answer with {names[script]}"
+            expected = f"{names[usual]}, as in {count:,} others"
+            yield places.warn(index, seen, expected, "language")

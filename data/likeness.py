@@ -1,0 +1,179 @@
+"""Which conversations are alike: equal, nearly equal, or the same question answered otherwise.
+
+Of each conversation a few hundred bytes are kept, whatever its length: digests of its question and
+answer, and a MinHash signature (rensa's) of the text's groups of three characters, which estimates
+how much of their text two conversations share (the Jaccard index of those groups).
+"""
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import import_module
+from typing import Any
+
+from .conversation import Conversation
+
+NUM_PERMUTATIONS = 64
+BAND = 6  # [values] that are equal in two signatures make a pair worth comparing
+ALIKE = 0.8  # of the groups of characters in either that are in both
+SHORTEST = 12  # [characters] that are compared: of fewer, one makes too much of a difference
+GROUP = 3  # [characters]
+BATCH = 512  # conversations whose signatures are made together
+SEED = 20240229
+
+BLOCKS = ((0, 0x100), (0x2000, 0x2070), (0x3000, 0x3040), (0xFE10, 0xFE70), (0xFF00, 0xFFF0))
+PUNCTUATION = "".join(
+    chr(code)
+    for begin, end in BLOCKS
+    for code in range(begin, end)
+    if unicodedata.category(chr(code)).startswith("P")
+)
+IDLE = re.compile(rf"[\s{re.escape(PUNCTUATION)}]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Two conversations by their numbers, the earlier one as `first`."""
+
+    index: int
+    first: int
+    similarity: float  # of the text; 1 for equal ones
+
+
+def normalized(text: str) -> str:
+    """Without case, width, punctuation and space; the text itself if nothing else is in it."""
+    return IDLE.sub("", unicodedata.normalize("NFKC", text).casefold()) or text
+
+
+class Likeness:
+    """Takes conversations one by one, and knows afterwards which are alike."""
+
+    def __init__(self) -> None:
+        self._questions = array("Q")  # digests of all but the last answer
+        self._answers = array("Q")  # digests of the last answer
+        self._signatures: list[Any] = []  # [batch, permutations] of uint32
+        self._pending: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    def add(self, conversation: Conversation) -> None:
+        *question, answer = (normalized(each.content) for each in conversation.messages)
+        asked = "\n".join(question)
+        self._questions.append(_digest(asked))
+        self._answers.append(_digest(answer))
+        self._pending.append(f"{asked}\n{answer}")
+        if len(self._pending) == BATCH:
+            self._sign()
+
+    def equal(self) -> list[Alike]:
+        """Every conversation that repeats an earlier one, question and answer."""
+        seen: dict[tuple[int, int], int] = {}
+        firsts = [seen.setdefault(key, index) for index, key in enumerate(self._keys())]
+        return [Alike(index, first, 1.0) for index, first in enumerate(firsts) if first != index]
+
+    def contradictory(self) -> list[Alike]:
+        """Every conversation whose question is an earlier one's, with an answer unlike it."""
+        seen: dict[int, int] = {}
+        found: list[Alike] = []
+        for index, (question, answer) in enumerate(self._keys()):
+            first = seen.setdefault(question, index)
+            if answer != self._answers[first]:
+                found.append(Alike(index, first, self._similarity(index, first)))
+        return [pair for pair in found if pair.similarity < ALIKE]
+
+    def near(self) -> list[Alike]:
+        """Every conversation that is nearly, but not quite, an earlier one."""
+        found: dict[int, Alike] = {}
+        for index, first in self._candidates():
+            if index in found or self._is_equal(index, first):
+                continue
+            similarity = self._similarity(index, first)
+            if similarity >= ALIKE:
+                found[index] = Alike(index, first, similarity)
+        return [found[index] for index in sorted(found)]
+
+    def _keys(self) -> Iterator[tuple[int, int]]:
+        return zip(self._questions, self._answers, strict=True)
+
+    def _is_equal(self, one: int, other: int) -> bool:
+        return (self._questions[one], self._answers[one]) == (
+            self._questions[other],
+            self._answers[other],
+        )
+
+    def _candidates(self) -> Iterator[tuple[int, int]]:
+        """Pairs that share a band of their signatures: all that do, with the first of them."""
+        import numpy as np
+
+        signatures = self._joined()
+        long_enough = np.flatnonzero(signatures.any(axis=1))
+        for begin in range(0, NUM_PERMUTATIONS - BAND + 1, BAND):
+            keys = np.zeros(len(long_enough), np.uint64)
+            for column in range(begin, begin + BAND):
+                keys = _mixed(keys + signatures[long_enough, column])
+            order = np.argsort(keys, kind="stable")
+            starts = np.flatnonzero(np.r_[True, np.diff(keys[order]) != 0])
+            sizes = np.diff(np.r_[starts, len(order)])
+            for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
+                first, *others = long_enough[order[start : start + size]].tolist()
+                yield from ((other, first) for other in others)
+
+    def _similarity(self, one: int, other: int) -> float:
+        """Estimated; 0 where a text is too short to say."""
+        signatures = self._joined()
+        if not signatures[one].any() or not signatures[other].any():
+            return 0.0
+        return float((signatures[one] == signatures[other]).mean())
+
+    def _joined(self) -> Any:
+        """All signatures, [conversations, permutations]; zeros for what is too short."""
+        import numpy as np
+
+        if self._pending:
+            self._sign()
+        if len(self._signatures) != 1:
+            empty = np.zeros((0, NUM_PERMUTATIONS), np.uint32)
+            self._signatures = [np.vstack([empty, *self._signatures])]
+        return self._signatures[0]
+
+    def _sign(self) -> None:
+        import numpy as np
+
+        rensa: Any = import_module("rensa")  # without types
+        texts, self._pending = self._pending, []
+        lengths = np.array([len(text) for text in texts])
+        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+        groups = np.zeros(len(codes) - GROUP + 1, np.uint64)
+        for offset in range(GROUP):
+            groups = _mixed(groups + codes[offset : offset + len(groups)])
+        # A group begins at every character of a text but its last two.
+        counts = np.where(lengths < SHORTEST, 0, lengths - GROUP + 1)
+        begins = np.cumsum(lengths) - lengths
+        kept = np.concatenate(
+            [np.arange(begin, begin + count) for begin, count in zip(begins, counts, strict=True)]
+        )
+        rows = np.r_[0, np.cumsum(counts)].astype(np.uint64)
+        digests = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
+            groups[kept], rows, NUM_PERMUTATIONS, SEED
+        )
+        signatures = np.array(digests.to_rows(), np.uint32)
+        signatures[counts == 0] = 0
+        self._signatures.append(signatures)
+
+
+def _digest(text: str) -> int:
+    raw = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(raw, digest_size=8).digest(), "little")
+
+
+def _mixed(values: Any) -> Any:
+    """64 bits of which each depends on all before (splitmix64's last steps)."""
+    import numpy as np
+
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

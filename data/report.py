@@ -1,0 +1,80 @@
+"""`report.html` of a check: self-contained, for somebody who has the data but not the terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from .check import Findings, Lengths
+from .errors import Fault
+
+TEMPLATE = Path(__file__).parent / "report.html.j2"
+WIDTH, HEIGHT = 640, 160  # of a chart
+MOST_SHOWN = 100  # faults of a kind
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    left: float
+    top: float
+    width: float
+    height: float
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    severity: str
+    kind: str
+    count: int
+    faults: Sequence[Fault]
+
+
+def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    html = template.render(
+        title=", ".join(names),
+        findings=findings,
+        sections=_sections(findings),
+        charts={
+            "Questions": _bars(findings.questions),
+            "Answers": _bars(findings.answers),
+        },
+        width=WIDTH,
+        height=HEIGHT,
+    )
+    path.write_text(html, encoding="utf-8")
+
+
+def _sections(findings: Findings) -> list[Section]:
+    """Errors before warnings, each kind in the order of its first fault."""
+    keys = list(findings.counts)
+    ordered = sorted(
+        findings.faults,
+        key=lambda fault: (fault.severity, keys.index((fault.severity, fault.kind))),
+    )
+    return [
+        Section(severity, kind, findings.counts[severity, kind], [*faults][:MOST_SHOWN])
+        for (severity, kind), faults in groupby(ordered, lambda each: (each.severity, each.kind))
+    ]
+
+
+def _bars(lengths: Lengths) -> list[Bar]:
+    bins = lengths.bins()
+    most = max((count for _, _, count in bins), default=1)
+    width = WIDTH / max(1, len(bins))
+    return [
+        Bar(
+            number * width,
+            HEIGHT * (1 - count / most),
+            width - 2,
+            HEIGHT * count / most,
+            f"{begin:,}–{end:,}",
+            count,
+        )
+        for number, (begin, end, count) in enumerate(bins)
+    ]

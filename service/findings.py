@@ -1,0 +1,91 @@
+"""What a check has found, for a terminal and for machines."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from data.check import Findings, Lengths
+from data.errors import Fault
+
+MOST_ERRORS = 20  # shown
+MOST_OF_A_KIND = 3  # warnings shown
+
+
+def print_findings(findings: Findings, console: Console, report: Path | None = None) -> None:
+    """Errors first, then warnings by kind."""
+    errors = [fault for fault in findings.faults if fault.severity == "error"]
+    _print_faults(errors[:MOST_ERRORS], findings.num_errors, console, "red")
+    kinds = dict.fromkeys(f.kind for f in findings.faults if f.severity == "warning")
+    for kind in kinds:
+        faults = [f for f in findings.faults if f.severity == "warning" and f.kind == kind]
+        count = findings.counts["warning", kind]
+        console.print(Text(f"{kind}: {count:,}", style="bold yellow"))
+        _print_faults(faults[:MOST_OF_A_KIND], count, console, "yellow")
+    console.print(_summary(findings))
+    if report is not None:
+        console.print(Text(f"Report: {report}"), soft_wrap=True)
+    console.print(Text(verdict(findings), style="bold"), soft_wrap=True)
+
+
+def verdict(findings: Findings) -> str:
+    warnings = f"{findings.num_warnings:,} warning{'s' * (findings.num_warnings != 1)}"
+    if findings.num_errors:
+        errors = f"{findings.num_errors:,} error{'s' * (findings.num_errors != 1)}"
+        return f"{errors}, {warnings}. Training would refuse this data: mend the errors first."
+    return f"No errors, {warnings}. This data can be trained on."
+
+
+def as_dict(findings: Findings) -> dict[str, Any]:
+    """What --json prints; of every kind the first thousand faults."""
+    return {
+        "conversations": findings.num_conversations,
+        "turns": findings.num_turns,
+        "trained_answers": findings.num_answers,
+        "question_characters": _lengths(findings.questions),
+        "answer_characters": _lengths(findings.answers),
+        "sources": dict(findings.sources),
+        "errors": findings.num_errors,
+        "warnings": findings.num_warnings,
+        "counts": [
+            {"severity": severity, "kind": kind, "count": count}
+            for (severity, kind), count in findings.counts.items()
+        ],
+        "faults": [asdict(fault) for fault in findings.faults],
+    }
+
+
+def _lengths(lengths: Lengths) -> dict[str, Any]:
+    return {
+        "mean": round(lengths.mean, 1),
+        "largest": lengths.largest,
+        "histogram": [
+            {"from": begin, "to": end, "count": count} for begin, end, count in lengths.bins()
+        ],
+    }
+
+
+def _print_faults(faults: Sequence[Fault], count: int, console: Console, style: str) -> None:
+    for fault in faults:
+        line = Text(f"  {fault.source}:{fault.line}: ", style="dim")
+        line.append(fault.field, style=style)
+        line.append(f": {fault.seen}; expected {fault.expected}")
+        console.print(line, soft_wrap=True)
+    if count > len(faults):
+        console.print(Text(f"  … and {count - len(faults):,} more", style="dim"))
+
+
+def _summary(findings: Findings) -> Table:
+    table = Table("", "", show_header=False, box=None)
+    table.columns[0].style = "bold"
+    table.add_row("conversations", f"{findings.num_conversations:,}")
+    table.add_row("turns", f"{findings.num_turns:,}, {findings.num_answers:,} answers trained on")
+    for name, lengths in (("questions", findings.questions), ("answers", findings.answers)):
+        table.add_row(
+            name, f"{lengths.mean:,.0f} characters on average, {lengths.largest:,} at most"
+        )
+    return table
