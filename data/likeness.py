@@ -21,6 +21,7 @@ BAND = 6  # [values] that are equal in two signatures make a pair worth comparin
 ALIKE = 0.8  # of the groups of characters in either that are in both
 SHORTEST = 12  # [characters] that are compared: of fewer, one makes too much of a difference
 GROUP = 3  # [characters]
+SMALL_BUCKET = 32  # conversations that share a band, of which all pairs are compared
 BATCH = 512  # conversations whose signatures are made together
 SEED = 20240229
 
@@ -88,13 +89,18 @@ class Likeness:
     def near(self) -> list[Alike]:
         """Every conversation that is nearly, but not quite, an earlier one."""
         found: dict[int, Alike] = {}
-        for index, first in self._candidates():
-            if index in found or self._is_equal(index, first):
-                continue
-            similarity = self._similarity(index, first)
-            if similarity >= ALIKE:
-                found[index] = Alike(index, first, similarity)
+        for pair in self.near_pairs():
+            known = found.setdefault(pair.index, pair)
+            if pair.first < known.first:
+                found[pair.index] = pair
         return [found[index] for index in sorted(found)]
+
+    def near_pairs(self) -> Iterator[Alike]:
+        """All that were found; a conversation may be in several, and a pair may come twice."""
+        for index, first in self._candidates():
+            similarity = 0.0 if self._is_equal(index, first) else self._similarity(index, first)
+            if similarity >= ALIKE:
+                yield Alike(index, first, similarity)
 
     def _keys(self) -> Iterator[tuple[int, int]]:
         return zip(self._questions, self._answers, strict=True)
@@ -106,7 +112,7 @@ class Likeness:
         )
 
     def _candidates(self) -> Iterator[tuple[int, int]]:
-        """Pairs that share a band of their signatures: all that do, with the first of them."""
+        """Pairs that share a band of their signatures; where many do, each with the first."""
         import numpy as np
 
         signatures = self._joined()
@@ -119,8 +125,9 @@ class Likeness:
             starts = np.flatnonzero(np.r_[True, np.diff(keys[order]) != 0])
             sizes = np.diff(np.r_[starts, len(order)])
             for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-                first, *others = long_enough[order[start : start + size]].tolist()
-                yield from ((other, first) for other in others)
+                bucket = long_enough[order[start : start + size]].tolist()
+                firsts = bucket if size <= SMALL_BUCKET else bucket[:1]
+                yield from ((other, first) for first in firsts for other in bucket if other > first)
 
     def _similarity(self, one: int, other: int) -> float:
         """Estimated; 0 where a text is too short to say."""

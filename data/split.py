@@ -1,9 +1,9 @@
 """A hold-out that training has not seen: what asks or answers the same stays on one side."""
 
 import hashlib
-import unicodedata
 
 from .conversation import Conversation, Role
+from .likeness import Likeness, normalized
 
 
 def split_conversations(
@@ -16,9 +16,9 @@ def split_conversations(
 ) -> tuple[list[Conversation], list[Conversation]]:
     """Training and held-out conversations, each in the order given.
 
-    Conversations with equal questions or equal answers form a group, and groups are never
-    divided. Up to a third is held out; the smallest group goes even if it alone is more,
-    unless it is the only one. The same seed and set of conversations give the same split.
+    Conversations with equal questions, equal answers or nearly the same text form a group, and
+    groups are never divided. Up to a third is held out; the smallest group goes even if it alone
+    is more, unless it is the only one. The same seed and set of conversations give the same split.
     """
     groups = _group_duplicates(conversations)
     groups.sort(key=lambda group: _digest(seed, [conversations[index] for index in group]))
@@ -37,7 +37,8 @@ def split_conversations(
 
 
 def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
-    """Indices of conversations joined by a chain of equal questions or equal answers."""
+    """Indices of conversations joined by a chain of equal questions, equal answers or texts that
+    are nearly the same."""
     parents = list(range(len(conversations)))
 
     def find(index: int) -> int:
@@ -48,11 +49,15 @@ def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
 
     first_seen: dict[tuple[Role, str], int] = {}
     roles: tuple[Role, ...] = ("user", "assistant")
+    likeness = Likeness()
     for index, conversation in enumerate(conversations):
+        likeness.add(conversation)
         for role in roles:
             said = _normalise(conversation, role)
             if said:  # tool calls have no text, and are not equal for that
                 parents[find(index)] = find(first_seen.setdefault((role, said), index))
+    for pair in likeness.near_pairs():
+        parents[find(pair.index)] = find(pair.first)
     groups: dict[int, list[int]] = {}
     for index in range(len(conversations)):
         groups.setdefault(find(index), []).append(index)
@@ -68,16 +73,5 @@ def _digest(seed: int, group: list[Conversation]) -> bytes:
 def _normalise(conversation: Conversation, role: Role) -> str:
     """What was said in a role, without case, width, punctuation and space."""
     return "\n".join(
-        _strip(message.content) or message.content
-        for message in conversation.messages
-        if message.role == role
-    )
-
-
-def _strip(content: str) -> str:
-    folded = unicodedata.normalize("NFKC", content).casefold()
-    return "".join(
-        character
-        for character in folded
-        if not character.isspace() and not unicodedata.category(character).startswith("P")
+        normalized(message.content) for message in conversation.messages if message.role == role
     )

@@ -63,6 +63,98 @@ def check(
         raise typer.Exit(1)
 
 
+@data_app.command(epilog="Example: `lora-chat data convert my-clinic.xlsx --out my-clinic.jsonl`")
+def convert(
+    files: Files,
+    out: Annotated[Path, typer.Option(help="The .jsonl file to write; it must not exist.")],
+    shape: Annotated[
+        str, typer.Option(help="messages (OpenAI's), alpaca or sharegpt.")
+    ] = "messages",
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
+    ] = False,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Write any readable data as JSON lines, one conversation a line."""
+    from data.convert import SHAPES, Shape, write_conversations
+    from data.reader import read_items
+
+    chosen: Shape | None = next((each for each in SHAPES if each == shape), None)
+    if chosen is None:
+        message = f"{shape!r} is none of {', '.join(SHAPES)}"
+        raise typer.BadParameter(message, param_hint="--shape")
+    items = read_items(files, read_options(roles, columns))
+    count = write_conversations(items, out, chosen, redacted=redact)
+    typer.echo(f"{out}: {count:,} conversations")
+
+
+@data_app.command(
+    epilog="Example: `lora-chat data split all.jsonl --train train.jsonl --held-out test.jsonl`"
+)
+def split(
+    files: Files,
+    train: Annotated[Path, typer.Option(help="The .jsonl file for training.")],
+    held_out: Annotated[Path, typer.Option(help="The .jsonl file for what is held out.")],
+    fraction: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Of the conversations, to hold out.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Another one gives another split.")] = 0,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Hold conversations out, so that nothing alike is on both sides."""
+    from data.convert import write_conversations
+    from data.reader import read_conversations
+    from data.split import split_conversations
+
+    conversations = read_conversations(files, read_options(roles, columns))
+    wanted = max(1, round(fraction * len(conversations)))
+    sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
+    for side, path in zip(sides, (train, held_out), strict=True):
+        count = write_conversations(side, path)
+        typer.echo(f"{path}: {count:,} conversations")
+
+
+@data_app.command(epilog="Example: `lora-chat data stats my-clinic.txt`")
+def stats(files: Files, roles: RolesOption = None, columns: MapOption = None) -> None:
+    """Count conversations, turns and characters, by file and in all."""
+    from rich.console import Console
+
+    from data.check import check as check_items
+    from data.reader import read_items
+
+    from .findings import print_stats
+
+    print_stats(check_items(read_items(files, read_options(roles, columns))), Console())
+
+
+@data_app.command(epilog="Example: `lora-chat data show my-clinic.txt 3`")
+def show(
+    file: Annotated[str, typer.Argument(help="A file, a folder, - or hf:NAME.")],
+    number: Annotated[int, typer.Argument(min=1, help="Which conversation, from 1 on.")] = 1,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Print one conversation as it was read."""
+    from itertools import islice
+
+    from rich.console import Console
+
+    from data.conversation import Conversation
+    from data.errors import DataError
+    from data.reader import read_items
+
+    from .findings import print_conversation
+
+    items = read_items(file, read_options(roles, columns))
+    found = (item for item in items if isinstance(item, Conversation))
+    conversation = next(islice(found, number - 1, None), None)
+    if conversation is None:
+        raise DataError(f"{file}: there are fewer than {number} conversations without faults")
+    print_conversation(conversation, number, Console())
+
+
 def read_options(roles: str | None, columns: str | None) -> Any:
     """Raises BadParameter for what cannot be read."""
     from data.conversation import Role

@@ -10,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from data.check import Findings, Lengths
+from data.conversation import Conversation
 from data.errors import Fault
 
 MOST_ERRORS = 20  # shown
 MOST_OF_A_KIND = 3  # warnings shown
+ROLE_STYLES = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
 
 def print_findings(findings: Findings, console: Console, report: Path | None = None) -> None:
@@ -30,6 +32,26 @@ def print_findings(findings: Findings, console: Console, report: Path | None = N
     if report is not None:
         console.print(Text(f"Report: {report}"), soft_wrap=True)
     console.print(Text(verdict(findings), style="bold"), soft_wrap=True)
+
+
+def print_stats(findings: Findings, console: Console) -> None:
+    table = Table("file", "conversations", box=None)
+    table.columns[1].justify = "right"
+    for source, count in findings.sources.items():
+        table.add_row(Text(source), f"{count:,}")
+    console.print(table)
+    console.print(_summary(findings))
+    if findings.num_errors:
+        console.print(Text(f"{findings.num_errors:,} errors: see lora-chat data check"))
+
+
+def print_conversation(conversation: Conversation, number: int, console: Console) -> None:
+    """One turn below the other, what is trained in bold."""
+    console.print(Text(f"{number}. {conversation.where}", style="dim"), soft_wrap=True)
+    for message in conversation.messages:
+        turn = Text(f"{message.role}: ", style=ROLE_STYLES[message.role])
+        turn.append(message.content, style="bold" if message.is_trained else "not bold")
+        console.print(turn, soft_wrap=True)
 
 
 def verdict(findings: Findings) -> str:

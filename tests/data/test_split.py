@@ -97,3 +97,24 @@ def test_never_more_than_a_third_of_distinct_conversations_is_held_out(count: in
     train, held_out = split_conversations(distinct(count), seed)
     assert train
     assert 1 <= len(held_out) <= max(1, count // 3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(1, 4), st.randoms(use_true_random=False), st.integers(0, 9))
+def test_what_is_nearly_the_same_is_not_divided(
+    num_texts: int, num_copies: int, random: Random, seed: int
+):
+    """Each text some times, with one character of two hundred changed."""
+    conversations: list[Conversation] = []
+    for number in range(num_texts):
+        text = "".join(chr(random.randrange(0x4E00, 0x9FA5)) for _ in range(200))
+        for copy in range(num_copies):
+            at = random.randrange(200)
+            changed = f"{text[:at]}{'甲乙丙丁'[copy]}{text[at + 1 :]}"
+            messages = Message("user", f"{number}问{copy}"), Message("assistant", changed)
+            conversations.append(Conversation(messages, line=number))
+    random.shuffle(conversations)
+    sides = split_conversations(conversations, seed)
+    train, held_out = ({each.line for each in side} for side in sides)
+    assert not train & held_out
+    assert len(train | held_out) == num_texts

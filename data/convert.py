@@ -1,0 +1,126 @@
+"""Conversations to JSON lines, in the shapes that training programs read."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from .conversation import Conversation, Item, Message
+from .errors import Fault, InvalidData, UnreadableFile
+from .personal import redact
+
+Shape = Literal["messages", "alpaca", "sharegpt"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+SHAREGPT_NAMES = {"user": "human", "assistant": "gpt"}
+
+
+def write_conversations(
+    items: Iterable[Item], path: Path, shape: Shape = "messages", *, redacted: bool = False
+) -> int:
+    """One JSON object a line; returns how many. The file appears whole or not at all.
+
+    Raises InvalidData with every fault of what was read, and of what the shape cannot express;
+    UnreadableFile where the file exists already: nothing is written over.
+    """
+    if path.exists():
+        raise UnreadableFile(f"{path}: exists already; remove it or choose another name")
+    faults: list[Fault] = []
+    count = 0
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            for item in items:
+                if isinstance(item, Fault):
+                    faults += [item] if item.severity == "error" else []
+                    continue
+                lost = _inexpressible(item, shape)
+                faults += lost
+                if not lost:
+                    row = WRITERS[shape](redact_conversation(item) if redacted else item)
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    count += 1
+        if faults:
+            raise InvalidData(f"{path}: not written: {len(faults)} faults", faults)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return count
+
+
+def redact_conversation(conversation: Conversation) -> Conversation:
+    messages = (replace(each, content=redact(each.content)) for each in conversation.messages)
+    return replace(conversation, messages=tuple(messages))
+
+
+def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:
+    """What would be lost: tools and untrained answers are OpenAI's alone."""
+    if shape == "messages":
+        return []
+    seen = [
+        (f"turn {number}", what)
+        for number, message in enumerate(conversation.messages, start=1)
+        for what in _lost(message)
+    ]
+    seen += [("tools", "tools")] if conversation.tools else []
+    expected = f"what the shape {shape} can express; --shape messages can"
+    return [Fault(conversation.source, conversation.line, at, what, expected) for at, what in seen]
+
+
+def _lost(message: Message) -> list[str]:
+    losses = {
+        "a tool's answer": message.role == "tool",
+        "tool calls": bool(message.tool_calls),
+        "an answer that is not trained": message.role == "assistant" and not message.trained,
+    }
+    return [what for what, is_lost in losses.items() if is_lost]
+
+
+def _as_messages(conversation: Conversation) -> dict[str, Any]:
+    row: dict[str, Any] = {"messages": [_as_message(each) for each in conversation.messages]}
+    if conversation.tools:
+        row["tools"] = list(conversation.tools)
+    return row
+
+
+def _as_message(message: Message) -> dict[str, Any]:
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.role == "assistant" and not message.trained:
+        fields["weight"] = 0
+    if message.tool_calls:
+        fields["tool_calls"] = list(message.tool_calls)
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    return fields
+
+
+def _as_alpaca(conversation: Conversation) -> dict[str, Any]:
+    system, turns = _split_system(conversation)
+    *earlier, question, answer = (each.content for each in turns)
+    row: dict[str, Any] = {"instruction": question, "input": "", "output": answer}
+    if earlier:
+        row["history"] = [list(pair) for pair in zip(earlier[::2], earlier[1::2], strict=True)]
+    return {**row, **system}
+
+
+def _as_sharegpt(conversation: Conversation) -> dict[str, Any]:
+    system, turns = _split_system(conversation)
+    values = [{"from": SHAREGPT_NAMES.get(m.role, m.role), "value": m.content} for m in turns]
+    return {"conversations": values, **system}
+
+
+def _split_system(conversation: Conversation) -> tuple[Mapping[str, str], list[Message]]:
+    first, *others = conversation.messages
+    if first.role == "system":
+        return {"system": first.content}, others
+    return {}, [first, *others]
+
+
+WRITERS: dict[Shape, Callable[[Conversation], dict[str, Any]]] = {
+    "messages": _as_messages,
+    "alpaca": _as_alpaca,
+    "sharegpt": _as_sharegpt,
+}
