@@ -4,10 +4,12 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .conversation import Conversation, Item
 from .errors import Fault
 from .likeness import Alike, Likeness
+from .reader import ReadOptions, conversations_of, read_items
 from .rules import check_conversation, script_of
 
 MOST_KEPT = 1000  # faults of a kind; more are only counted
@@ -71,6 +73,17 @@ class Findings:
     @property
     def num_warnings(self) -> int:
         return self.num("warning")
+
+
+def read_checked(
+    path: str | Path, options: ReadOptions | None = None
+) -> tuple[list[Conversation], Findings]:
+    """What is to be trained on, and what was found about it.
+
+    Raises as `read_conversations` does.
+    """
+    items = list(read_items(path, options))
+    return conversations_of(items, path), check(items)
 
 
 def check(items: Iterable[Item]) -> Findings:

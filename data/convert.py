@@ -4,13 +4,12 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .conversation import Conversation, Item, Message
 from .errors import Fault, InvalidData, UnreadableFile
-from .personal import redact
+from .personal import redact_conversation
 
 Shape = Literal["messages", "alpaca", "sharegpt"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -49,11 +48,6 @@ def write_conversations(
     finally:
         Path(temporary).unlink(missing_ok=True)
     return count
-
-
-def redact_conversation(conversation: Conversation) -> Conversation:
-    messages = (replace(each, content=redact(each.content)) for each in conversation.messages)
-    return replace(conversation, messages=tuple(messages))
 
 
 def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:

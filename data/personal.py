@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from .conversation import Conversation
 
 # Of the 18 digits of a Chinese identity card the last is a check digit (GB 11643-1999).
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -82,3 +84,8 @@ def redact(text: str) -> str:
     for found in sorted(find_personal(text), key=lambda each: each.begin, reverse=True):
         text = text[: found.begin] + found.kind.replacement + text[found.end :]
     return text
+
+
+def redact_conversation(conversation: Conversation) -> Conversation:
+    messages = (replace(each, content=redact(each.content)) for each in conversation.messages)
+    return replace(conversation, messages=tuple(messages))

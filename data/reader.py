@@ -46,17 +46,19 @@ def read_conversations(
     Raises UnreadableFile if there is nothing to read or the one file is not text, and
     InvalidData, which carries every fault of every file, if what was read is malformed.
     """
-    conversations: list[Conversation] = []
-    faults: list[Fault] = []
-    for item in read_items(paths, options):
-        if isinstance(item, Conversation):
-            conversations.append(item)
-        elif item.severity == "error":
-            faults.append(item)
+    return conversations_of(read_items(paths, options), paths)
+
+
+def conversations_of(
+    items: Iterable[Item], paths: str | Path | Iterable[str | Path]
+) -> list[Conversation]:
+    """Raises InvalidData with every error among the items."""
+    read = list(items)
+    faults = [item for item in read if isinstance(item, Fault) and item.severity == "error"]
     if faults:
         named = ", ".join(map(str, _listed(paths)))
         raise InvalidData(f"{named}: faults in the data: {len(faults)}", faults)
-    return conversations
+    return [item for item in read if isinstance(item, Conversation)]
 
 
 def read_items(

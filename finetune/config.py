@@ -33,6 +33,9 @@ class TrainConfig(BaseModel):
 
     task_type: Literal["text-generation"] = "text-generation"
     data: Path | None = None
+    roles: dict[str, Literal["user", "assistant", "system"]] = {}  # by name in a dialogue
+    columns: dict[str, str] = {}  # what question, answer and others are called in a table
+    redact: bool = False  # replace phone numbers, e-mails and the like
     base: str = DEFAULT_BASE
     name: str | None = None  # the file's stem
     from_adapter: str | None = None

@@ -2,14 +2,18 @@
 
 import gc
 import importlib.metadata
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data import read_conversations
+from data import Conversation, ReadOptions
 from data.chat import ChatRenderer, Rendered
+from data.check import read_checked
+from data.conversation import Role
+from data.personal import redact_conversation
 
 from .adapter import check_name, new_version, newest_version, version_folder
 from .base import Base, find_base, load_model
@@ -27,6 +31,8 @@ from .report import Comparison, Report
 from .run import Run, RunState
 from .samples import Sample, generate_samples
 from .train import Observer, StepMetrics, Trainer
+
+logger = logging.getLogger(__name__)
 
 RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
 
@@ -61,13 +67,13 @@ class Job:
         self.adapters = home / "adapters"
         self.observer = observer
         self.device = pick_device()
-        self.name = config.name or config.data.stem
+        self.name = config.name or Path(config.data.name.removesuffix(".gz")).stem
         self.config = config
 
     def execute(self, *, resume: bool = False) -> Result:
         """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
         self.observer.on_stage(f"Reading {self.data_path}")
-        conversations = read_conversations(self.data_path)
+        conversations = self._read()
         check_name(self.name, self.config.base)  # before a base is fetched or converted
         base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
@@ -85,6 +91,25 @@ class Job:
             run.discard_unused()
             raise
         return self._finish(base, renderer, dataset, run, trainer)
+
+    def _read(self) -> list[Conversation]:
+        roles: dict[str, Role] = {name.lower(): role for name, role in self.config.roles.items()}
+        options = ReadOptions(roles, self.config.columns)
+        conversations, findings = read_checked(self.data_path, options)
+        warnings = [
+            f"{kind} {count}"
+            for (severity, kind), count in findings.counts.items()
+            if severity == "warning"
+        ]
+        if warnings:
+            logger.warning(
+                "Worth a look before you train on it: %s. `lora-chat data check %s` says where",
+                ", ".join(warnings),
+                self.data_path,
+            )
+        if self.config.redact:
+            return [redact_conversation(each) for each in conversations]
+        return conversations
 
     def _open_run(self, summary: DataSummary, *, resume: bool) -> Run:
         state = RunState(name=self.name, data_sha256=summary.sha256)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .data_cli import data_app
+from .data_cli import MapOption, RolesOption, data_app, pairs
 from .home import VARIABLE, find_home
 
 app = typer.Typer(
@@ -88,7 +88,8 @@ def common(
 @app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")
 def finetune(
     data: Annotated[
-        Path | None, typer.Argument(help="A .txt, .md, .jsonl, .json, .csv file, or a folder.")
+        Path | None,
+        typer.Argument(help="Dialogues, tables or JSON lines: a file, a folder, -, or hf:NAME."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The adapter's. [default: the file's]")] = None,
     base: BaseOption = None,
@@ -104,6 +105,11 @@ def finetune(
     ] = False,
     promote: Annotated[
         bool | None, typer.Option(help="Let the bare name mean the new version.")
+    ] = None,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+    redact: Annotated[
+        bool | None, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
     ] = None,
     system: Annotated[
         str | None, typer.Option(help="System prompt to train and serve with.")
@@ -123,6 +129,9 @@ def finetune(
         "base": base,
         "from_adapter": from_adapter,
         "promote": promote,
+        "roles": pairs(roles, "--roles") or None,
+        "columns": pairs(columns, "--map") or None,
+        "redact": redact,
         "system": system,
         "disclaimer": disclaimer,
     }

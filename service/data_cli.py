@@ -1,7 +1,6 @@
 """`lora-chat data`: look at training data, check it, convert it."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 data_app = typer.Typer(
     no_args_is_help=True,
     help="Check, look at and convert training data.",
-    epilog="Example: `lora-chat data check my-clinic.txt --report report.html`",
+    epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`",
 )
 
 Files = Annotated[
@@ -33,7 +32,9 @@ MapOption = Annotated[
 ]
 
 
-@data_app.command(epilog="Example: `lora-chat data check my-clinic.txt --report report.html`")
+@data_app.command(
+    epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`"
+)
 def check(
     files: Files,
     roles: RolesOption = None,
@@ -116,7 +117,7 @@ def split(
         typer.echo(f"{path}: {count:,} conversations")
 
 
-@data_app.command(epilog="Example: `lora-chat data stats my-clinic.txt`")
+@data_app.command(epilog="Example: `lora-chat data stats data/samples/bike_workshop.txt`")
 def stats(files: Files, roles: RolesOption = None, columns: MapOption = None) -> None:
     """Count conversations, turns and characters, by file and in all."""
     from rich.console import Console
@@ -129,7 +130,7 @@ def stats(files: Files, roles: RolesOption = None, columns: MapOption = None) ->
     print_stats(check_items(read_items(files, read_options(roles, columns))), Console())
 
 
-@data_app.command(epilog="Example: `lora-chat data show my-clinic.txt 3`")
+@data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
 def show(
     file: Annotated[str, typer.Argument(help="A file, a folder, - or hf:NAME.")],
     number: Annotated[int, typer.Argument(min=1, help="Which conversation, from 1 on.")] = 1,
@@ -163,21 +164,22 @@ def read_options(roles: str | None, columns: str | None) -> Any:
 
     known: dict[str, Role] = {role: role for role in ROLE_WORDS}
     by_name: dict[str, Role] = {}
-    for name, role in _pairs(roles, "--roles").items():
+    for name, role in pairs(roles, "--roles").items():
         if role not in known:
             message = f"{role!r} is no role; choose from {', '.join(known)}"
             raise typer.BadParameter(message, param_hint="--roles")
         by_name[name.lower()] = known[role]
-    return ReadOptions(by_name, _pairs(columns, "--map"))
+    return ReadOptions(by_name, pairs(columns, "--map"))
 
 
-def _pairs(text: str | None, option: str) -> Mapping[str, str]:
-    pairs: dict[str, str] = {}
+def pairs(text: str | None, option: str) -> dict[str, str]:
+    """Of `name=value,name=value`; raises BadParameter."""
+    found: dict[str, str] = {}
     for pair in (text or "").replace("，", ",").split(","):
         name, equals, value = (part.strip() for part in pair.partition("="))
         if not pair.strip():
             continue
         if not name or not equals or not value:
             raise typer.BadParameter(f"{pair!r} is not of the form name=value", param_hint=option)
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found

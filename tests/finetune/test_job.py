@@ -1,5 +1,6 @@
 """A whole fine-tuning job on a tiny base in NF4."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,28 @@ def test_bad_data_leaves_nothing_behind(work: Workplace):
     with pytest.raises(ConfigError, match="at least two"):
         work.job().execute()
     assert work.tree("adapters") == work.tree("runs") == []
+
+
+def test_a_file_in_gb18030_with_names_of_its_own_is_trained_on(
+    work: Workplace, caplog: pytest.LogCaptureFixture
+):
+    text = (
+        DIALOGUE.replace("患者", "小王")
+        .replace("医生", "李大夫")
+        .replace("天。", "天，电13812345678。")
+    )
+    work.data.write_bytes(text.encode("gb18030"))
+    result = work.job(epochs=1, redact=True).execute()
+    assert "speakers 1" in caplog.text
+    assert "personal data 16" in caplog.text
+    report = (result.folder / "report.html").read_text(encoding="utf-8")
+    assert "13812345678" not in report
+    assert "[phone number]" in report
+
+
+def test_a_table_is_trained_on_by_the_names_of_its_columns(work: Workplace):
+    work.data = work.data.with_suffix(".csv.gz")
+    rows = "".join(f"{i},问题{i}，怎么办,宜多休息{i}天\n" for i in range(16))
+    work.data.write_bytes(gzip.compress(f"编号,症状,意见\n{rows}".encode()))
+    job = work.job(epochs=1, columns={"question": "症状", "answer": "意见"})
+    assert job.execute().name == "医案"
