@@ -21,10 +21,11 @@ from .errors import Fault
 from .speakers import find_speakers
 
 ROLE_WORDS: dict[Role, str] = {
-    "user": "患者 病人 问 问题 用户 提问 客户 顾客 Q Question User Human Patient Customer Client",
-    "assistant": "医生 大夫 医师 答 答案 回答 解答 助手 客服 A Answer Assistant Bot Doctor Agent"
-    " Mechanic Advisor Expert",
-    "system": "系统 System",
+    "user": "患者 病人 问 問 问题 問題 用户 用戶 提问 提問 客户 客戶 顾客 顧客"
+    " Q Question User Human Patient Customer Client",
+    "assistant": "医生 醫生 大夫 医师 醫師 答 答案 回答 解答 助手 客服"
+    " A Answer Assistant Bot Doctor Agent Mechanic Advisor Expert",
+    "system": "系统 系統 System",
 }
 ROLES: dict[str, Role] = {
     word.lower(): role for role, words in ROLE_WORDS.items() for word in words.split()

@@ -16,11 +16,11 @@ Fields = Mapping[str, Any]
 
 QUESTIONS = (
     *("question", "instruction", "instruct", "prompt", "query", "ask", "content"),
-    *("问题", "提问", "问", "指令", "咨询"),
+    *("问题", "問題", "提问", "提問", "问", "問", "指令", "咨询"),
 )
 ANSWERS = (
     *("answer", "output", "completion", "response", "reply", "summary", "target"),
-    *("答案", "回答", "答", "回复", "答复", "输出"),
+    *("答案", "回答", "答", "回复", "回覆", "答复", "输出"),
 )
 MESSAGE_KEYS: dict[Role, tuple[str, ...]] = {
     "system": ("role", "content"),
