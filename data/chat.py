@@ -17,6 +17,8 @@ from .conversation import Conversation, Message
 from .errors import TemplateError
 
 PROBE = "lora-chat-probe"
+SYSTEM_PROBE = "lora-chat-system"
+TURN = (Message("user", PROBE), Message("assistant", PROBE))
 
 
 class Tokenizer(Protocol):
@@ -73,9 +75,10 @@ class ChatRenderer:
     @cached_property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end an answer: the template's own and the tokenizer's end of text."""
-        rendered = self._render(Conversation((Message("user", PROBE), Message("assistant", PROBE))))
-        last = max(i for i, trained in enumerate(rendered.trained) if trained)
-        ends = {self._tokenizer.eos_token_id, rendered.token_ids[last]} & self._special_ids
+        prompt = self.prompt_ids(TURN[:1])
+        upto = self._upto_answer(Conversation(TURN), 1, prompt)
+        special = [i for i in upto[_num_shared(prompt, upto) :] if i in self._special_ids]
+        ends = {self._tokenizer.eos_token_id, *special[-1:]} & self._special_ids
         return tuple(sorted(ends))
 
     def prompt_ids(
@@ -116,15 +119,34 @@ class ChatRenderer:
         if index == 0:
             raise TemplateError("it begins with an answer; put a question before it")
         prompt = self.prompt_ids(messages[:index], tools)
-        upto = self._encode(self._text(messages[: index + 1], tools, prompt=False))
+        upto = self._upto_answer(conversation, index, prompt)
         if ids[: len(prompt)] != prompt or ids[: len(upto)] != upto:
-            raise TemplateError(
-                f"the chat template writes turn {index + 1} otherwise in a prompt than in a whole "
-                "conversation, so training would not match serving. Split the conversation so "
-                "that this answer is the last turn."
-            )
+            raise TemplateError(_mismatch(index, is_last=index + 1 == len(messages)))
         special = [i for i in range(len(prompt), len(upto)) if ids[i] in self._special_ids]
         return len(prompt), special[-1] + 1 if special else len(upto)
+
+    def _upto_answer(
+        self, conversation: Conversation, index: int, prompt: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """The ids through the answer, less the conversation's closing.
+
+        Where the closing is all that ends the answer, it belongs to it.
+        """
+        text = self._text(conversation.messages[: index + 1], conversation.tools, prompt=False)
+        ids = self._encode(text)
+        bare = ids[: len(ids) - len(self._closing)]
+        has_own_end = not self._special_ids.isdisjoint(bare[_num_shared(prompt, bare) :])
+        return bare if has_own_end and ids[len(bare) :] == self._closing else ids
+
+    @cached_property
+    def _closing(self) -> tuple[int, ...]:
+        """Special tokens that the template writes once, after the last turn, as Phi-3's does."""
+        try:
+            once, twice = (self._encode(self._text(TURN * n, (), prompt=False)) for n in (1, 2))
+        except TemplateError:  # it takes one turn alone
+            return ()
+        closing = once[_num_shared(once, twice) :]
+        return closing if self._special_ids.issuperset(closing) else ()
 
     @cached_property
     def _special_ids(self) -> frozenset[int]:
@@ -138,12 +160,33 @@ class ChatRenderer:
     def _text(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
     ) -> str:
+        if self._folds_system and [message.role for message in messages[:2]] == ["system", "user"]:
+            messages = _fold_system(messages)
         try:
-            return self._apply(messages, tools, prompt=prompt)
+            text = self._apply(messages, tools, prompt=prompt)
         except jinja2.TemplateError as error:
-            if [message.role for message in messages[:2]] == ["system", "user"]:
-                return self._text(_fold_system(messages), tools, prompt=prompt)
             raise TemplateError(f"the chat template refuses this conversation: {error}") from error
+        if any(m.role == "system" and m.content.strip() not in text for m in messages):
+            raise TemplateError(
+                "the chat template leaves out a system message. Give one alone, at the beginning, "
+                "and a question after it."
+            )
+        return text
+
+    @cached_property
+    def _folds_system(self) -> bool:
+        """Whether the template refuses a system message, leaves it out or moves it.
+
+        Mistral's moves it to the last question, so that no prompt begins the whole conversation.
+        """
+        system = Message("system", SYSTEM_PROBE)
+        try:
+            prompt = self._apply((system, TURN[0]), (), prompt=True)
+            whole = self._apply((system, *TURN, *TURN), (), prompt=False)
+        except jinja2.TemplateError:
+            return True
+        before, found, _ = prompt.partition(SYSTEM_PROBE)
+        return not found or not whole.startswith(before + found)
 
     def _apply(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
@@ -170,3 +213,21 @@ def _fold_system(messages: Sequence[Message]) -> list[Message]:
     """Put the system message into the first user turn, for templates that have no such role."""
     system, first, *rest = messages
     return [replace(first, content=f"{system.content}\n\n{first.content}"), *rest]
+
+
+def _num_shared(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (one, other) in pairs if one != other), min(len(first), len(second)))
+
+
+def _mismatch(index: int, *, is_last: bool) -> str:
+    advice = (
+        "Put another chat_template.jinja into the base model's folder."
+        if is_last
+        else "Split the conversation so that this answer is the last turn."
+    )
+    return (
+        f"the chat template writes turn {index + 1} otherwise in a prompt than in a whole "
+        f"conversation, so training would not match serving. {advice}"
+    )

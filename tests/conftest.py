@@ -12,21 +12,9 @@ import pytest
 # Tiny models gain nothing from threads, and threads of several processes only fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-# Llama-2's form: the system message lives inside the first user turn, a BOS before every one.
-LLAMA2 = (
-    "{% if messages[0]['role'] == 'system' %}{% set system = '<<SYS>>\n' + messages[0]['content']"
-    " + '\n<</SYS>>\n\n' %}{% set turns = messages[1:] %}{% else %}{% set system = '' %}"
-    "{% set turns = messages %}{% endif %}{% for m in turns %}"
-    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Roles must alternate') }}{% endif %}"
-    "{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + (system if loop.first else '')"
-    " + m['content'] + ' [/INST]' }}{% else %}{{ ' ' + m['content'] + ' ' + eos_token }}"
-    "{% endif %}{% endfor %}"
-)
+TEMPLATES = Path(__file__).parent / "data" / "templates"
+CHATML = (TEMPLATES / "chatml.jinja").read_text(encoding="utf-8")
+LLAMA2 = (TEMPLATES / "llama-2-chat.jinja").read_text(encoding="utf-8")
 # SmolLM2's form: without a system message the template brings one of its own.
 PERSONA = (
     "{% if messages[0]['role'] != 'system' %}"
@@ -72,27 +60,30 @@ MakeBase = Callable[..., Path]
 MakeAdapter = Callable[..., Path]
 
 
-def build_tokenizer(template: str = CHATML) -> Any:
+def build_tokenizer(
+    template: str = CHATML,
+    special: tuple[Any, ...] = ("<s>", "</s>", "<|im_start|>", "<|im_end|>"),
+    end: str | None = None,
+) -> Any:
+    """The first special token is the BOS; `end` is the EOS."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
         vocab_size=320,
-        special_tokens=special,
+        special_tokens=list(special),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    end = "</s>" if template == LLAMA2 else "<|im_end|>"
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token=end,
-        additional_special_tokens=special,
+        bos_token=special[0],
+        eos_token=end or ("</s>" if template == LLAMA2 else "<|im_end|>"),
+        additional_special_tokens=list(special),
         chat_template=template,
     )
 
@@ -124,8 +115,8 @@ def templates() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def make_tokenizer() -> Callable[[str], Any]:
-    """A real byte-level BPE tokenizer with a chat template."""
+def make_tokenizer() -> Callable[..., Any]:
+    """A real byte-level BPE tokenizer with a chat template, of the special tokens given."""
     return cache(build_tokenizer)
 
 

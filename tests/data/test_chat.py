@@ -27,6 +27,15 @@ AROUND = {
     "llama2": (" ", " </s>"),
 }
 REFUSES_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}"
+IGNORES_SYSTEM = (
+    "{% if messages[0]['role'] == 'system' %}{% set messages = messages[1:] %}{% endif %}"
+)
+# Alpaca's form: nothing but the end of text ends an answer, once, after the last turn.
+ENDS_ONCE = (
+    "{% for m in messages %}{{ '### ' + m['role'] + '\n' + m['content'] + '\n\n' }}{% endfor %}"
+    "{{ '### assistant\n' if add_generation_prompt else eos_token }}"
+)
+ONE_TURN = "{% if messages | length > 2 %}{{ raise_exception('too long') }}{% endif %}"
 # As templates of reasoning models do, this shortens every answer but the last.
 REWRITES = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
@@ -119,11 +128,12 @@ def test_an_adapters_template_counts_instead_of_the_tokenizers(
     assert given.prompt_ids(FIRST[:1]) != own.prompt_ids(FIRST[:1])
 
 
-def test_a_refused_system_message_is_folded_into_the_first_user_turn(
-    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+@pytest.mark.parametrize("start", [REFUSES_SYSTEM, IGNORES_SYSTEM], ids=["refused", "ignored"])
+def test_a_system_message_refused_or_ignored_is_folded_into_the_first_user_turn(
+    start: str, make_tokenizer: MakeTokenizer, templates: dict[str, str]
 ):
     tokenizer = make_tokenizer(templates["chatml"])
-    renderer = ChatRenderer(tokenizer, REFUSES_SYSTEM + templates["chatml"])
+    renderer = ChatRenderer(tokenizer, start + templates["chatml"])
     folded = Message("user", f"{SYSTEM.content}\n\n{FIRST[0].content}")
     expected = (folded, FIRST[1], *SECOND)
     assert renderer.render(Conversation((SYSTEM, *FIRST, *SECOND))) == renderer.render(
@@ -140,6 +150,36 @@ def test_a_system_message_is_never_folded_into_an_answer(
     )
     with pytest.raises(TemplateError, match="refuses"):
         renderer.prompt_ids((SYSTEM, Message("assistant", "I began."), FIRST[0]))
+
+
+def test_an_ignored_system_message_that_no_question_follows_is_an_error(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    tokenizer = make_tokenizer(templates["chatml"])
+    renderer = ChatRenderer(tokenizer, IGNORES_SYSTEM + templates["chatml"])
+    with pytest.raises(TemplateError, match="leaves out a system message"):
+        renderer.prompt_ids((SYSTEM, Message("assistant", "I began."), FIRST[0]))
+
+
+def test_an_end_written_once_is_trained_where_it_alone_ends_the_answer(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    tokenizer = make_tokenizer(templates["chatml"])
+    renderer = ChatRenderer(tokenizer, ENDS_ONCE)
+    row = renderer.render(Conversation(FIRST))
+    ((start, end),) = trained_spans(row)
+    assert tokenizer.decode(row.token_ids[start:end]) == f"{FIRST[1].content}\n\n<|im_end|>"
+    with pytest.raises(TemplateError, match="turn 2 otherwise"):
+        renderer.render(Conversation((*FIRST, *SECOND)))
+
+
+def test_a_template_that_takes_one_turn_alone_can_be_trained(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    tokenizer = make_tokenizer(templates["chatml"])
+    renderer = ChatRenderer(tokenizer, ONE_TURN + templates["chatml"])
+    expected = ChatRenderer(tokenizer).render(Conversation(FIRST))
+    assert renderer.render(Conversation(FIRST)) == expected
 
 
 @every_template
