@@ -5,6 +5,8 @@ import hashlib
 from .conversation import Conversation, Role
 from .likeness import Likeness, normalized
 
+NEARLY = 0.7  # of their text in common: estimates must not divide what shares four fifths
+
 
 def split_conversations(
     conversations: list[Conversation],
@@ -56,8 +58,9 @@ def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
             said = _normalise(conversation, role)
             if said:  # tool calls have no text, and are not equal for that
                 parents[find(index)] = find(first_seen.setdefault((role, said), index))
-    for pair in likeness.near_pairs():
-        parents[find(pair.index)] = find(pair.first)
+    for pairs in likeness.near_pairs(NEARLY):
+        for later, earlier in zip(*(each.tolist() for each in pairs), strict=True):
+            parents[find(later)] = find(earlier)
     groups: dict[int, list[int]] = {}
     for index in range(len(conversations)):
         groups.setdefault(find(index), []).append(index)
