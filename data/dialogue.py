@@ -39,8 +39,9 @@ LABELS = (
     rf"[【\[]\s*(?P<square>{WORD})\s*\d*\s*[】\]]",
 )
 BOLD = rf"\*\*\s*(?P<bold>{WORD})\s*\d*\s*(?:\*\*\s*[:：]|[:：]\s*\*\*)"
-LABELLED = re.compile(rf"\s*(?:(?:{'|'.join(LABELS)})\s*[:：]|{BOLD})(?P<text>.*)", re.DOTALL)
 NUMBER = r"(?:\d+|[一二三四五六七八九十]+)\s*[.．、)）]"
+LABEL = rf"(?:(?:{'|'.join(LABELS)})\s*[:：]|{BOLD})"
+LABELLED = re.compile(rf"\s*(?:{NUMBER}\s*)?{LABEL}(?P<text>.*)", re.DOTALL)
 NUMBERED = re.compile(rf"\s*{NUMBER}\s*(?P<text>\S.*)", re.DOTALL)
 # A second turn on a line begins behind space or the end of a sentence.
 INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})\s*\d*>?\s*[:：]")
@@ -105,6 +106,16 @@ def split_cell(text: str) -> list[Message]:
     if stray or not turns or turns[0].role == "assistant":
         return [Message("user", text)]
     return [Message(turn.role, turn.text) for turn in turns]
+
+
+def find_pairs(text: str) -> list[tuple[str, str]]:
+    """Questions with their answers, wherever they are in a text; the rest of it is left."""
+    turns, _ = _split_turns(text.split("\n"), ROLES)
+    return [
+        (turn.text, after.text)
+        for turn, after in pairwise(turns)
+        if (turn.role, after.role) == ("user", "assistant") and turn.text and after.text
+    ]
 
 
 def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tuple[int, str]]]:

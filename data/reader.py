@@ -100,11 +100,11 @@ def _read_source(source: Source, options: ReadOptions) -> Iterator[Item]:
             if source.suffix in BINARY_ROWS:
                 yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
                 return
-            text = open_text(file, source.name)
-            if source.suffix in DIALOGUES:
-                yield from read_dialogue(text.read(), source.name, options.roles)
-            else:
-                yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
+            with open_text(file, source.name) as text:
+                if source.suffix in DIALOGUES:
+                    yield from read_dialogue(text.read(), source.name, options.roles)
+                else:
+                    yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableFile(

@@ -14,6 +14,10 @@ from .shapes import Row, accepted, find_shape, read_row, show_keys, unused
 Numbered = tuple[int, Any]  # a row with the line it begins on
 Columns = Mapping[str, str]  # what a field is called in the file
 
+KEEP = "keep"  # the column in which a person decides about a draft
+YES = ("yes", "y", "true", "1", "是", "x", "✓")
+NO = ("", "no", "n", "false", "0", "否")
+
 JSON_GAP = re.compile(r"[\s,]*")
 JSON_LINES = "one JSON object a line"
 JSON_LIST = "a JSON list of objects (one object a line belongs in a .jsonl file)"
@@ -99,7 +103,7 @@ def read_table(
 
 def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Item]:
     """Each row a conversation, or what is wrong with it."""
-    is_empty, ignored = True, dict[str, int]()
+    is_empty, ignored, undecided = True, dict[str, int](), list[int]()
     for each in rows:
         is_empty = False
         if isinstance(each, Fault):
@@ -107,6 +111,10 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
             continue
         line, value = each
         row = Row(source, line)
+        if isinstance(value, dict) and KEEP in value and not _is_kept(value[KEEP], row):
+            undecided += [] if row.faults or value[KEEP] else [line]
+            yield from row.faults
+            continue
         if columns and isinstance(value, dict):
             value = _renamed(value, columns, row)
         conversation = None if row.faults else read_row(value, row)
@@ -118,10 +126,21 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
             ignored.setdefault(key, line)
     if is_empty:
         yield Fault(source, 1, "rows", "none", "at least one row")
+    if undecided:
+        seen = f"{len(undecided)} rows without a decision, which are left out"
+        yield Fault(source, undecided[0], KEEP, seen, "yes or no", "warning", "undecided")
     for key, line in ignored.items():
         expected = "what training uses; this field is left out"
         seen = "a field of no known use"
         yield Fault(source, line, key, seen, expected, "warning", "unused field")
+
+
+def _is_kept(value: Any, row: Row) -> bool:
+    """What a person has decided of a draft; nothing yet is not yes."""
+    word = str(value if value is not None else "").strip().lower()
+    if word not in (*YES, *NO):
+        row.refuse(KEEP, repr(word), "yes or no")
+    return word in YES
 
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:

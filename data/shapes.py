@@ -37,7 +37,7 @@ PREDECESSORS: dict[Role, tuple[str, ...]] = {
     "tool": ("assistant with tool_calls", "tool"),
 }
 # Of no use to training, and of none to say so.
-BOOKKEEPING = frozenset({"id", "source", "category", "metadata"})
+BOOKKEEPING = frozenset({"id", "source", "category", "metadata", "keep"})
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 

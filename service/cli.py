@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from .data_cli import MapOption, RolesOption, data_app, pairs
-from .home import VARIABLE, find_home
+from .home import find_home
+from .options import DEFAULT_BASE, BaseOption, HomeOption
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,16 +30,7 @@ adapters_app = typer.Typer(
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(data_app, name="data")
 
-Home = Annotated[
-    Path | None,
-    typer.Option(help=f"Where adapters and runs live. [default: ${VARIABLE} or ~/.lora-chat]"),
-]
-BaseOption = Annotated[
-    str | None,
-    typer.Option(help="Short name, folder, .gguf file or hub id. [default: smollm2-135m]"),
-]
 GIB = 1 << 30
-DEFAULT_BASE = "smollm2-135m"  # finetune.base has it, at the price of a slower --help
 
 
 def main() -> None:
@@ -115,7 +107,7 @@ def finetune(
         str | None, typer.Option(help="System prompt to train and serve with.")
     ] = None,
     disclaimer: Annotated[str | None, typer.Option(help="Goes into the adapter's card.")] = None,
-    home: Home = None,
+    home: HomeOption = None,
 ) -> None:
     """Train an adapter on questions and answers, then compare it with the base."""
     from finetune.config import load_config
@@ -176,7 +168,7 @@ def serve(
         bool,
         typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
     ] = False,
-    home: Home = None,
+    home: HomeOption = None,
 ) -> None:
     """Serve the base and every adapter on an OpenAI-compatible API."""
     from serving.build import PRECISIONS
@@ -216,7 +208,7 @@ def chat(
         str | None, typer.Option(help="A running server. [default: start one for this chat]")
     ] = None,
     base: BaseOption = None,
-    home: Home = None,
+    home: HomeOption = None,
 ) -> None:
     """Talk to a model in the terminal; /model NAME switches, /help lists the commands."""
     from .terminal import chat as talk
@@ -285,7 +277,7 @@ def bench(
 
 
 @adapters_app.command("list", epilog="Example: `lora-chat adapters list`")
-def list_adapters(home: Home = None) -> None:
+def list_adapters(home: HomeOption = None) -> None:
     """List the adapters with their versions."""
     from .inspect import print_adapters
 
@@ -294,7 +286,7 @@ def list_adapters(home: Home = None) -> None:
 
 @adapters_app.command("show", epilog="Example: `lora-chat adapters show bike`")
 def show_adapter(
-    name: Annotated[str, typer.Argument(help="A name, or name@version.")], home: Home = None
+    name: Annotated[str, typer.Argument(help="A name, or name@version.")], home: HomeOption = None
 ) -> None:
     """Show what one adapter was made from and how good it is."""
     from .inspect import print_adapter
@@ -303,7 +295,7 @@ def show_adapter(
 
 
 @app.command(epilog="Example: `lora-chat doctor`")
-def doctor(home: Home = None) -> None:
+def doctor(home: HomeOption = None) -> None:
     """Say what this machine has and what that means."""
     from .doctor import examine
 

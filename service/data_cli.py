@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .options import DEFAULT_BASE, BaseOption, HomeOption
+
 data_app = typer.Typer(
     no_args_is_help=True,
     help="Check, look at and convert training data.",
@@ -154,6 +156,56 @@ def show(
     if conversation is None:
         raise DataError(f"{file}: there are fewer than {number} conversations without faults")
     print_conversation(conversation, number, Console())
+
+
+@data_app.command(epilog="Example: `lora-chat data label handbook.md --out qa.csv`")
+def label(
+    documents: Annotated[
+        list[str], typer.Argument(metavar="DOC…", help="Texts: .txt or .md files, or folders.")
+    ],
+    out: Annotated[Path, typer.Option(help="The .csv file that the drafts are added to.")],
+    url: Annotated[
+        str | None,
+        typer.Option(help="Any OpenAI-compatible server. [default: start one on the local base]"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Of that server. [default: the first it lists]")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="OPENAI_API_KEY", help="Of that server.")
+    ] = None,
+    pairs_per_passage: Annotated[
+        int, typer.Option("--pairs", min=1, help="To ask for, of each passage.")
+    ] = 3,
+    base: BaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Have a model draft questions and answers from documents, for you to look through.
+
+    Write yes into `keep` beside what is right; `lora-chat finetune` trains on those rows alone.
+    Rows that are there are never changed: the same command goes on where it was stopped.
+    """
+    from contextlib import nullcontext
+
+    from data.label import draft, read_passages
+
+    from .drafting import drafting
+    from .home import find_home
+
+    passages = read_passages(documents)
+    if url is not None:
+        started = nullcontext(url)
+    else:
+        from .server import ServeOptions, serving_in_background
+
+        started = serving_in_background(ServeOptions(base or DEFAULT_BASE, find_home(home)))
+    with started as address, drafting(address, model, key) as generate:
+        done = draft(passages, generate, out, pairs_per_passage)
+    typer.echo(
+        f"{out}: {done.num_pairs} questions from {done.num_passages - done.num_before} passages"
+        f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
+    )
+    typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
 
 
 def read_options(roles: str | None, columns: str | None) -> Any:

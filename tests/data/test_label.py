@@ -1,0 +1,129 @@
+"""Documents to drafts."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from data import Conversation, Fault, InvalidData, read_items
+from data.dialogue import find_pairs
+from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages
+
+LINE = "补中益气汤用于脾胃气虚，症见少气懒言，体倦肢软，饮食减少，大便稀薄。"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def answer(prompt: str) -> str:
+    return f"好的：\n问：{prompt[-5:]}是什么？\n答：见资料。\n\n问：还有呢？\n答：没有了。"
+
+
+def test_short_paragraphs_are_joined_and_long_ones_cut_between_sentences():
+    text = "\n\n".join([LINE * 3] * 4 + [LINE * 60] + ["# 标题\n" + LINE])
+    passages = list(cut(text, "a.md"))
+    assert all(20 <= len(each.text) <= PASSAGE for each in passages)
+    assert "".join(each.text for each in passages).replace("\n", "") == text.replace("\n", "")
+    assert all(each.text.endswith("。") for each in passages)
+    assert len(passages) < 10
+
+
+def test_a_sentence_without_end_is_cut_all_the_same():
+    passages = list(cut("字" * (3 * PASSAGE), "a.txt"))
+    assert [len(each.text) for each in passages] == [PASSAGE] * 3
+
+
+def test_passages_know_their_lines():
+    text = f"\n\n{LINE * 20}\n\n{LINE * 20}\n"
+    assert [each.line for each in cut(text, "a.txt")] == [3, 5]
+    assert list(cut("短。", "a.txt")) == []
+
+
+def test_folders_of_texts_in_any_encoding_are_read(tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(LINE.encode("gb18030"))
+    (tmp_path / "b.md").write_text(LINE)
+    assert [each.text for each in read_passages([tmp_path])] == [LINE] * 2
+
+
+def test_the_prompt_is_in_the_texts_language():
+    assert "问：" in Passage("a", 1, LINE).prompt(2)
+    prompt = Passage("a", 1, "Oil the chain every two hundred kilometres.").prompt(2)
+    assert prompt.startswith("Write 2 questions")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "问：a？\n答：b。",
+        "当然可以！以下是问题：\n\n1. 问：a？\n   答：b。",
+        "Sure:\n**Q:** a？\n**A:** b。",
+        "Q1: a？\nA1: b。\nQ2: unanswered",
+    ],
+)
+def test_pairs_are_found_in_what_models_write(text: str):
+    assert find_pairs(text)[:1] == [("a？", "b。")]
+
+
+def test_nothing_usable_is_no_pair():
+    assert find_pairs("抱歉，我不能回答。") == find_pairs("") == []
+
+
+def test_drafts_become_rows_that_nobody_has_decided_on(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    done = draft([Passage("a.txt", 1, LINE)], answer, out, 2)
+    assert (done.num_passages, done.num_before, done.num_pairs, done.num_empty) == (1, 0, 2, 0)
+    rows = rows_of(out)
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["source"], row["keep"]) for row in rows] == [("a.txt:1", "")] * 2
+    [fault] = list(read_items(out))
+    assert isinstance(fault, Fault)
+    assert fault.seen.startswith("2 rows without a decision")
+
+
+def test_kept_rows_are_trained_on_and_others_are_not(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    draft([Passage("a.txt", 1, LINE), Passage("a.txt", 9, LINE)], answer, out, 2)
+    decisions = iter(["yes", "no", "是", "maybe"])
+    rows = [{**row, "keep": next(decisions)} for row in rows_of(out)]
+    with out.open("w", encoding="gb18030", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *(row.values() for row in rows)])
+    items = list(read_items(out))
+    assert [item.line for item in items if isinstance(item, Conversation)] == [2, 4]
+    assert [(f.line, f.field) for f in items if isinstance(f, Fault)] == [(5, "keep")]
+
+
+def test_going_on_leaves_what_is_there_as_it_is(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    passages = [Passage("a.txt", line, LINE) for line in range(1, 6)]
+
+    def failing(prompt: str) -> str:
+        raise ConnectionError(prompt)
+
+    draft(passages[:2], answer, out, 2)
+    edited = out.read_bytes().replace("见资料".encode(), "改过了".encode())
+    out.write_bytes(edited)
+    with pytest.raises(ConnectionError):
+        draft(passages, failing, out, 2)
+    assert out.read_bytes() == edited
+    done = draft(passages, answer, out, 2)
+    assert (done.num_before, done.num_pairs) == (2, 6)
+    assert out.read_bytes().startswith(edited)
+    assert draft(passages, failing, out, 2).num_before == 5
+
+
+def test_a_passage_that_gave_nothing_is_not_asked_again(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    done = draft([Passage("a.txt", 1, LINE)], lambda _: "抱歉。", out, 2)
+    assert done.num_empty == 1
+    assert rows_of(out) == [{"source": "a.txt:1", "question": "", "answer": "", "keep": "no"}]
+    assert draft([Passage("a.txt", 1, LINE)], answer, out, 2).num_before == 1
+
+
+def test_another_table_is_not_added_to(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    out.write_text("question,answer\na,b\n")
+    with pytest.raises(InvalidData, match="choose another --out"):
+        draft([Passage("a.txt", 1, LINE)], answer, out, 2)
+    assert out.read_text() == "question,answer\na,b\n"
