@@ -83,7 +83,7 @@ def _rows() -> Iterator[dict[str, str]]:
         if chance < 2 * SHARE and remembered:
             row = dict(random.choice(remembered))
             if chance < SHARE:
-                row["answer"] = f"{row['answer'][:-4]}……"
+                row["answer"] = f"{row['answer'][:-4]}{random.randrange(10_000):04}"
             yield row
             continue
         kind = random.randrange(2)

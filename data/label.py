@@ -19,7 +19,7 @@ from .source import find_sources
 
 SUFFIXES = (".txt", ".md")
 COLUMNS = ("source", "question", "answer", "keep")
-PASSAGE = 800  # [characters] at the most
+PASSAGE = 400  # [characters] at the most
 SHORTEST = 20  # [characters] worth asking about
 PARAGRAPHS = re.compile(r"\n\s*\n|\n(?=#)")
 SENTENCE_ENDS = re.compile(r"(?<=[。！？!?；;])|(?<=\.)\s+|\n")

@@ -63,7 +63,7 @@ class Row:
         if not isinstance(value, str):
             self.refuse(f"{at}{key}", reprlib.repr(value), "a string")
             return ""
-        if SURROGATE.search(value):
+        if not value.isascii() and SURROGATE.search(value):
             self.refuse(f"{at}{key}", reprlib.repr(value), "no half of a surrogate pair")
         if not value.strip() and not may_be_empty:
             self.refuse(f"{at}{key}", "an empty turn", "text")

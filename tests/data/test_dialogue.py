@@ -232,3 +232,10 @@ def test_other_names_before_colons_are_no_speakers(text: str):
 def test_long_lines_take_no_long_time(line: str):
     assert turns(f"Q: {line}\nA: {line}")[0][1] == ("assistant", line.strip())
     assert faults(line)
+
+
+def test_numbers_may_stand_before_role_words():
+    assert turns("1. 问：a\n   答：b\n\n2. 问：c\n   答：d") == [
+        [("user", "a"), ("assistant", "b")],
+        [("user", "c"), ("assistant", "d")],
+    ]

@@ -1,0 +1,58 @@
+"""`lora-chat data label` with a model behind a URL."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import app
+from service.errors import ServerRefused
+from serving.engine import Engine
+from serving.scripted import ScriptedEngine
+
+TEXT = "补中益气汤用于脾胃气虚，症见少气懒言，体倦肢软，饮食减少，大便稀薄。"
+Serve = Callable[[Engine], str]
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    path = tmp_path / "方剂.txt"
+    path.write_text(f"{TEXT * 10}\n\n{TEXT * 10}\n", encoding="utf-8")
+    return path
+
+
+def label(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, ["data", "label", *map(str, arguments)])
+    if isinstance(result.exception, ServerRefused):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_model_behind_a_url_drafts_and_goes_on_later(
+    serve: Serve, document: Path, prompt_of: Any
+):
+    engine = ScriptedEngine(default="问：什么时候用？\n答：脾胃气虚时用。")
+    url, out = serve(engine), document.with_name("qa.csv")
+    printed = label(document, "--out", out, "--url", url, "--pairs", "2")
+    assert "2 questions from 2 passages (0 were there before, 0 gave nothing)" in printed
+    assert "写出2个问题" in prompt_of(engine.requests[0])
+    with out.open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["source"], row["answer"]) for row in rows] == [
+        (f"{document}:1", "脾胃气虚时用。"),
+        (f"{document}:3", "脾胃气虚时用。"),
+    ]
+    assert "(2 were there before" in label(document, "--out", out, "--url", f"{url}/v1")
+    assert len(engine.requests) == 2
+
+
+def test_a_server_that_refuses_is_an_error_and_loses_nothing(serve: Serve, document: Path):
+    url, out = serve(ScriptedEngine()), document.with_name("qa.csv")
+    with pytest.raises(ServerRefused, match="404"):
+        label(document, "--out", out, "--url", url, "--model", "nobody")
+    with pytest.raises(ServerRefused, match="does not answer"):
+        label(document, "--out", out, "--url", "http://127.0.0.1:9")
