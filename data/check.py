@@ -8,42 +8,15 @@ from pathlib import Path
 
 from .conversation import Conversation, Item
 from .errors import Fault
+from .lengths import Lengths
 from .likeness import Alike, Likeness
 from .reader import ReadOptions, conversations_of, read_items
 from .rules import check_conversation, script_of
+from .tokens import TokenCheck
 
 MOST_KEPT = 1000  # faults of a kind; more are only counted
 SCRIPTS = (None, "Chinese", "other")
 CLEAR_MAJORITY = 0.9  # of the conversations, in one script
-
-
-@dataclass(slots=True)
-class Lengths:
-    """How many texts are so long, by powers of two: `counts[n]` have 2^(n-1) to 2^n - 1 units."""
-
-    total: int = 0
-    largest: int = 0
-    counts: Counter[int] = field(default_factory=Counter[int])
-
-    def add(self, length: int) -> None:
-        self.total += length
-        self.largest = max(self.largest, length)
-        self.counts[length.bit_length()] += 1
-
-    @property
-    def num_texts(self) -> int:
-        return self.counts.total()
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.num_texts if self.num_texts else 0.0
-
-    def bins(self) -> list[tuple[int, int, int]]:
-        """From, to and how many, without gaps between the first and the last."""
-        if not self.counts:
-            return []
-        numbers = range(min(self.counts), max(self.counts) + 1)
-        return [((1 << n) >> 1, (1 << n) - 1, self.counts[n]) for n in numbers]
 
 
 @dataclass(slots=True)
@@ -56,6 +29,7 @@ class Findings:
     sources: Counter[str] = field(default_factory=Counter[str])  # conversations of each
     counts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     faults: list[Fault] = field(default_factory=list[Fault])  # the first ones of every kind
+    tokens: TokenCheck | None = None
 
     def note(self, fault: Fault) -> None:
         key = fault.severity, fault.kind
@@ -83,13 +57,15 @@ def read_checked(
     Raises as `read_conversations` does.
     """
     items = list(read_items(path, options))
-    return conversations_of(items, path), check(items)
+    findings = check(items)
+    conversations = [item for item in items if isinstance(item, Conversation)]
+    return conversations_of([*conversations, *findings.faults], path), findings
 
 
-def check(items: Iterable[Item]) -> Findings:
+def check(items: Iterable[Item], tokens: TokenCheck | None = None) -> Findings:
     """All that is wrong or suspicious, of any amount of data: what is kept of a conversation takes
-    some 300 bytes."""
-    findings, places = Findings(), _Places()
+    some 300 bytes. With `tokens`, also what a base's tokenizer makes of it."""
+    findings, places = Findings(tokens=tokens), _Places()
     likeness, scripts = Likeness(), array("b")
     for item in items:
         if isinstance(item, Fault):
@@ -99,7 +75,7 @@ def check(items: Iterable[Item]) -> Findings:
         likeness.add(item)
         places.add(item)
         scripts.append(SCRIPTS.index(script_of(item.messages[-1].content)))
-        for fault in check_conversation(item):
+        for fault in (*check_conversation(item), *(tokens.take(item) if tokens else ())):
             findings.note(fault)
     for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places)):
         findings.note(fault)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from .check import Findings, Lengths
+from .check import Findings
 from .errors import Fault
+from .lengths import Lengths
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 WIDTH, HEIGHT = 640, 160  # of a chart
@@ -40,14 +41,21 @@ def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
         title=", ".join(names),
         findings=findings,
         sections=_sections(findings),
-        charts={
-            "Questions": _bars(findings.questions),
-            "Answers": _bars(findings.answers),
-        },
+        charts=_charts(findings),
         width=WIDTH,
         height=HEIGHT,
     )
     path.write_text(html, encoding="utf-8")
+
+
+def _charts(findings: Findings) -> dict[str, list[Bar]]:
+    charts = {
+        "Questions by characters": _bars(findings.questions),
+        "Answers by characters": _bars(findings.answers),
+    }
+    if findings.tokens is not None:
+        charts["Conversations by tokens"] = _bars(findings.tokens.lengths)
+    return charts
 
 
 def _sections(findings: Findings) -> list[Section]:

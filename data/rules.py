@@ -29,7 +29,11 @@ MANY_LETTERS = 10  # [letters] from which on a text has a language
 
 
 def check_conversation(conversation: Conversation) -> Iterator[Fault]:
-    """Warnings, each with the turn it is about."""
+    """Each with the turn it is about."""
+    if not any(message.is_trained for message in conversation.messages):
+        expected = "one to train on: a weight of 1"
+        where = conversation.source, conversation.line, "conversation"
+        yield Fault(*where, "no answer that is trained", expected, kind="nothing trained")
     for number, message in enumerate(conversation.messages, start=1):
         for kind, seen, expected in _check_message(message):
             at = f"turn {number}"

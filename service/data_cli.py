@@ -45,6 +45,16 @@ def check(
         Path | None, typer.Option(help="Write what was found to an HTML file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Also count this base's tokens, and show what is trained.", metavar="BASE"
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=16, help="Of a conversation, as `finetune` has it.")
+    ] = None,
+    home: HomeOption = None,
 ) -> None:
     """Say everything that is wrong or suspicious; exit 1 where training would refuse the data."""
     from rich.console import Console
@@ -55,7 +65,9 @@ def check(
 
     from .findings import as_dict, print_findings
 
-    findings = check_items(read_items(files, read_options(roles, columns)))
+    options = read_options(roles, columns)
+    tokens = _token_check(base, max_tokens, home) if base is not None else None
+    findings = check_items(read_items(files, options), tokens)
     if report is not None:
         write_report(findings, files, report)
     if as_json:
@@ -206,6 +218,20 @@ def label(
         f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
     )
     typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
+
+
+def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:
+    """Raises FinetuneError where there is no such base."""
+    from data.chat import ChatRenderer
+    from data.tokens import TokenCheck
+    from finetune.base import find_base
+    from finetune.config import TrainConfig
+
+    from .home import find_home
+
+    tokenizer = find_base(base, find_home(home)).tokenizer
+    usual = TrainConfig.model_validate({}).max_tokens
+    return TokenCheck(ChatRenderer(tokenizer), tokenizer.decode, max_tokens or usual)
 
 
 def read_options(roles: str | None, columns: str | None) -> Any:

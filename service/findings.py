@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data.check import Findings, Lengths
+from data.check import Findings
 from data.conversation import Conversation
 from data.errors import Fault
+from data.lengths import Lengths
+from data.tokens import TokenCheck
 
 MOST_ERRORS = 20  # shown
 MOST_OF_A_KIND = 3  # warnings shown
@@ -29,6 +31,8 @@ def print_findings(findings: Findings, console: Console, report: Path | None = N
         console.print(Text(f"{kind}: {count:,}", style="bold yellow"))
         _print_faults(faults[:MOST_OF_A_KIND], count, console, "yellow")
     console.print(_summary(findings))
+    if findings.tokens is not None:
+        _print_rendered(findings.tokens, console)
     if report is not None:
         console.print(Text(f"Report: {report}"), soft_wrap=True)
     console.print(Text(verdict(findings), style="bold"), soft_wrap=True)
@@ -77,7 +81,23 @@ def as_dict(findings: Findings) -> dict[str, Any]:
             {"severity": severity, "kind": kind, "count": count}
             for (severity, kind), count in findings.counts.items()
         ],
+        "tokens": _tokens(findings.tokens),
         "faults": [asdict(fault) for fault in findings.faults],
+    }
+
+
+def _tokens(tokens: TokenCheck | None) -> dict[str, Any] | None:
+    if tokens is None:
+        return None
+    return {
+        "conversation": _lengths(tokens.lengths),
+        "trained": _lengths(tokens.trained),
+        "max_tokens": tokens.max_tokens,
+        "cut_conversations": tokens.num_cut,
+        "rendered": [
+            [{"text": text, "trained": is_trained} for text, is_trained in segments]
+            for segments in tokens.shown
+        ],
     }
 
 
@@ -110,4 +130,19 @@ def _summary(findings: Findings) -> Table:
         table.add_row(
             name, f"{lengths.mean:,.0f} characters on average, {lengths.largest:,} at most"
         )
+    if (tokens := findings.tokens) is not None:
+        average = f"{tokens.lengths.mean:,.0f} on average, {tokens.lengths.largest:,} at most"
+        trained = tokens.trained.total / max(1, tokens.lengths.total)
+        table.add_row("tokens", f"{average}; {trained:.0%} of all are trained")
+        share = tokens.num_cut / max(1, findings.num_conversations)
+        cut = f"{tokens.num_cut:,} ({share:.1%}) are longer than {tokens.max_tokens:,} tokens"
+        table.add_row("cut", f"{cut} and lose their oldest turns")
     return table
+
+
+def _print_rendered(tokens: TokenCheck, console: Console) -> None:
+    console.print(Text("\nAs training sees them; trained is what is green:", style="bold"))
+    for segments in tokens.shown:
+        for text, is_trained in segments:
+            console.print(Text(text, style="bold green" if is_trained else "dim"), end="")
+        console.print()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from data.check import MOST_KEPT, Findings, check
+from data.check import MOST_KEPT, Findings, check, read_checked
 from data.conversation import Conversation, Item, Message
-from data.errors import Fault
+from data.errors import Fault, InvalidData
 from data.report import write_report
 
+ANSWERED = {"role": "assistant", "content": "b", "weight": 0}
 ANSWER = "先量血压，注意休息，少吃辛辣刺激的食物，没有好转再就诊。"
 
 
@@ -108,3 +109,19 @@ def test_the_report_holds_everything_and_needs_nothing(tmp_path: Path):
 def test_nothing_at_all_gives_a_report_too(tmp_path: Path):
     write_report(check([]), ["a.txt"], tmp_path / "report.html")
     assert json.dumps(check([]).num_errors) == "0"
+
+
+def test_a_conversation_without_a_trained_answer_is_an_error(tmp_path: Path):
+    row = {"messages": [{"role": "user", "content": "a"}, ANSWERED], "id": 1}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(row))
+    with pytest.raises(InvalidData, match=r"a\.jsonl:1: conversation: no answer that is trained"):
+        read_checked(path)
+
+
+def test_what_is_trained_on_comes_with_its_warnings(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("question,answer,score\na&nbsp;b,c,1\n")
+    conversations, findings = read_checked(path)
+    assert len(conversations) == 1
+    assert {kind for _, kind in findings.counts} == {"unused field", "html"}
