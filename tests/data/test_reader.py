@@ -137,12 +137,13 @@ def damaged_files(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(sorted(SUFFIXES)), st.binary() | damaged_files())
+@given(st.sampled_from(sorted(SUFFIXES)), st.binary() | damaged_files(), st.sampled_from("rpb"))
 def test_no_bytes_raise_anything_but_data_errors(
-    tmp_path_factory: pytest.TempPathFactory, suffix: str, raw: bytes
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, raw: bytes, packing: str
 ):
-    path = tmp_path_factory.getbasetemp() / f"fuzz{suffix}"
-    path.write_bytes(raw)
+    """As they are, packed, or only said to be packed."""
+    path = tmp_path_factory.getbasetemp() / f"fuzz{suffix}{'' if packing == 'r' else '.gz'}"
+    path.write_bytes(gzip.compress(raw) if packing == "p" else raw)
     try:
         assert read_conversations(path)
     except DataError as error:
