@@ -10,7 +10,8 @@ from .errors import Fault
 from .lengths import Lengths
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
-WIDTH, HEIGHT = 640, 160  # of a chart
+WIDTH, HEIGHT = 640, 120  # of a chart
+WIDEST = 72  # of a bar
 MOST_SHOWN = 100  # faults of a kind
 
 
@@ -74,7 +75,7 @@ def _sections(findings: Findings) -> list[Section]:
 def _bars(lengths: Lengths) -> list[Bar]:
     bins = lengths.bins()
     most = max((count for _, _, count in bins), default=1)
-    width = WIDTH / max(1, len(bins))
+    width = min(WIDEST, WIDTH / max(1, len(bins)))
     return [
         Bar(
             number * width,
