@@ -14,6 +14,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from .conversation import Conversation, Item, Message, Role
@@ -32,19 +33,32 @@ ROLES: dict[str, Role] = {
 }
 Roles = Mapping[str, Role]  # by label, in lower case
 
-WORD = r"\w{1,20}?"
+# A word, a number of the turn, and what is said of the speaker: 患者（女，45岁）
+WORD = r"\w{1,20}?(?:\s*\d{1,6})?"
+DETAIL = r"(?:\s*[（(][^（）()\n]{0,40}[）)])?"
+COLON = r"\s*[:：∶](?!(?<=\d.)[0-5]\d(?!\d))"  # not that of a clock
 LABELS = (
-    rf"(?P<plain>{WORD})\s*\d*",
-    rf"<\s*(?P<angle>{WORD})\s*\d*\s*>",
-    rf"[【\[]\s*(?P<square>{WORD})\s*\d*\s*[】\]]",
+    rf"(?P<plain>{WORD}){DETAIL}{COLON}",
+    rf"<\s*(?P<angle>{WORD})\s*>{COLON}",
+    rf"[【\[]\s*(?P<square>{WORD})\s*[】\]]{COLON}",
+    rf"\*\*\s*(?P<bold>{WORD}){DETAIL}\s*(?:\*\*\s*[:：]|[:：]\s*\*\*)",
 )
-BOLD = rf"\*\*\s*(?P<bold>{WORD})\s*\d*\s*(?:\*\*\s*[:：]|[:：]\s*\*\*)"
+# Before it: a list's mark, a quote's, a heading's, or a time in brackets.
+INVISIBLE = r"\u200b-\u200f\u2060\ufeff"
+TIME = r"[\[（(【][\d年月日:：/. -]{4,20}[\])）】]\s*"
+LEAD = rf"[\s{INVISIBLE}]*(?:(?:[->#•·]|\*(?!\*))+\s*)?(?:{TIME})?"
 NUMBER = r"(?:\d+|[一二三四五六七八九十]+)\s*[.．、)）]"
-LABEL = rf"(?:(?:{'|'.join(LABELS)})\s*[:：]|{BOLD})"
-LABELLED = re.compile(rf"\s*(?:{NUMBER}\s*)?{LABEL}(?P<text>.*)", re.DOTALL)
+LABELLED = re.compile(
+    rf"{LEAD}(?P<number>{NUMBER}\s*)?(?:{'|'.join(LABELS)})(?P<text>.*)", re.DOTALL
+)
 NUMBERED = re.compile(rf"\s*{NUMBER}\s*(?P<text>\S.*)", re.DOTALL)
-# A second turn on a line begins behind space or the end of a sentence.
-INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})\s*\d*>?\s*[:：]")
+# A second turn on a line begins behind space or the end of a sentence; a letter, behind the latter.
+INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})>?{COLON}")
+SENTENCE_ENDS = "。！？!?.；;|\t"
+TITLES = ("医生", "醫生", "大夫", "医师", "醫師", "患者", "病人", "客服", "助手")  # behind a name
+UNREAD = re.compile(rf"[^:：∶;；\n]{{0,12}}(?:{'|'.join(TITLES)})[^:：∶;；。，\n]{{0,12}}[:：∶;；]")
+NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms
+LINE_ENDS = re.compile("[\x0b\x0c\u2028\u2029]")
 SEPARATOR = re.compile(r"\s*([-=*_])\1{2,}\s*")
 
 EXAMPLE = """
@@ -76,11 +90,11 @@ class _Turn:
 
 def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
     """The conversations of a `.txt` or `.md` file, or every fault; `roles` come before ours."""
-    lines = text.split("\n")
+    lines = _lines(text)
     known: Roles = {**ROLES, **roles}
     turns, stray = _split_turns(lines, known)
-    if not turns:
-        found = find_speakers(lines, source)
+    if len({turn.role for turn in turns} - {"system"}) < 2:
+        found = find_speakers(lines, source, partial(_role, roles=known))
         if found:
             yield found.warning
             known = {**known, **found.roles}
@@ -90,6 +104,7 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
         expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"
         yield Fault(source, line, "text", repr(seen[:80]), expected)
         return
+    yield from _unread(turns, source)
     expected = "a role word and a colon before any other text"
     yield from (Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray)
     for group in _group(turns):
@@ -100,17 +115,18 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
 def split_cell(text: str) -> list[Message]:
     """The turns that a table's cell holds, or one question. A role word with nothing behind it at
     the end is where the answer belongs."""
-    turns, stray = _split_turns(text.split("\n"), ROLES)
+    turns, stray = _split_turns(_lines(text), ROLES)
     if turns and turns[-1].role == "assistant" and not turns[-1].text:
         turns.pop()
-    if stray or not turns or turns[0].role == "assistant":
+    roles = [turn.role for turn in turns]
+    if stray or not roles or roles[0] == "assistant" or roles[-1] != "user":
         return [Message("user", text)]
     return [Message(turn.role, turn.text) for turn in turns]
 
 
 def find_pairs(text: str) -> list[tuple[str, str]]:
     """Questions with their answers, wherever they are in a text; the rest of it is left."""
-    turns, _ = _split_turns(text.split("\n"), ROLES)
+    turns, _ = _split_turns(_lines(text), ROLES)
     return [
         (turn.text, after.text)
         for turn, after in pairwise(turns)
@@ -119,7 +135,7 @@ def find_pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tuple[int, str]]]:
-    """The turns, and the numbered lines that stand before the first of them."""
+    """The turns, and the lines, with their numbers, that stand before the first of them."""
     turns: list[_Turn] = []
     stray: list[tuple[int, str]] = []
     begun_by = _begin_turns(lines, roles)
@@ -143,9 +159,10 @@ def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
     numbered: dict[int, _Turn] = {}
     for number, line in enumerate(lines, start=1):
         match = LABELLED.fullmatch(line)
-        role = roles.get(_label(match)) if match else None
+        role = _role(_label(match), roles) if match else None
         if match and role:
-            labelled[number] = _Turn(role, number, [match["text"]])
+            is_numbered = match["number"] is not None and role == "user"
+            labelled[number] = _Turn(role, number, [match["text"]], is_numbered)
         elif match := NUMBERED.fullmatch(line):
             numbered[number] = _Turn("user", number, [match["text"]], is_numbered=True)
     if any(turn.role == "user" for turn in labelled.values()):
@@ -158,7 +175,31 @@ def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
 
 
 def _label(match: re.Match[str]) -> str:
-    return (match["plain"] or match["angle"] or match["square"] or match["bold"]).lower()
+    return match["plain"] or match["angle"] or match["square"] or match["bold"]
+
+
+def _role(label: str, roles: Roles) -> Role | None:
+    """Of a name as it is, without its number, or by the title behind it: 李医生."""
+    name = label.translate(NARROW).lower()
+    bare = name.rstrip("0123456789 ")
+    title = next((title for title in TITLES if bare.endswith(title) and len(bare) < 7), None)
+    return roles.get(name) or roles.get(bare) or (roles.get(title) if title else None)
+
+
+def _lines(text: str) -> list[str]:
+    """Word ends lines in its own ways."""
+    return LINE_ENDS.sub("\n", text).split("\n")
+
+
+def _unread(turns: list[_Turn], source: str) -> Iterator[Fault]:
+    """Lines within a turn that look as if they began one."""
+    for turn in turns:
+        for number, line in enumerate(turn.lines):
+            if number and UNREAD.match(line.strip()):
+                seen = f"{line.strip()[:40]!r}, read as part of the turn above"
+                expected = "a role word and a colon, if a turn begins here"
+                where = source, turn.line + number, turn.role
+                yield Fault(*where, seen, expected, "warning", "unread turn")
 
 
 def _split_lines(turns: list[_Turn], roles: Roles) -> list[_Turn]:
@@ -175,7 +216,7 @@ def _split_line(turn: _Turn, roles: Roles) -> list[_Turn]:
     inner: list[tuple[int, int, Role]] = [
         (match.start(), match.end(), role)
         for match in INNER.finditer(first)
-        if (role := roles.get(match["word"].lower()))
+        if (role := _role(match["word"], roles)) and _begins_inside(match, first)
     ]
     if not inner or inner[0][2] != "assistant":
         return [turn]
@@ -186,6 +227,12 @@ def _split_line(turn: _Turn, roles: Roles) -> list[_Turn]:
     parts[-1].lines += others
     parts[-1].ends_with_gap = turn.ends_with_gap
     return parts
+
+
+def _begins_inside(match: re.Match[str], line: str) -> bool:
+    """Within a sentence a letter before a colon is no role: plan A: the cheap one."""
+    before = line[: match.start()]
+    return len(match["word"]) > 1 or before[-1:] == "\t" or before.rstrip()[-1:] in SENTENCE_ENDS
 
 
 def _is_gap(line: str) -> bool:

@@ -23,6 +23,7 @@ SHORTEST = 40  # [characters] that are compared: of fewer, one makes too much of
 GROUP = 3  # [characters]
 NEIGHBOURS = 8  # that share a band, and are compared with each
 PAIRS_AT_ONCE = 1 << 16
+BATCH_CHARACTERS = 1 << 20
 BATCH = 512  # conversations whose signatures are made together
 SEED = 20240229
 
@@ -58,6 +59,7 @@ class Likeness:
         self._answers = array("Q")  # digests of the last answer
         self._signatures: list[Any] = []  # [batch, permutations] of uint32
         self._pending: list[str] = []
+        self._num_pending = 0  # [characters]
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -68,7 +70,8 @@ class Likeness:
         self._questions.append(_digest(asked))
         self._answers.append(_digest(answer))
         self._pending.append(f"{asked}\n{answer}")
-        if len(self._pending) == BATCH:
+        self._num_pending += len(self._pending[-1])
+        if len(self._pending) == BATCH or self._num_pending > BATCH_CHARACTERS:
             self._sign()
 
     def equal(self) -> list[Alike]:
@@ -174,7 +177,7 @@ class Likeness:
         import numpy as np
 
         rensa: Any = import_module("rensa")  # without types
-        texts, self._pending = self._pending, []
+        texts, self._pending, self._num_pending = self._pending, [], 0
         lengths = np.array([len(text) for text in texts])
         codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
         groups = np.zeros(len(codes) - GROUP + 1, np.uint64)

@@ -39,7 +39,10 @@ class Kind:
 
 # Not behind or before more digits or letters: order numbers hold such runs by chance.
 KINDS = (
-    Kind("e-mail", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,}(?!\w)")),
+    Kind(
+        "e-mail",
+        re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,}(?!\w)", re.ASCII),
+    ),
     Kind(
         "identity card",
         re.compile(
@@ -69,24 +72,30 @@ class Found:
 
 
 def find_personal(text: str) -> Iterator[Found]:
-    """Every place once, as the first kind of KINDS that it fits."""
+    """Every place once, from the first on."""
     if not LIKELY.search(text):
         return
-    taken: list[tuple[int, int]] = []
-    for kind in KINDS:
-        for match in kind.pattern.finditer(text):
-            begin, end = match.span()
-            overlaps = any(begin < other_end and other < end for other, other_end in taken)
-            if not overlaps and kind.is_valid(match[0]):
-                taken.append((begin, end))
-                yield Found(kind, begin, end)
+    found = [
+        Found(kind, *match.span())
+        for kind in KINDS
+        for match in kind.pattern.finditer(text)
+        if kind.is_valid(match[0])
+    ]
+    end = 0
+    for each in sorted(found, key=lambda each: (each.begin, KINDS.index(each.kind))):
+        if each.begin >= end:
+            end = each.end
+            yield each
 
 
 def redact(text: str) -> str:
     """The text with every such place replaced by what it was, in brackets."""
-    for found in sorted(find_personal(text), key=lambda each: each.begin, reverse=True):
-        text = text[: found.begin] + found.kind.replacement + text[found.end :]
-    return text
+    parts: list[str] = []
+    end = 0
+    for found in find_personal(text):
+        parts += [text[end : found.begin], found.kind.replacement]
+        end = found.end
+    return "".join([*parts, text[end:]])
 
 
 def redact_conversation(conversation: Conversation) -> Conversation:

@@ -15,8 +15,8 @@ Numbered = tuple[int, Any]  # a row with the line it begins on
 Columns = Mapping[str, str]  # what a field is called in the file
 
 KEEP = "keep"  # the column in which a person decides about a draft
-YES = ("yes", "y", "true", "1", "是", "x", "✓")
-NO = ("", "no", "n", "false", "0", "否")
+YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
+NO = ("no", "n", "false", "0", "0.0", "否")
 
 JSON_GAP = re.compile(r"[\s,]*")
 JSON_LINES = "one JSON object a line"
@@ -103,7 +103,7 @@ def read_table(
 
 def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Item]:
     """Each row a conversation, or what is wrong with it."""
-    is_empty, ignored, undecided = True, dict[str, int](), list[int]()
+    is_empty, ignored, left_out = True, dict[str, int](), dict[str, list[int]]()
     for each in rows:
         is_empty = False
         if isinstance(each, Fault):
@@ -111,8 +111,9 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
             continue
         line, value = each
         row = Row(source, line)
-        if isinstance(value, dict) and KEEP in value and not _is_kept(value[KEEP], row):
-            undecided += [] if row.faults or value[KEEP] else [line]
+        decision = _decision(value, row)
+        if decision != "yes":
+            left_out.setdefault(decision, []).append(line)
             yield from row.faults
             continue
         if columns and isinstance(value, dict):
@@ -126,21 +127,26 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
             ignored.setdefault(key, line)
     if is_empty:
         yield Fault(source, 1, "rows", "none", "at least one row")
-    if undecided:
-        seen = f"{len(undecided)} rows without a decision, which are left out"
-        yield Fault(source, undecided[0], KEEP, seen, "yes or no", "warning", "undecided")
+    if lines := left_out.get("undecided"):
+        seen = f"{len(lines)} rows without a decision, which are left out"
+        yield Fault(source, lines[0], KEEP, seen, "yes or no", "warning", "undecided")
     for key, line in ignored.items():
         expected = "what training uses; this field is left out"
         seen = "a field of no known use"
         yield Fault(source, line, key, seen, expected, "warning", "unused field")
 
 
-def _is_kept(value: Any, row: Row) -> bool:
-    """What a person has decided of a draft; nothing yet is not yes."""
-    word = str(value if value is not None else "").strip().lower()
-    if word not in (*YES, *NO):
-        row.refuse(KEEP, repr(word), "yes or no")
-    return word in YES
+def _decision(value: Any, row: Row) -> str:
+    """What a person says of a draft: yes, no, undecided or, with a fault, neither."""
+    fields = value if isinstance(value, dict) else {}
+    key = next((key for key in fields if key.strip().lower() == KEEP), None)
+    if key is None:
+        return "yes"
+    given = fields[key]
+    word = "" if given is None else str(given).strip().lower()
+    if word not in (*YES, *NO, ""):
+        row.refuse(KEEP, repr(given), "yes or no")
+    return "yes" if word in YES else "undecided" if not word else "no"
 
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:
@@ -156,7 +162,12 @@ def _json_lines(file: TextIO, source: str) -> Iterator[Numbered | Fault]:
     for number, line in enumerate(file, start=1):
         if line.strip():
             try:
-                yield number, DECODER.decode(line)
+                value = DECODER.decode(line)
+                if "\\ud" in line.lower():
+                    json.dumps(value, ensure_ascii=False).encode()  # raises for half a pair
+                yield number, value
+            except UnicodeEncodeError:
+                yield Fault(source, number, "json", "half of a surrogate pair", "whole characters")
             except (ValueError, RecursionError) as error:
                 yield Fault(source, number, "json", str(error), JSON_LINES)
 
@@ -211,6 +222,10 @@ def _table_rows(
             continue
         line, cells = each
         if len(cells) == len(names):
+            nameless = [cell for name, cell in zip(names, cells, strict=True) if cell and not name]
+            if nameless:
+                expected = "a name for its column in the header; this cell is left out"
+                yield Fault(source, line, "row", repr(nameless[0]), expected, "warning", "no name")
             yield line, {name: cell for name, cell in zip(names, cells, strict=True) if name}
         else:
             expected = f"{len(names)} cells as in the header"

@@ -37,7 +37,7 @@ PREDECESSORS: dict[Role, tuple[str, ...]] = {
     "tool": ("assistant with tool_calls", "tool"),
 }
 # Of no use to training, and of none to say so.
-BOOKKEEPING = frozenset({"id", "source", "category", "metadata", "keep"})
+BOOKKEEPING = frozenset({"id", "source", "category", "department", "metadata", "keep"})
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -124,7 +124,8 @@ def _find_shape(names: frozenset[str]) -> Shape | None:
 def unused(fields: Fields) -> Iterable[str]:
     """The keys of a row that training has no use for; bookkeeping aside."""
     shape = find_shape(fields)
-    return fields.keys() - shape.keys - BOOKKEEPING if shape else ()
+    keys = fields.keys() - shape.keys if shape else ()
+    return [key for key in keys if key.strip().lower() not in BOOKKEEPING]
 
 
 def accepted(keys: Iterable[str]) -> str:
@@ -245,7 +246,7 @@ def _pair(names: frozenset[str]) -> Shape | None:
     if len(questions) != 1 or len(answers) != 1:
         return None
     [question], [answer] = questions, answers
-    optional = ("input", "history", "system", "title", "department")
+    optional = ("input", "history", "system", "title")
 
     def read(fields: Fields, row: Row) -> list[Message]:
         messages = [*_read_system(fields, row), *_read_history(fields, row)]

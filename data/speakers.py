@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,8 +20,11 @@ class Speakers:
     warning: Fault
 
 
-def find_speakers(lines: Sequence[str], source: str) -> Speakers | None:
-    """Two names that speak by turns, of which the first asks; None where there are no such two."""
+def find_speakers(
+    lines: Sequence[str], source: str, role_of: Callable[[str], Role | None]
+) -> Speakers | None:
+    """Two names that speak by turns, of which the first asks, unless `role_of` knows better of one;
+    None where there are no such two."""
     numbered = [
         (number, match["name"].lower())
         for number, line in enumerate(lines, start=1)
@@ -37,6 +40,8 @@ def find_speakers(lines: Sequence[str], source: str) -> Speakers | None:
         return None
     asks = spoken[0]
     answers = next(name for name, _ in two if name != asks)
+    if role_of(asks) == "assistant" or role_of(answers) == "user":
+        asks, answers = answers, asks
     counts = dict(two)
     seen = (
         f"no role words, but {asks} ({counts[asks]} lines) and {answers} ({counts[answers]} lines) "

@@ -104,7 +104,9 @@ def test_text_without_turns_shows_an_example_in_both_languages_and_the_first_lin
     assert re.search(r"Q: .*\n *A: .*\n.*\n *问：.*\n *答：", message)
 
 
-LINE = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=":："))
+LINE = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters=":：∶")
+)
 CONTENT = (
     st.lists(LINE, min_size=1, max_size=4)
     .map(lambda lines: "\n".join(lines).strip())
@@ -239,3 +241,68 @@ def test_numbers_may_stand_before_role_words():
         [("user", "a"), ("assistant", "b")],
         [("user", "c"), ("assistant", "d")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [
+        ("患者（女，45岁）：", "医生（主任）："),
+        ("- 患者：", "- 医生："),
+        ("> 患者：", "> 医生："),
+        ("### 问：", "### 答："),
+        ("[12:30] 患者：", "[12:31] 医生："),
+        ("（2024-01-02 12:30）患者：", "（2024-01-02 12:31）医生："),
+        ("Ｑ：", "Ａ："),
+        ("患者∶", "医生∶"),
+        ("\u200b患者：", "\ufeff医生："),
+        ("张患者：", "李医生："),
+        ("說話患者：", "王大夫："),
+    ],
+)
+def test_what_stands_around_role_words_hides_no_turn(ask: str, answer: str):
+    text = f"患者：a\n医生：b\n{ask}c\n{answer}d"
+    assert [content for _, content in turns(text)[0]] == ["a", "b", "c", "d"]
+
+
+def test_lines_of_words_own_are_lines():
+    assert turns("患者：a\x0b医生：b\u2028多喝水") == [[("user", "a"), ("assistant", "b\n多喝水")]]
+
+
+@pytest.mark.parametrize("line", ["患者家属：c", "值班医生说：d", "患者;e"])
+def test_a_line_that_looks_like_a_turn_and_is_none_is_a_warning(line: str):
+    conversation, *warnings = sorted(
+        read_dialogue(f"患者：a\n医生：b\n{line}", "a.txt", {}),
+        key=lambda item: isinstance(item, Fault),
+    )
+    assert not isinstance(conversation, Fault)
+    assert [(w.line, w.kind) for w in warnings if isinstance(w, Fault)] == [(3, "unread turn")]
+
+
+def test_the_time_of_day_is_no_number_of_a_turn():
+    text = "问：几点？\n答：问12:30到13:00的人。\n医生 12:31 再来"
+    read = [item for item in read_dialogue(text, "a.txt", {}) if not isinstance(item, Fault)]
+    assert [each.messages[1].content for each in read] == ["问12:30到13:00的人。\n医生 12:31 再来"]
+
+
+def test_numbers_of_role_words_begin_conversations():
+    assert [len(one) for one in turns("1. 问：a\n答：b\n2. 问：c\n答：d")] == [2, 2]
+
+
+def test_a_letter_within_a_sentence_begins_no_answer():
+    assert [field for _, field, _ in faults("Q: Should I take plan A: the cheap one?")] == ["user"]
+
+
+def test_speakers_may_be_told_apart_by_numbers():
+    text = "说话人1：a\n说话人2：b\n\n说话人1：c\n说话人2：d\n"
+    read = [item for item in read_dialogue(text, "a.txt", {}) if not isinstance(item, Fault)]
+    assert [len(each.messages) for each in read] == [2, 2]
+
+
+def test_a_title_says_who_answers_though_he_speaks_first():
+    text = "李大夫：哪里不舒服？\n小王：头晕。\n李大夫：多久了？\n小王：三天。\n"
+    [warning] = [
+        item
+        for item in read_dialogue(text, "a.txt", {})
+        if isinstance(item, Fault) and item.severity == "warning"
+    ]
+    assert "小王=user" in warning.expected

@@ -45,3 +45,5 @@ def test_other_numbers_are_nothing_personal(text: str):
 def test_everything_in_a_text_is_replaced_and_the_rest_stays():
     text = "张先生，13812345678，z@example.com，头晕三天。"
     assert redact(text) == "张先生，[phone number]，[e-mail]，头晕三天。"
+    assert redact("请发到abc@qq.com即可") == "请发到[e-mail]即可"
+    assert redact("邮箱abc@qq.com") == "邮箱[e-mail]"

@@ -251,8 +251,11 @@ def test_turns_inside_a_cell_come_in_order():
     assert turns(row) == [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
 
 
-def test_a_cell_that_ends_with_an_answer_is_a_fault():
-    assert "assistant after assistant" in faults({"input": "病人：a\n医生：b", "target": "d"})[0]
+@pytest.mark.parametrize(
+    "cell", ["病人：a\n医生：b", "系统：Windows 10 打不开", "用户：登录失败 答案：怎么改密码"]
+)
+def test_a_cell_whose_turns_lead_to_no_question_is_one_question(cell: str):
+    assert turns({"input": cell, "target": "d"}) == [("user", cell), ("assistant", "d")]
 
 
 def test_history_in_a_table_is_json():
