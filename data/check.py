@@ -79,6 +79,10 @@ def check(items: Iterable[Item], tokens: TokenCheck | None = None) -> Findings:
             findings.note(fault)
     for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places)):
         findings.note(fault)
+    if not findings.num_conversations and not findings.num_errors:
+        findings.note(
+            Fault("all files", 1, "conversations", "none", "at least one", kind="nothing")
+        )
     return findings
 
 

@@ -21,11 +21,10 @@ def write_conversations(
 ) -> int:
     """One JSON object a line; returns how many. The file appears whole or not at all.
 
-    Raises InvalidData with every fault of what was read, and of what the shape cannot express;
-    UnreadableFile where the file exists already: nothing is written over.
+    Raises InvalidData with every fault of what was read, and of what the shape cannot express, or
+    where there is nothing to write; UnreadableFile as `check_new` does.
     """
-    if path.exists():
-        raise UnreadableFile(f"{path}: exists already; remove it or choose another name")
+    check_new(path)
     faults: list[Fault] = []
     count = 0
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -41,13 +40,30 @@ def write_conversations(
                     row = WRITERS[shape](redact_conversation(item) if redacted else item)
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     count += 1
+        if not count and not faults:
+            faults.append(Fault(str(path), 1, "conversations", "none", "at least one"))
         if faults:
             raise InvalidData(f"{path}: not written: {len(faults)} faults", faults)
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return count
+
+
+def check_new(path: Path) -> None:
+    """Raises UnreadableFile where a file exists already, since nothing is written over, or where
+    its folder does not."""
+    if path.exists():
+        raise UnreadableFile(f"{path}: exists already; choose another name")
+    if not path.parent.is_dir():
+        raise UnreadableFile(f"{path}: there is no folder {path.parent}; make it first")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:

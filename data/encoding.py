@@ -34,6 +34,10 @@ LEGACY = {
     "cp1252": ("cp1252",),
 }
 HIGH_BYTES = bytes(range(0x80, 0x100))
+SURE = ("utf-8", "utf-16-le", "utf-16-be")
+# The first bytes of each encoding's more frequent half, where nearly all of a text is.
+FREQUENT = {"gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6)}
+IDEOGRAPH = re.compile(r"[\u3400-\u9fff]")
 UTF8_CHARACTER = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
@@ -140,10 +144,22 @@ def _guess(file: BinaryIO, finding: _Finding) -> tuple[str, ...]:
         raw = raw.partition(b"\n")[2]  # not from the middle of a character
     from charset_normalizer import from_bytes
 
+    usual = [name for name in FREQUENT if is_usual(raw.decode(name, "replace"), name)]
+    if len(usual) == 1:
+        return LEGACY[usual[0]]
     matches = from_bytes(raw, cp_isolation=[*LEGACY], threshold=1.0)
     found = {match.encoding: (match.chaos, -match.coherence) for match in matches}
     best = min((name for name in LEGACY if name in found), key=found.__getitem__, default="gb18030")
     return LEGACY[best]
+
+
+def is_usual(text: str, encoding: str) -> bool:
+    """Whether a text's ideographs are those that are used most, as in a text read rightly."""
+    ideographs = "".join(IDEOGRAPH.findall(text)).encode(encoding, "ignore")[::2]
+    if encoding not in FREQUENT or not ideographs or "\ufffd" in text:
+        return False
+    first, last = FREQUENT[encoding]
+    return sum(first <= byte <= last for byte in ideographs) > 0.8 * len(ideographs)
 
 
 def _utf16(raw: bytes) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Knows no model: it is handed something that answers a prompt.
 """
 
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,11 +15,12 @@ from pathlib import Path
 from .dialogue import find_pairs
 from .encoding import open_text
 from .errors import Fault, InvalidData
+from .reader import read_text
 from .rules import script_of
 from .source import find_sources
 
 SUFFIXES = (".txt", ".md")
-COLUMNS = ("source", "question", "answer", "keep")
+COLUMNS: tuple[str, ...] = ("source", "question", "answer", "keep")
 PASSAGE = 400  # [characters] at the most
 SHORTEST = 20  # [characters] worth asking about
 PARAGRAPHS = re.compile(r"\n\s*\n|\n(?=#)")
@@ -43,7 +45,9 @@ class Passage:
 
     @property
     def where(self) -> str:
-        return f"{self.source}:{self.line}"
+        """Of this text at this place: another text there is another passage."""
+        digest = hashlib.sha256(self.text.encode()).hexdigest()[:6]
+        return f"{self.source}:{self.line}#{digest}"
 
     def prompt(self, count: int) -> str:
         return PROMPTS[script_of(self.text) or "other"].format(count=count, text=self.text)
@@ -61,64 +65,99 @@ class Drafted:
 
 def read_passages(paths: Iterable[str | Path]) -> list[Passage]:
     """Raises UnreadableFile."""
-    passages: list[Passage] = []
-    for path in paths:
-        for source in find_sources(path, SUFFIXES):
-            with source.open() as file, open_text(file, source.name) as text:
-                passages += cut(text.read(), source.name)
-    return passages
+    sources = [source for path in paths for source in find_sources(path, SUFFIXES)]
+    return [passage for source in sources for passage in cut(read_text(source), source.name)]
 
 
 def cut(text: str, source: str) -> Iterator[Passage]:
     """Paragraphs, joined while they are short and cut between sentences where they are long."""
-    begin = end = 0
-    for at, piece in _pieces(text):
-        if end > begin and at + len(piece) - begin > PASSAGE:
-            yield from _passage(text, begin, end, source)
+    line = 1
+    begin = end = counted = 0
+    for at, piece in [*_pieces(text), (len(text), "")]:
+        if end > begin and (at == len(text) or at + len(piece) - begin > PASSAGE):
+            kept = text[begin:end].strip()
+            start = text.index(kept, begin) if kept else begin
+            line += text.count("\n", counted, start)
+            counted = start
+            if len(kept) >= SHORTEST:
+                yield Passage(source, line, kept)
             begin = at
         end = at + len(piece)
-    yield from _passage(text, begin, end, source)
 
 
 def draft(
     passages: Sequence[Passage], generate: Generate, out: Path, count: int, num_at_once: int = 8
 ) -> Drafted:
-    """Append drafts to a table that a person may have edited; passages that are in it are left
-    out. Every passage is written as soon as its answer is there.
+    """Append drafts to a table that a person may have edited in any program; passages that are in
+    it are left out. Passages are written in order, each as soon as its answer is there.
 
     Raises InvalidData where the table has other columns, and whatever `generate` raises.
     """
-    known = _drafted_sources(out)
+    table = read_drafts(out)
+    known = {row["source"] for row in table.rows}
     missing = [passage for passage in passages if passage.where not in known]
+    table.write(out)
     num_pairs = num_empty = 0
     with (
-        out.open("a", encoding="utf-8-sig" if not known else "utf-8", newline="") as file,
+        out.open("a", encoding="utf-8", newline="") as file,
         ThreadPoolExecutor(num_at_once) as pool,
     ):
-        writer = csv.writer(file)
-        if out.stat().st_size == 0:
-            writer.writerow(COLUMNS)
+        writer = csv.DictWriter(file, table.columns, restval="")
         answers = pool.map(lambda passage: generate(passage.prompt(count)), missing)
         for passage, answer in zip(missing, answers, strict=True):
-            rows = [(passage.where, *pair, "") for pair in find_pairs(answer)]
-            num_pairs += len(rows)
-            num_empty += not rows
-            writer.writerows(rows or [(passage.where, "", "", "no")])
+            pairs = find_pairs(_clean(answer))
+            num_pairs += len(pairs)
+            num_empty += not pairs
+            rows = [dict(zip(COLUMNS, (passage.where, *pair, ""), strict=True)) for pair in pairs]
+            writer.writerows(rows or [{"source": passage.where, "keep": "no"}])
             file.flush()
             os.fsync(file.fileno())
     return Drafted(len(passages), len(passages) - len(missing), num_pairs, num_empty)
 
 
-def _drafted_sources(out: Path) -> set[str]:
-    if not out.exists() or out.stat().st_size == 0:
-        return set()
-    with out.open("rb") as file, open_text(file, str(out)) as text:
-        rows = csv.DictReader(text)
-        if tuple(rows.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
-            seen, expected = ", ".join(rows.fieldnames or ["nothing"]), ", ".join(COLUMNS)
-            fault = Fault(str(out), 1, "header", seen, f"{expected}; or choose another --out")
-            raise InvalidData(f"{out}: is not a table of drafts", [fault])
-        return {row["source"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Drafts as they are in a file, with any columns that a person has added."""
+
+    columns: Sequence[str]
+    rows: Sequence[dict[str, str]]
+
+    def write(self, path: Path) -> None:
+        """In UTF-8 with a mark, for Excel; whole or not at all."""
+        temporary = path.with_name(f".{path.name}.part")
+        with temporary.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.DictWriter(file, self.columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        temporary.replace(path)
+
+
+def read_drafts(path: Path) -> Table:
+    """In whatever encoding a program has saved them; an empty one where there is no file.
+
+    Raises InvalidData where the columns are others, UnreadableFile where it is no text.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return Table(COLUMNS, [])
+    with path.open("rb") as file, open_text(file, str(path)) as text:
+        head = text.readline()
+        delimiter = max(",;\t", key=head.count)
+        header, *lines = csv.reader([head, *text], delimiter=delimiter)
+    columns = [name.strip() for name in header]
+    while columns and not columns[-1]:
+        columns.pop()  # Excel's empty ones
+    if not {*COLUMNS} <= {*columns} or len({*columns}) < len(columns):
+        seen, expected = ", ".join(columns) or "nothing", ", ".join(COLUMNS)
+        fault = Fault(str(path), 1, "header", seen, f"{expected}; or choose another --out")
+        raise InvalidData(f"{path}: is not a table of drafts", [fault])
+    return Table(
+        columns, [dict(zip(columns, cells, strict=False)) for cells in lines if any(cells)]
+    )
+
+
+def _clean(answer: str) -> str:
+    """Without what no file of text may hold."""
+    return answer.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
@@ -138,11 +177,3 @@ def _split(text: str, pattern: re.Pattern[str], offset: int) -> Iterator[tuple[i
         yield offset + begin, text[begin : match.start()]
         begin = match.end()
     yield offset + begin, text[begin:]
-
-
-def _passage(text: str, begin: int, end: int, source: str) -> Iterator[Passage]:
-    cut = text[begin:end]
-    stripped = cut.strip()
-    if len(stripped) >= SHORTEST:
-        begin += len(cut) - len(cut.lstrip())
-        yield Passage(source, 1 + text.count("\n", 0, begin), stripped)

@@ -1,7 +1,8 @@
 """Files, folders, standard input and data sets, made conversations: the one door for data."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import BinaryIO, TextIO
 
 from .conversation import Conversation, Item, Role
 from .dialogue import read_dialogue
-from .encoding import open_text
+from .encoding import SURE, is_usual, open_text
 from .errors import Fault, InvalidData, UnreadableFile
 from .hub import PREFIX, read_hub
 from .rows import read_csv, read_json, read_jsonl, read_parquet, read_xlsx
@@ -35,6 +36,7 @@ TEXT_ROWS: dict[str, TextReader] = {
     ".tsv": partial(read_csv, delimiter="\t"),
 }
 BINARY_ROWS: dict[str, BinaryReader] = {".parquet": read_parquet, ".xlsx": read_xlsx}
+GUESSED = 1 << 14  # [characters] that show whether a guess was right
 SUFFIXES = (*DIALOGUES, *TEXT_ROWS, *BINARY_ROWS)
 
 
@@ -94,19 +96,44 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
     return [paths] if isinstance(paths, str | Path) else [*paths]
 
 
+def read_text(source: Source) -> str:
+    """Raises UnreadableFile."""
+    with _said_plainly(source), source.open() as file, open_text(file, source.name) as text:
+        return text.read()
+
+
 def _read_source(source: Source, options: ReadOptions) -> Iterator[Item]:
+    with _said_plainly(source), source.open() as file:
+        if source.suffix in BINARY_ROWS:
+            yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
+            return
+        with open_text(file, source.name) as text:
+            yield from _guessed(text, source)
+            if source.suffix in DIALOGUES:
+                yield from read_dialogue(text.read(), source.name, options.roles)
+            else:
+                yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
+
+
+def _guessed(text: TextIO, source: Source) -> Iterator[Fault]:
+    """A warning where the encoding is a guess that may be wrong."""
+    if text.encoding in SURE:
+        return
+    begin = text.tell()
+    beginning = text.read(GUESSED)
+    text.seek(begin)
+    if not is_usual(beginning, text.encoding):
+        shown = next((line for line in beginning.split("\n") if not line.isascii()), "")[:40]
+        seen = f"read as {text.encoding.upper()}: {shown!r}"
+        expected = "UTF-8, if that is not what it says"
+        yield Fault(source.name, 1, "encoding", seen, expected, "warning", "encoding")
+
+
+@contextmanager
+def _said_plainly(source: Source) -> Generator[None]:
     try:
-        with source.open() as file:
-            if source.suffix in BINARY_ROWS:
-                yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
-                return
-            with open_text(file, source.name) as text:
-                if source.suffix in DIALOGUES:
-                    yield from read_dialogue(text.read(), source.name, options.roles)
-                else:
-                    yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
+        yield
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadableFile(
-            f"{source.name}: {reason}; check its rights, or pack it anew"
-        ) from error
+        advice = "check its rights, or pack it anew"
+        raise UnreadableFile(f"{source.name}: {reason}; {advice}") from error

@@ -6,10 +6,11 @@ from itertools import groupby
 from pathlib import Path
 
 from .check import Findings
-from .errors import Fault
+from .errors import Fault, UnreadableFile
 from .lengths import Lengths
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
+FIRST_LINE = b"<!doctype html>"
 WIDTH, HEIGHT = 640, 120  # of a chart
 WIDEST = 72  # of a bar
 MOST_SHOWN = 100  # faults of a kind
@@ -33,8 +34,19 @@ class Section:
     faults: Sequence[Fault]
 
 
+def check_report(path: Path) -> None:
+    """Raises UnreadableFile where a file is that is no earlier report, or no folder for one."""
+    if path.is_dir() or (path.exists() and not path.read_bytes().startswith(FIRST_LINE)):
+        raise UnreadableFile(f"{path}: exists already and is no report; choose another name")
+    if not path.parent.is_dir():
+        raise UnreadableFile(f"{path}: there is no folder {path.parent}; make it first")
+
+
 def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
+    """Whole or not at all; raises as `check_report` does."""
     import jinja2
+
+    check_report(path)
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -46,7 +58,9 @@ def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
         width=WIDTH,
         height=HEIGHT,
     )
-    path.write_text(html, encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(html, encoding="utf-8")
+    temporary.replace(path)
 
 
 def _charts(findings: Findings) -> dict[str, list[Bar]]:

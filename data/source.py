@@ -5,12 +5,13 @@ import gzip
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from .errors import UnreadableFile
+from .shapes import find_shape
 
 STDIN = "-"
 PACKED = ".gz"
@@ -69,10 +70,10 @@ def _guess_suffix(head: bytes) -> str:
             return suffix
     if text.startswith(b"[") and text[1:].lstrip().startswith(b"{"):
         return ".json"
-    first, _, rest = text.partition(b"\n")
-    for delimiter, suffix in ((b"\t", ".tsv"), (b",", ".csv")):
-        num_cells = first.count(delimiter)
-        if num_cells and rest and rest.split(b"\n")[0].count(delimiter) >= num_cells:
+    header = text.partition(b"\n")[0].decode("utf-8", "replace")
+    for delimiter, suffix in (("\t", ".tsv"), (",", ".csv")):
+        names = [name.strip(' "\r') for name in header.split(delimiter)]
+        if len(names) > 1 and (find_shape(names) or all(name.isidentifier() for name in names)):
             return suffix
     return ".txt"
 
@@ -95,14 +96,24 @@ def _suggest(path: Path) -> str:
     return f"did you mean {folder / similar[0]}?" if similar else f"look into the folder {folder}"
 
 
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Every file that is not hidden, behind links too; raises OSError where one cannot be seen."""
+    if folder.resolve() in seen:
+        return
+    seen.add(folder.resolve())
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _walk(path, seen)
+        else:
+            path.stat()  # raises for a link that leads nowhere
+            yield path
+
+
 def _list_folder(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """Every file that is not hidden; one that no reader takes is an error, never left out."""
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+    files = sorted(_walk(folder, set()))
     listed = ", ".join(suffixes)
     if not files:
         raise UnreadableFile(f"{folder}: holds no files; put files into it that end in {listed}")

@@ -1,12 +1,16 @@
 """`lora-chat data`: look at training data, check it, convert it."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import DEFAULT_BASE, BaseOption, HomeOption
+
+if TYPE_CHECKING:
+    from data.conversation import Item
 
 data_app = typer.Typer(
     no_args_is_help=True,
@@ -61,10 +65,12 @@ def check(
 
     from data.check import check as check_items
     from data.reader import read_items
-    from data.report import write_report
+    from data.report import check_report, write_report
 
     from .findings import as_dict, print_findings
 
+    if report is not None:
+        check_report(report)
     options = read_options(roles, columns)
     tokens = _token_check(base, max_tokens, home) if base is not None else None
     findings = check_items(read_items(files, options), tokens)
@@ -99,7 +105,7 @@ def convert(
     if chosen is None:
         message = f"{shape!r} is none of {', '.join(SHAPES)}"
         raise typer.BadParameter(message, param_hint="--shape")
-    items = read_items(files, read_options(roles, columns))
+    items = _saying_warnings(read_items(files, read_options(roles, columns)))
     count = write_conversations(items, out, chosen, redacted=redact)
     typer.echo(f"{out}: {count:,} conversations")
 
@@ -119,13 +125,21 @@ def split(
     columns: MapOption = None,
 ) -> None:
     """Hold conversations out, so that nothing alike is on both sides."""
-    from data.convert import write_conversations
-    from data.reader import read_conversations
+    from data.convert import check_new, write_conversations
+    from data.errors import DataError
+    from data.reader import conversations_of, read_items
     from data.split import split_conversations
 
-    conversations = read_conversations(files, read_options(roles, columns))
+    if train.resolve() == held_out.resolve():
+        raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
+    for path in (train, held_out):
+        check_new(path)
+    items = _saying_warnings(read_items(files, read_options(roles, columns)))
+    conversations = conversations_of(items, files)
     wanted = max(1, round(fraction * len(conversations)))
     sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
+    if not all(sides):
+        raise DataError("There are fewer than two conversations unlike each other to divide.")
     for side, path in zip(sides, (train, held_out), strict=True):
         count = write_conversations(side, path)
         typer.echo(f"{path}: {count:,} conversations")
@@ -194,7 +208,7 @@ def label(
 ) -> None:
     """Have a model draft questions and answers from documents, for you to look through.
 
-    Write yes into `keep` beside what is right; `lora-chat finetune` trains on those rows alone.
+    Write yes into the column keep beside what is right: those rows alone are trained on.
     Rows that are there are never changed: the same command goes on where it was stopped.
     """
     from contextlib import nullcontext
@@ -218,6 +232,16 @@ def label(
         f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
     )
     typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
+
+
+def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
+    """The items, with the warnings among them said on stderr."""
+    from data.errors import Fault
+
+    for item in items:
+        if isinstance(item, Fault) and item.severity == "warning":
+            typer.echo(f"Warning: {item}", err=True)
+        yield item
 
 
 def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:

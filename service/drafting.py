@@ -1,6 +1,6 @@
 """A model behind an OpenAI-compatible URL, as something that answers a prompt."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ def drafting(url: str, model: str | None, key: str | None) -> Generator[Generate
     base_url = f"{url.rstrip('/').removesuffix('/v1')}/v1"
     timeout = httpx.Timeout(600, connect=10)
     with httpx.Client(base_url=base_url, headers=headers, timeout=timeout) as client:
-        chosen = model or _ask(client, "GET", "/models")["data"][0]["id"]
+        chosen = model or _ask(client, "GET", "/models", lambda said: said["data"][0]["id"])
 
         def generate(prompt: str) -> str:
             body = {
@@ -30,20 +30,28 @@ def drafting(url: str, model: str | None, key: str | None) -> Generator[Generate
                 "temperature": TEMPERATURE,
                 "max_tokens": ANSWER_TOKENS,
             }
-            answer = _ask(client, "POST", "/chat/completions", body)
-            return answer["choices"][0]["message"]["content"] or ""
+            return _ask(client, "POST", "/chat/completions", _content, body)
 
         yield generate
 
 
-def _ask(client: httpx.Client, method: str, path: str, body: Any = None) -> Any:
+def _content(said: Any) -> str:
+    return said["choices"][0]["message"]["content"] or ""
+
+
+def _ask(
+    client: httpx.Client, method: str, path: str, find: Callable[[Any], Any], body: Any = None
+) -> str:
     try:
         response = client.request(method, path, json=body)
         response.raise_for_status()
-        return response.json()
+        found = find(response.json())
     except httpx.HTTPStatusError as error:
         said = error.response.text[:300]
         status = error.response.status_code
         raise ServerRefused(f"{client.base_url} answered {status}: {said}") from error
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
         raise ServerRefused(f"{client.base_url} does not answer as it should: {error}") from error
+    if not isinstance(found, str):
+        raise ServerRefused(f"{client.base_url} answers with something else than text.")
+    return found

@@ -30,7 +30,8 @@ def print_findings(findings: Findings, console: Console, report: Path | None = N
         count = findings.counts["warning", kind]
         console.print(Text(f"{kind}: {count:,}", style="bold yellow"))
         _print_faults(faults[:MOST_OF_A_KIND], count, console, "yellow")
-    console.print(_summary(findings))
+    if findings.num_conversations:
+        console.print(_summary(findings))
     if findings.tokens is not None:
         _print_rendered(findings.tokens, console)
     if report is not None:

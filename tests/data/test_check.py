@@ -7,7 +7,7 @@ import pytest
 
 from data.check import MOST_KEPT, Findings, check, read_checked
 from data.conversation import Conversation, Item, Message
-from data.errors import Fault, InvalidData
+from data.errors import Fault, InvalidData, UnreadableFile
 from data.report import write_report
 
 ANSWERED = {"role": "assistant", "content": "b", "weight": 0}
@@ -108,7 +108,19 @@ def test_the_report_holds_everything_and_needs_nothing(tmp_path: Path):
 
 def test_nothing_at_all_gives_a_report_too(tmp_path: Path):
     write_report(check([]), ["a.txt"], tmp_path / "report.html")
-    assert json.dumps(check([]).num_errors) == "0"
+    assert [fault.kind for fault in check([]).faults] == ["nothing"]
+
+
+def test_a_report_is_written_over_nothing_but_a_report(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text("precious")
+    with pytest.raises(UnreadableFile, match="is no report"):
+        write_report(check([]), ["a.txt"], path)
+    assert path.read_text() == "precious"
+    for _ in range(2):
+        write_report(check([]), ["a.txt"], tmp_path / "report.html")
+    with pytest.raises(UnreadableFile, match="there is no folder"):
+        write_report(check([]), ["a.txt"], tmp_path / "none" / "report.html")
 
 
 def test_a_conversation_without_a_trained_answer_is_an_error(tmp_path: Path):

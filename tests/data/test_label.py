@@ -1,11 +1,13 @@
 """Documents to drafts."""
 
 import csv
+import gzip
+import io
 from pathlib import Path
 
 import pytest
 
-from data import Conversation, Fault, InvalidData, read_items
+from data import Conversation, Fault, InvalidData, UnreadableFile, read_items
 from data.dialogue import find_pairs
 from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages
 
@@ -76,7 +78,8 @@ def test_drafts_become_rows_that_nobody_has_decided_on(tmp_path: Path):
     assert (done.num_passages, done.num_before, done.num_pairs, done.num_empty) == (1, 0, 2, 0)
     rows = rows_of(out)
     assert tuple(rows[0]) == COLUMNS
-    assert [(row["source"], row["keep"]) for row in rows] == [("a.txt:1", "")] * 2
+    where = Passage("a.txt", 1, LINE).where
+    assert [(row["source"], row["keep"]) for row in rows] == [(where, "")] * 2
     [fault] = list(read_items(out))
     assert isinstance(fault, Fault)
     assert fault.seen.startswith("2 rows without a decision")
@@ -117,8 +120,10 @@ def test_a_passage_that_gave_nothing_is_not_asked_again(tmp_path: Path):
     out = tmp_path / "qa.csv"
     done = draft([Passage("a.txt", 1, LINE)], lambda _: "抱歉。", out, 2)
     assert done.num_empty == 1
-    assert rows_of(out) == [{"source": "a.txt:1", "question": "", "answer": "", "keep": "no"}]
-    assert draft([Passage("a.txt", 1, LINE)], answer, out, 2).num_before == 1
+    passage = Passage("a.txt", 1, LINE)
+    empty = {"source": passage.where, "question": "", "answer": "", "keep": "no"}
+    assert rows_of(out) == [empty]
+    assert draft([passage], answer, out, 2).num_before == 1
 
 
 def test_another_table_is_not_added_to(tmp_path: Path):
@@ -127,3 +132,43 @@ def test_another_table_is_not_added_to(tmp_path: Path):
     with pytest.raises(InvalidData, match="choose another --out"):
         draft([Passage("a.txt", 1, LINE)], answer, out, 2)
     assert out.read_text() == "question,answer\na,b\n"
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_going_on_reads_what_other_programs_have_saved(
+    encoding: str, delimiter: str, tmp_path: Path
+):
+    """With a column more, empty ones behind it, and no end of the last line."""
+    out = tmp_path / "qa.csv"
+    first, second = Passage("a.txt", 1, LINE), Passage("a.txt", 2, LINE)
+    cells = [("note", "keep", "source", "question", "answer", "", "")]
+    cells += [("好", "yes", first.where, "问题一", "回答，一", "", "")]
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(cells)
+    out.write_bytes(text.getvalue().rstrip().encode(encoding))
+    assert draft([first, second], answer, out, 2).num_before == 1
+    kept, *drafted = rows_of(out)
+    assert (kept["note"], kept["keep"], kept["answer"]) == ("好", "yes", "回答，一")
+    assert [row["source"] for row in drafted] == [second.where] * 2
+    items = [item for item in read_items(out) if isinstance(item, Conversation)]
+    assert [item.messages[0].content for item in items] == ["问题一"]
+
+
+def test_passages_of_one_line_are_told_apart():
+    passages = list(cut("".join(f"第{i}句{LINE}" for i in range(60)), "a.txt"))
+    assert {each.line for each in passages} == {1}
+    assert len({each.where for each in passages}) == len(passages) > 3
+
+
+def test_what_no_file_may_hold_is_taken_out_of_answers(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    draft([Passage("a.txt", 1, LINE)], lambda _: "问：a\0\ud83d？\n答：b", out, 2)
+    assert rows_of(out)[0]["question"] == "a？"
+
+
+def test_a_truncated_document_is_unreadable(tmp_path: Path):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress((LINE * 99).encode())[:-9])
+    with pytest.raises(UnreadableFile, match="pack it anew"):
+        read_passages([path])

@@ -200,6 +200,7 @@ def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
         '[\n {"question": "头晕怎么办？", "answer": "先量血压。"}]',
         "question,answer\n头晕怎么办？,先量血压。\n",
         "question\tanswer\n头晕怎么办？\t先量血压。\n",
+        "Q: 头晕怎么办？\nA: 先量血压。",
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
@@ -227,3 +228,40 @@ def test_a_data_set_of_the_hub_is_loaded_by_its_library(tmp_path: Path, monkeypa
     assert (conversation.line, conversation.messages[1].content) == (1, "b")
     with pytest.raises(UnreadableFile, match="the datasets library cannot load it"):
         read_conversations(f"hf:{tmp_path / 'nothing'}")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("問：頭が痛いです。どうすればいいですか。\n答：病院へ行ってください。\n", "shift-jis"),
+        ("Q: Wie heißt der Müller?\nA: Jörg.\n", "cp1252"),
+    ],
+)
+def test_a_guessed_encoding_that_may_be_wrong_is_a_warning(
+    tmp_path: Path, text: str, encoding: str
+):
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode(encoding))
+    kinds = [item.kind for item in read_items(path) if isinstance(item, Fault)]
+    assert "encoding" in kinds
+
+
+@pytest.mark.parametrize("text", ["问：好\n答：好\n", GOOD, "Q: 头痛\nA: 休息一下"])
+def test_a_few_chinese_characters_are_enough(tmp_path: Path, text: str):
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode("gb18030"))
+    [conversation] = list(read_items(path))
+    assert isinstance(conversation, Conversation)
+    assert conversation.messages[0].content in text
+
+
+def test_links_are_followed_and_broken_ones_are_no_secret(tmp_path: Path):
+    write(tmp_path / "elsewhere" / "a.txt", GOOD)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "loop").symlink_to(folder)
+    assert len(read_conversations(folder)) == 1
+    (folder / "broken.txt").symlink_to(tmp_path / "nothing")
+    with pytest.raises(UnreadableFile):
+        read_conversations(folder)

@@ -122,3 +122,29 @@ def test_one_conversation_is_shown(clinic: Path):
     assert "assistant: 先量血压，注意休息。" in output
     with pytest.raises(DataError, match="fewer than 3 conversations"):
         call("show", clinic, "3")
+
+
+def test_a_split_writes_both_sides_or_none(clinic: Path, tmp_path: Path):
+    train = tmp_path / "train.jsonl"
+    call("split", clinic, "--train", train, "--held-out", train, code=2)
+    with pytest.raises(DataError, match="exists already"):
+        call("split", clinic, "--train", train, "--held-out", clinic)
+    clinic.write_text("问：a\n答：b\n")
+    with pytest.raises(DataError, match="fewer than two"):
+        call("split", clinic, "--train", train, "--held-out", tmp_path / "held_out.jsonl")
+    assert not train.exists()
+
+
+def test_warnings_are_said_while_converting(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("question,answer,score\na,b,1\n")
+    output = call("convert", tmp_path / "a.csv", "--out", tmp_path / "b.jsonl")
+    assert "Warning" in output
+    assert "score" in output
+
+
+def test_nothing_to_write_leaves_no_file(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("question,answer,keep\na,b,\n")
+    with pytest.raises(DataError, match="none"):
+        call("convert", tmp_path / "a.csv", "--out", tmp_path / "b.jsonl")
+    assert not (tmp_path / "b.jsonl").exists()
+    assert "conversations: none" in call("check", tmp_path / "a.csv", code=1)
