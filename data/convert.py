@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .conversation import Conversation, Item, Message
+from .dialogue import split_cell
 from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
 
@@ -73,15 +74,17 @@ def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:
     seen = [
         (f"turn {number}", what)
         for number, message in enumerate(conversation.messages, start=1)
-        for what in _lost(message)
+        for what in _lost(message, shape)
     ]
     seen += [("tools", "tools")] if conversation.tools else []
     expected = f"what the shape {shape} can express; --shape messages can"
     return [Fault(conversation.source, conversation.line, at, what, expected) for at, what in seen]
 
 
-def _lost(message: Message) -> list[str]:
+def _lost(message: Message, shape: Shape) -> list[str]:
+    reads_as_turns = message.role == "user" and split_cell(message.content) != [message]
     losses = {
+        "a question that would be read as turns": shape == "alpaca" and reads_as_turns,
         "a tool's answer": message.role == "tool",
         "tool calls": bool(message.tool_calls),
         "an answer that is not trained": message.role == "assistant" and not message.trained,

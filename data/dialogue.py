@@ -54,6 +54,7 @@ LABELLED = re.compile(
 NUMBERED = re.compile(rf"\s*{NUMBER}\s*(?P<text>\S.*)", re.DOTALL)
 # A second turn on a line begins behind space or the end of a sentence; a letter, behind the latter.
 INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})>?{COLON}")
+COLONS = ":：∶"
 SENTENCE_ENDS = "。！？!?.；;|\t"
 TITLES = ("医生", "醫生", "大夫", "医师", "醫師", "患者", "病人", "客服", "助手")  # behind a name
 UNREAD = re.compile(rf"[^:：∶;；\n]{{0,12}}(?:{'|'.join(TITLES)})[^:：∶;；。，\n]{{0,12}}[:：∶;；]")
@@ -115,6 +116,8 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
 def split_cell(text: str) -> list[Message]:
     """The turns that a table's cell holds, or one question. A role word with nothing behind it at
     the end is where the answer belongs."""
+    if not any(colon in text for colon in COLONS):
+        return [Message("user", text)]
     turns, stray = _split_turns(_lines(text), ROLES)
     if turns and turns[-1].role == "assistant" and not turns[-1].text:
         turns.pop()

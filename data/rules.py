@@ -24,7 +24,7 @@ MOJIBAKE = re.compile(
 )
 MARK = re.compile("[\ufffd锟烫屯ÃÂâäåæçèé]")  # one of them is in every mojibake, and found fast
 IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-BEGINNING = 200  # [characters] that say which script it is
+BEGINNING = 80  # [characters] that say which script it is
 MANY_LETTERS = 10  # [letters] from which on a text has a language
 
 

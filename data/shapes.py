@@ -1,7 +1,6 @@
 """A row's keys to messages: the shapes that data sets come in, by the names of their fields."""
 
 import json
-import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ PREDECESSORS: dict[Role, tuple[str, ...]] = {
 }
 # Of no use to training, and of none to say so.
 BOOKKEEPING = frozenset({"id", "source", "category", "department", "metadata", "keep"})
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -63,7 +61,7 @@ class Row:
         if not isinstance(value, str):
             self.refuse(f"{at}{key}", reprlib.repr(value), "a string")
             return ""
-        if not value.isascii() and SURROGATE.search(value):
+        if _is_broken(value):
             self.refuse(f"{at}{key}", reprlib.repr(value), "no half of a surrogate pair")
         if not value.strip() and not may_be_empty:
             self.refuse(f"{at}{key}", "an empty turn", "text")
@@ -91,6 +89,15 @@ class Shape:
     @property
     def keys(self) -> set[str]:
         return {*self.required, *self.optional}
+
+
+def _is_broken(text: str) -> bool:
+    """Whether it holds half of a surrogate pair, as JSON can write."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def read_row(value: Any, row: Row) -> Conversation | None:

@@ -88,3 +88,10 @@ def test_personal_data_is_replaced_where_that_is_asked_for(tmp_path: Path):
     conversation = build(None, [("我的电话13812345678", "好")])
     write_conversations([conversation], tmp_path / "a.jsonl", redacted=True)
     assert written(tmp_path / "a.jsonl")[0]["messages"][0]["content"] == "我的电话[phone number]"
+
+
+def test_a_question_that_alpaca_would_read_as_turns_is_refused_there(tmp_path: Path):
+    conversation = build(None, [("User: hi\nAssistant: hello\nUser: bye?", "ok")])
+    with pytest.raises(InvalidData, match="read as turns"):
+        write_conversations([conversation], tmp_path / "a.jsonl", "alpaca")
+    assert write_conversations([conversation], tmp_path / "b.jsonl", "sharegpt") == 1
