@@ -126,10 +126,12 @@ def _compare(likeness: Likeness, places: _Places) -> Iterator[Fault]:
     def beside(pair: Alike) -> str:
         return "{}:{}".format(*places[pair.first])
 
-    for pair in likeness.equal():
+    equal = likeness.equal()
+    for pair in equal:
         seen = f"the same question and answer as {beside(pair)}"
         yield places.warn(pair.index, seen, "each conversation once", "duplicate")
-    for pair in likeness.near():
+    repeated = {pair.index for pair in equal}
+    for pair in (each for each in likeness.near() if each.index not in repeated):
         seen = f"{pair.similarity:.0%} of the text of {beside(pair)}"
         yield places.warn(pair.index, seen, "conversations unlike each other", "near duplicate")
     for pair in likeness.contradictory():

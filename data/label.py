@@ -26,12 +26,13 @@ SHORTEST = 20  # [characters] worth asking about
 PARAGRAPHS = re.compile(r"\n\s*\n|\n(?=#)")
 SENTENCE_ENDS = re.compile(r"(?<=[。！？!?；;])|(?<=\.)\s+|\n")
 
+# The form stands last, as an example: small models follow nothing else.
 PROMPTS = {
-    "Chinese": "请根据下面的资料写出{count}个问题和答案。只用资料里的内容，答案要完整。"
-    "每个问题一行，以“问：”开头；每个答案一行，以“答：”开头。\n\n资料：\n{text}",
-    "other": "Write {count} questions and their answers from the text below. Use nothing but the "
-    'text, and answer in whole sentences. Begin each question with "Q:" and each answer with "A:", '
-    "on lines of their own.\n\nText:\n{text}",
+    "Chinese": "阅读下面的资料，写出{count}个问题和答案。只用资料里的内容，答案要完整。\n\n"
+    "资料：\n{text}\n\n请按照这个格式写：\n问：一个问题\n答：它的答案\n\n问：另一个问题\n答：它的答案",
+    "other": "Read the text and write {count} questions about it, each with its answer. Use nothing "
+    "but the text, and answer in whole sentences.\n\nText:\n{text}\n\nWrite exactly in this form:\n"
+    "Q: a question\nA: its answer\n\nQ: another question\nA: its answer",
 }
 
 Generate = Callable[[str], str]
