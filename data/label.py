@@ -30,8 +30,9 @@ SENTENCE_ENDS = re.compile(r"(?<=[。！？!?；;])|(?<=\.)\s+|\n")
 PROMPTS = {
     "Chinese": "阅读下面的资料，写出{count}个问题和答案。只用资料里的内容，答案要完整。\n\n"
     "资料：\n{text}\n\n请按照这个格式写：\n问：一个问题\n答：它的答案\n\n问：另一个问题\n答：它的答案",
-    "other": "Read the text and write {count} questions about it, each with its answer. Use nothing "
-    "but the text, and answer in whole sentences.\n\nText:\n{text}\n\nWrite exactly in this form:\n"
+    "other": "Read the text and write {count} questions about it, each with its answer. Use "
+    "nothing but the text, and answer in whole sentences.\n\n"
+    "Text:\n{text}\n\nWrite exactly in this form:\n"
     "Q: a question\nA: its answer\n\nQ: another question\nA: its answer",
 }
 
