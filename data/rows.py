@@ -5,6 +5,7 @@ import json
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, BinaryIO, TextIO
 
 from .conversation import Item
@@ -41,8 +42,12 @@ def read_json(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
 
 
 def read_csv(file: TextIO, source: str, columns: Columns, delimiter: str = ",") -> Iterator[Item]:
-    """A header of field names, then a conversation a row."""
-    yield from read_table(_cells(file, source, delimiter), source, columns)
+    """A header of field names, then a conversation a row. Where the header has no comma, it is
+    divided as European Excel does, by semicolons, or by tabs."""
+    header = file.readline()
+    if delimiter not in header:
+        delimiter = next((each for each in ";\t" if each in header), delimiter)
+    yield from read_table(_cells(chain([header], file), source, delimiter), source, columns)
 
 
 def read_parquet(file: BinaryIO, source: str, columns: Columns) -> Iterator[Item]:
@@ -199,10 +204,12 @@ def _json_items(text: str) -> Iterator[Numbered]:
         position = end
 
 
-def _cells(file: TextIO, source: str, delimiter: str) -> Iterator[tuple[int, list[str]] | Fault]:
+def _cells(
+    lines: Iterable[str], source: str, delimiter: str
+) -> Iterator[tuple[int, list[str]] | Fault]:
     """The rows that hold any text, each with the line it begins on."""
     csv.field_size_limit(MOST_CELL)
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     try:
         for cells in reader:

@@ -102,8 +102,9 @@ def _is_broken(text: str) -> bool:
 
 def read_row(value: Any, row: Row) -> Conversation | None:
     """None where the row has faults."""
-    fields = _drop_nulls(value) if isinstance(value, dict) else {}
-    shape = find_shape(fields)
+    given = _drop_nulls(value) if isinstance(value, dict) else {}
+    fields = {_own_name(key): each for key, each in given.items()}
+    shape = find_shape(fields) if len(fields) == len(given) else None
     if shape is None:
         seen = show_keys(fields) if fields else reprlib.repr(value)
         row.refuse("row", seen, accepted(fields))
@@ -119,7 +120,7 @@ def read_row(value: Any, row: Row) -> Conversation | None:
 
 def find_shape(keys: Iterable[str]) -> Shape | None:
     """The one shape that the keys have; None where they have none, or parts of two."""
-    return _find_shape(frozenset(keys))
+    return _find_shape(frozenset(map(_own_name, keys)))
 
 
 @lru_cache(maxsize=1024)
@@ -131,8 +132,8 @@ def _find_shape(names: frozenset[str]) -> Shape | None:
 def unused(fields: Fields) -> Iterable[str]:
     """The keys of a row that training has no use for; bookkeeping aside."""
     shape = find_shape(fields)
-    keys = fields.keys() - shape.keys if shape else ()
-    return [key for key in keys if key.strip().lower() not in BOOKKEEPING]
+    used = shape.keys | BOOKKEEPING if shape else set(fields)
+    return [key for key in fields if _own_name(key) not in used]
 
 
 def accepted(keys: Iterable[str]) -> str:
@@ -170,6 +171,12 @@ def _parse_cell(value: str) -> Any:
 def _drop_nulls(fields: Fields) -> Fields:
     """Tables written by programs name every column in every row, and fill up with null."""
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def _own_name(key: str) -> str:
+    """Input, INPUT and input are one field; unknown ones keep their names."""
+    name = key.strip().lower()
+    return name if name in NAMES else key
 
 
 def _check_order(messages: list[Message], row: Row) -> None:
@@ -246,14 +253,13 @@ def _read_history(fields: Fields, row: Row) -> list[Message]:
 
 def _pair(names: frozenset[str]) -> Shape | None:
     """A question and its answer in two fields, whatever they are called."""
-    questions = [name for name in names if name.lower() in QUESTIONS]
-    answers = [name for name in names if name.lower() in ANSWERS]
+    questions = [name for name in names if name in QUESTIONS]
+    answers = [name for name in names if name in ANSWERS]
     if not questions and "input" in names:
         questions = ["input"]
     if len(questions) != 1 or len(answers) != 1:
         return None
     [question], [answer] = questions, answers
-    optional = ("input", "history", "system", "title")
 
     def read(fields: Fields, row: Row) -> list[Message]:
         messages = [*_read_system(fields, row), *_read_history(fields, row)]
@@ -264,7 +270,7 @@ def _pair(names: frozenset[str]) -> Shape | None:
         messages.append(Message("assistant", row.take_text(fields, answer)))
         return messages
 
-    return Shape((question, answer), optional, read)
+    return Shape((question, answer), OPTIONAL, read)
 
 
 SHAPES = (
@@ -272,7 +278,9 @@ SHAPES = (
     Shape(("conversations",), ("system",), _read_speakers("conversations")),
     Shape(("conversation",), ("system",), _read_speakers("conversation")),
 )
+OPTIONAL = ("input", "history", "system", "title")
 KNOWN = frozenset({*QUESTIONS, *ANSWERS, "messages", "conversations", "conversation", "tools"})
+NAMES = KNOWN | BOOKKEEPING | {*OPTIONAL}
 ACCEPTED = (
     "the keys messages; or conversations; or conversation; or a question (instruction, prompt, "
     "question, query, ask, 问题 …) and an answer (output, completion, answer, response, 回答 …)"

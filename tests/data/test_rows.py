@@ -299,3 +299,16 @@ def test_a_proposal_goes_by_names_before_places():
 def test_a_cell_may_be_longer_than_csv_allows_by_itself():
     text = f"question,answer\na,{'b' * 200_000}\n"
     assert len(conversations_of(read_csv(text))[0].messages[1].content) == 200_000
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_is_divided_as_its_header_is(delimiter: str):
+    text = f"question{delimiter}answer\na, b{delimiter}c\n"
+    assert [m.content for m in conversations_of(read_csv(text))[0].messages] == ["a, b", "c"]
+
+
+def test_case_makes_no_difference_in_names_of_fields():
+    row = {"Instruction": "a", "Input": "x", "Output": "b", "System": "s", "ID": 1}
+    assert turns(row) == [("system", "s"), ("user", "a\nx"), ("assistant", "b")]
+    assert not faults(row)
+    assert faults({"question": "a", "Question": "b", "answer": "c"})
