@@ -1,8 +1,6 @@
 """Conversations to JSON lines, in the shapes that training programs read."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,6 +9,7 @@ from .conversation import Conversation, Item, Message
 from .dialogue import split_cell
 from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
+from .whole_file import check_folder, whole_file
 
 Shape = Literal["messages", "alpaca", "sharegpt"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -28,27 +27,21 @@ def write_conversations(
     check_new(path)
     faults: list[Fault] = []
     count = 0
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            for item in items:
-                if isinstance(item, Fault):
-                    faults += [item] if item.severity == "error" else []
-                    continue
-                lost = _inexpressible(item, shape)
-                faults += lost
-                if not lost:
-                    row = WRITERS[shape](redact_conversation(item) if redacted else item)
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    count += 1
+    with whole_file(path) as file:
+        for item in items:
+            if isinstance(item, Fault):
+                faults += [item] if item.severity == "error" else []
+                continue
+            lost = _inexpressible(item, shape)
+            faults += lost
+            if not lost:
+                row = WRITERS[shape](redact_conversation(item) if redacted else item)
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
         if not count and not faults:
             faults.append(Fault(str(path), 1, "conversations", "none", "at least one"))
         if faults:
             raise InvalidData(f"{path}: not written: {len(faults)} faults", faults)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return count
 
 
@@ -57,14 +50,7 @@ def check_new(path: Path) -> None:
     its folder does not."""
     if path.exists():
         raise UnreadableFile(f"{path}: exists already; choose another name")
-    if not path.parent.is_dir():
-        raise UnreadableFile(f"{path}: there is no folder {path.parent}; make it first")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    check_folder(path)
 
 
 def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:

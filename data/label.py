@@ -18,6 +18,7 @@ from .errors import Fault, InvalidData
 from .reader import read_text
 from .rules import script_of
 from .source import find_sources
+from .whole_file import whole_file
 
 SUFFIXES = (".txt", ".md")
 COLUMNS: tuple[str, ...] = ("source", "question", "answer", "keep")
@@ -126,12 +127,10 @@ class Table:
 
     def write(self, path: Path) -> None:
         """In UTF-8 with a mark, for Excel; whole or not at all."""
-        temporary = path.with_name(f".{path.name}.part")
-        with temporary.open("w", encoding="utf-8-sig", newline="") as file:
+        with whole_file(path, encoding="utf-8-sig", newline="") as file:
             writer = csv.DictWriter(file, self.columns, restval="")
             writer.writeheader()
             writer.writerows(self.rows)
-        temporary.replace(path)
 
 
 def read_drafts(path: Path) -> Table:

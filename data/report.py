@@ -8,6 +8,7 @@ from pathlib import Path
 from .check import Findings
 from .errors import Fault, UnreadableFile
 from .lengths import Lengths
+from .whole_file import check_folder, whole_file
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 FIRST_LINE = b"<!doctype html>"
@@ -38,8 +39,7 @@ def check_report(path: Path) -> None:
     """Raises UnreadableFile where a file is that is no earlier report, or no folder for one."""
     if path.is_dir() or (path.exists() and not path.read_bytes().startswith(FIRST_LINE)):
         raise UnreadableFile(f"{path}: exists already and is no report; choose another name")
-    if not path.parent.is_dir():
-        raise UnreadableFile(f"{path}: there is no folder {path.parent}; make it first")
+    check_folder(path)
 
 
 def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
@@ -58,9 +58,8 @@ def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
         width=WIDTH,
         height=HEIGHT,
     )
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(html)
 
 
 def _charts(findings: Findings) -> dict[str, list[Bar]]:
