@@ -97,7 +97,7 @@ def draft(
     Raises InvalidData where the table has other columns, and whatever `generate` raises.
     """
     table = read_drafts(out)
-    known = {row["source"] for row in table.rows}
+    known = {row.get("source") for row in table.rows}
     missing = [passage for passage in passages if passage.where not in known]
     table.write(out)
     num_pairs = num_empty = 0
@@ -151,9 +151,12 @@ def read_drafts(path: Path) -> Table:
         seen, expected = ", ".join(columns) or "nothing", ", ".join(COLUMNS)
         fault = Fault(str(path), 1, "header", seen, f"{expected}; or choose another --out")
         raise InvalidData(f"{path}: is not a table of drafts", [fault])
-    return Table(
-        columns, [dict(zip(columns, cells, strict=False)) for cells in lines if any(cells)]
-    )
+    filled = [cells for cells in lines if any(cells)]
+    if any(any(cells[len(columns) :]) for cells in filled):
+        expected = "a name in the header for every column that holds something"
+        fault = Fault(str(path), 1, "header", ", ".join(columns), expected)
+        raise InvalidData(f"{path}: some cells stand under no name", [fault])
+    return Table(columns, [dict(zip(columns, cells, strict=False)) for cells in filled])
 
 
 def _clean(answer: str) -> str:

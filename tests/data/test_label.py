@@ -156,6 +156,15 @@ def test_going_on_reads_what_other_programs_have_saved(
     assert [item.messages[0].content for item in items] == ["问题一"]
 
 
+def test_cells_under_no_name_are_not_lost(tmp_path: Path):
+    out = tmp_path / "qa.csv"
+    text = "source,question,answer,keep\na.txt:1#0,问,答,yes,a note\nshort\n"
+    out.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidData, match="under no name"):
+        draft([Passage("a.txt", 1, LINE)], answer, out, 2)
+    assert out.read_text(encoding="utf-8") == text
+
+
 def test_passages_of_one_line_are_told_apart():
     passages = list(cut("".join(f"第{i}句{LINE}" for i in range(60)), "a.txt"))
     assert {each.line for each in passages} == {1}
