@@ -34,7 +34,7 @@ LEGACY = {
     "cp1252": ("cp1252",),
 }
 HIGH_BYTES = bytes(range(0x80, 0x100))
-SURE = ("utf-8", "utf-16-le", "utf-16-be")
+SURE = tuple(BYTE_ORDER_MARKS.values())
 # The first bytes of each encoding's more frequent half, where nearly all of a text is.
 FREQUENT = {"gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6)}
 IDEOGRAPH = re.compile(r"[\u3400-\u9fff]")
@@ -79,11 +79,6 @@ def open_text(file: BinaryIO, source: str) -> TextIO:
     return io.TextIOWrapper(file, encoding, errors="strict")
 
 
-def decode(raw: bytes, source: str) -> str:
-    """As `open_text`, of bytes in memory."""
-    return open_text(io.BytesIO(raw), source).read()
-
-
 @dataclass(frozen=True, slots=True)
 class _Finding:
     """What a file is in one encoding."""
@@ -103,7 +98,8 @@ def _scan(file: BinaryIO, begin: int, encoding: str) -> _Finding:
     binary data: a NUL, or many control characters."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     file.seek(begin)
-    position, num_characters, controls, is_blank = begin, 0, list[int](), True
+    position, num_characters, num_controls, is_blank = begin, 0, 0, True
+    first_control: int | None = None
     while True:
         raw = file.read(BLOCK)
         pending = len(decoder.getstate()[0])
@@ -111,20 +107,19 @@ def _scan(file: BinaryIO, begin: int, encoding: str) -> _Finding:
             text = decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
             return _Finding(position - pending + error.start, is_decoded=False)
-        found = [match.start() for match in CONTROL.finditer(text)]
-        starts = [position - pending + len(text[:at].encode(encoding)) for at in found[:1]]
-        nul = text.find("\0")
-        if nul >= 0:
-            offset = position - pending + len(text[:nul].encode(encoding))
-            return _Finding(offset, is_binary=True)
-        controls += starts + [0] * (len(found) - len(starts))
+        at = CONTROL.search(text) if "\0" not in text else re.search("\0", text)
+        if at and (first_control is None or at[0] == "\0"):
+            first_control = position - pending + len(text[: at.start()].encode(encoding))
+            if at[0] == "\0":
+                return _Finding(first_control, is_binary=True)
+        num_controls += len(CONTROL.findall(text)) if at else 0
         is_blank = is_blank and not text.strip()
         num_characters += len(text)
         position += len(raw)
         if not raw:
             break
-    if controls and len(controls) > MOST_CONTROLS * num_characters:
-        return _Finding(controls[0], is_binary=True)
+    if first_control is not None and num_controls > MOST_CONTROLS * num_characters:
+        return _Finding(first_control, is_binary=True)
     return _Finding(is_blank=is_blank)
 
 
@@ -182,7 +177,7 @@ def _is_mostly_utf8(raw: bytes) -> bool:
 def _describe(finding: _Finding, has_mark: bool, encoding: str) -> str:
     if finding.is_binary:
         return "looks like binary data"
-    if encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+    if encoding in SURE:
         reason = "its byte order mark" if has_mark else "its other characters"
         return f"looks like {encoding.upper()} from {reason}, with a broken byte"
     return f"is not UTF-8, looks like {encoding.upper()} and is not that either"

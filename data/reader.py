@@ -72,10 +72,11 @@ def read_items(
     Raises UnreadableFile if there is nothing to read or the one file cannot be.
     """
     options = options or ReadOptions()
-    hubs = [str(path) for path in _listed(paths) if str(path).startswith(PREFIX)]
+    listed = _listed(paths)
+    hubs = [str(path) for path in listed if str(path).startswith(PREFIX)]
     sources = [
         source
-        for path in _listed(paths)
+        for path in listed
         if not str(path).startswith(PREFIX)
         for source in find_sources(path, SUFFIXES)
     ]

@@ -33,7 +33,7 @@ def read_jsonl(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
 def read_json(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
     """A JSON list of objects."""
     try:
-        rows = list(_json_items(file.read()))
+        rows = [_whole(*numbered, source) for numbered in _json_items(file.read())]
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         yield Fault(source, line, "json", str(error), JSON_LIST)
@@ -168,13 +168,18 @@ def _json_lines(file: TextIO, source: str) -> Iterator[Numbered | Fault]:
         if line.strip():
             try:
                 value = DECODER.decode(line)
-                if "\\ud" in line.lower():
-                    json.dumps(value, ensure_ascii=False).encode()  # raises for half a pair
-                yield number, value
-            except UnicodeEncodeError:
-                yield Fault(source, number, "json", "half of a surrogate pair", "whole characters")
+                yield _whole(number, value, source) if "\\ud" in line.lower() else (number, value)
             except (ValueError, RecursionError) as error:
                 yield Fault(source, number, "json", str(error), JSON_LINES)
+
+
+def _whole(line: int, value: Any, source: str) -> Numbered | Fault:
+    """The row; a fault where it holds half of a surrogate pair, as JSON can write."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Fault(source, line, "json", "half of a surrogate pair", "whole characters")
+    return line, value
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -61,8 +61,6 @@ class Row:
         if not isinstance(value, str):
             self.refuse(f"{at}{key}", reprlib.repr(value), "a string")
             return ""
-        if _is_broken(value):
-            self.refuse(f"{at}{key}", reprlib.repr(value), "no half of a surrogate pair")
         if not value.strip() and not may_be_empty:
             self.refuse(f"{at}{key}", "an empty turn", "text")
         return value.strip()
@@ -89,15 +87,6 @@ class Shape:
     @property
     def keys(self) -> set[str]:
         return {*self.required, *self.optional}
-
-
-def _is_broken(text: str) -> bool:
-    """Whether it holds half of a surrogate pair, as JSON can write."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def read_row(value: Any, row: Row) -> Conversation | None:

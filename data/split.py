@@ -5,6 +5,8 @@ import hashlib
 from .conversation import Conversation, Role
 from .likeness import Likeness, normalized
 
+ROLES: tuple[Role, ...] = ("user", "assistant")
+Said = dict[Role, str]  # all that was said in each of ROLES
 NEARLY = 0.7  # of their text in common: estimates must not divide what shares four fifths
 
 
@@ -22,8 +24,9 @@ def split_conversations(
     groups are never divided. Up to a third is held out; the smallest group goes even if it alone
     is more, unless it is the only one. The same seed and set of conversations give the same split.
     """
-    groups = _group_duplicates(conversations)
-    groups.sort(key=lambda group: _digest(seed, [conversations[index] for index in group]))
+    said: list[Said] = [{role: _said(each, role) for role in ROLES} for each in conversations]
+    groups = _group_duplicates(conversations, said)
+    groups.sort(key=lambda group: _digest(seed, [said[index] for index in group]))
     wanted = min(max(round(fraction * len(conversations)), at_least), at_most)
     room = min(wanted, len(conversations) // 3)
     held_out: set[int] = set()
@@ -38,7 +41,7 @@ def split_conversations(
     )
 
 
-def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
+def _group_duplicates(conversations: list[Conversation], said: list[Said]) -> list[list[int]]:
     """Indices of conversations joined by a chain of equal questions, equal answers or texts that
     are nearly the same."""
     parents = list(range(len(conversations)))
@@ -50,14 +53,12 @@ def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
         return index
 
     first_seen: dict[tuple[Role, str], int] = {}
-    roles: tuple[Role, ...] = ("user", "assistant")
     likeness = Likeness()
     for index, conversation in enumerate(conversations):
         likeness.add(conversation)
-        for role in roles:
-            said = _normalise(conversation, role)
-            if said:  # tool calls have no text, and are not equal for that
-                parents[find(index)] = find(first_seen.setdefault((role, said), index))
+        for each in said[index].items():
+            if each[1]:  # tool calls have no text, and are not equal for that
+                parents[find(index)] = find(first_seen.setdefault(each, index))
     for pairs in likeness.near_pairs(NEARLY):
         for later, earlier in zip(*(each.tolist() for each in pairs), strict=True):
             parents[find(later)] = find(earlier)
@@ -67,13 +68,13 @@ def _group_duplicates(conversations: list[Conversation]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _digest(seed: int, group: list[Conversation]) -> bytes:
+def _digest(seed: int, group: list[Said]) -> bytes:
     """An order of groups that depends on the seed and their text, not on their place."""
-    texts = sorted(f"{_normalise(each, 'user')}\0{_normalise(each, 'assistant')}" for each in group)
+    texts = sorted("\0".join(each.values()) for each in group)
     return hashlib.sha256("\0\0".join([str(seed), *texts]).encode()).digest()
 
 
-def _normalise(conversation: Conversation, role: Role) -> str:
+def _said(conversation: Conversation, role: Role) -> str:
     """What was said in a role, without case, width, punctuation and space."""
     return "\n".join(
         normalized(message.content) for message in conversation.messages if message.role == role

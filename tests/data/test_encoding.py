@@ -1,11 +1,17 @@
 """Bytes to text."""
 
+import io
+
 import pytest
 
-from data.encoding import decode
+from data.encoding import open_text
 from data.errors import UnreadableFile
 
 CHINESE = "患者：我最近总是头晕，应该看什么科？\n医生：建议先到神经内科就诊，测量血压。\n" * 3
+
+
+def decode(raw: bytes, source: str) -> str:
+    return open_text(io.BytesIO(raw), source).read()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "gbk"])
