@@ -138,7 +138,7 @@ def _command() -> list[str]:
     if compiler is None:
         raise CompilationFailed("no C++ compiler was found")
     nice = ["nice", "-n", str(NICENESS)] if shutil.which("nice") else []
-    return [*nice, *compiler.split()]
+    return [*nice, *(compiler.split() if "CXX" in os.environ else [compiler])]
 
 
 def _processor() -> str:

@@ -77,23 +77,27 @@ def test_any_adapter_becomes_the_same(
     assert_same(compiled.load(ref), eager.load(ref))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize(
+    ("type_of_a", "type_of_b"),
+    [
+        (torch.float16, torch.float16),
+        (torch.bfloat16, torch.bfloat16),
+        (torch.float64, torch.float64),
+        (torch.float16, torch.float32),
+    ],
+    ids=str,
+)
 def test_any_type_of_number_becomes_the_same(
-    dtype: torch.dtype, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+    type_of_a: torch.dtype,
+    type_of_b: torch.dtype,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
 ):
     base = make_base("llama")
     ref = make_ref(make_adapter(base, tmp_path / "a", r=9), "a")
-    change(ref.folder, lambda key, tensor: tensor.to(dtype))
-    eager, compiled = encoders(base, library)
-    assert_same(compiled.load(ref), eager.load(ref))
-
-
-def test_sides_of_two_types_become_the_same(
-    library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
-):
-    base = make_base("llama")
-    ref = make_ref(make_adapter(base, tmp_path / "a"), "a")
-    change(ref.folder, lambda key, tensor: tensor.half() if "lora_A" in key else tensor)
+    change(ref.folder, lambda key, each: each.to(type_of_a if "lora_A" in key else type_of_b))
     eager, compiled = encoders(base, library)
     assert_same(compiled.load(ref), eager.load(ref))
 
