@@ -4,13 +4,14 @@ import logging
 import sys
 import warnings
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from .data_cli import MapOption, RolesOption, data_app, pairs
+from .adapters_cli import adapters_app
+from .data_cli import data_app
+from .finetune_cli import finetune
 from .home import find_home
 from .options import DEFAULT_BASE, BaseOption, HomeOption
 
@@ -22,13 +23,11 @@ app = typer.Typer(
     help="A text file of questions and answers becomes a streaming assistant.",
     epilog="Begin with: `lora-chat finetune data/samples/bike_workshop.txt --name bike`",
 )
-adapters_app = typer.Typer(
-    no_args_is_help=True,
-    help="Look at the adapters.",
-    epilog="Example: `lora-chat adapters list`",
-)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(data_app, name="data")
+app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")(
+    finetune
+)
 
 GIB = 1 << 30
 
@@ -75,70 +74,6 @@ def common(
         logging.getLogger(noisy).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")
-
-
-@app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")
-def finetune(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Dialogues, tables or JSON lines: a file, a folder, -, or hf:NAME."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The adapter's. [default: the file's]")] = None,
-    base: BaseOption = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file of options.")] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="Set any option: key=value. Repeatable.")
-    ] = None,
-    from_adapter: Annotated[
-        str | None, typer.Option("--from", help="Go on training this adapter.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
-    promote: Annotated[
-        bool | None, typer.Option(help="Let the bare name mean the new version.")
-    ] = None,
-    roles: RolesOption = None,
-    columns: MapOption = None,
-    redact: Annotated[
-        bool | None, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option(help="System prompt to train and serve with.")
-    ] = None,
-    disclaimer: Annotated[str | None, typer.Option(help="Goes into the adapter's card.")] = None,
-    home: HomeOption = None,
-) -> None:
-    """Train an adapter on questions and answers, then compare it with the base."""
-    from finetune.config import load_config
-    from finetune.job import Job
-
-    from .progress import TerminalObserver
-
-    options = {
-        "data": data,
-        "name": name,
-        "base": base,
-        "from_adapter": from_adapter,
-        "promote": promote,
-        "roles": pairs(roles, "--roles") or None,
-        "columns": pairs(columns, "--map") or None,
-        "redact": redact,
-        "system": system,
-        "disclaimer": disclaimer,
-    }
-    observer = TerminalObserver(Console(stderr=True))
-    job = Job(load_config(config, options, assignments or ()), find_home(home), observer)
-    with observer.watching():
-        result = job.execute(resume=resume)
-    typer.echo(result.verdict)
-    typer.echo(
-        f"Held-out answer loss in {result.precision}: "
-        f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."
-    )
-    typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
-    typer.echo(f"Report: {result.folder / 'report.html'}")
-    typer.echo(f"Ask it: lora-chat chat {result.name}")
 
 
 @app.command(epilog="Example: `lora-chat serve --port 8000`")
@@ -274,24 +209,6 @@ def bench(
     )
     sides = parse_sides(url, models, baseline, baseline_models, baseline_lora_ids)
     run(sides, load, wants_json=wants_json)
-
-
-@adapters_app.command("list", epilog="Example: `lora-chat adapters list`")
-def list_adapters(home: HomeOption = None) -> None:
-    """List the adapters with their versions."""
-    from .inspect import print_adapters
-
-    print_adapters(find_home(home), Console())
-
-
-@adapters_app.command("show", epilog="Example: `lora-chat adapters show bike`")
-def show_adapter(
-    name: Annotated[str, typer.Argument(help="A name, or name@version.")], home: HomeOption = None
-) -> None:
-    """Show what one adapter was made from and how good it is."""
-    from .inspect import print_adapter
-
-    print_adapter(name, find_home(home), Console())
 
 
 @app.command(epilog="Example: `lora-chat doctor`")
