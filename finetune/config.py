@@ -47,7 +47,7 @@ class TrainConfig(BaseModel):
     dropout: float | None = Field(None, ge=0, lt=1)
     target_modules: Literal["all-linear"] | list[str] = "all-linear"
     use_rslora: bool = False
-    quantize: Literal["nf4", "none"] = "nf4"
+    quantize: Literal["nf4", "int8", "none"] = "nf4"
 
     learning_rate: float | None = Field(None, gt=0, lt=1)
     epochs: int | None = Field(None, ge=1)
@@ -58,6 +58,7 @@ class TrainConfig(BaseModel):
     warmup_ratio: float = Field(0.03, ge=0, le=1)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
+    prompt_loss_weight: float = Field(0.0, ge=0, le=1)  # of a token that is no answer's
     gradient_checkpointing: bool | None = None  # on a GPU
     seed: int = Field(42, ge=0, lt=2**32)
 

@@ -7,6 +7,7 @@ FinetuneError
 ├── AdapterInvalid     an adapter folder is damaged, misnamed or of a kind we cannot serve
 ├── ConfigError        the configuration has faults; carries all of them
 ├── NotResumable       there is no run to resume, or it was another run
+├── CheckpointFailed   a checkpoint cannot be written: the disk is full, say
 └── TrainingStopped    training ended before its end; says how to go on
 """
 
@@ -41,6 +42,10 @@ class ConfigError(FinetuneError):
 
 class NotResumable(FinetuneError):
     """There is no run to resume, or it was another run."""
+
+
+class CheckpointFailed(FinetuneError):
+    """A checkpoint cannot be written."""
 
 
 class TrainingStopped(FinetuneError):

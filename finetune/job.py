@@ -128,7 +128,8 @@ class Job:
     ) -> Trainer:
         import torch
 
-        precision = "nf4" if self.config.quantize == "nf4" else wide_precision(self.device)
+        quantize = self.config.quantize
+        precision = wide_precision(self.device) if quantize == "none" else quantize
         self.observer.on_stage(f"Loading {base.id} in {precision} on {self.device}")
         model = load_model(base, precision, self.device)
         checkpointing = self.config.gradient_checkpointing
