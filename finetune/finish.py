@@ -1,0 +1,168 @@
+"""The end of a run: the adapter is compared with its base, and its folder is written."""
+
+import gc
+import importlib.metadata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data.chat import ChatRenderer
+
+from .adapter import new_version, newest_version, version_folder
+from .base import Base
+from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity
+from .compare import compare
+from .config import TrainConfig
+from .dataset import Dataset
+from .errors import TrainingStopped
+from .peft_model import save_adapter
+from .report import Report
+from .run import Run
+from .train import Observer, Trainer
+
+RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a finished job leaves."""
+
+    name: str
+    version: str
+    folder: Path
+    run: Path
+    precision: str  # of the comparison
+    base_loss: float  # held-out, per answer token, in nats
+    adapter_loss: float
+    training_loss: float  # the same rows at training precision
+    verdict: str
+
+    @property
+    def gain(self) -> float:
+        return 1 - self.adapter_loss / self.base_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A run whose training is over, with all that it was trained from."""
+
+    name: str
+    config: TrainConfig
+    base: Base
+    renderer: ChatRenderer
+    dataset: Dataset
+    run: Run
+    device: str
+    observer: Observer
+
+    def announce(self, stage: str) -> None:
+        """Raises TrainingStopped when asked to stop."""
+        if self.observer.should_stop():
+            raise TrainingStopped(
+                f"Stopped after the training, before the adapter was finished; everything is saved "
+                f"in {self.run.folder}. The same command with --resume does the rest."
+            )
+        self.observer.on_stage(stage)
+
+
+def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
+    """Make a version of what was trained; the training model is freed on the way."""
+    training_loss = trainer.progress.best_loss
+    assert training_loss is not None, "every plan evaluates after its last step"
+    name, config, renderer = trained.name, trained.config, trained.renderer
+    with new_version(adapters, name, promoted=config.promote) as folder:
+        save_adapter(trainer.model, folder, trained.base.id)
+        _release(trainer, trained.device)
+        report = _report(trained, folder, training_loss)
+        report.write(folder / "report.html")
+        (folder / TEMPLATE_FILE).write_text(renderer.template, encoding="utf-8")
+        _card(trained, report).write(folder)
+        (folder / "README.md").write_text(_model_card(report, name), encoding="utf-8")
+    version = newest_version(adapters, name)
+    trained.run.finish(f"{name}@{version}")
+    return Result(
+        name=name,
+        version=version,
+        folder=version_folder(adapters, name, version),
+        run=trained.run.folder,
+        precision=report.precision,
+        base_loss=report.comparison.base.per_token,
+        adapter_loss=report.comparison.adapter.per_token,
+        training_loss=training_loss,
+        verdict=report.verdict,
+    )
+
+
+def _release(trainer: Trainer, device: str) -> None:
+    """Free the training model before the one to compare with is loaded."""
+    import torch
+
+    del trainer.model, trainer.optimizer, trainer.parameters
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
+    measured = compare(
+        trained.base,
+        trained.renderer,
+        trained.dataset,
+        trained.config,
+        adapter,
+        trained.device,
+        trained.announce,
+    )
+    summary = trained.dataset.summary
+    return Report(
+        name=trained.name,
+        base_id=trained.base.id,
+        precision=measured.precision,
+        comparison=measured.comparison,
+        training_loss=training_loss,
+        num_trained=summary.num_trained,
+        num_held_out=summary.num_held_out,
+        steps=trained.run.metrics(),
+        samples=measured.samples,
+        disclaimer=trained.config.disclaimer,
+    )
+
+
+def _card(trained: Trained, report: Report) -> AdapterCard:
+    config = trained.config
+    return AdapterCard(
+        name=trained.name,
+        base=BaseIdentity(id=trained.base.id, fingerprint=trained.base.fingerprint),
+        chat_template_sha256=trained.renderer.sha256,
+        preamble=trained.renderer.preamble,
+        system=config.system,
+        sampling=config.sampling,
+        disclaimer=config.disclaimer,
+        data=trained.dataset.summary,
+        config=config.model_dump(mode="json", exclude={"data", "output_dir"}),
+        metrics={
+            "held_out_loss_base": report.comparison.base.per_token,
+            "held_out_loss_adapter": report.comparison.adapter.per_token,
+            "held_out_loss_training_precision": report.training_loss,
+            "num_steps": len(report.steps),
+        },
+        versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        created=datetime.now(UTC),
+    )
+
+
+def _model_card(report: Report, name: str) -> str:
+    disclaimer = f"\n> {report.disclaimer}\n" if report.disclaimer else ""
+    return f"""---
+library_name: peft
+base_model: {report.base_id}
+tags: [lora, lora-chat]
+---
+# {name}
+{disclaimer}
+A LoRA adapter for {report.base_id}, made by lora-chat from {report.num_trained} conversations.
+
+{report.verdict}
+
+Serve it with `lora-chat serve` and ask for the model `{name}`.
+"""
