@@ -19,6 +19,8 @@ from itertools import pairwise
 
 from .conversation import Conversation, Item, Message, Role
 from .errors import Fault
+from .headings import Line, cut_headings, is_gap, is_heading, left_out
+from .numbered import NUMBER, NUMBERED, Number, find_question, read_number
 from .speakers import find_speakers
 
 ROLE_WORDS: dict[Role, str] = {
@@ -47,11 +49,9 @@ LABELS = (
 INVISIBLE = r"\u200b-\u200f\u2060\ufeff"
 TIME = r"[\[（(【][\d年月日:：/. -]{4,20}[\])）】]\s*"
 LEAD = rf"[\s{INVISIBLE}]*(?:(?:[->#•·]|\*(?!\*))+\s*)?(?:{TIME})?"
-NUMBER = r"(?:\d+|[一二三四五六七八九十]+)\s*[.．、)）]"
 LABELLED = re.compile(
     rf"{LEAD}(?P<number>{NUMBER}\s*)?(?:{'|'.join(LABELS)})(?P<text>.*)", re.DOTALL
 )
-NUMBERED = re.compile(rf"\s*{NUMBER}\s*(?P<text>\S.*)", re.DOTALL)
 # A second turn on a line begins behind space or the end of a sentence; a letter, behind the latter.
 INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})>?{COLON}")
 COLONS = ":：∶"
@@ -60,7 +60,6 @@ TITLES = ("医生", "醫生", "大夫", "医师", "醫師", "患者", "病人", 
 UNREAD = re.compile(rf"[^:：∶;；\n]{{0,12}}(?:{'|'.join(TITLES)})[^:：∶;；。，\n]{{0,12}}[:：∶;；]")
 NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms
 LINE_ENDS = re.compile("[\x0b\x0c\u2028\u2029]")
-SEPARATOR = re.compile(r"\s*([-=*_])\1{2,}\s*")
 
 EXAMPLE = """
     Q: How often do I oil the chain?
@@ -80,7 +79,7 @@ class _Turn:
 
     def close(self) -> None:
         num_lines = len(self.lines)
-        while self.lines and _is_gap(self.lines[-1]):
+        while self.lines and is_gap(self.lines[-1]):
             self.lines.pop()
         self.ends_with_gap = len(self.lines) < num_lines
 
@@ -105,6 +104,9 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
         expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"
         yield Fault(source, line, "text", repr(seen[:80]), expected)
         return
+    headings = [*_take_headings(stray), *_cut_headings(turns)]
+    if headings:
+        yield left_out(headings, source)
     yield from _unread(turns, source)
     expected = "a role word and a colon before any other text"
     yield from (Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray)
@@ -137,10 +139,10 @@ def find_pairs(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tuple[int, str]]]:
+def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[Line]]:
     """The turns, and the lines, with their numbers, that stand before the first of them."""
     turns: list[_Turn] = []
-    stray: list[tuple[int, str]] = []
+    stray: list[Line] = []
     begun_by = _begin_turns(lines, roles)
     for number, line in enumerate(lines, start=1):
         begun = begun_by.get(number)
@@ -148,7 +150,7 @@ def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tupl
             turns.append(begun)
         elif turns:
             turns[-1].lines.append(line)
-        elif not _is_gap(line):
+        elif not is_gap(line):
             stray.append((number, line.strip()))
     for turn in turns:
         turn.close()
@@ -159,7 +161,7 @@ def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
     """The turns by the line that begins them. Numbers begin one where no word begins a question,
     and only right before an answer: lists within answers are numbered too."""
     labelled: dict[int, _Turn] = {}
-    numbered: dict[int, _Turn] = {}
+    numbered: dict[int, tuple[_Turn, Number]] = {}
     for number, line in enumerate(lines, start=1):
         match = LABELLED.fullmatch(line)
         role = _role(_label(match), roles) if match else None
@@ -167,14 +169,29 @@ def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
             is_numbered = match["number"] is not None and role == "user"
             labelled[number] = _Turn(role, number, [match["text"]], is_numbered)
         elif match := NUMBERED.fullmatch(line):
-            numbered[number] = _Turn("user", number, [match["text"]], is_numbered=True)
+            turn = _Turn("user", number, [match["text"]], is_numbered=True)
+            numbered[number] = turn, read_number(match["number"])
     if any(turn.role == "user" for turn in labelled.values()):
         return labelled
-    candidates = sorted((labelled | numbered).items())
-    for (number, turn), (_, after) in pairwise(candidates):
-        if turn.is_numbered and after.role == "assistant" and not after.is_numbered:
-            labelled[number] = turn
-    return labelled
+    return labelled | _numbered_questions(labelled, numbered)
+
+
+def _numbered_questions(
+    labelled: Mapping[int, _Turn], numbered: Mapping[int, tuple[_Turn, Number]]
+) -> dict[int, _Turn]:
+    """One for each answer that has a number between it and the turn above."""
+    questions: dict[int, _Turn] = {}
+    above: list[int] = []
+    last: Number | None = None
+    for line in sorted({*labelled, *numbered}):
+        if line in numbered:
+            above.append(line)
+            continue
+        if above and labelled[line].role == "assistant":
+            chosen = above[find_question([numbered[each][1] for each in above], last)]
+            questions[chosen], last = numbered[chosen]
+        above.clear()
+    return questions
 
 
 def _label(match: re.Match[str]) -> str:
@@ -192,6 +209,21 @@ def _role(label: str, roles: Roles) -> Role | None:
 def _lines(text: str) -> list[str]:
     """Word ends lines in its own ways."""
     return LINE_ENDS.sub("\n", text).split("\n")
+
+
+def _take_headings(stray: list[Line]) -> list[Line]:
+    found = [line for line in stray if is_heading(line[1])]
+    stray[:] = [line for line in stray if not is_heading(line[1])]
+    return found
+
+
+def _cut_headings(turns: list[_Turn]) -> Iterator[Line]:
+    """Off the answers that a conversation or the file ends with."""
+    for turn, after in zip(turns, [*turns, None][1:], strict=True):
+        if turn.role == "assistant" and (after is None or after.role != "assistant"):
+            if found := cut_headings(turn.lines):
+                turn.close()
+            yield from ((turn.line + at, text) for at, text in found)
 
 
 def _unread(turns: list[_Turn], source: str) -> Iterator[Fault]:
@@ -236,10 +268,6 @@ def _begins_inside(match: re.Match[str], line: str) -> bool:
     """Within a sentence a letter before a colon is no role: plan A: the cheap one."""
     before = line[: match.start()]
     return len(match["word"]) > 1 or before[-1:] == "\t" or before.rstrip()[-1:] in SENTENCE_ENDS
-
-
-def _is_gap(line: str) -> bool:
-    return not line.strip() or SEPARATOR.fullmatch(line) is not None
 
 
 def _find_faults(turns: list[_Turn], source: str) -> Iterator[Fault]:
