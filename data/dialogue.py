@@ -9,6 +9,9 @@
 答：先量血压。                a new conversation.
 
 问：头晕怎么办？ 答：先量血压。   Both turns may stand on one line.
+
+## 第二章                     A heading or a page's number behind an empty line is left
+                              out where a conversation begins below it.
 """
 
 import re
@@ -20,45 +23,12 @@ from itertools import pairwise
 from .conversation import Conversation, Item, Message, Role
 from .errors import Fault
 from .headings import Line, cut_headings, is_gap, is_heading, left_out
-from .numbered import NUMBER, NUMBERED, Number, find_question, read_number
+from .labels import INNER, LABELLED, ROLES, UNREAD, Roles, find_role, label_of
+from .numbered import NUMBERED, Number, find_question, read_number
 from .speakers import find_speakers
 
-ROLE_WORDS: dict[Role, str] = {
-    "user": "患者 病人 问 問 问题 問題 用户 用戶 提问 提問 客户 客戶 顾客 顧客"
-    " Q Question User Human Patient Customer Client",
-    "assistant": "医生 醫生 大夫 医师 醫師 答 答案 回答 解答 助手 客服"
-    " A Answer Assistant Bot Doctor Agent Mechanic Advisor Expert",
-    "system": "系统 系統 System",
-}
-ROLES: dict[str, Role] = {
-    word.lower(): role for role, words in ROLE_WORDS.items() for word in words.split()
-}
-Roles = Mapping[str, Role]  # by label, in lower case
-
-# A word, a number of the turn, and what is said of the speaker: 患者（女，45岁）
-WORD = r"\w{1,20}?(?:\s*\d{1,6})?"
-DETAIL = r"(?:\s*[（(][^（）()\n]{0,40}[）)])?"
-COLON = r"\s*[:：∶](?!(?<=\d.)[0-5]\d(?!\d))"  # not that of a clock
-LABELS = (
-    rf"(?P<plain>{WORD}){DETAIL}{COLON}",
-    rf"<\s*(?P<angle>{WORD})\s*>{COLON}",
-    rf"[【\[]\s*(?P<square>{WORD})\s*[】\]]{COLON}",
-    rf"\*\*\s*(?P<bold>{WORD}){DETAIL}\s*(?:\*\*\s*[:：]|[:：]\s*\*\*)",
-)
-# Before it: a list's mark, a quote's, a heading's, or a time in brackets.
-INVISIBLE = r"\u200b-\u200f\u2060\ufeff"
-TIME = r"[\[（(【][\d年月日:：/. -]{4,20}[\])）】]\s*"
-LEAD = rf"[\s{INVISIBLE}]*(?:(?:[->#•·]|\*(?!\*))+\s*)?(?:{TIME})?"
-LABELLED = re.compile(
-    rf"{LEAD}(?P<number>{NUMBER}\s*)?(?:{'|'.join(LABELS)})(?P<text>.*)", re.DOTALL
-)
-# A second turn on a line begins behind space or the end of a sentence; a letter, behind the latter.
-INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})>?{COLON}")
 COLONS = ":：∶"
 SENTENCE_ENDS = "。！？!?.；;|\t"
-TITLES = ("医生", "醫生", "大夫", "医师", "醫師", "患者", "病人", "客服", "助手")  # behind a name
-UNREAD = re.compile(rf"[^:：∶;；\n]{{0,12}}(?:{'|'.join(TITLES)})[^:：∶;；。，\n]{{0,12}}[:：∶;；]")
-NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms
 LINE_ENDS = re.compile("[\x0b\x0c\u2028\u2029]")
 
 EXAMPLE = """
@@ -94,7 +64,7 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
     known: Roles = {**ROLES, **roles}
     turns, stray = _split_turns(lines, known)
     if len({turn.role for turn in turns} - {"system"}) < 2:
-        found = find_speakers(lines, source, partial(_role, roles=known))
+        found = find_speakers(lines, source, partial(find_role, roles=known))
         if found:
             yield found.warning
             known = {**known, **found.roles}
@@ -164,7 +134,7 @@ def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
     numbered: dict[int, tuple[_Turn, Number]] = {}
     for number, line in enumerate(lines, start=1):
         match = LABELLED.fullmatch(line)
-        role = _role(_label(match), roles) if match else None
+        role = find_role(label_of(match), roles) if match else None
         if match and role:
             is_numbered = match["number"] is not None and role == "user"
             labelled[number] = _Turn(role, number, [match["text"]], is_numbered)
@@ -192,18 +162,6 @@ def _numbered_questions(
             questions[chosen], last = numbered[chosen]
         above.clear()
     return questions
-
-
-def _label(match: re.Match[str]) -> str:
-    return match["plain"] or match["angle"] or match["square"] or match["bold"]
-
-
-def _role(label: str, roles: Roles) -> Role | None:
-    """Of a name as it is, without its number, or by the title behind it: 李医生."""
-    name = label.translate(NARROW).lower()
-    bare = name.rstrip("0123456789 ")
-    title = next((title for title in TITLES if bare.endswith(title) and len(bare) < 7), None)
-    return roles.get(name) or roles.get(bare) or (roles.get(title) if title else None)
 
 
 def _lines(text: str) -> list[str]:
@@ -251,7 +209,7 @@ def _split_line(turn: _Turn, roles: Roles) -> list[_Turn]:
     inner: list[tuple[int, int, Role]] = [
         (match.start(), match.end(), role)
         for match in INNER.finditer(first)
-        if (role := _role(match["word"], roles)) and _begins_inside(match, first)
+        if (role := find_role(match["word"], roles)) and _begins_inside(match, first)
     ]
     if not inner or inner[0][2] != "assistant":
         return [turn]

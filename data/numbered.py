@@ -6,24 +6,23 @@ from dataclasses import dataclass
 
 NUMBER = r"(?:\d{1,6}|[一二三四五六七八九十]{1,3})\s*[.．、)）]"
 NUMBERED = re.compile(rf"\s*(?P<number>{NUMBER})\s*(?P<text>\S.*)", re.DOTALL)
-NUMERALS = {numeral: value for value, numeral in enumerate("一二三四五六七八九十", start=1)}
+NUMERALS = "〇一二三四五六七八九"
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
     """`1.` or `二、` at the beginning of a line."""
 
-    value: int | None  # of numerals up to ten
+    value: int
     mark: str
 
     def follows(self, other: "Number") -> bool:
-        has_values = self.value is not None and other.value is not None
-        return has_values and self.mark == other.mark and self.value == other.value + 1
+        return self.mark == other.mark and self.value == other.value + 1
 
 
 def read_number(text: str) -> Number:
-    digits, mark = text[:-1].strip(), text[-1]
-    return Number(int(digits) if digits.isdecimal() else NUMERALS.get(digits), mark)
+    digits = text[:-1].strip()
+    return Number(int(digits) if digits.isdecimal() else _value(digits), text[-1])
 
 
 def find_question(numbers: Sequence[Number], last: Number | None) -> int:
@@ -42,4 +41,10 @@ def find_question(numbers: Sequence[Number], last: Number | None) -> int:
 
 
 def _goes_on(last: Number, number: Number) -> bool:
-    return number.mark == last.mark or number.value == (last.value or 0) + 1
+    return number.mark == last.mark or number.value == last.value + 1
+
+
+def _value(numerals: str) -> int:
+    """二十一 is 21, 十 is 10."""
+    tens, ten, ones = numerals.rpartition("十")
+    return 10 * (NUMERALS.find(tens) or 1) * len(ten) + NUMERALS.find(ones)

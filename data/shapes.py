@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from .conversation import Conversation, Message, Role
-from .dialogue import ROLES, split_cell
+from .dialogue import split_cell
 from .errors import Fault
+from .labels import ROLES
 
 Fields = Mapping[str, Any]
 

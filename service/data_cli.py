@@ -261,7 +261,7 @@ def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:
 def read_options(roles: str | None, columns: str | None) -> Any:
     """Raises BadParameter for what cannot be read."""
     from data.conversation import Role
-    from data.dialogue import ROLE_WORDS
+    from data.labels import ROLE_WORDS
     from data.reader import ReadOptions
 
     known: dict[str, Role] = {role: role for role in ROLE_WORDS}

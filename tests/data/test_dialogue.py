@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.conversation import Message, Role
-from data.dialogue import ROLE_WORDS, ROLES, read_dialogue
+from data.dialogue import read_dialogue
 from data.errors import Fault
 from data.headings import is_heading
+from data.labels import ROLE_WORDS, ROLES
 from tests.data.reading import conversations_of, faults_of
 
 
