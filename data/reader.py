@@ -13,8 +13,9 @@ from .dialogue import read_dialogue
 from .encoding import SURE, is_usual, open_text
 from .errors import Fault, InvalidData, UnreadableFile
 from .hub import PREFIX, read_hub
-from .rows import read_csv, read_json, read_jsonl, read_parquet, read_xlsx
+from .json_rows import read_json, read_jsonl
 from .source import Source, find_sources
+from .tables import read_csv, read_parquet, read_xlsx
 
 
 @dataclass(frozen=True, slots=True)

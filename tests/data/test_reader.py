@@ -198,6 +198,7 @@ def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
         GOOD,
         '{"question": "头晕怎么办？", "answer": "先量血压。"}\n',
         '[\n {"question": "头晕怎么办？", "answer": "先量血压。"}]',
+        '{"rows": [\n {"question": "头晕怎么办？", "answer": "先量血压。"}]}',
         "question,answer\n头晕怎么办？,先量血压。\n",
         "question\tanswer\n头晕怎么办？\t先量血压。\n",
         "Q: 头晕怎么办？\nA: 先量血压。",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import rows
+from data import json_rows, tables
 from data.conversation import Conversation, Item
 from data.errors import Fault
 from tests.data.reading import conversations_of, faults_of
@@ -19,15 +19,15 @@ PAIR = [("user", "a"), ("assistant", "b")]
 
 
 def read_jsonl(text: str) -> Iterator[Item]:
-    return rows.read_jsonl(io.StringIO(text), "a.jsonl", {})
+    return json_rows.read_jsonl(io.StringIO(text), "a.jsonl", {})
 
 
 def read_json(text: str) -> Iterator[Item]:
-    return rows.read_json(io.StringIO(text), "a.json", {})
+    return json_rows.read_json(io.StringIO(text), "a.json", {})
 
 
 def read_csv(text: str) -> Iterator[Item]:
-    return rows.read_csv(io.StringIO(text), "a.csv", {})
+    return tables.read_csv(io.StringIO(text), "a.csv", {})
 
 
 def read_row(row: Any) -> Conversation:
@@ -151,10 +151,48 @@ def test_rows_of_a_json_list_know_their_lines():
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [('[{"a": 1},\n broken]', 2), ('{"question": "a"}', 1), ("[]", 1), ("[" * 100_000, 1)],
+    [
+        ('[{"a": 1},\n broken]', 2),
+        ('{"question": "a"}', 1),
+        ("[]", 1),
+        ("[" * 100_000, 1),
+        ("3", 1),
+    ],
 )
 def test_json_that_is_no_list_of_rows_is_a_fault(text: str, line: int):
     assert [fault.line for fault in faults_of(read_json(text))] == [line]
+
+
+def test_the_one_list_of_an_object_is_its_rows():
+    pairs = [{"question": f"q{number}", "answer": "b"} for number in range(2)]
+    text = json.dumps({"version": [1], "data": pairs, "info": {"data": 2}}, indent=1)
+    read = list(read_json(text))
+    [warning] = faults_of(read)
+    assert "'version', 'info' beside the rows of 'data'" in warning.seen
+    assert warning.severity == "warning"
+    assert [each.line for each in read if isinstance(each, Conversation)] == [6, 10]
+    assert len(conversations_of(read_json(json.dumps({"rows": pairs})))) == 2
+
+
+def test_an_object_of_several_lists_or_none_is_a_fault_that_names_its_keys():
+    pairs = [{"question": "q", "answer": "b"}]
+    [fault] = faults_of(read_json(json.dumps({"train": pairs, "test": pairs})))
+    assert "2 lists of objects: 'train', 'test'; expected a JSON list" in str(fault)
+    [fault] = faults_of(read_json('{"name": "x", "rows": []}'))
+    assert "without a list of objects, which has the keys 'name', 'rows'" in str(fault)
+
+
+def test_json_lines_in_a_json_file_are_read_with_their_lines():
+    row = '{"question": "a", "answer": "b"}'
+    assert len(conversations_of(read_json(f"{row}\n{row}\n"))) == 2
+    assert len(conversations_of(read_json(row))) == 1
+    read = list(read_json(f"{row}\n{{broken\n{row}\n[1]"))
+    assert [(fault.line, fault.field) for fault in faults_of(read)] == [(2, "json"), (4, "row")]
+
+
+def test_one_object_over_several_lines_is_one_row():
+    row = chat(USER, ASSISTANT)
+    assert [each.line for each in conversations_of(read_json(json.dumps(row, indent=1)))] == [1]
 
 
 def test_key_that_stands_twice_is_a_fault():
@@ -281,12 +319,12 @@ def test_the_user_may_say_what_fields_are_called():
     columns = {"question": "症状描述", "answer": "专家意见"}
     text = "编号,症状描述,专家意见\n1,a,b\n"
     assert "--map question=编号,answer=症状描述" in str(faults_of(read_csv(text))[0])
-    [conversation] = conversations_of(rows.read_csv(io.StringIO(text), "a.csv", columns))
+    [conversation] = conversations_of(tables.read_csv(io.StringIO(text), "a.csv", columns))
     assert [each.content for each in conversation.messages] == ["a", "b"]
-    [fault] = faults_of(rows.read_csv(io.StringIO("x,y\n1,2\n"), "a.csv", columns))
+    [fault] = faults_of(tables.read_csv(io.StringIO("x,y\n1,2\n"), "a.csv", columns))
     assert (fault.line, fault.field) == (1, "header")
     assert "the columns '症状描述', '专家意见'" in str(fault)
-    faults = faults_of(rows.read_jsonl(io.StringIO('{"x": "1"}\n'), "a.jsonl", columns))
+    faults = faults_of(json_rows.read_jsonl(io.StringIO('{"x": "1"}\n'), "a.jsonl", columns))
     assert [fault.field for fault in faults] == ["症状描述", "专家意见"]
 
 
