@@ -182,13 +182,18 @@ def test_a_broken_binary_file_is_a_fault(tmp_path: Path, name: str):
 
 
 def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
-    sheets = {"一": [["问题", "回答"], ["a", 3.0], ["c", "d"]], "空": [], "二": [["问题", "x"]]}
+    sheets = {
+        "一": [["问答表", ""], ["问题", "回答"], ["a", 3.0], ["c", "d"]],
+        "空": [],
+        "二": [["问题", "x"]],
+    }
     write_xlsx(tmp_path / "a.xlsx", sheets)
     items = list(read_items(tmp_path / "a.xlsx"))
     first = [item for item in items if isinstance(item, Conversation)]
     assert [[each.content for each in one.messages] for one in first] == [["a", "3"], ["c", "d"]]
-    assert [one.line for one in first] == [2, 3]
-    [fault] = [item for item in items if isinstance(item, Fault)]
+    assert [one.line for one in first] == [3, 4]
+    title, fault = [item for item in items if isinstance(item, Fault)]
+    assert (title.line, title.kind) == (1, "title row")
     assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "header")
 
 

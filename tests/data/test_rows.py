@@ -350,3 +350,57 @@ def test_case_makes_no_difference_in_names_of_fields():
     assert turns(row) == [("system", "s"), ("user", "a\nx"), ("assistant", "b")]
     assert not faults(row)
     assert faults({"question": "a", "Question": "b", "answer": "c"})
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_header_may_stand_below_titles_that_are_left_out_and_named(delimiter: str):
+    text = f"内科问答表\n\n2024 年{delimiter}\nquestion{delimiter}answer\na{delimiter}b\n"
+    warning, conversation = read_csv(text)
+    assert isinstance(warning, Fault)
+    assert (warning.line, warning.severity) == (1, "warning")
+    assert "2 rows above it, left out: '内科问答表', '2024 年'" in warning.seen
+    assert isinstance(conversation, Conversation)
+    assert (conversation.line, conversation.messages[1].content) == (5, "b")
+
+
+def test_a_title_above_a_header_of_unknown_names_is_not_taken_for_it():
+    [fault] = faults_of(read_csv("内科问答表,\n病情,意见\na,b\n"))
+    assert (fault.line, fault.field) == (2, "header")
+    assert "in one of the first 5 rows the keys messages" in fault.expected
+    assert "--map question=病情,answer=意见" in fault.expected
+    columns = {"question": "病情", "answer": "意见"}
+    read = tables.read_csv(io.StringIO("内科问答表\n病情;意见\na;b\n"), "a.csv", columns)
+    assert [type(item) for item in read] == [Fault, Conversation]
+
+
+def test_a_row_of_data_is_no_title():
+    [fault] = faults_of(read_csv("a,b\n" * 6 + "question,answer\n"))
+    assert (fault.line, fault.seen) == (1, "the keys 'a', 'b'")
+
+
+def test_a_name_that_stands_twice_is_said_to():
+    [fault] = faults_of(read_csv("question,answer,answer\na,b,c"))
+    assert fault.expected == "every name once"
+
+
+def test_every_row_with_a_quote_too_many_is_a_fault_and_those_below_are_read():
+    text = 'question,answer\na,"b"c\nd,e\nf,"g\nh,"i\nj"\n"k,l\nm,\nn,"o\n'
+    read = list(read_csv(text))
+    assert [(fault.line, fault.field) for fault in faults_of(read)] == [
+        (2, "row"),
+        (4, "row"),
+        (7, "row"),
+        (8, "answer"),
+        (9, "row"),
+    ]
+    conversations = [item for item in read if isinstance(item, Conversation)]
+    assert [(each.line, each.messages[1].content) for each in conversations] == [
+        (3, "e"),
+        (5, "i\nj"),
+    ]
+    assert 'f,"g' in str(faults_of(read)[1])
+
+
+def test_many_quotes_too_many_take_no_long_time():
+    text = "question,answer\n" + 'a,"b\n' * 20_000 + 'c,""\n' * 20_000
+    assert len(faults_of(read_csv(text))) == 40_000
