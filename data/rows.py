@@ -1,23 +1,61 @@
 """Rows of any file to conversations: what the user has named, what a person has decided."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from .conversation import Item
+from .conversation import Conversation, Item
 from .errors import Fault
-from .shapes import Row, read_row, show_keys, unused
+from .row import Row
+from .shapes import TITLE, read_row, show_keys, unnamed, unused
 
 Numbered = tuple[int, Any]  # a row with the line it begins on
 Columns = Mapping[str, str]  # what a field is called in the file
 
 KEEP = "keep"  # the column in which a person decides about a draft
 YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
+UNUSED = "a field of no known use", "what training uses; this field is left out"
+UNUSED_TITLE = (
+    "a title beside a question, left out",
+    "a title where the question is empty; --map question=title,answer=… asks the titles instead",
+)
 NO = ("no", "n", "false", "0", "0.0", "否")
+
+
+@dataclass(slots=True)
+class _LeftOut:
+    """What is not trained on of rows that are, and of those that are not."""
+
+    undecided: list[int] = field(default_factory=list[int])  # lines
+    unused: dict[str, int] = field(default_factory=dict[str, int])  # first line of each key
+    unnamed: dict[str, int] = field(default_factory=dict[str, int])
+
+    def note(self, fields: Mapping[str, Any], columns: Columns, line: int) -> None:
+        keys, noted = unused(fields), self.unused
+        if columns:
+            keys, noted = unnamed(fields, columns.values()), self.unnamed
+        for key in keys:
+            noted.setdefault(key, line)
+
+    def faults(self, source: str) -> Iterator[Fault]:
+        if lines := self.undecided:
+            seen = f"{len(lines)} rows without a decision, which are left out"
+            yield Fault(source, lines[0], KEEP, seen, "yes or no", "warning", "undecided")
+        for key, line in self.unused.items():
+            seen, expected = UNUSED_TITLE if key.strip().lower() == TITLE else UNUSED
+            yield Fault(source, line, key, seen, expected, "warning", "unused field")
+        if self.unnamed:
+            seen = f"not named, and so left out: {show_keys(self.unnamed)}"
+            expected = (
+                "a name for each that training shall use, such as system=NAME or history=NAME"
+            )
+            line = min(self.unnamed.values())
+            yield Fault(source, line, "--map", seen, expected, "warning", "unused field")
 
 
 def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Item]:
     """Each row a conversation, or what is wrong with it."""
-    is_empty, ignored, left_out = True, dict[str, int](), dict[str, list[int]]()
+    is_empty, left_out = True, _LeftOut()
     for each in rows:
         is_empty = False
         if isinstance(each, Fault):
@@ -26,28 +64,22 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
         line, value = each
         row = Row(source, line)
         decision = _decision(value, row)
-        if decision != "yes":
-            left_out.setdefault(decision, []).append(line)
-            yield from row.faults
-            continue
-        if columns and isinstance(value, dict):
-            value = _renamed(value, columns, row)
-        conversation = None if row.faults else read_row(value, row)
-        if conversation is None:
-            yield from row.faults
-            continue
-        yield conversation
-        for key in unused(value):
-            ignored.setdefault(key, line)
+        if decision == "undecided":
+            left_out.undecided.append(line)
+        conversation = _read(value, row, columns) if decision == "yes" else None
+        yield from row.faults
+        if conversation:
+            yield conversation
+            left_out.note(value, columns, line)
     if is_empty:
         yield Fault(source, 1, "rows", "none", "at least one row")
-    if lines := left_out.get("undecided"):
-        seen = f"{len(lines)} rows without a decision, which are left out"
-        yield Fault(source, lines[0], KEEP, seen, "yes or no", "warning", "undecided")
-    for key, line in ignored.items():
-        expected = "what training uses; this field is left out"
-        seen = "a field of no known use"
-        yield Fault(source, line, key, seen, expected, "warning", "unused field")
+    yield from left_out.faults(source)
+
+
+def _read(value: Any, row: Row, columns: Columns) -> Conversation | None:
+    if columns and isinstance(value, dict):
+        value = _renamed(value, columns, row)
+    return None if row.faults else read_row(value, row)
 
 
 def _decision(value: Any, row: Row) -> str:

@@ -18,6 +18,7 @@ from data import (
     DataError,
     Fault,
     InvalidData,
+    ReadOptions,
     UnreadableFile,
     read_conversations,
     read_items,
@@ -271,3 +272,24 @@ def test_links_are_followed_and_broken_ones_are_no_secret(tmp_path: Path):
     (folder / "broken.txt").symlink_to(tmp_path / "nothing")
     with pytest.raises(UnreadableFile):
         read_conversations(folder)
+
+
+TABLE = "question,answer\na,b\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "files", "unused"),
+    [
+        (ReadOptions(roles={"甲": "user"}), ["a.csv"], "--roles"),
+        (ReadOptions(columns={"question": "问"}), ["a.txt"], "--map"),
+        (ReadOptions(roles={"甲": "user"}), ["a.csv", "a.txt"], None),
+        (ReadOptions(columns={"question": "question", "answer": "answer"}), ["a.csv"], None),
+    ],
+)
+def test_an_option_that_no_file_has_a_use_for_is_a_fault(
+    tmp_path: Path, options: ReadOptions, files: list[str], unused: str | None
+):
+    paths = [write(tmp_path / name, TABLE if name == "a.csv" else GOOD) for name in files]
+    faults = [item for item in read_items(paths, options) if isinstance(item, Fault)]
+    assert [(fault.field, fault.severity) for fault in faults] == [(unused, "error")] * bool(unused)
+    assert all("leave" in fault.expected for fault in faults)

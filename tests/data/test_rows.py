@@ -272,7 +272,7 @@ def test_any_json_gives_whole_conversations_or_faults(rows: list[Any]):
         {"conversations": [{"from": "患者", "value": "a"}, {"from": "医生", "value": "b"}]},
         {"instruct": "a", "output": "b"},
         {"content": "a", "summary": "b"},
-        {"ask": "a", "answer": "b", "title": "t", "department": "内科"},
+        {"ask": "a", "answer": "b", "title": "A", "department": "内科"},
         {"ask": "", "answer": "b", "title": "a", "department": "内科"},
         {"input": "a", "target": "b"},
         {"input": "病人：a\n医生：", "target": "b"},
@@ -319,7 +319,8 @@ def test_the_user_may_say_what_fields_are_called():
     columns = {"question": "症状描述", "answer": "专家意见"}
     text = "编号,症状描述,专家意见\n1,a,b\n"
     assert "--map question=编号,answer=症状描述" in str(faults_of(read_csv(text))[0])
-    [conversation] = conversations_of(tables.read_csv(io.StringIO(text), "a.csv", columns))
+    conversation, _ = tables.read_csv(io.StringIO(text), "a.csv", columns)
+    assert isinstance(conversation, Conversation)
     assert [each.content for each in conversation.messages] == ["a", "b"]
     [fault] = faults_of(tables.read_csv(io.StringIO("x,y\n1,2\n"), "a.csv", columns))
     assert (fault.line, fault.field) == (1, "header")
@@ -404,3 +405,30 @@ def test_every_row_with_a_quote_too_many_is_a_fault_and_those_below_are_read():
 def test_many_quotes_too_many_take_no_long_time():
     text = "question,answer\n" + 'a,"b\n' * 20_000 + 'c,""\n' * 20_000
     assert len(faults_of(read_csv(text))) == 40_000
+
+
+def test_columns_that_the_user_has_not_named_are_said_to_be_left_out():
+    columns = {"question": "ask", "answer": "reply"}
+    rows = [{"ask": "a", "reply": "b", "id": 1, "score": 2, "History": "[]"}] * 2
+    text = "\n".join(map(json.dumps, rows))
+    read = list(json_rows.read_jsonl(io.StringIO(text), "a.jsonl", columns))
+    assert len(read) == 3
+    [fault] = faults_of(read)
+    assert (fault.line, fault.severity, fault.field) == (1, "warning", "--map")
+    assert "the keys 'score', 'History'" in fault.seen
+
+
+def test_a_title_beside_a_question_is_said_to_be_left_out():
+    rows = [
+        {"title": "Dizzy", "ask": "I am dizzy. What now?", "answer": "b"},  # says nothing more
+        {"title": "t", "ask": "", "answer": "b"},
+        {"title": "t", "ask": "a", "answer": "b"},
+        {"title": "u", "ask": "a", "answer": "b"},
+    ]
+    read = list(read_json(json.dumps(rows, indent=1)))
+    [fault] = faults_of(read)
+    assert (fault.line, fault.field, fault.severity) == (12, "title", "warning")
+    assert "beside a question" in fault.seen
+    assert "--map question=title" in fault.expected
+    questions = [item.messages[0].content for item in read if isinstance(item, Conversation)]
+    assert questions == ["I am dizzy. What now?", "t", "a", "a"]
