@@ -78,7 +78,10 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
     if headings:
         yield left_out(headings, source)
     yield from _unread(turns, source)
-    expected = "a role word and a colon before any other text"
+    expected = (
+        "a role word and a colon before any other text; take the line out, or put # before it, if "
+        "it is a heading"
+    )
     yield from (Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray)
     for group in _group(turns):
         faults = list(_find_faults(group, source))
