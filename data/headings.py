@@ -50,7 +50,7 @@ def left_out(headings: Sequence[Line], source: str) -> Fault:
     """One warning for all of a file."""
     named = ", ".join(f"line {number} {text[:LONGEST]!r}" for number, text in headings[:NUM_NAMED])
     more = f" and {len(headings) - NUM_NAMED} more" if len(headings) > NUM_NAMED else ""
-    what = "a heading or page number, which is" if len(headings) == 1 else "headings, which are"
-    seen = f"{what} left out: {named}{more}"
+    what = "a heading or page number" if len(headings) == 1 else f"{len(headings)} headings"
+    seen = f"{what}, left out: {named}{more}"
     expected = "no empty line above it, if it belongs to the answer"
     return Fault(source, headings[0][0], "heading", seen, expected, "warning", "heading")

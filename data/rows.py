@@ -6,7 +6,7 @@ from typing import Any
 
 from .conversation import Conversation, Item
 from .errors import Fault
-from .row import Row
+from .row import Fields, Row
 from .shapes import TITLE, read_row, show_keys, unnamed, unused
 
 Numbered = tuple[int, Any]  # a row with the line it begins on
@@ -14,12 +14,13 @@ Columns = Mapping[str, str]  # what a field is called in the file
 
 KEEP = "keep"  # the column in which a person decides about a draft
 YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
+NO = ("no", "n", "false", "0", "0.0", "否")
+
 UNUSED = "a field of no known use", "what training uses; this field is left out"
 UNUSED_TITLE = (
     "a title beside a question, left out",
     "a title where the question is empty; --map question=title,answer=… asks the titles instead",
 )
-NO = ("no", "n", "false", "0", "0.0", "否")
 
 
 @dataclass(slots=True)
@@ -30,12 +31,12 @@ class _LeftOut:
     unused: dict[str, int] = field(default_factory=dict[str, int])  # first line of each key
     unnamed: dict[str, int] = field(default_factory=dict[str, int])
 
-    def note(self, fields: Mapping[str, Any], columns: Columns, line: int) -> None:
-        keys, noted = unused(fields), self.unused
-        if columns:
-            keys, noted = unnamed(fields, columns.values()), self.unnamed
-        for key in keys:
-            noted.setdefault(key, line)
+    def note(self, given: Fields, fields: Fields, columns: Columns, line: int) -> None:
+        """`fields` are those of `given` by their own names."""
+        for key in unused(fields):
+            self.unused.setdefault(key, line)
+        for key in unnamed(given, columns.values()) if columns else ():
+            self.unnamed.setdefault(key, line)
 
     def faults(self, source: str) -> Iterator[Fault]:
         if lines := self.undecided:
@@ -66,20 +67,18 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
         decision = _decision(value, row)
         if decision == "undecided":
             left_out.undecided.append(line)
-        conversation = _read(value, row, columns) if decision == "yes" else None
+        if decision != "yes":
+            yield from row.faults
+            continue
+        fields = _renamed(value, columns, row) if columns and isinstance(value, dict) else value
+        conversation = None if row.faults else read_row(fields, row)
         yield from row.faults
         if conversation:
             yield conversation
-            left_out.note(value, columns, line)
+            left_out.note(value, fields, columns, line)
     if is_empty:
         yield Fault(source, 1, "rows", "none", "at least one row")
     yield from left_out.faults(source)
-
-
-def _read(value: Any, row: Row, columns: Columns) -> Conversation | None:
-    if columns and isinstance(value, dict):
-        value = _renamed(value, columns, row)
-    return None if row.faults else read_row(value, row)
 
 
 def _decision(value: Any, row: Row) -> str:

@@ -418,6 +418,14 @@ def test_columns_that_the_user_has_not_named_are_said_to_be_left_out():
     assert "the keys 'score', 'History'" in fault.seen
 
 
+def test_a_name_of_no_use_that_the_user_has_given_is_said_to_be_left_out():
+    columns = {"question": "q", "answer": "a", "score": "s"}
+    text = '{"q": "a", "a": "b", "s": "3"}'
+    _, fault = json_rows.read_jsonl(io.StringIO(text), "a.jsonl", columns)
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.kind) == ("score", "unused field")
+
+
 def test_a_title_beside_a_question_is_said_to_be_left_out():
     rows = [
         {"title": "Dizzy", "ask": "I am dizzy. What now?", "answer": "b"},  # says nothing more
