@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conversation import Conversation, Item
+from .conversation import Item
 from .errors import Fault
 from .row import Fields, Row
 from .shapes import TITLE, read_row, show_keys, unnamed, unused
