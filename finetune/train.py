@@ -131,6 +131,10 @@ class Trainer:
 
         set_peft_model_state_dict(self.model, self.best)
 
+    def release(self) -> None:
+        """Let go of the model and all that was made for it; nothing can be trained afterwards."""
+        del self.model, self.lean, self.parameters, self.optimizer, self.gradients
+
     def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
         start = time.perf_counter()
         index = self.progress.step
