@@ -1,6 +1,7 @@
 """One fine-tuning job from end to end: data, base, training, and what comes of it."""
 
 import logging
+import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +85,15 @@ class Job:
             return self.processes.from_first(lambda: finish(trained, trainer, self.adapters))
 
     def try_out(self) -> float:
-        """Train, and leave the rest to `execute(resume=True)`; goes on where it was stopped.
+        """Train in a folder that is this run's alone, and leave the rest to `execute(resume=True)`.
+        Goes on where it was stopped.
 
         Returns the best held-out loss, per answer token in nats.
         """
         folder = self.config.output_dir
         resume = folder is not None and bool(list_checkpoints(folder))
+        if folder is not None and not resume:  # it was stopped before there was anything to keep
+            self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
         with log_file(run):

@@ -151,6 +151,23 @@ def test_a_loss_that_is_no_number_stops_with_the_checkpoints_kept(
     assert all(_finite(folder) for folder in list_checkpoints(trainer.run))
 
 
+def test_a_loss_that_explodes_stops_the_run(make_trainer: MakeTrainer, make_base: Any):
+    trainer, _ = make_trainer(epochs=9)
+
+    class Shaken(Recorder):
+        def should_stop(self) -> bool:
+            if len(self.steps) == 12:
+                with torch.no_grad():
+                    for parameter in trainer.parameters:
+                        parameter.mul_(50)
+            return False
+
+    trainer.observer = shaken = Shaken()
+    with pytest.raises(TrainingStopped, match=r"rose from .* lower rate"):
+        run_to_end(trainer, make_base)
+    assert 12 <= len(shaken.steps) < trainer.plan.num_steps - 3
+
+
 def _finite(folder: Path) -> bool:
     from safetensors.torch import load_file
 
