@@ -5,6 +5,7 @@ FinetuneError
 ├── BaseUnusable       the base was found and cannot be loaded
 ├── BaseMismatch       the adapter was trained on another base
 ├── AdapterInvalid     an adapter is not there, damaged, misnamed or of a kind we cannot serve
+├── ExportRefused      an export has no place to go
 ├── ConfigError        the configuration has faults; carries all of them
 ├── NotResumable       there is no run to resume, or it was another run
 └── TrainingStopped    training ended before its end; says how to go on
@@ -29,6 +30,10 @@ class BaseMismatch(FinetuneError):
 
 class AdapterInvalid(FinetuneError):
     """An adapter is not there, damaged, misnamed or of a kind we cannot serve."""
+
+
+class ExportRefused(FinetuneError):
+    """An export has no place to go."""
 
 
 class ConfigError(FinetuneError):

@@ -1,6 +1,7 @@
 """`lora-chat adapters`: what has been trained, looked at and moved."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +16,12 @@ adapters_app = typer.Typer(
 )
 
 Reference = Annotated[str, typer.Argument(help="A name, or name@version.")]
+TrainedBaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base", help="Short name, folder, .gguf file or hub id. [default: what it names itself]"
+    ),
+]
 
 
 @adapters_app.command("list", epilog="Example: `lora-chat adapters list`")
@@ -31,6 +38,31 @@ def show_adapter(name: Reference, home: HomeOption = None) -> None:
     from .inspect import print_adapter
 
     print_adapter(name, find_home(home), Console())
+
+
+@adapters_app.command(
+    epilog="Example: `lora-chat adapters export bike --to merged --out bike-merged`"
+)
+def export(
+    name: Reference,
+    to: Annotated[
+        Literal["peft", "merged"],
+        typer.Option(help="peft: the adapter alone. merged: a whole 16-bit model."),
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="merged: measure on this file; of the one it was trained on, the held-out part."
+        ),
+    ] = None,
+    base: TrainedBaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Write an adapter as other programs take it: as a PEFT folder, or merged into its base."""
+    from .exporting import export_adapter
+
+    export_adapter(name, to, out, data, base, find_home(home))
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters promote bike@2`")
