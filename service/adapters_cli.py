@@ -65,6 +65,15 @@ def export(
     export_adapter(name, to, out, data, base, find_home(home))
 
 
+@adapters_app.command(epilog="Example: `lora-chat adapters verify bike`")
+def verify(name: Reference, base: TrainedBaseOption = None, home: HomeOption = None) -> None:
+    """Check that an adapter is whole, unchanged, right for its base and servable; exit 1 if not."""
+    from .inspect import print_verification
+
+    if not print_verification(name, base, find_home(home), Console()):
+        raise typer.Exit(1)
+
+
 @adapters_app.command(epilog="Example: `lora-chat adapters promote bike@2`")
 def promote(
     version: Annotated[str, typer.Argument(help="name@version.", metavar="NAME@VERSION")],
