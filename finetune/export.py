@@ -112,7 +112,7 @@ class Merge:
         if self.renderer.end_ids:
             config["eos_token_id"] = list(self.renderer.end_ids)
         sampling = self.card.sampling if self.card else SamplingDefaults()
-        _write_json(folder / GENERATION_FILE, _with_sampling(config, sampling))
+        _write_json(folder / GENERATION_FILE, with_sampling(config, sampling))
 
     def _write_tokenizer(self, folder: Path) -> None:
         tokenizer = Base(self.base.id, self.base.folder).tokenizer  # not the one that others hold
@@ -151,7 +151,7 @@ def _check_space(base: Path, folder: Path) -> None:
         )
 
 
-def _with_sampling(config: dict[str, Any], sampling: SamplingDefaults) -> dict[str, Any]:
+def with_sampling(config: dict[str, Any], sampling: SamplingDefaults) -> dict[str, Any]:
     """What a server would use where a request says nothing, in transformers' words."""
     values = sampling.model_dump(exclude_none=True)
     if "max_tokens" in values:

@@ -9,11 +9,13 @@ bfloat16's: an adapter changes a weight by so little that bfloat16 would lose mu
 
 import json
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import AdapterInvalid, BaseMismatch, BaseUnusable
+from .errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
 from .fingerprint import weight_files
 from .lora import WEIGHTS_FILE, read_lora
 
@@ -37,25 +39,50 @@ def merge_weights(base: Path, adapter: Path, folder: Path) -> str:
     Raises BaseMismatch for an adapter that has no place in the base, BaseUnusable for a base that
     is not stored in floating point, and AdapterInvalid.
     """
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
     deltas = read_deltas(adapter)
     dtype = _merged_type(base, next(iter(deltas)))
     unused, num_bytes = set(deltas), 0
     for name in weight_files(base):
-        with safe_open(base / name, framework="pt") as file:
-            tensors = {
-                key: _merge(key, file.get_tensor(key), deltas.get(key), dtype)
-                for key in file.keys()  # noqa: SIM118 - a safetensors file is no mapping
-            }
+        tensors = _merge_file(base / name, deltas, dtype)
         unused -= set(tensors)
         num_bytes += sum(tensor.nbytes for tensor in tensors.values())
-        save_file(tensors, folder / name, metadata={"format": "pt"})
+        _save(tensors, folder / name)
     if unused:
         raise BaseMismatch(f"The base in {base} has no {min(unused)}, which the adapter changes.")
     _write_index(base, folder, num_bytes)
     return dtype
+
+
+def _merge_file(path: Path, deltas: dict[str, Delta], dtype: str) -> dict[str, Any]:
+    with _open(path) as file:
+        return {
+            name: _merge(name, file.get_tensor(name), deltas.get(name), dtype)
+            for name in file.keys()  # noqa: SIM118 - a safetensors file is no mapping
+        }
+
+
+@contextmanager
+def _open(path: Path) -> Generator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as error:
+        raise BaseUnusable(f"{path} cannot be read: {error}. Download the base again.") from error
+
+
+def _save(tensors: dict[str, Any], path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk
+        raise ExportRefused(
+            f"{path} cannot be written: {error}. Make room and try again."
+        ) from error
+    path.chmod(0o644)  # safetensors lets its owner alone read it
 
 
 def read_deltas(adapter: Path) -> dict[str, Delta]:
@@ -97,10 +124,8 @@ def _merged_type(base: Path, name: str) -> str:
 
 
 def _stored_type(base: Path, name: str) -> str | None:
-    from safetensors import safe_open
-
     for each in weight_files(base):
-        with safe_open(base / each, framework="pt") as file:
+        with _open(base / each) as file:
             if name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
                 return str(file.get_slice(name).get_dtype())
     return None

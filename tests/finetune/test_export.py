@@ -15,12 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from data.chat import ChatRenderer
 from data.errors import DataError
 from finetune.adapter import Version, find_version
-from finetune.base import Base
-from finetune.card import read_card
+from finetune.base import Base, find_base
+from finetune.card import SamplingDefaults, read_card
 from finetune.config import TrainConfig
 from finetune.drift import Drift
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
-from finetune.export import PEFT_FILES, Merge, export_peft
+from finetune.export import PEFT_FILES, Merge, export_peft, with_sampling
 from finetune.job import Job
 from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
 from finetune.merge import merge_weights
@@ -135,7 +135,24 @@ def test_a_merged_export_has_all_that_a_server_needs(trained: Trained, merged: M
     assert generation["do_sample"] is True
     assert generation["eos_token_id"] == list(ChatRenderer(theirs, template).end_ids)
     fingerprint = Base("base", trained.base).fingerprint
-    assert fingerprint.differences(Base("merged", merged.folder).fingerprint) == []
+    found = find_base(str(merged.folder), trained.home)  # as `serve --base` would
+    assert fingerprint.differences(found.fingerprint) == []
+    assert {path.stat().st_mode & 0o777 for path in merged.folder.iterdir()} == {0o644}
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        ({}, {"top_p": 0.6}),
+        ({"max_tokens": 9}, {"top_p": 0.6, "max_new_tokens": 9}),
+        ({"top_k": 5}, {"top_p": 0.6, "top_k": 5, "do_sample": True}),
+        ({"temperature": 0, "max_tokens": 9}, {"max_new_tokens": 9, "do_sample": False}),
+    ],
+)
+def test_the_adapters_sampling_goes_over_the_bases(
+    sampling: dict[str, Any], expected: dict[str, Any]
+):
+    assert with_sampling({"top_p": 0.6}, SamplingDefaults(**sampling)) == expected
 
 
 def test_the_loss_is_told_before_and_after(trained: Trained, merged: Merged):
@@ -262,6 +279,9 @@ def test_weights_with_no_place_in_the_base_or_no_float_are_refused(
     name = "model.layers.1.mlp.up_proj.weight"
     save_file({k: v for k, v in tensors.items() if k != name}, base / "model.safetensors")
     with pytest.raises(BaseMismatch, match=f"has no {name}"):
+        merge_weights(base, adapter, tmp_path)
+    (base / "model.safetensors").write_bytes(b"cut short")
+    with pytest.raises(BaseUnusable, match="cannot be read"):
         merge_weights(base, adapter, tmp_path)
     save_file({k: v.to(torch.int8) for k, v in tensors.items()}, base / "model.safetensors")
     with pytest.raises(BaseUnusable, match="stored as I8"):
