@@ -101,6 +101,6 @@ def print_verification(reference: str, base: str | None, home: Path, console: Co
     verdicts = verify(Subject(version, base, home))
     for verdict in verdicts:
         mark = {True: "ok", False: "FAILED", None: "-"}[verdict.passed]
-        said = verdict.said if verdict.passed is not False else f"{verdict.said} {verdict.fix}"
+        said = f"{verdict.said.rstrip('.')}. {verdict.fix}" if verdict.fix else verdict.said
         console.print(Text(f"{mark:7} {verdict.check:9} {said}"), soft_wrap=True)
     return all(verdict.passed for verdict in verdicts)

@@ -81,7 +81,7 @@ class Check:
 
     name: str
     run: Callable[[Subject], str]
-    fix: str
+    fix: str  # empty where the message has it
     needs: tuple[str, ...] = ()  # other checks
 
 
@@ -160,7 +160,7 @@ def _base(subject: Subject) -> str:
     if found := subject.card.base.fingerprint.differences(fingerprint):
         raise BaseMismatch(
             f"It was trained on {subject.card.base.id!r}, not on {subject.base.id!r}: "
-            f"{'; '.join(found)}."
+            f"{'; '.join(found)}. Give that one with --base."
         )
     return f"{subject.base.id}, the one that it was trained on"
 
@@ -186,7 +186,7 @@ CHECKS = (
     Check("kind", _kind, "Train it as plain LoRA or rsLoRA.", ("files",)),
     Check("tensors", _tensors, COPY_AGAIN, ("files",)),
     Check("template", _template, COPY_AGAIN, ("files", "card")),
-    Check("base", _base, "Give the base that it was trained on with --base.", ("card", "kind")),
+    Check("base", _base, "", ("card", "kind")),
     Check("engine", _engine, "Choose a base of one of these families.", ("base",)),
     Check("fit", _fit, "Give its own base with --base, or train again.", ("tensors", "engine")),
     Check("served", _served, "Mend that and verify again.", ("template", "fit")),
