@@ -1,10 +1,11 @@
 """What serving is to reach, and whether it does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .bench import STREAMS
 from .journal import Mix
+from .markdown import number, table
 from .ours import COLD, OURS, WARM
 from .rival_plans import LLAMA, VLLM
 from .summary import TOKENS_PER_SECOND, Cell, Summary
@@ -34,6 +35,15 @@ class Bar:
         if self.value is None:
             return None
         return self.value <= self.limit if self.is_most else self.value >= self.limit
+
+
+def bar_table(found: Sequence[Bar]) -> str:
+    def row(bar: Bar) -> list[str]:
+        limit = f"{'≤' if bar.is_most else '≥'} {bar.limit:g}{bar.unit}"
+        verdict = {True: "pass", False: "**fail**", None: "not measured"}[bar.is_passed]
+        return [bar.name, limit, number(bar.value, 2, bar.unit), verdict]
+
+    return table(("what", "needed", "measured", ""), map(row, found))
 
 
 def bars(summary: Summary) -> list[Bar]:

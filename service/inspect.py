@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from finetune.adapter import list_names, list_versions, promoted_version
+from finetune.adapter import find_version, list_names, list_versions, promoted_version
 from finetune.lora import read_lora
 from serving.errors import BlendError, ServingError
 from serving.notation import Part, parse_model
 from serving.store import AdapterEntry, AdapterStore
+from serving.verification import Subject, verify
 
 
 def print_adapters(home: Path, console: Console) -> None:
@@ -92,3 +93,14 @@ def _details(entry: AdapterEntry, store: AdapterStore) -> list[tuple[str, str]]:
         ("report", str(ref.folder / "report.html")),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def print_verification(reference: str, base: str | None, home: Path, console: Console) -> bool:
+    """One line a check; returns whether all have passed. Raises AdapterInvalid if there is none."""
+    version = find_version(home / "adapters", reference)
+    verdicts = verify(Subject(version, base, home))
+    for verdict in verdicts:
+        mark = {True: "ok", False: "FAILED", None: "-"}[verdict.passed]
+        said = f"{verdict.said.rstrip('.')}. {verdict.fix}" if verdict.fix else verdict.said
+        console.print(Text(f"{mark:7} {verdict.check:9} {said}"), soft_wrap=True)
+    return all(verdict.passed for verdict in verdicts)
