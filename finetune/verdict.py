@@ -1,0 +1,139 @@
+"""What the numbers mean, in words, and what to try next. Every threshold stands here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .compare import Measured
+from .leakage import Leakage
+from .likelihood import Likelihood
+from .train import StepMetrics
+
+# An adapter is better, or worse, where the whole 95 % interval of its gain says so. It has …
+CARRIED = 0.5  # overfitted, if unseen answers gained a smaller share of what trained ones gained,
+TURNED = 0.05  # or if its held-out loss ended this share above its lowest;
+FORGOTTEN = 0.10  # forgotten, if a language's general answers lost this share, surely some;
+REMEMBERED = 0.50  # memorised, if this share of trained answers comes back word for word,
+BEYOND_MANNER = 0.25  # and this much more than of unseen ones.
+FEW_ROWS = 30  # below them, "no better" may only mean "too few to tell"
+
+Kind = Literal["better", "no better", "worse", "overfitted", "forgets", "memorises"]
+Tone = Literal["good", "careful", "bad"]
+TONES: dict[Kind, Tone] = {"better": "good", "worse": "bad", "memorises": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    kind: Kind
+    text: str  # what was found, with the numbers that it rests on
+    advice: str = ""  # what to try next
+
+    @property
+    def title(self) -> str:
+        return self.kind.capitalize()
+
+    @property
+    def tone(self) -> Tone:
+        return TONES.get(self.kind, "careful")
+
+    def __str__(self) -> str:
+        return f"{self.title}. {self.text}"
+
+
+def judge(measured: Measured, baseline: str, steps: Sequence[StepMetrics] = ()) -> list[Finding]:
+    """Whether the adapter is better comes first, then everything that is wrong with it."""
+    return [
+        _judge_gain(measured.unseen, baseline),
+        *_judge_fit(measured, steps),
+        *(
+            finding
+            for language, likelihood in measured.general.items()
+            for finding in _judge_memory(language, likelihood)
+        ),
+        *(_judge_leakage(measured.leakage) if measured.leakage else ()),
+    ]
+
+
+def _judge_gain(unseen: Likelihood, baseline: str) -> Finding:
+    gain = unseen.gain
+    numbers = (
+        f"(95 % interval: {gain.low:+.0%} to {gain.high:+.0%}, {unseen.num_rows} conversations)"
+    )
+    if gain.low > 0:
+        return Finding(
+            "better",
+            f"On answers that it has never seen, the adapter does better than {baseline}: its loss "
+            f"is {gain.value:.0%} lower {numbers}.",
+        )
+    if gain.high < 0:
+        return Finding(
+            "worse",
+            f"On answers that it has never seen, the adapter does worse than {baseline}: its loss "
+            f"is {-gain.value:.0%} higher {numbers}.",
+            "Do not use it. Look through the data (lora-chat data check), then train with a lower "
+            "rate (--set learning_rate=…) or fewer epochs.",
+        )
+    few = " Hold more out, too: so few cannot tell." if unseen.num_rows < FEW_ROWS else ""
+    return Finding(
+        "no better",
+        f"No better, as far as these answers can tell: no clear difference from {baseline}; the "
+        f"loss changed by {-gain.value:+.1%} {numbers}.",
+        f"Add conversations, or train for more epochs (--set epochs=…).{few}",
+    )
+
+
+def _judge_fit(measured: Measured, steps: Sequence[StepMetrics]) -> Iterator[Finding]:
+    advice = (
+        "Add conversations, above all different ones; or train with fewer epochs, a lower rate "
+    )
+    advice += "or a smaller rank."
+    leakage = measured.leakage
+    if leakage is not None:
+        unseen = -measured.unseen.nll.difference.value
+        trained = -leakage.trained.nll.difference.value
+        if leakage.shortfall.low > 0 and unseen < CARRIED * trained:
+            yield Finding(
+                "overfitted",
+                f"On answers that it was trained on the loss fell by {trained:.2f}, on "
+                f"new ones by {unseen:.2f}. Less than half of what it learned carries over.",
+                advice,
+            )
+            return
+    losses = [step.eval_loss for step in steps if step.eval_loss is not None]
+    if losses and losses[-1] > (1 + TURNED) * min(losses):
+        yield Finding(
+            "overfitted",
+            f"Towards the end of training the held-out loss fell to {min(losses):.2f} "
+            f"and rose again to {losses[-1]:.2f}. The best one is kept, so this costs time alone.",
+            "Train with fewer epochs, or a lower rate.",
+        )
+
+
+def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
+    rise = likelihood.rise
+    if rise.value >= FORGOTTEN and rise.low > 0:
+        yield Finding(
+            "forgets",
+            f"Everyday answers in {language} have become less likely; their loss is "
+            f"{rise.value:.0%} higher (95 % interval: {rise.low:+.0%} to {rise.high:+.0%}).",
+            "If it is to answer anything beyond its subject, train with a lower rate or fewer "
+            "epochs, or put some general conversations into the data.",
+        )
+
+
+def _judge_leakage(leakage: Leakage) -> Iterator[Finding]:
+    beyond = leakage.trained_share - leakage.held_out_share
+    if leakage.trained_share >= REMEMBERED and beyond >= BEYOND_MANNER:
+        yield Finding(
+            "memorises",
+            f"Given the beginning of an answer it was trained on, it recites "
+            f"{leakage.trained_share:.0%} of the rest word for word, of unseen answers "
+            f"{leakage.held_out_share:.0%}.",
+            "Whoever asks cleverly can get training answers out of it: keep personal data out of "
+            "them (--redact), and train with fewer epochs.",
+        )
+
+
+def sentence(findings: Sequence[Finding]) -> str:
+    """All of them, for a terminal or a card."""
+    return " ".join(map(str, findings))
