@@ -7,19 +7,34 @@ adapters/<name>/adapter_model…     or: a bare PEFT folder, a name with the one
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import AdapterInvalid
-from .lora import WEIGHTS_FILE
+from .lora import CONFIG_FILE, WEIGHTS_FILE
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 PROMOTED_FILE = "promoted"
 BARE_VERSION = "1"
+REMOVED = ".removed-"  # no name and no version begins like this
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version as it lies there, whole or damaged."""
+
+    name: str
+    number: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.number}"
 
 
 def check_name(name: str, base_id: str) -> str:
@@ -59,6 +74,31 @@ def version_folder(adapters: Path, name: str, version: str) -> Path:
     return adapters / name / version
 
 
+def version_folders(adapters: Path, name: str) -> dict[str, Path]:
+    """The folders of all versions, damaged ones too, oldest first."""
+    home = adapters / name
+    if any((home / file).is_file() for file in (WEIGHTS_FILE, CONFIG_FILE)):
+        return {BARE_VERSION: home}
+    found = home.iterdir() if home.is_dir() else []
+    numbered = [path for path in found if path.name.isdecimal() and path.is_dir()]
+    return {path.name: path for path in sorted(numbered, key=lambda path: int(path.name))}
+
+
+def find_version(adapters: Path, reference: str) -> Version:
+    """What `name` or `name@version` means. Raises AdapterInvalid where there is no such one."""
+    name, at, number = reference.partition("@")
+    folders = version_folders(adapters, name) if NAME.fullmatch(name) else {}
+    if folders and not at:
+        number = promoted_version(adapters, name) or list(folders)[-1]
+    if number not in folders:
+        names = ", ".join(list_names(adapters)) or "none yet"
+        raise AdapterInvalid(
+            f"There is no adapter {reference!r} under {adapters}. Adapters here: {names}. "
+            "`lora-chat adapters list` shows their versions."
+        )
+    return Version(name, number, folders[number])
+
+
 def promoted_version(adapters: Path, name: str) -> str | None:
     """The version that the bare name means: the promoted one, or else the newest."""
     versions = list_versions(adapters, name)
@@ -76,6 +116,45 @@ def promote(adapters: Path, name: str, version: str) -> None:
     temporary = pointer.with_name(f".{PROMOTED_FILE}.{threading.get_native_id()}")
     temporary.write_text(version + "\n")
     os.replace(temporary, pointer)
+
+
+def rollback(adapters: Path, name: str) -> str:
+    """Promote the version before the promoted one, and return it. Raises AdapterInvalid."""
+    versions = list_versions(adapters, name)
+    promoted = find_version(adapters, name).number
+    older = versions[: versions.index(promoted)] if promoted in versions else []
+    if not older:
+        raise AdapterInvalid(
+            f"{name}@{promoted} is the oldest version of {name!r}: there is none to go back to. "
+            f"Its versions: {', '.join(versions)}."
+        )
+    promote(adapters, name, older[-1])
+    return older[-1]
+
+
+def remove_version(adapters: Path, version: Version) -> None:
+    """Remove one version, at once and whole; with the last one goes the name."""
+    home = adapters / version.name
+    _remove(version.folder)
+    if version.folder != home and not version_folders(adapters, version.name):
+        (home / PROMOTED_FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # what else a person keeps in there stays
+            home.rmdir()
+
+
+def remove_name(adapters: Path, name: str) -> None:
+    """Remove an adapter with all its versions, at once."""
+    _remove(adapters / name)
+
+
+def _remove(path: Path) -> None:
+    """Rename it out of sight first: nobody ever finds half of it."""
+    os.rename(path, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
+    for leftover in path.parent.glob(f"{REMOVED}*"):  # of removals that were cut short, too
+        if leftover.is_symlink():
+            leftover.unlink()
+        else:
+            shutil.rmtree(leftover)
 
 
 @contextmanager

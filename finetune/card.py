@@ -1,5 +1,6 @@
 """`lora-chat.json`: what an adapter was made from and what a server applies for it."""
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import AdapterInvalid
 from .fingerprint import Fingerprint
+from .lora import CONFIG_FILE, WEIGHTS_FILE
 
 CARD_FILE = "lora-chat.json"
 TEMPLATE_FILE = "chat_template.jinja"
@@ -62,9 +64,23 @@ class AdapterCard(BaseModel):
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
     created: datetime
+    sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
 
-    def write(self, folder: Path) -> None:
-        (folder / CARD_FILE).write_text(self.model_dump_json(indent=2), encoding="utf-8")
+    @property
+    def base_spec(self) -> str:
+        """What --base was given; the base's id may be only the last part of a path."""
+        return str(self.config.get("base", self.base.id))
+
+    def write(self, folder: Path) -> "AdapterCard":
+        """Write the card beside the weights, which it vouches for from now on."""
+        card = self.model_copy(update={"sha256": _hash_files(folder)})
+        (folder / CARD_FILE).write_text(card.model_dump_json(indent=2), encoding="utf-8")
+        return card
+
+    def changed_files(self, folder: Path) -> list[str]:
+        """Those of the files it vouches for that are missing or not what they were."""
+        now = _hash_files(folder)
+        return [name for name, sha256 in self.sha256.items() if now.get(name) != sha256]
 
 
 def read_card(folder: Path) -> AdapterCard | None:
@@ -76,3 +92,12 @@ def read_card(folder: Path) -> AdapterCard | None:
         return AdapterCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise AdapterInvalid(f"{path} is damaged: {error}") from error
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    hashes: dict[str, str] = {}
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes

@@ -4,7 +4,8 @@ FinetuneError
 ├── BaseNotFound       no such base model here, or the hub cannot be reached
 ├── BaseUnusable       the base was found and cannot be loaded
 ├── BaseMismatch       the adapter was trained on another base
-├── AdapterInvalid     an adapter folder is damaged, misnamed or of a kind we cannot serve
+├── AdapterInvalid     an adapter is not there, damaged, misnamed or of a kind we cannot serve
+├── ExportRefused      an export has no place to go
 ├── ConfigError        the configuration has faults; carries all of them
 ├── NotResumable       there is no run to resume, or it was another run
 └── TrainingStopped    training ended before its end; says how to go on
@@ -28,7 +29,11 @@ class BaseMismatch(FinetuneError):
 
 
 class AdapterInvalid(FinetuneError):
-    """An adapter folder is damaged, misnamed or of a kind we cannot serve."""
+    """An adapter is not there, damaged, misnamed or of a kind we cannot serve."""
+
+
+class ExportRefused(FinetuneError):
+    """An export has no place to go."""
 
 
 class ConfigError(FinetuneError):

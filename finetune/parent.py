@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from .adapter import NAME, list_versions, promoted_version, version_folder
+from .adapter import find_version
 from .base import Base
 from .card import read_card
 from .config import TrainConfig
-from .errors import AdapterInvalid, BaseMismatch, ConfigError
+from .errors import BaseMismatch, ConfigError
 from .lora import LoraSettings, read_lora
 
 
@@ -18,12 +18,7 @@ def find_parent(config: TrainConfig, base: Base, adapters: Path) -> Path | None:
     """
     if config.from_adapter is None:
         return None
-    folder = _folder(config.from_adapter, adapters)
-    if folder is None:
-        raise AdapterInvalid(
-            f"There is no adapter {config.from_adapter!r} under {adapters} to continue from. "
-            "`lora-chat adapters list` shows what there is."
-        )
+    folder = find_version(adapters, config.from_adapter).folder
     _check_options(config, read_lora(folder))
     card = read_card(folder)
     if card and (found := card.base.fingerprint.differences(base.fingerprint)):
@@ -32,16 +27,6 @@ def find_parent(config: TrainConfig, base: Base, adapters: Path) -> Path | None:
             f"{base.id!r}: {'; '.join(found)}. Continue with --base {card.base.id}."
         )
     return folder
-
-
-def _folder(reference: str, adapters: Path) -> Path | None:
-    name, _, version = reference.partition("@")
-    if not NAME.fullmatch(name):
-        return None
-    chosen = version or promoted_version(adapters, name)
-    if chosen not in list_versions(adapters, name):
-        return None
-    return version_folder(adapters, name, chosen)
 
 
 def _check_options(config: TrainConfig, lora: LoraSettings) -> None:

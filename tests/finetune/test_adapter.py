@@ -9,16 +9,20 @@ import pytest
 
 from finetune.adapter import (
     check_name,
+    find_version,
     list_names,
     list_versions,
     new_version,
     newest_version,
     promote,
     promoted_version,
+    remove_name,
+    remove_version,
+    rollback,
     version_folder,
 )
 from finetune.errors import AdapterInvalid
-from finetune.lora import WEIGHTS_FILE
+from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
 
 NUM_AT_ONCE = 8
 
@@ -182,3 +186,82 @@ def test_what_is_no_adapter_is_not_listed(tmp_path: Path):
     assert list_names(tmp_path) == ["tcm"]
     assert list_versions(tmp_path, "tcm") == ["1"]
     assert list_names(tmp_path / "missing") == list_versions(tmp_path, "missing") == []
+
+
+def test_a_reference_means_the_promoted_version_or_the_one_it_names(tmp_path: Path):
+    add(tmp_path)
+    add(tmp_path, promoted=False)
+    assert str(find_version(tmp_path, "tcm")) == "tcm@1"
+    assert find_version(tmp_path, "tcm@2").folder == tmp_path / "tcm" / "2"
+
+
+def test_a_damaged_version_can_be_found(tmp_path: Path):
+    add(tmp_path)
+    add(tmp_path)
+    (tmp_path / "tcm" / "2" / WEIGHTS_FILE).unlink()
+    assert str(find_version(tmp_path, "tcm")) == "tcm@1"
+    assert find_version(tmp_path, "tcm@2").folder == tmp_path / "tcm" / "2"
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / CONFIG_FILE).touch()
+    assert find_version(tmp_path, "bare").folder == tmp_path / "bare"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["tmc", "tcm@2", "tcm@", "tcm@.", "tcm@../tcm/1", "..", "../home/tcm", ".", "", "@1"],
+)
+def test_what_is_no_version_is_not_found(tmp_path: Path, reference: str):
+    add(tmp_path / "home")
+    with pytest.raises(AdapterInvalid, match="Adapters here: tcm"):
+        find_version(tmp_path / "home", reference)
+
+
+def test_rolling_back_goes_one_version_back_until_there_is_none(tmp_path: Path):
+    for _ in range(3):
+        add(tmp_path)
+    assert [rollback(tmp_path, "tcm"), rollback(tmp_path, "tcm")] == ["2", "1"]
+    with pytest.raises(AdapterInvalid, match="tcm@1 is the oldest"):
+        rollback(tmp_path, "tcm")
+    assert promoted_version(tmp_path, "tcm") == "1"
+
+
+def test_a_removed_version_leaves_the_others(tmp_path: Path):
+    for number in range(3):
+        add(tmp_path, content=str(number))
+    remove_version(tmp_path, find_version(tmp_path, "tcm@2"))
+    assert contents(tmp_path) == ["0", "2"]
+    assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "3", "promoted"]
+
+
+def test_with_the_last_version_goes_the_name_but_nothing_that_a_person_keeps_there(tmp_path: Path):
+    for name in ("tcm", "kept"):
+        add(tmp_path, name)
+    (tmp_path / "kept" / "notes.txt").touch()
+    for name in ("tcm", "kept"):
+        remove_version(tmp_path, find_version(tmp_path, name))
+    assert list_names(tmp_path) == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "notes.txt"]
+
+
+def test_a_removed_name_is_gone_with_what_an_earlier_removal_left(tmp_path: Path):
+    add(tmp_path)
+    add(tmp_path)
+    (tmp_path / ".removed-earlier" / "1").mkdir(parents=True)
+    remove_name(tmp_path, "tcm")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removing_a_linked_adapter_leaves_what_the_link_leads_to(tmp_path: Path):
+    add(tmp_path / "elsewhere")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "tcm").symlink_to(tmp_path / "elsewhere" / "tcm")
+    remove_name(tmp_path / "home", "tcm")
+    assert list((tmp_path / "home").iterdir()) == []
+    assert list_versions(tmp_path / "elsewhere", "tcm") == ["1"]
+
+
+def test_a_removed_bare_folder_is_gone(tmp_path: Path):
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / WEIGHTS_FILE).touch()
+    remove_version(tmp_path, find_version(tmp_path, "bare@1"))
+    assert list(tmp_path.iterdir()) == []

@@ -34,8 +34,7 @@ def write_card(folder: Path, base: Fingerprint = BASE) -> AdapterCard:
         data=data,
         created=datetime(2025, 1, 1, tzinfo=UTC),
     )
-    card.write(folder)
-    return card
+    return card.write(folder)
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""The base that an adapter was trained on, found again."""
+
+from pathlib import Path
+
+from .base import Base, find_base
+from .card import read_card
+from .errors import BaseNotFound
+from .lora import read_lora
+
+
+def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
+    """What `spec` means, or without one what the adapter's own files name.
+
+    Raises BaseNotFound, BaseUnusable or AdapterInvalid.
+    """
+    if spec is not None:
+        return find_base(spec, home)
+    card = read_card(adapter)
+    named = card.base_spec if card else read_lora(adapter).base_model_name_or_path
+    if not named:
+        raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
+    try:
+        return find_base(named, home)
+    except BaseNotFound as error:
+        raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
