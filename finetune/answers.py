@@ -8,6 +8,7 @@ from typing import Any
 from data.chat import Rendered
 
 BATCH = 16  # prompts answered together
+HALF = "\ufffd"  # what a character becomes that the limit has cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def write_answers(
         for ids in _continue(model, batch, end_ids, max_tokens, device):
             ends = [place for place, token_id in enumerate(ids) if token_id in end_ids]
             kept = ids[: ends[0]] if ends else ids
-            text = tokenizer.decode(kept, skip_special_tokens=True).strip()
+            text = tokenizer.decode(kept, skip_special_tokens=True).rstrip(HALF).strip()
             answers.append(Answer(text, len(kept), bool(ends)))
     return answers
 

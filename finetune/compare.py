@@ -9,7 +9,7 @@ from data.conversation import Conversation
 from .general import general_conversations
 from .leakage import Leakage, measure_leakage
 from .likelihood import Likelihood
-from .pair import Pair, PairedRows
+from .pair import Pair, PairedRows, render_pair
 from .samples import Samples, ask
 
 GENERAL_TOKENS = 512  # of the longest of the shipped questions, in any tokenizer
@@ -24,12 +24,14 @@ class Material:
     trained: Sequence[Rendered] = ()  # what the adapter was trained on, where it is known
     num_samples: int = 0  # conversations that both sides answer
     sample_tokens: int | None = None  # of each such answer
+    are_unseen: bool = True  # whether it is known that the adapter was not trained on them
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     precision: str
     unseen: Likelihood
+    are_unseen: bool
     general: Mapping[str, Likelihood]  # by language
     samples: Samples | None
     leakage: Leakage | None
@@ -42,7 +44,9 @@ def compare(pair: Pair, material: Material, announce: Callable[[str], None]) -> 
     unseen = pair.compare(material.rows)
     announce("Comparing them on general questions: what has been forgotten")
     general = {
-        language: pair.compare(pair.render(conversations, GENERAL_TOKENS))
+        language: pair.compare(
+            render_pair(pair.baseline, pair.adapter, conversations, GENERAL_TOKENS)
+        )
         for language, conversations in general_conversations().items()
     }
     samples = None
@@ -56,4 +60,4 @@ def compare(pair: Pair, material: Material, announce: Callable[[str], None]) -> 
         announce("Looking for training answers that come back word for word")
         shown = samples.shown if samples else ()
         leakage = measure_leakage(pair, material.trained, material.rows.adapter, unseen, shown)
-    return Measured(pair.precision, unseen, general, samples, leakage)
+    return Measured(pair.precision, unseen, material.are_unseen, general, samples, leakage)

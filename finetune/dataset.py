@@ -49,7 +49,7 @@ def prepare_dataset(
         )
     summary = DataSummary(
         source=source.name,
-        sha256=_sha256(conversations),
+        sha256=hash_conversations(conversations),
         num_conversations=len(conversations),
         num_trained=len(train),
         num_held_out=len(held_out),
@@ -58,7 +58,7 @@ def prepare_dataset(
     return Dataset(rows, held_out_rows, held_out, summary)
 
 
-def _sha256(conversations: Sequence[Conversation]) -> str:
+def hash_conversations(conversations: Sequence[Conversation]) -> str:
     """Of the conversations themselves, whatever file and format they came in."""
     digest = hashlib.sha256()
     for conversation in conversations:

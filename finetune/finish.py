@@ -115,11 +115,11 @@ def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
         config.micro_batch_tokens,
     )
     material = Material(
-        dataset.held_out_conversations,
-        PairedRows(dataset.held_out, dataset.held_out),
-        dataset.rows,
-        config.report_samples,
-        config.report_tokens,
+        conversations=dataset.held_out_conversations,
+        rows=PairedRows(dataset.held_out, dataset.held_out),
+        trained=dataset.rows,
+        num_samples=config.report_samples,
+        sample_tokens=config.report_tokens,
     )
     steps = trained.run.metrics()
     return Report(

@@ -41,6 +41,17 @@ class PairedRows:
         return PairedRows(self.baseline[chosen], self.adapter[chosen])
 
 
+def render_pair(
+    baseline: Side, adapter: Side, conversations: Sequence[Conversation], max_tokens: int
+) -> PairedRows:
+    """Raises DataError for what a template refuses or what is too long."""
+    rows = [
+        build_rows(with_system(conversations, side.system), side.renderer, max_tokens)[0]
+        for side in (baseline, adapter)
+    ]
+    return PairedRows(*rows)
+
+
 class Pair:
     """Owns the model that both sides answer with."""
 
@@ -64,14 +75,6 @@ class Pair:
             model.load_adapter(str(self.baseline.adapter), "baseline")
         model.eval()
         return model
-
-    def render(self, conversations: Sequence[Conversation], max_tokens: int) -> PairedRows:
-        """Raises DataError for what a template refuses or what is too long."""
-        baseline, adapter = (
-            build_rows(with_system(conversations, side.system), side.renderer, max_tokens)[0]
-            for side in (self.baseline, self.adapter)
-        )
-        return PairedRows(baseline, adapter)
 
     def compare(self, rows: PairedRows) -> Likelihood:
         """How likely each side finds the answers."""

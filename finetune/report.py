@@ -40,7 +40,6 @@ class Report:
     measured: Measured
     history: History | None = None
     disclaimer: str | None = None
-    caution: str | None = None  # what to know before believing any number
     created: datetime = field(default_factory=partial(datetime.now, UTC))
 
     @property
@@ -64,7 +63,6 @@ class Report:
             "created": self.created.isoformat(timespec="seconds"),
             "precision": measured.precision,
             "data": self.data.model_dump(),
-            "caution": self.caution,
             "verdict": [asdict(finding) for finding in self.findings],
             "held_out": asdict(measured.unseen),
             "general": {name: asdict(each) for name, each in measured.general.items()},

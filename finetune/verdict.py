@@ -43,7 +43,7 @@ class Finding:
 def judge(measured: Measured, baseline: str, steps: Sequence[StepMetrics] = ()) -> list[Finding]:
     """Whether the adapter is better comes first, then everything that is wrong with it."""
     return [
-        _judge_gain(measured.unseen, baseline),
+        _judge_gain(measured.unseen, baseline, _answers(measured)),
         *_judge_fit(measured, steps),
         *(
             finding
@@ -54,7 +54,11 @@ def judge(measured: Measured, baseline: str, steps: Sequence[StepMetrics] = ()) 
     ]
 
 
-def _judge_gain(unseen: Likelihood, baseline: str) -> Finding:
+def _answers(measured: Measured) -> str:
+    return "answers that it has never seen" if measured.are_unseen else "these answers"
+
+
+def _judge_gain(unseen: Likelihood, baseline: str, answers: str) -> Finding:
     gain = unseen.gain
     numbers = (
         f"(95 % interval: {gain.low:+.0%} to {gain.high:+.0%}, {unseen.num_rows} conversations)"
@@ -62,13 +66,13 @@ def _judge_gain(unseen: Likelihood, baseline: str) -> Finding:
     if gain.low > 0:
         return Finding(
             "better",
-            f"On answers that it has never seen, the adapter does better than {baseline}: its loss "
+            f"On {answers}, the adapter does better than {baseline}: its loss "
             f"is {gain.value:.0%} lower {numbers}.",
         )
     if gain.high < 0:
         return Finding(
             "worse",
-            f"On answers that it has never seen, the adapter does worse than {baseline}: its loss "
+            f"On {answers}, the adapter does worse than {baseline}: its loss "
             f"is {-gain.value:.0%} higher {numbers}.",
             "Do not use it. Look through the data (lora-chat data check), then train with a lower "
             "rate (--set learning_rate=…) or fewer epochs.",
