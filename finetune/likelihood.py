@@ -11,6 +11,7 @@ from .answers import trained_spans
 from .bootstrap import Estimate, estimate
 from .evaluate import AnswerLoss
 
+LOWEST = 1e-6  # [nats] of loss that anything is divided by
 HIGHEST = 50.0  # [nats] that perplexity is computed of; e^50 is hopeless enough
 
 
@@ -46,7 +47,7 @@ def compare_losses(
 ) -> Likelihood:
     """Both on the same rows, in the same order; `characters` are those of each row's answers."""
     per_token = _paired(_mean, baseline, adapter, baseline.counts, adapter.counts)
-    gain = estimate(lambda one, other: 1 - other / one, baseline.sums, adapter.sums)
+    gain = estimate(_gain, baseline.sums, adapter.sums)
     return Likelihood(
         num_rows=len(characters),
         num_tokens=sum(adapter.counts),
@@ -97,3 +98,7 @@ def _perplexity(loss: float, tokens: float) -> float:
 def _bits(loss: float, characters: float) -> float:
     """Nats to bits, by the character."""
     return loss / math.log(2) / max(characters, 1)
+
+
+def _gain(loss: float, other_loss: float) -> float:
+    return 1 - other_loss / max(loss, LOWEST)

@@ -59,58 +59,56 @@ def _answers(measured: Measured) -> str:
 
 
 def _judge_gain(unseen: Likelihood, baseline: str, answers: str) -> Finding:
-    gain = unseen.gain
-    numbers = (
-        f"(95 % interval: {gain.low:+.0%} to {gain.high:+.0%}, {unseen.num_rows} conversations)"
-    )
+    gain, change = unseen.gain, unseen.rise
+    of = f"{unseen.num_rows} conversations"
     if gain.low > 0:
         return Finding(
             "better",
-            f"On {answers}, the adapter does better than {baseline}: its loss "
-            f"is {gain.value:.0%} lower {numbers}.",
+            f"On {answers}, the adapter does better than {baseline}: its loss is {gain.value:.0%} "
+            f"lower (95 % interval: {gain.low:.0%} to {gain.high:.0%}; {of}).",
         )
     if gain.high < 0:
         return Finding(
             "worse",
-            f"On {answers}, the adapter does worse than {baseline}: its loss "
-            f"is {-gain.value:.0%} higher {numbers}.",
+            f"On {answers}, the adapter does worse than {baseline}: its loss is {change.value:.0%} "
+            f"higher (95 % interval: {change.low:.0%} to {change.high:.0%}; {of}).",
             "Do not use it. Look through the data (lora-chat data check), then train with a lower "
             "rate (--set learning_rate=…) or fewer epochs.",
         )
-    few = " Hold more out, too: so few cannot tell." if unseen.num_rows < FEW_ROWS else ""
+    few = " Hold more out, too: so few can hardly tell." if unseen.num_rows < FEW_ROWS else ""
     return Finding(
         "no better",
-        f"No better, as far as these answers can tell: no clear difference from {baseline}; the "
-        f"loss changed by {-gain.value:+.1%} {numbers}.",
+        f"On {answers}, there is no clear difference from {baseline}: the loss changed by "
+        f"{change.value:+.1%} (95 % interval: {change.low:+.1%} to {change.high:+.1%}; {of}).",
         f"Add conversations, or train for more epochs (--set epochs=…).{few}",
     )
 
 
 def _judge_fit(measured: Measured, steps: Sequence[StepMetrics]) -> Iterator[Finding]:
-    advice = (
-        "Add conversations, above all different ones; or train with fewer epochs, a lower rate "
-    )
-    advice += "or a smaller rank."
-    leakage = measured.leakage
-    if leakage is not None:
-        unseen = -measured.unseen.nll.difference.value
-        trained = -leakage.trained.nll.difference.value
-        if leakage.shortfall.low > 0 and unseen < CARRIED * trained:
-            yield Finding(
-                "overfitted",
-                f"On answers that it was trained on the loss fell by {trained:.2f}, on "
-                f"new ones by {unseen:.2f}. Less than half of what it learned carries over.",
-                advice,
-            )
-            return
+    if measured.leakage is not None and (fit := _judge_gap(measured.unseen, measured.leakage)):
+        yield fit
+        return
     losses = [step.eval_loss for step in steps if step.eval_loss is not None]
     if losses and losses[-1] > (1 + TURNED) * min(losses):
         yield Finding(
             "overfitted",
-            f"Towards the end of training the held-out loss fell to {min(losses):.2f} "
-            f"and rose again to {losses[-1]:.2f}. The best one is kept, so this costs time alone.",
+            f"In training the held-out loss fell to {min(losses):.2f} and rose "
+            f"again to {losses[-1]:.2f}. The best point is what was kept, so only time was lost.",
             "Train with fewer epochs, or a lower rate.",
         )
+
+
+def _judge_gap(unseen: Likelihood, leakage: Leakage) -> Finding | None:
+    new, trained = -unseen.nll.difference.value, -leakage.trained.nll.difference.value
+    if leakage.shortfall.low <= 0 or new >= CARRIED * trained:
+        return None
+    return Finding(
+        "overfitted",
+        f"On answers that it was trained on the loss fell by {trained:.2f}, on new ones by "
+        f"{new:.2f}: less than half of what it learned carries over.",
+        "Add conversations, above all different ones; or train with fewer epochs, a lower rate or "
+        "a smaller rank.",
+    )
 
 
 def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
@@ -119,7 +117,7 @@ def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
         yield Finding(
             "forgets",
             f"Everyday answers in {language} have become less likely; their loss is "
-            f"{rise.value:.0%} higher (95 % interval: {rise.low:+.0%} to {rise.high:+.0%}).",
+            f"{rise.value:.0%} higher (95 % interval: {rise.low:.0%} to {rise.high:.0%}).",
             "If it is to answer anything beyond its subject, train with a lower rate or fewer "
             "epochs, or put some general conversations into the data.",
         )
