@@ -139,7 +139,7 @@ def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, st
         "steps": str(len(steps)),
         "highest rate": f"{max(step.learning_rate for step in steps):.1e}",
         "rank": f"{config.rank}, alpha {config.effective_alpha:g}",
-        "base weights": "4 bits (NF4)" if config.quantize == "nf4" else "not quantized",
+        "base in training": config.quantize,
         "seed": str(config.seed),
     }
 
