@@ -74,7 +74,7 @@ def score_rows(samples: Samples) -> list[Row]:
             ),
             ("rouge_l", "ROUGE-L", "{:.1f}", "The longest sequence in the same order, 0 to 100."),
             ("stop_rate", "Stop rate", "{:.0%}", "Answers that came to an end by themselves."),
-            ("length_ratio", "Length", "{:.0%}", "Of the references' length; 100 % is equal."),
+            ("length_ratio", "Length", "{:.0%}", "Of the references' length; 100% is equal."),
         )
     ]
 

@@ -9,15 +9,16 @@ from .leakage import Leakage
 from .likelihood import Likelihood
 from .train import StepMetrics
 
-# An adapter is better, or worse, where the whole 95 % interval of its gain says so. It has …
+# An adapter is better, or worse, where the whole 95% interval of its gain says so. It has …
 CARRIED = 0.5  # overfitted, if unseen answers gained a smaller share of what trained ones gained,
 TURNED = 0.05  # or if its held-out loss ended this share above its lowest;
 FORGOTTEN = 0.10  # forgotten, if a language's general answers lost this share, surely some;
 REMEMBERED = 0.50  # memorised, if this share of trained answers comes back word for word,
 BEYOND_MANNER = 0.25  # and this much more than of unseen ones.
-FEW_ROWS = 30  # below them, "no better" may only mean "too few to tell"
+FEWEST = 5  # conversations that an interval can be believed of
+FEW = 30  # below them, "no better" may only mean "too few to tell"
 
-Kind = Literal["better", "no better", "worse", "overfitted", "forgets", "memorises"]
+Kind = Literal["better", "no better", "worse", "unclear", "overfitted", "forgets", "memorises"]
 Tone = Literal["good", "careful", "bad"]
 TONES: dict[Kind, Tone] = {"better": "good", "worse": "bad", "memorises": "bad"}
 
@@ -61,25 +62,38 @@ def _answers(measured: Measured) -> str:
 def _judge_gain(unseen: Likelihood, baseline: str, answers: str) -> Finding:
     gain, change = unseen.gain, unseen.rise
     of = f"{unseen.num_rows} conversations"
+    if unseen.num_rows < FEWEST:
+        return Finding(
+            "unclear",
+            f"On {answers}, the loss changed by {change.value:+.0%} against {baseline}, but {of} "
+            "are too few to tell.",
+            f"Measure on at least {FEWEST}, better {FEW}.",
+        )
     if gain.low > 0:
         return Finding(
             "better",
             f"On {answers}, the adapter does better than {baseline}: its loss is {gain.value:.0%} "
-            f"lower (95 % interval: {gain.low:.0%} to {gain.high:.0%}; {of}).",
+            f"lower (95% interval: {gain.low:.0%} to {gain.high:.0%}; {of}).",
         )
     if gain.high < 0:
         return Finding(
             "worse",
             f"On {answers}, the adapter does worse than {baseline}: its loss is {change.value:.0%} "
-            f"higher (95 % interval: {change.low:.0%} to {change.high:.0%}; {of}).",
+            f"higher (95% interval: {change.low:.0%} to {change.high:.0%}; {of}).",
             "Do not use it. Look through the data (lora-chat data check), then train with a lower "
             "rate (--set learning_rate=…) or fewer epochs.",
         )
-    few = " Hold more out, too: so few can hardly tell." if unseen.num_rows < FEW_ROWS else ""
+    return _no_better(unseen, baseline, answers)
+
+
+def _no_better(unseen: Likelihood, baseline: str, answers: str) -> Finding:
+    change = unseen.rise
+    few = " Hold more out, too: so few can hardly tell." if unseen.num_rows < FEW else ""
     return Finding(
         "no better",
         f"On {answers}, there is no clear difference from {baseline}: the loss changed by "
-        f"{change.value:+.1%} (95 % interval: {change.low:+.1%} to {change.high:+.1%}; {of}).",
+        f"{change.value:+.1%} (95% interval: {change.low:+.1%} to {change.high:+.1%}; "
+        f"{unseen.num_rows} conversations).",
         f"Add conversations, or train for more epochs (--set epochs=…).{few}",
     )
 
@@ -117,7 +131,7 @@ def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
         yield Finding(
             "forgets",
             f"Everyday answers in {language} have become less likely; their loss is "
-            f"{rise.value:.0%} higher (95 % interval: {rise.low:.0%} to {rise.high:.0%}).",
+            f"{rise.value:.0%} higher (95% interval: {rise.low:.0%} to {rise.high:.0%}).",
             "If it is to answer anything beyond its subject, train with a lower rate or fewer "
             "epochs, or put some general conversations into the data.",
         )

@@ -2,6 +2,8 @@
 
 import pytest
 
+from finetune.evaluate import AnswerLoss
+from finetune.likelihood import compare_losses
 from finetune.verdict import judge, sentence
 from tests.finetune.measuring import likelihood, measured, steps
 
@@ -70,3 +72,12 @@ def test_several_verdicts_hold_at_once():
         general={"Chinese": likelihood(3.0, 4.0)},
     )
     assert found == ["better", "overfitted", "forgets", "memorises"]
+
+
+def test_a_handful_of_conversations_tells_nothing():
+    few = compare_losses(
+        AnswerLoss((9.0,) * 4, (3,) * 4), AnswerLoss((3.0,) * 4, (3,) * 4), [5] * 4
+    )
+    [finding] = judge(measured(few), "the base")
+    assert finding.kind == "unclear"
+    assert "4 conversations are too few to tell" in finding.text
