@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from .train import StepMetrics
 
-WIDTH, HEIGHT = 640, 240  # of the plot, without labels
+WIDTH = 640  # of the plot, without labels
+LOSS_HEIGHT, RATE_HEIGHT = 240, 120
 MOST_TICKS = 6
+TICK_EVERY = 40  # of the height, at most
 MOST_POINTS = 400  # of a line: more cannot be seen
 SMOOTHED = 0.06  # of the steps, averaged into the line that is drawn over the raw ones
 
@@ -39,8 +41,8 @@ class Chart:
     lines: Sequence[Line]
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
+    height: int
     width: int = WIDTH
-    height: int = HEIGHT
 
 
 def training_charts(steps: Sequence[StepMetrics]) -> list[Chart]:
@@ -59,8 +61,14 @@ def training_charts(steps: Sequence[StepMetrics]) -> list[Chart]:
                 ("training, averaged", "smooth", _smooth(loss)),
                 ("held-out", "held-out", held_out),
             ],
+            LOSS_HEIGHT,
         ),
-        _chart("Learning rate by step", "learning rate", [("learning rate", "smooth", rate)]),
+        _chart(
+            "Learning rate by step",
+            "learning rate",
+            [("learning rate", "smooth", rate)],
+            RATE_HEIGHT,
+        ),
     ]
 
 
@@ -75,19 +83,24 @@ def nice_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def _chart(title: str, y_title: str, series: Sequence[tuple[str, str, Sequence[Point]]]) -> Chart:
+def _chart(
+    title: str, y_title: str, series: Sequence[tuple[str, str, Sequence[Point]]], height: int
+) -> Chart:
     points = [point for _, _, each in series for point in each]
     last = max(x for x, _ in points)
-    values = nice_ticks(min(y for _, y in points), max(y for _, y in points))
+    values = nice_ticks(
+        min(y for _, y in points), max(y for _, y in points), most=height // TICK_EVERY
+    )
     bottom, top = values[0], values[-1]
 
     def place(point: Point) -> Point:
         x, y = point
-        return WIDTH * x / last, HEIGHT * (1 - (y - bottom) / (top - bottom))
+        return WIDTH * x / last, height * (1 - (y - bottom) / (top - bottom))
 
     return Chart(
         title=title,
         y_title=y_title,
+        height=height,
         lines=[
             Line(name, style, [place(point) for point in _thin(each)], style == "held-out")
             for name, style, each in series

@@ -29,17 +29,17 @@ def likelihood_rows(likelihood: Likelihood) -> list[Row]:
         Row(
             "Loss per token",
             "How surprised it is by each piece of the right answer, in nats. Lower is better.",
-            _pair(likelihood.nll, "{:.3f}"),
+            _pair(likelihood.nll, ".3f"),
         ),
         Row(
             "Perplexity",
             "The same as a number of choices: among how many pieces it wavers at every step.",
-            _pair(likelihood.perplexity, "{:.2f}"),
+            _pair(likelihood.perplexity, ".2f"),
         ),
         Row(
             "Bits per character",
             "The same for each letter of the text: the one to compare different base models by.",
-            _pair(likelihood.bits_per_character, "{:.3f}"),
+            _pair(likelihood.bits_per_character, ".3f"),
         ),
     ]
 
@@ -51,7 +51,7 @@ def general_rows(measured: Measured) -> list[Row]:
             f"{language}, loss per token",
             f"On {likelihood.num_rows} everyday questions that come with lora-chat.",
             (
-                *_pair(likelihood.nll, "{:.3f}")[:2],
+                *_pair(likelihood.nll, ".3f")[:2],
                 _cell(likelihood.rise, percent),
             ),
         )
@@ -106,19 +106,19 @@ def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[Row]:
     ]
 
 
-def signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+def signed(value: float, form: str = "+.3f") -> str:
+    return f"{value:{form}}".replace("-", "−")
 
 
 def percent(value: float) -> str:
-    return f"{value:+.1%}".replace("-", "−")
+    return signed(value, "+.1%")
 
 
 def _pair(paired: Paired, form: str) -> tuple[Cell, Cell, Cell]:
     return (
-        _cell(paired.baseline, form.format),
-        _cell(paired.adapter, form.format),
-        _cell(paired.difference, signed),
+        _cell(paired.baseline, lambda value: format(value, form)),
+        _cell(paired.adapter, lambda value: format(value, form)),
+        _cell(paired.difference, lambda value: signed(value, f"+{form}")),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from finetune.answers import Answer
-from finetune.bootstrap import Estimate, difference
+from finetune.bootstrap import difference
 from finetune.card import DataSummary
 from finetune.compare import Measured
 from finetune.evaluate import AnswerLoss
@@ -35,11 +35,11 @@ SHOWN = [
 def likelihood(baseline: float, adapter: float, *, spread: float = 0.1) -> Likelihood:
     """Ten rows of 20 tokens and 25 characters; `spread` is what single rows differ by."""
     signs = [-1, 1] * 5
-    losses = [
+    base, other = (
         AnswerLoss(tuple(20 * (level + sign * way * spread) for sign in signs), (20,) * 10)
         for level, way in ((baseline, 1), (adapter, -1))
-    ]
-    return compare_losses(*losses, [25] * 10)
+    )
+    return compare_losses(base, other, [25] * 10)
 
 
 def measured(
@@ -97,4 +97,3 @@ def report(found: Measured | None = None, history: History | None = None) -> Rep
 
 
 HISTORY = History(steps([2.8, 2.5, 2.3, 2.2, 2.3, 2.4]), 2.21, {"steps": "24", "rank": "16"})
-NARROW = Estimate(0.1, 0.05, 0.15)
