@@ -10,7 +10,7 @@ from .pair import Pair, PairedRows
 from .text_scores import TextScores, score
 
 SLACK = 1.25  # times the longest reference, where no limit is given
-MOST_TOKENS = {"cpu": 96, "cuda": 256}  # then at most, by device
+MOST_TOKENS, MOST_TOKENS_ON_CPU = 256, 128  # then at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def ask(
     end_ids = pair.adapter.renderer.end_ids
     references = [last_answer(row, end_ids) for row in rows.adapter]
     longest = max(map(len, references))
-    limit = max_tokens or min(MOST_TOKENS[pair.device], round(SLACK * longest) + 1)
+    most = MOST_TOKENS_ON_CPU if pair.device == "cpu" else MOST_TOKENS
+    limit = max_tokens or min(most, round(SLACK * longest) + 1)
     shown = [
         Sample(*_asked(conversation), *answers)
         for conversation, answers in zip(conversations, pair.answer(rows, limit), strict=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .bootstrap import Estimate
 from .compare import Measured
 from .leakage import Leakage
 from .likelihood import Likelihood
@@ -72,14 +73,14 @@ def _judge_gain(unseen: Likelihood, baseline: str, answers: str) -> Finding:
     if gain.low > 0:
         return Finding(
             "better",
-            f"On {answers}, the adapter does better than {baseline}: its loss is {gain.value:.0%} "
-            f"lower (95% interval: {gain.low:.0%} to {gain.high:.0%}; {of}).",
+            f"On {answers}, the adapter predicts the right words better than {baseline}: its "
+            f"loss is {gain.value:.0%} lower ({_interval(gain)}; {of}).",
         )
     if gain.high < 0:
         return Finding(
             "worse",
-            f"On {answers}, the adapter does worse than {baseline}: its loss is {change.value:.0%} "
-            f"higher (95% interval: {change.low:.0%} to {change.high:.0%}; {of}).",
+            f"On {answers}, the adapter predicts the right words worse than {baseline}: its "
+            f"loss is {change.value:.0%} higher ({_interval(change)}; {of}).",
             "Do not use it. Look through the data (lora-chat data check), then train with a lower "
             "rate (--set learning_rate=…) or fewer epochs.",
         )
@@ -92,10 +93,13 @@ def _no_better(unseen: Likelihood, baseline: str, answers: str) -> Finding:
     return Finding(
         "no better",
         f"On {answers}, there is no clear difference from {baseline}: the loss changed by "
-        f"{change.value:+.1%} (95% interval: {change.low:+.1%} to {change.high:+.1%}; "
-        f"{unseen.num_rows} conversations).",
+        f"{change.value:+.1%} ({_interval(change, '+.1%')}; {unseen.num_rows} conversations).",
         f"Add conversations, or train for more epochs (--set epochs=…).{few}",
     )
+
+
+def _interval(estimate: Estimate, form: str = ".0%") -> str:
+    return f"95% interval: {estimate.low:{form}} to {estimate.high:{form}}"
 
 
 def _judge_fit(measured: Measured, steps: Sequence[StepMetrics]) -> Iterator[Finding]:
@@ -131,7 +135,7 @@ def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
         yield Finding(
             "forgets",
             f"Everyday answers in {language} have become less likely; their loss is "
-            f"{rise.value:.0%} higher (95% interval: {rise.low:.0%} to {rise.high:.0%}).",
+            f"{rise.value:.0%} higher ({_interval(rise)}).",
             "If it is to answer anything beyond its subject, train with a lower rate or fewer "
             "epochs, or put some general conversations into the data.",
         )

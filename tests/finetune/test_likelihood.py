@@ -44,6 +44,12 @@ def test_bits_per_character_do_not_depend_on_how_text_is_cut_into_tokens():
     assert one.perplexity.baseline.value > other.perplexity.baseline.value
 
 
+def test_hopeless_and_perfect_losses_have_finite_measures():
+    found = compare_losses(AnswerLoss((0.0, 0.0), (1, 1)), AnswerLoss((1e6, 1e6), (1, 1)), [1, 0])
+    assert math.isfinite(found.perplexity.adapter.value)
+    assert math.isfinite(found.gain.low)
+
+
 def test_an_interval_is_that_of_a_slow_bootstrap():
     chooser = random.Random(1)
     losses = [chooser.uniform(10, 30) for _ in range(12)]
