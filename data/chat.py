@@ -164,12 +164,20 @@ class ChatRenderer:
             messages = _fold_system(messages)
         try:
             text = self._apply(messages, tools, prompt=prompt)
+            bare = self._apply(messages, (), prompt=prompt) if tools else text
         except jinja2.TemplateError as error:
             raise TemplateError(f"the chat template refuses this conversation: {error}") from error
         if any(m.role == "system" and m.content.strip() not in text for m in messages):
             raise TemplateError(
                 "the chat template leaves out a system message. Give one alone, at the beginning, "
                 "and a question after it."
+            )
+        # The name of a tool may be a word of the conversation too.
+        lost = [name for name in map(_tool_name, tools) if text.count(name) <= bare.count(name)]
+        if lost:
+            raise TemplateError(
+                f"the chat template leaves out the tools {', '.join(lost)}. Take them out of the "
+                "data, or choose a base whose template writes tools."
             )
         return text
 
@@ -207,6 +215,11 @@ def _as_dict(message: Message) -> dict[str, Any]:
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
     return fields
+
+
+def _tool_name(tool: Mapping[str, Any]) -> str:
+    inner = tool.get("function")
+    return str((inner if isinstance(inner, Mapping) else tool).get("name") or "without a name")
 
 
 def _fold_system(messages: Sequence[Message]) -> list[Message]:

@@ -11,13 +11,13 @@ from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
 from .whole_file import check_folder, whole_file
 
-Shape = Literal["messages", "alpaca", "sharegpt"]
-SHAPES: tuple[Shape, ...] = get_args(Shape)
+ShapeName = Literal["messages", "alpaca", "sharegpt"]
+SHAPE_NAMES: tuple[ShapeName, ...] = get_args(ShapeName)
 SHAREGPT_NAMES = {"user": "human", "assistant": "gpt"}
 
 
 def write_conversations(
-    items: Iterable[Item], path: Path, shape: Shape = "messages", *, redacted: bool = False
+    items: Iterable[Item], path: Path, shape: ShapeName = "messages", *, redacted: bool = False
 ) -> int:
     """One JSON object a line; returns how many. The file appears whole or not at all.
 
@@ -53,7 +53,7 @@ def check_new(path: Path) -> None:
     check_folder(path)
 
 
-def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:
+def _inexpressible(conversation: Conversation, shape: ShapeName) -> list[Fault]:
     """What would be lost: tools and untrained answers are OpenAI's alone."""
     if shape == "messages":
         return []
@@ -67,7 +67,7 @@ def _inexpressible(conversation: Conversation, shape: Shape) -> list[Fault]:
     return [Fault(conversation.source, conversation.line, at, what, expected) for at, what in seen]
 
 
-def _lost(message: Message, shape: Shape) -> list[str]:
+def _lost(message: Message, shape: ShapeName) -> list[str]:
     reads_as_turns = message.role == "user" and split_cell(message.content) != [message]
     losses = {
         "a question that would be read as turns": shape == "alpaca" and reads_as_turns,
@@ -118,7 +118,7 @@ def _split_system(conversation: Conversation) -> tuple[Mapping[str, str], list[M
     return {}, [first, *others]
 
 
-WRITERS: dict[Shape, Callable[[Conversation], dict[str, Any]]] = {
+WRITERS: dict[ShapeName, Callable[[Conversation], dict[str, Any]]] = {
     "messages": _as_messages,
     "alpaca": _as_alpaca,
     "sharegpt": _as_sharegpt,

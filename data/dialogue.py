@@ -9,6 +9,9 @@
 答：先量血压。                a new conversation.
 
 问：头晕怎么办？ 答：先量血压。   Both turns may stand on one line.
+
+## 第二章                     A heading or a page's number behind an empty line is left
+                              out where a conversation begins below it.
 """
 
 import re
@@ -19,48 +22,14 @@ from itertools import pairwise
 
 from .conversation import Conversation, Item, Message, Role
 from .errors import Fault
+from .headings import Line, cut_headings, is_gap, is_heading, left_out
+from .labels import INNER, LABELLED, ROLES, UNREAD, Roles, find_role, label_of
+from .numbered import NUMBERED, Number, find_question, read_number
 from .speakers import find_speakers
 
-ROLE_WORDS: dict[Role, str] = {
-    "user": "患者 病人 问 問 问题 問題 用户 用戶 提问 提問 客户 客戶 顾客 顧客"
-    " Q Question User Human Patient Customer Client",
-    "assistant": "医生 醫生 大夫 医师 醫師 答 答案 回答 解答 助手 客服"
-    " A Answer Assistant Bot Doctor Agent Mechanic Advisor Expert",
-    "system": "系统 系統 System",
-}
-ROLES: dict[str, Role] = {
-    word.lower(): role for role, words in ROLE_WORDS.items() for word in words.split()
-}
-Roles = Mapping[str, Role]  # by label, in lower case
-
-# A word, a number of the turn, and what is said of the speaker: 患者（女，45岁）
-WORD = r"\w{1,20}?(?:\s*\d{1,6})?"
-DETAIL = r"(?:\s*[（(][^（）()\n]{0,40}[）)])?"
-COLON = r"\s*[:：∶](?!(?<=\d.)[0-5]\d(?!\d))"  # not that of a clock
-LABELS = (
-    rf"(?P<plain>{WORD}){DETAIL}{COLON}",
-    rf"<\s*(?P<angle>{WORD})\s*>{COLON}",
-    rf"[【\[]\s*(?P<square>{WORD})\s*[】\]]{COLON}",
-    rf"\*\*\s*(?P<bold>{WORD}){DETAIL}\s*(?:\*\*\s*[:：]|[:：]\s*\*\*)",
-)
-# Before it: a list's mark, a quote's, a heading's, or a time in brackets.
-INVISIBLE = r"\u200b-\u200f\u2060\ufeff"
-TIME = r"[\[（(【][\d年月日:：/. -]{4,20}[\])）】]\s*"
-LEAD = rf"[\s{INVISIBLE}]*(?:(?:[->#•·]|\*(?!\*))+\s*)?(?:{TIME})?"
-NUMBER = r"(?:\d+|[一二三四五六七八九十]+)\s*[.．、)）]"
-LABELLED = re.compile(
-    rf"{LEAD}(?P<number>{NUMBER}\s*)?(?:{'|'.join(LABELS)})(?P<text>.*)", re.DOTALL
-)
-NUMBERED = re.compile(rf"\s*{NUMBER}\s*(?P<text>\S.*)", re.DOTALL)
-# A second turn on a line begins behind space or the end of a sentence; a letter, behind the latter.
-INNER = re.compile(rf"(?<=[\s。！？!?.；;|,，])<?(?P<word>{WORD})>?{COLON}")
 COLONS = ":：∶"
 SENTENCE_ENDS = "。！？!?.；;|\t"
-TITLES = ("医生", "醫生", "大夫", "医师", "醫師", "患者", "病人", "客服", "助手")  # behind a name
-UNREAD = re.compile(rf"[^:：∶;；\n]{{0,12}}(?:{'|'.join(TITLES)})[^:：∶;；。，\n]{{0,12}}[:：∶;；]")
-NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms
 LINE_ENDS = re.compile("[\x0b\x0c\u2028\u2029]")
-SEPARATOR = re.compile(r"\s*([-=*_])\1{2,}\s*")
 
 EXAMPLE = """
     Q: How often do I oil the chain?
@@ -80,7 +49,7 @@ class _Turn:
 
     def close(self) -> None:
         num_lines = len(self.lines)
-        while self.lines and _is_gap(self.lines[-1]):
+        while self.lines and is_gap(self.lines[-1]):
             self.lines.pop()
         self.ends_with_gap = len(self.lines) < num_lines
 
@@ -95,7 +64,7 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
     known: Roles = {**ROLES, **roles}
     turns, stray = _split_turns(lines, known)
     if len({turn.role for turn in turns} - {"system"}) < 2:
-        found = find_speakers(lines, source, partial(_role, roles=known))
+        found = find_speakers(lines, source, partial(find_role, roles=known))
         if found:
             yield found.warning
             known = {**known, **found.roles}
@@ -105,8 +74,14 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
         expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"
         yield Fault(source, line, "text", repr(seen[:80]), expected)
         return
+    headings = [*_take_headings(stray), *_cut_headings(turns)]
+    if headings:
+        yield left_out(headings, source)
     yield from _unread(turns, source)
-    expected = "a role word and a colon before any other text"
+    expected = (
+        "a role word and a colon before any other text; take the line out, or put # before it, if "
+        "it is a heading"
+    )
     yield from (Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray)
     for group in _group(turns):
         faults = list(_find_faults(group, source))
@@ -137,10 +112,10 @@ def find_pairs(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tuple[int, str]]]:
+def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[Line]]:
     """The turns, and the lines, with their numbers, that stand before the first of them."""
     turns: list[_Turn] = []
-    stray: list[tuple[int, str]] = []
+    stray: list[Line] = []
     begun_by = _begin_turns(lines, roles)
     for number, line in enumerate(lines, start=1):
         begun = begun_by.get(number)
@@ -148,7 +123,7 @@ def _split_turns(lines: list[str], roles: Roles) -> tuple[list[_Turn], list[tupl
             turns.append(begun)
         elif turns:
             turns[-1].lines.append(line)
-        elif not _is_gap(line):
+        elif not is_gap(line):
             stray.append((number, line.strip()))
     for turn in turns:
         turn.close()
@@ -159,39 +134,57 @@ def _begin_turns(lines: list[str], roles: Roles) -> dict[int, _Turn]:
     """The turns by the line that begins them. Numbers begin one where no word begins a question,
     and only right before an answer: lists within answers are numbered too."""
     labelled: dict[int, _Turn] = {}
-    numbered: dict[int, _Turn] = {}
+    numbered: dict[int, tuple[_Turn, Number]] = {}
     for number, line in enumerate(lines, start=1):
         match = LABELLED.fullmatch(line)
-        role = _role(_label(match), roles) if match else None
+        role = find_role(label_of(match), roles) if match else None
         if match and role:
             is_numbered = match["number"] is not None and role == "user"
             labelled[number] = _Turn(role, number, [match["text"]], is_numbered)
         elif match := NUMBERED.fullmatch(line):
-            numbered[number] = _Turn("user", number, [match["text"]], is_numbered=True)
+            turn = _Turn("user", number, [match["text"]], is_numbered=True)
+            numbered[number] = turn, read_number(match["number"])
     if any(turn.role == "user" for turn in labelled.values()):
         return labelled
-    candidates = sorted((labelled | numbered).items())
-    for (number, turn), (_, after) in pairwise(candidates):
-        if turn.is_numbered and after.role == "assistant" and not after.is_numbered:
-            labelled[number] = turn
-    return labelled
+    return labelled | _numbered_questions(labelled, numbered)
 
 
-def _label(match: re.Match[str]) -> str:
-    return match["plain"] or match["angle"] or match["square"] or match["bold"]
-
-
-def _role(label: str, roles: Roles) -> Role | None:
-    """Of a name as it is, without its number, or by the title behind it: 李医生."""
-    name = label.translate(NARROW).lower()
-    bare = name.rstrip("0123456789 ")
-    title = next((title for title in TITLES if bare.endswith(title) and len(bare) < 7), None)
-    return roles.get(name) or roles.get(bare) or (roles.get(title) if title else None)
+def _numbered_questions(
+    labelled: Mapping[int, _Turn], numbered: Mapping[int, tuple[_Turn, Number]]
+) -> dict[int, _Turn]:
+    """One for each answer that has a number between it and the turn above."""
+    questions: dict[int, _Turn] = {}
+    above: list[int] = []
+    last: Number | None = None
+    for line in sorted({*labelled, *numbered}):
+        if line in numbered:
+            above.append(line)
+            continue
+        if above and labelled[line].role == "assistant":
+            chosen = above[find_question([numbered[each][1] for each in above], last)]
+            questions[chosen], last = numbered[chosen]
+        above.clear()
+    return questions
 
 
 def _lines(text: str) -> list[str]:
     """Word ends lines in its own ways."""
     return LINE_ENDS.sub("\n", text).split("\n")
+
+
+def _take_headings(stray: list[Line]) -> list[Line]:
+    found = [line for line in stray if is_heading(line[1])]
+    stray[:] = [line for line in stray if not is_heading(line[1])]
+    return found
+
+
+def _cut_headings(turns: list[_Turn]) -> Iterator[Line]:
+    """Off the answers that a conversation or the file ends with."""
+    for turn, after in zip(turns, [*turns, None][1:], strict=True):
+        if turn.role == "assistant" and (after is None or after.role != "assistant"):
+            if found := cut_headings(turn.lines):
+                turn.close()
+            yield from ((turn.line + at, text) for at, text in found)
 
 
 def _unread(turns: list[_Turn], source: str) -> Iterator[Fault]:
@@ -219,7 +212,7 @@ def _split_line(turn: _Turn, roles: Roles) -> list[_Turn]:
     inner: list[tuple[int, int, Role]] = [
         (match.start(), match.end(), role)
         for match in INNER.finditer(first)
-        if (role := _role(match["word"], roles)) and _begins_inside(match, first)
+        if (role := find_role(match["word"], roles)) and _begins_inside(match, first)
     ]
     if not inner or inner[0][2] != "assistant":
         return [turn]
@@ -236,10 +229,6 @@ def _begins_inside(match: re.Match[str], line: str) -> bool:
     """Within a sentence a letter before a colon is no role: plan A: the cheap one."""
     before = line[: match.start()]
     return len(match["word"]) > 1 or before[-1:] == "\t" or before.rstrip()[-1:] in SENTENCE_ENDS
-
-
-def _is_gap(line: str) -> bool:
-    return not line.strip() or SEPARATOR.fullmatch(line) is not None
 
 
 def _find_faults(turns: list[_Turn], source: str) -> Iterator[Fault]:

@@ -13,8 +13,9 @@ from .dialogue import read_dialogue
 from .encoding import SURE, is_usual, open_text
 from .errors import Fault, InvalidData, UnreadableFile
 from .hub import PREFIX, read_hub
-from .rows import read_csv, read_json, read_jsonl, read_parquet, read_xlsx
+from .json_rows import read_json, read_jsonl
 from .source import Source, find_sources
+from .tables import read_csv, read_parquet, read_xlsx
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def read_items(
         if not str(path).startswith(PREFIX)
         for source in find_sources(path, SUFFIXES)
     ]
+    yield from _unused_options(options, listed, sources, has_hubs=bool(hubs))
     is_alone = len(sources) + len(hubs) == 1
     for source in sources:
         try:
@@ -91,6 +93,20 @@ def read_items(
             yield Fault(source.name, 1, "file", seen, "a file that can be read")
     for name in hubs:
         yield from read_hub(name, options.columns)
+
+
+def _unused_options(
+    options: ReadOptions, listed: list[str | Path], sources: list[Source], *, has_hubs: bool
+) -> Iterator[Fault]:
+    """What the user says of files that are not there, and so has said of the others in vain."""
+    suffixes = {source.suffix for source in sources}
+    where = ", ".join(map(str, listed)), 1
+    if options.roles and suffixes.isdisjoint(DIALOGUES):
+        expected = f"a dialogue ({', '.join(DIALOGUES)}) for it, or leave the option out"
+        yield Fault(*where, "--roles", "rows alone, which name their roles themselves", expected)
+    if options.columns and not has_hubs and suffixes.issubset(DIALOGUES):
+        expected = "a table or JSON for it, or leave the option out (--roles names speakers)"
+        yield Fault(*where, "--map", "dialogues alone, which have no fields", expected)
 
 
 def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:

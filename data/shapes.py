@@ -1,17 +1,15 @@
 """A row's keys to messages: the shapes that data sets come in, by the names of their fields."""
 
-import json
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from .conversation import Conversation, Message, Role
-from .dialogue import ROLES, split_cell
-from .errors import Fault
-
-Fields = Mapping[str, Any]
+from .dialogue import split_cell
+from .labels import ROLES
+from .row import Fields, Row
 
 QUESTIONS = (
     *("question", "instruction", "instruct", "prompt", "query", "ask", "content"),
@@ -35,45 +33,9 @@ PREDECESSORS: dict[Role, tuple[str, ...]] = {
     "assistant": ("user", "tool"),
     "tool": ("assistant with tool_calls", "tool"),
 }
+TITLE = "title"  # asks where the question is empty
 # Of no use to training, and of none to say so.
 BOOKKEEPING = frozenset({"id", "source", "category", "department", "metadata", "keep"})
-
-
-@dataclass(slots=True)
-class Row:
-    """One row while it is read: where it stands, and what is wrong with it."""
-
-    source: str
-    line: int
-    faults: list[Fault] = field(default_factory=list[Fault])
-
-    def refuse(self, name: str, seen: str, expected: str) -> None:
-        self.faults.append(Fault(self.source, self.line, name, seen, expected))
-
-    def refuse_other_keys(self, fields: Fields, accepted: tuple[str, ...], at: str) -> None:
-        for key in sorted(fields.keys() - set(accepted)):
-            self.refuse(at[:-1], f"the key {key!r}", f"only the keys {', '.join(accepted)}")
-
-    def take_text(
-        self, fields: Fields, key: str, at: str = "", *, may_be_empty: bool = False
-    ) -> str:
-        value = fields.get(key, "")
-        if not isinstance(value, str):
-            self.refuse(f"{at}{key}", reprlib.repr(value), "a string")
-            return ""
-        if not value.strip() and not may_be_empty:
-            self.refuse(f"{at}{key}", "an empty turn", "text")
-        return value.strip()
-
-    def take_list(self, fields: Fields, key: str, item: type, at: str = "") -> list[Any]:
-        value = fields.get(key, [])
-        if isinstance(value, str):  # a table's cell
-            value = _parse_cell(value)
-        if isinstance(value, list) and all(isinstance(each, item) for each in value):
-            return value
-        kind = "objects" if item is dict else "[question, answer] pairs"
-        self.refuse(f"{at}{key}", reprlib.repr(value), f"a list of {kind}")
-        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +80,26 @@ def _find_shape(names: frozenset[str]) -> Shape | None:
     return found if found and not names & KNOWN - found.keys else None
 
 
-def unused(fields: Fields) -> Iterable[str]:
+def unused(fields: Fields) -> Iterator[str]:
     """The keys of a row that training has no use for; bookkeeping aside."""
     shape = find_shape(fields)
     used = shape.keys | BOOKKEEPING if shape else set(fields)
-    return [key for key in fields if _own_name(key) not in used]
+    for key in fields:
+        name = _own_name(key)
+        if name not in used or (name == TITLE and shape and _is_left_out(key, fields, shape)):
+            yield key
+
+
+def _is_left_out(title: str, fields: Fields, shape: Shape) -> bool:
+    """Where a question stands beside it that does not say the same."""
+    asked = next((str(fields[key]) for key in fields if _own_name(key) == shape.required[0]), "")
+    given = str(fields[title] or "").strip()
+    return bool(asked.strip()) and given.lower() not in asked.lower()
+
+
+def unnamed(fields: Fields, columns: Collection[str]) -> Iterator[str]:
+    """The keys of a row that the user has not named; bookkeeping aside."""
+    return (key for key in fields if key not in columns and _own_name(key) not in BOOKKEEPING)
 
 
 def accepted(keys: Iterable[str]) -> str:
@@ -148,13 +125,6 @@ def show_keys(keys: Iterable[str]) -> str:
 
 def _named_like(names: list[str], known: tuple[str, ...]) -> str | None:
     return next((name for name in names if any(each in name.lower() for each in known)), None)
-
-
-def _parse_cell(value: str) -> Any:
-    try:
-        return json.loads(value) if value.strip() else []
-    except (ValueError, RecursionError):
-        return value
 
 
 def _drop_nulls(fields: Fields) -> Fields:
@@ -253,7 +223,7 @@ def _pair(names: frozenset[str]) -> Shape | None:
     def read(fields: Fields, row: Row) -> list[Message]:
         messages = [*_read_system(fields, row), *_read_history(fields, row)]
         given = "" if question == "input" else row.take_text(fields, "input", may_be_empty=True)
-        title = row.take_text(fields, "title", may_be_empty=True)
+        title = row.take_text(fields, TITLE, may_be_empty=True)
         asked = row.take_text(fields, question, may_be_empty=bool(given or title))
         messages += split_cell(f"{asked or title}\n{given}".strip())
         messages.append(Message("assistant", row.take_text(fields, answer)))
@@ -267,7 +237,7 @@ SHAPES = (
     Shape(("conversations",), ("system",), _read_speakers("conversations")),
     Shape(("conversation",), ("system",), _read_speakers("conversation")),
 )
-OPTIONAL = ("input", "history", "system", "title")
+OPTIONAL = ("input", "history", "system", TITLE)
 KNOWN = frozenset({*QUESTIONS, *ANSWERS, "messages", "conversations", "conversation", "tools"})
 NAMES = KNOWN | BOOKKEEPING | {*OPTIONAL}
 ACCEPTED = (

@@ -64,13 +64,15 @@ def _standard_input() -> Source:
 
 def _guess_suffix(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    signatures = {b"PK\x03\x04": ".xlsx", b"PAR1": ".parquet", b"{": ".jsonl", b"[{": ".json"}
-    for signature, suffix in signatures.items():
+    first, _, more = text.partition(b"\n")
+    for signature, suffix in {b"PK\x03\x04": ".xlsx", b"PAR1": ".parquet"}.items():
         if text.startswith(signature):
             return suffix
+    if text.startswith(b"{"):
+        return ".jsonl" if more.strip() and first.rstrip().endswith(b"}") else ".json"
     if text.startswith(b"[") and text[1:].lstrip().startswith(b"{"):
         return ".json"
-    header = text.partition(b"\n")[0].decode("utf-8", "replace")
+    header = first.decode("utf-8", "replace")
     for delimiter, suffix in (("\t", ".tsv"), (",", ".csv")):
         names = [name.strip(' "\r') for name in header.split(delimiter)]
         if len(names) > 1 and (find_shape(names) or all(name.isidentifier() for name in names)):

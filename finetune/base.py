@@ -129,23 +129,17 @@ def load_model(base: Base, precision: Precision, device: str) -> Any:
     """Load the base as a transformers model, for training or for evaluation."""
     import torch
     from safetensors import SafetensorError
-    from transformers import BitsAndBytesConfig
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    in_16_bits = precision == "bf16" or (precision == "nf4" and compute_precision(device) == "bf16")
+    is_quantized = precision in ("nf4", "int8")
+    in_16_bits = precision == "bf16" or (is_quantized and compute_precision(device) == "bf16")
     dtype = torch.bfloat16 if in_16_bits else torch.float32
-    quantization = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
     try:
         model = _load_whole(
             base.folder,
             dtype=dtype,
-            quantization_config=quantization if precision == "nf4" else None,
+            quantization_config=_quantization(precision, dtype),
             attn_implementation="sdpa",
             device_map={"": device},
         )
@@ -153,6 +147,19 @@ def load_model(base: Base, precision: Precision, device: str) -> Any:
         raise BaseUnusable(f"The base in {base.folder} cannot be loaded: {error}") from error
     model.config.use_cache = False
     return model
+
+
+def _quantization(precision: Precision, dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if precision == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    return BitsAndBytesConfig(load_in_8bit=True) if precision == "int8" else None
 
 
 def _check(base: Base) -> Base:

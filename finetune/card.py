@@ -44,6 +44,7 @@ class DataSummary(BaseModel):
     num_trained: int
     num_held_out: int
     num_shortened: int = 0
+    num_replayed: int = 0  # of older data, trained on again
 
 
 class AdapterCard(BaseModel):

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import NotResumable
+from .errors import CheckpointFailed, NotResumable
 
 KEPT = 2
 
@@ -32,13 +32,24 @@ class Progress(BaseModel):
     best_loss: float | None = None  # held-out, per token
     best_step: int = 0
     evals_without_gain: int = 0
+    first_losses: list[float] = []  # training losses of the first steps, in nats
+    last_losses: list[float] = []  # and of as many last ones
+
+    def note_loss(self, loss: float, num_kept: int) -> None:
+        if len(self.first_losses) < num_kept:
+            self.first_losses = [*self.first_losses, loss]
+        self.last_losses = [*self.last_losses, loss][-num_kept:]
 
 
 def save_checkpoint(
     run: Path, progress: Progress, weights: dict[str, Any], best: dict[str, Any], optimizer: Any
 ) -> Path:
-    """Write a checkpoint whole, then drop the oldest beyond the last two."""
+    """Write a checkpoint whole, then drop the oldest beyond the last two.
+
+    Raises CheckpointFailed where it cannot be written; those before it stay.
+    """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = run / "checkpoints"
@@ -53,6 +64,8 @@ def save_checkpoint(
         if target.is_dir():
             shutil.rmtree(target)
         os.rename(temporary, target)
+    except (OSError, RuntimeError, SafetensorError) as error:  # the latter two from a full disk
+        raise CheckpointFailed(f"The checkpoint {target} cannot be written: {error}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for old in list_checkpoints(run)[:-KEPT]:

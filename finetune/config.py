@@ -35,6 +35,9 @@ class TrainConfig(BaseModel):
     data: Path | None = None
     roles: dict[str, Literal["user", "assistant", "system"]] = {}  # by name in a dialogue
     columns: dict[str, str] = {}  # what question, answer and others are called in a table
+    replay: Path | None = None  # older data to mix in, of which old adapters were made
+    replay_ratio: float = Field(0.1, gt=0, le=10)  # replayed conversations for each new one
+    general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
     redact: bool = False  # replace phone numbers, e-mails and the like
     base: str = DEFAULT_BASE
     name: str | None = None  # the file's stem
@@ -47,7 +50,7 @@ class TrainConfig(BaseModel):
     dropout: float | None = Field(None, ge=0, lt=1)
     target_modules: Literal["all-linear"] | list[str] = "all-linear"
     use_rslora: bool = False
-    quantize: Literal["nf4", "none"] = "nf4"
+    quantize: Literal["nf4", "int8", "none"] = "nf4"
 
     learning_rate: float | None = Field(None, gt=0, lt=1)
     epochs: int | None = Field(None, ge=1)
@@ -58,6 +61,7 @@ class TrainConfig(BaseModel):
     warmup_ratio: float = Field(0.03, ge=0, le=1)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
+    prompt_loss_weight: float = Field(0.0, ge=0, le=1)  # of a token that is no answer's
     gradient_checkpointing: bool | None = None  # on a GPU
     seed: int = Field(42, ge=0, lt=2**32)
 
@@ -87,9 +91,19 @@ class TrainConfig(BaseModel):
         return self.alpha if self.alpha is not None else 2.0 * self.rank
 
 
+Origins = dict[str, str]  # where each key that was set was set
+
+
 def load_config(
     path: Path | None, options: Mapping[str, object], assignments: Iterable[str] = ()
 ) -> TrainConfig:
+    """What `resolve_config` gives, without the origins."""
+    return resolve_config(path, options, assignments)[0]
+
+
+def resolve_config(
+    path: Path | None, options: Mapping[str, object], assignments: Iterable[str] = ()
+) -> tuple[TrainConfig, Origins]:
     """Merge a YAML file, `key=value` assignments and options that are not None, later ones first.
 
     Raises ConfigError with every fault of them together.
@@ -97,6 +111,8 @@ def load_config(
     values, faults = _read(path) if path else ({}, [])
     assigned, more = _parse(assignments)
     chosen = {ALIASES.get(k, k): value for k, value in options.items() if value is not None}
+    origins = dict.fromkeys(values, path.name if path else "") | dict.fromkeys(assigned, "--set")
+    origins |= dict.fromkeys(chosen, "option")
     values = {**values, **assigned, **chosen}
     faults += more
     faults += [_unknown(key) for key in values if key not in TrainConfig.model_fields]
@@ -108,7 +124,7 @@ def load_config(
         raise ConfigError(_where(path), faults) from None
     if faults:
         raise ConfigError(_where(path), faults)
-    return config
+    return config, origins
 
 
 def dump_config(config: TrainConfig) -> str:

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data import Conversation, split_conversations
 from data.chat import ChatRenderer, Rendered
+from data.likeness import normalized
 
 from .card import DataSummary
 from .config import TrainConfig
@@ -25,21 +27,36 @@ class Dataset:
     held_out_conversations: list[Conversation]
     summary: DataSummary
 
+    @property
+    def sha256(self) -> str:
+        """Of the rows as they are trained on, in order."""
+        digest = hashlib.sha256()
+        for row in (*self.rows, *self.held_out):
+            digest.update(repr((row.token_ids, row.trained)).encode())
+        return digest.hexdigest()
+
 
 def prepare_dataset(
     conversations: Sequence[Conversation],
     renderer: ChatRenderer,
     config: TrainConfig,
     source: Path,
+    old: Sequence[Conversation] = (),
 ) -> Dataset:
-    """Split and render. Raises DataError, and ConfigError where there is too little to split."""
+    """Split and render; some of the old conversations are trained on too, none is held out.
+
+    Raises DataError, and ConfigError where there is too little to split.
+    """
     train, held_out = split_conversations(
         with_system(conversations, config.system), config.seed, fraction=config.holdout
     )
     if not train or not held_out:
         problem = "fewer than two different conversations: give at least two, better a hundred"
         raise ConfigError(str(source), [problem])
-    rows, shortened = build_rows(train, renderer, config.max_tokens)
+    replayed = _choose(_unlike(old, held_out), config.replay_ratio * len(train), config.seed)
+    if old:
+        logger.info("%d of %d older conversations are trained on again", len(replayed), len(old))
+    rows, shortened = build_rows([*train, *replayed], renderer, config.max_tokens)
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
     if num_shortened := shortened + also_shortened:
         logger.warning(
@@ -54,8 +71,27 @@ def prepare_dataset(
         num_trained=len(train),
         num_held_out=len(held_out),
         num_shortened=num_shortened,
+        num_replayed=len(replayed),
     )
     return Dataset(rows, held_out_rows, held_out, summary)
+
+
+def _unlike(old: Sequence[Conversation], held_out: Sequence[Conversation]) -> list[Conversation]:
+    """Those that ask nothing which is held out."""
+    known = {_asked(conversation) for conversation in held_out}
+    return [conversation for conversation in old if _asked(conversation) not in known]
+
+
+def _asked(conversation: Conversation) -> str:
+    return "\n".join(
+        normalized(message.content) for message in conversation.messages if message.role == "user"
+    )
+
+
+def _choose(conversations: Sequence[Conversation], wanted: float, seed: int) -> list[Conversation]:
+    """As many as are wanted, or all, by the seed."""
+    number = min(len(conversations), round(wanted))
+    return random.Random(f"{seed}:replay").sample(conversations, number)
 
 
 def hash_conversations(conversations: Sequence[Conversation]) -> str:

@@ -8,6 +8,7 @@ FinetuneError
 ├── ExportRefused      an export has no place to go
 ├── ConfigError        the configuration has faults; carries all of them
 ├── NotResumable       there is no run to resume, or it was another run
+├── CheckpointFailed   a checkpoint cannot be written: the disk is full, say
 └── TrainingStopped    training ended before its end; says how to go on
 """
 
@@ -46,6 +47,10 @@ class ConfigError(FinetuneError):
 
 class NotResumable(FinetuneError):
     """There is no run to resume, or it was another run."""
+
+
+class CheckpointFailed(FinetuneError):
+    """A checkpoint cannot be written."""
 
 
 class TrainingStopped(FinetuneError):

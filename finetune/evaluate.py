@@ -1,8 +1,9 @@
 """How well a model predicts the answers: negative log-likelihood of the trained tokens alone."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from data.chat import Rendered
@@ -39,9 +40,18 @@ def token_losses(model: Any, batch: Batch) -> Any:
     return torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
 
 
-def answer_loss(model: Any, rows: Sequence[Rendered], max_tokens: int, device: str) -> AnswerLoss:
-    """Evaluate `rows` in packed batches of at most `max_tokens`, without dropout."""
+def answer_loss(
+    model: Any,
+    rows: Sequence[Rendered],
+    max_tokens: int,
+    device: str,
+    losses: Callable[[Batch], Any] | None = None,
+) -> AnswerLoss:
+    """Evaluate `rows` in packed batches of at most `max_tokens`, without dropout; by `losses` where
+    the model has a way of its own."""
     import torch
+
+    losses = losses or partial(token_losses, model)
 
     sums: list[float] = []
     counts: list[int] = []
@@ -49,7 +59,7 @@ def answer_loss(model: Any, rows: Sequence[Rendered], max_tokens: int, device: s
         for group in pack(rows, max_tokens):
             batch = collate(group).to(device)
             totals = torch.zeros(len(group), device=device)
-            totals.index_add_(0, batch.row_of, token_losses(model, batch))
+            totals.index_add_(0, batch.row_of, losses(batch))
             sums += totals.tolist()
             counts += [row.num_trained for row in group]
     return AnswerLoss(tuple(sums), tuple(counts))

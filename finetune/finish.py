@@ -99,7 +99,7 @@ def _release(trainer: Trainer, device: str) -> None:
     """Free the training model before the one to compare with is loaded."""
     import torch
 
-    del trainer.model, trainer.optimizer, trainer.parameters
+    trainer.release()
     gc.collect()
     if device == "cuda":
         torch.cuda.empty_cache()

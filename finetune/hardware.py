@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Precision = Literal["fp32", "bf16", "nf4"]
+Precision = Literal["fp32", "bf16", "nf4", "int8"]
 
 # What the arithmetic here profits from; the rest of a CPU's flags says nothing to a user.
 TELLING_FEATURES = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
@@ -63,6 +63,22 @@ def compute_precision(device: str) -> Literal["fp32", "bf16"]:
 def wide_precision(device: str) -> Literal["fp32", "bf16"]:
     """As wide as the device runs well: what base and adapter are compared in."""
     return "bf16" if device == "cuda" else "fp32"
+
+
+def peak_memory(device: str) -> int:
+    """The most bytes held so far: on the GPU, or by this process."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().rss
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _cpu_name() -> str:

@@ -1,7 +1,10 @@
 """One fine-tuning job from end to end: data, base, training, and what comes of it."""
 
 import logging
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from data import Conversation, ReadOptions
 from data.chat import ChatRenderer
@@ -11,26 +14,46 @@ from data.personal import redact_conversation
 
 from .adapter import check_name
 from .base import Base, find_base, load_model
-from .card import DataSummary
-from .checkpoint import load_checkpoint
+from .checkpoint import list_checkpoints, load_checkpoint
 from .config import TrainConfig
 from .dataset import Dataset, prepare_dataset
 from .errors import ConfigError
 from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
+from .journal import Journal, log_file
 from .parent import find_parent
 from .peft_model import add_adapter, load_adapter
 from .plan import Plan, make_plan
+from .processes import Processes, join_processes
+from .rehearsal import Rehearsal, rehearse
 from .run import Run, RunState
-from .train import Observer, StepMetrics, Trainer
+from .train import Observer, Trainer
 
 logger = logging.getLogger(__name__)
 
 
-class Job:
-    """Owns the steps of one run; `execute` goes through them in order."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that is decided before the first step."""
 
-    def __init__(self, config: TrainConfig, home: Path, observer: Observer) -> None:
+    base: Base
+    parent: Path | None  # the adapter to go on from
+    renderer: ChatRenderer
+    dataset: Dataset
+    plan: Plan
+
+
+class Job:
+    """Owns the steps of one run. Several processes may have started it: all do the same, and what
+    is written, the first one writes."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        home: Path,
+        observer: Observer,
+        processes: Processes | None = None,
+    ) -> None:
         if config.data is None:
             raise ConfigError("The options have faults", ["data: say which file to train on"])
         self.data_path = config.data
@@ -40,36 +63,69 @@ class Job:
         self.device = pick_device()
         self.name = config.name or Path(config.data.name.removesuffix(".gz")).stem
         self.config = config
+        self.processes = processes or join_processes()
 
     def execute(self, *, resume: bool = False) -> Result:
         """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
+        prepared = self._prepare()
+        run = self._open_run(prepared, resume=resume)
+        with log_file(run):
+            trainer = self._train(prepared, run, resume=resume)
+            trained = Trained(
+                self.name,
+                self.config,
+                prepared.base,
+                prepared.renderer,
+                prepared.dataset,
+                run,
+                self.device,
+                self.observer,
+            )
+            return self.processes.from_first(lambda: finish(trained, trainer, self.adapters))
+
+    def try_out(self) -> float:
+        """Train, and leave the rest to `execute(resume=True)`; goes on where it was stopped.
+
+        Returns the best held-out loss, per answer token in nats.
+        """
+        folder = self.config.output_dir
+        resume = folder is not None and bool(list_checkpoints(folder))
+        prepared = self._prepare()
+        run = self._open_run(prepared, resume=resume)
+        with log_file(run):
+            trainer = self._train(prepared, run, resume=resume)
+            loss = trainer.progress.best_loss
+            trainer.release()
+        assert loss is not None, "every plan evaluates after its last step"
+        return loss
+
+    def rehearse(self) -> Rehearsal:
+        """What the run would do, measured on a few steps; nothing is trained or written."""
+        prepared = self._prepare()
+        trainer = self._trainer(prepared, self.home, self.observer)
+        self.observer.on_stage("Measuring a few steps")
+        return rehearse(trainer, prepared.dataset)
+
+    def _prepare(self) -> Prepared:
         self.observer.on_stage(f"Reading {self.data_path}")
-        conversations = self._read()
+        conversations = self._read(self.data_path)
         check_name(self.name, self.config.base)  # before a base is fetched or converted
-        base = find_base(self.config.base, self.home)
+        with self.processes.first_before_others():
+            base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
         parent = find_parent(self.config, base, self.adapters)
         renderer = ChatRenderer(base.tokenizer)
-        dataset = prepare_dataset(conversations, renderer, self.config, self.data_path)
-        plan = make_plan(
-            self.config, [len(row.token_ids) for row in dataset.rows], base.config["hidden_size"]
-        )
-        run = self._open_run(dataset.summary, resume=resume)
+        old = self._read(self.config.replay) if self.config.replay else []
+        dataset = prepare_dataset(conversations, renderer, self.config, self.data_path, old)
+        lengths = [len(row.token_ids) for row in dataset.rows]
+        plan = make_plan(self.config, lengths, base.config["hidden_size"])
         self.observer.on_stage(_describe(plan, dataset, base))
-        try:
-            trainer = self._train(base, plan, dataset, run, parent, resume=resume)
-        except BaseException:
-            run.discard_unused()
-            raise
-        trained = Trained(
-            self.name, self.config, base, renderer, dataset, run, self.device, self.observer
-        )
-        return finish(trained, trainer, self.adapters)
+        return Prepared(base, parent, renderer, dataset, plan)
 
-    def _read(self) -> list[Conversation]:
+    def _read(self, path: Path) -> list[Conversation]:
         roles: dict[str, Role] = {name.lower(): role for name, role in self.config.roles.items()}
         options = ReadOptions(roles, self.config.columns)
-        conversations, findings = read_checked(self.data_path, options)
+        conversations, findings = read_checked(path, options)
         warnings = [
             f"{kind} {count}"
             for (severity, kind), count in findings.counts.items()
@@ -79,68 +135,62 @@ class Job:
             logger.warning(
                 "Worth a look before you train on it: %s. `lora-chat data check %s` says where",
                 ", ".join(warnings),
-                self.data_path,
+                path,
             )
         if self.config.redact:
             return [redact_conversation(each) for each in conversations]
         return conversations
 
-    def _open_run(self, summary: DataSummary, *, resume: bool) -> Run:
-        state = RunState(name=self.name, data_sha256=summary.sha256)
+    def _open_run(self, prepared: Prepared, *, resume: bool) -> Run:
+        state = RunState(name=self.name, data_sha256=prepared.dataset.sha256)
         begin = Run.resume if resume else Run.start
-        return begin(self.config, state, self.home / "runs")
+        return self.processes.from_first(lambda: begin(self.config, state, self.home / "runs"))
 
-    def _train(
-        self,
-        base: Base,
-        plan: Plan,
-        dataset: Dataset,
-        run: Run,
-        parent: Path | None,
-        *,
-        resume: bool,
-    ) -> Trainer:
+    def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> Trainer:
+        try:
+            trainer = self._trainer(prepared, run.folder, self.observer)
+            if resume:
+                trainer.restore(*load_checkpoint(run.folder))
+            self._follow(trainer, prepared.dataset, run)
+        except BaseException:
+            if self.processes.is_first:
+                run.discard_unused()
+            raise
+        trainer.restore_best()
+        return trainer
+
+    def _follow(self, trainer: Trainer, dataset: Dataset, run: Run) -> None:
+        """Train, and write down how it goes."""
+        if not self.processes.is_first:
+            trainer.train(dataset.rows, dataset.held_out)
+            return
+        done = trainer.progress.step
+        run.forget_after(done)
+        with closing(Journal(self.observer, run, done)) as journal:
+            trainer.observer = journal
+            journal.on_stage("Training")
+            trainer.train(dataset.rows, dataset.held_out)
+
+    def _trainer(self, prepared: Prepared, folder: Path, observer: Observer) -> Trainer:
+        model = self._model(prepared)
+        return Trainer(
+            model, prepared.plan, self.config, folder, self.device, observer, self.processes
+        )
+
+    def _model(self, prepared: Prepared) -> Any:
         import torch
 
-        precision = "nf4" if self.config.quantize == "nf4" else wide_precision(self.device)
-        self.observer.on_stage(f"Loading {base.id} in {precision} on {self.device}")
-        model = load_model(base, precision, self.device)
+        quantize = self.config.quantize
+        precision = wide_precision(self.device) if quantize == "none" else quantize
+        self.observer.on_stage(f"Loading {prepared.base.id} in {precision} on {self.device}")
+        model = load_model(prepared.base, precision, self.device)
         checkpointing = self.config.gradient_checkpointing
         if checkpointing if checkpointing is not None else self.device == "cuda":
             model.activation_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(self.config.seed)  # the adapter's first weights
-        if parent is None:
-            model = add_adapter(model, self.config, plan.dropout)
-        else:
-            model = load_adapter(model, parent, trainable=True)
-        trainer = Trainer(
-            model, plan, self.config, run.folder, self.device, _Logging(self.observer, run)
-        )
-        if resume:
-            trainer.restore(*load_checkpoint(run.folder))
-            run.forget_after(trainer.progress.step)
-        self.observer.on_stage("Training")
-        trainer.train(dataset.rows, dataset.held_out)
-        trainer.restore_best()
-        return trainer
-
-
-class _Logging:
-    """An observer that also writes each step to the run's metrics."""
-
-    def __init__(self, observer: Observer, run: Run) -> None:
-        self._observer = observer
-        self._run = run
-
-    def on_stage(self, text: str) -> None:
-        self._observer.on_stage(text)
-
-    def on_step(self, metrics: StepMetrics) -> None:
-        self._run.log(metrics)
-        self._observer.on_step(metrics)
-
-    def should_stop(self) -> bool:
-        return self._observer.should_stop()
+        if prepared.parent is not None:
+            return load_adapter(model, prepared.parent, trainable=True)
+        return add_adapter(model, self.config, prepared.plan.dropout)
 
 
 def _describe(plan: Plan, dataset: Dataset, base: Base) -> str:

@@ -66,6 +66,21 @@ def make_plan(config: TrainConfig, row_tokens: Sequence[int], hidden_size: int) 
     )
 
 
+def origins_of(config: TrainConfig, num_rows: int) -> dict[str, str]:
+    """Why the plan has chosen what the config leaves open."""
+    by_rows = f"size rule: {num_rows} conversations"
+    chosen = {
+        "learning_rate": "size rule: the base's width",
+        "dropout": by_rows,
+        "epochs": by_rows,
+        "batch_size": by_rows,
+    }
+    open_ones = {key: why for key, why in chosen.items() if getattr(config, key) is None}
+    if config.alpha is None:
+        open_ones["alpha"] = "twice the rank"
+    return {**open_ones, "warmup_steps": f"{config.warmup_ratio:.0%} of the steps, at least 3"}
+
+
 def default_learning_rate(hidden_size: int) -> float:
     """LoRA's rate by the model's width: 5e-4·(2000/hidden)^0.781, within [1e-4, 1e-3].
 

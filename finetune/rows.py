@@ -8,6 +8,8 @@ from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from data.errors import Fault, InvalidData
 
+from .dropout import Layout
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -21,11 +23,13 @@ class Batch:
     position_ids: Any
     predicting: Any  # [trained] indices whose logits predict a trained token
     labels: Any  # [trained] those tokens
+    weights: Any  # [trained] float32: 1, or the prompt's weight
     row_of: Any  # [trained] which row each belongs to
+    layout: Layout
 
     def to(self, device: str) -> "Batch":
-        moved = {name: getattr(self, name).to(device) for name in self.__slots__}
-        return Batch(**moved)
+        names = [name for name in self.__slots__ if name != "layout"]
+        return Batch(**{name: getattr(self, name).to(device) for name in names}, layout=self.layout)
 
 
 def build_rows(
@@ -78,17 +82,25 @@ def pack(rows: Sequence[Rendered], max_tokens: int) -> list[list[Rendered]]:
     return groups
 
 
-def collate(rows: Sequence[Rendered]) -> Batch:
+def collate(
+    rows: Sequence[Rendered], seeds: Sequence[int] | None = None, prompt_weight: float = 0.0
+) -> Batch:
+    """`seeds` decide each row's dropout. With a prompt weight, tokens that are not trained count
+    too, by that much."""
     import torch
 
     ids: list[int] = []
     positions: list[int] = []
     predicting: list[int] = []
+    weights: list[float] = []
     row_of: list[int] = []
     for number, row in enumerate(rows):
-        trained = [i for i, is_trained in enumerate(row.trained) if is_trained and i > 0]
-        predicting += [len(ids) + i - 1 for i in trained]
-        row_of += [number] * len(trained)
+        counted = [
+            i for i, is_trained in enumerate(row.trained) if i and (is_trained or prompt_weight)
+        ]
+        predicting += [len(ids) + i - 1 for i in counted]
+        weights += [1.0 if row.trained[i] else prompt_weight for i in counted]
+        row_of += [number] * len(counted)
         positions += range(len(row.token_ids))
         ids += row.token_ids
     return Batch(
@@ -96,7 +108,12 @@ def collate(rows: Sequence[Rendered]) -> Batch:
         position_ids=torch.tensor([positions]),
         predicting=torch.tensor(predicting),
         labels=torch.tensor([ids[i + 1] for i in predicting]),
+        weights=torch.tensor(weights),
         row_of=torch.tensor(row_of),
+        layout=Layout(
+            lengths=tuple(len(row.token_ids) for row in rows),
+            seeds=tuple(seeds) if seeds is not None else (0,) * len(rows),
+        ),
     )
 
 

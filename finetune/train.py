@@ -5,16 +5,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol
 
 from data.chat import Rendered
 
 from .checkpoint import Progress, save_checkpoint
 from .config import TrainConfig
-from .errors import TrainingStopped
-from .evaluate import answer_loss, token_losses
+from .dropout import row_seed
+from .errors import CheckpointFailed, TrainingStopped
+from .evaluate import answer_loss
+from .gradients import Gradients
+from .hardware import peak_memory
+from .lean_model import LeanModel
 from .plan import Plan
-from .rows import collate, pack
+from .processes import ALONE, Processes
+
+FIRST = 5  # [steps] whose mean loss later ones are held against
+EXPLODED = 3.0  # [nats] above it: twenty times the perplexity
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class StepMetrics:
     learning_rate: float
     grad_norm: float
     tokens_per_second: float  # prompts included
+    trained_tokens_per_second: float
+    memory_bytes: int  # at the highest so far: the GPU's, or the process's
     eval_loss: float | None = None
 
 
@@ -51,6 +61,7 @@ class Trainer:
         run: Path,
         device: str,
         observer: Observer,
+        processes: Processes = ALONE,
     ) -> None:
         import torch
 
@@ -60,9 +71,21 @@ class Trainer:
         self.run = run
         self.device = device
         self.observer = observer
+        self.processes = processes
         self.progress = Progress()
+        self.lean = LeanModel(model)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, weight_decay=config.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, weight_decay=config.weight_decay, fused=True
+        )
+        self.gradients = Gradients(
+            self.lean.token_losses,
+            self.parameters,
+            config.micro_batch_tokens,
+            device,
+            processes,
+            config.prompt_loss_weight,
+        )
         self.best = self.weights()
 
     def restore(
@@ -78,11 +101,12 @@ class Trainer:
     def train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> Progress:
         """Run to the plan's end or until no evaluation improves; keep the best weights.
 
-        Raises TrainingStopped when asked to stop, after saving, and where the loss is no number.
+        Raises TrainingStopped when asked to stop, after saving, and where the loss is no number or
+        explodes, where memory runs out, and where a checkpoint cannot be written.
         """
         self.model.train()
         while self.progress.step < self.plan.num_steps and not self.is_exhausted:
-            if self.observer.should_stop():
+            if self.processes.any(self.observer.should_stop()):
                 self._save()
                 raise TrainingStopped(
                     f"Stopped after step {self.progress.step} of {self.plan.num_steps}; everything "
@@ -107,12 +131,17 @@ class Trainer:
 
         set_peft_model_state_dict(self.model, self.best)
 
+    def release(self) -> None:
+        """Let go of the model and all that was made for it; nothing can be trained afterwards."""
+        del self.model, self.lean, self.parameters, self.optimizer, self.gradients
+
     def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
         start = time.perf_counter()
         index = self.progress.step
-        window = [rows[row] for row in self.plan.windows[index]]
-        loss, grad_norm = self._step(index, window)
-        num_tokens = sum(len(row.token_ids) for row in window)
+        window = self.plan.windows[index]
+        loss, grad_norm = self._step(index, [rows[row] for row in window])
+        num_tokens = sum(len(rows[row].token_ids) for row in window)
+        num_trained = sum(rows[row].num_trained for row in window)
         seconds = time.perf_counter() - start
         self.progress.step += 1
         self.progress.tokens += num_tokens
@@ -125,40 +154,49 @@ class Trainer:
                 learning_rate=self.plan.learning_rate_at(index),
                 grad_norm=grad_norm,
                 tokens_per_second=num_tokens / seconds,
+                trained_tokens_per_second=num_trained / seconds,
+                memory_bytes=peak_memory(self.device),
                 eval_loss=eval_loss,
             )
         )
         every = self.config.save_steps
-        if (index + 1) % every == 0 if every else eval_loss is not None:
+        if eval_loss is not None or (every and (index + 1) % every == 0):
             self._save()
 
     def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
         """One optimizer step; the loss is normalised by the window's trained tokens."""
         import torch
 
-        torch.manual_seed(self.config.seed * 1_000_003 + index)  # dropout depends on the step alone
-        num_trained = sum(row.num_trained for row in window)
-        total = 0.0
-        for group in pack(window, self.config.micro_batch_tokens):
-            loss = token_losses(self.model, collate(group).to(self.device)).sum() / num_trained
-            loss.backward()
-            total += loss.item()
-        if not math.isfinite(total):
-            raise TrainingStopped(
-                f"The loss became {total} at step {index + 1}. Checkpoints before it are kept in "
-                f"{self.run}. Try a lower rate, such as --set learning_rate="
-                f"{self.plan.learning_rate / 4:.0e}."
-            )
+        # A row's dropout depends on the seed, the step and the row's place in it, on nothing else.
+        seeds = [row_seed(self.config.seed, index, place) for place in range(len(window))]
+        loss = self.gradients.accumulate(window, seeds)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        self._refuse_explosion(loss, float(norm))
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate_at(index)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return total, float(norm)
+        return loss, float(norm)
+
+    def _refuse_explosion(self, loss: float, grad_norm: float) -> None:
+        """Raises TrainingStopped before the weights take harm, or where they have."""
+        progress = self.progress
+        if math.isfinite(loss) and math.isfinite(grad_norm):
+            progress.note_loss(loss, FIRST)
+            first, last = fmean(progress.first_losses), fmean(progress.last_losses)
+            if progress.step < 2 * FIRST or last < first + EXPLODED:
+                return
+            seen = f"rose from {first:.2f} to {last:.2f}"
+        else:
+            seen = f"became {loss} and its gradient {grad_norm}"
+        raise TrainingStopped(
+            f"The loss {seen} by step {progress.step + 1}. Checkpoints before it are kept in "
+            f"{self.run}. Start anew with a lower rate, such as --set learning_rate="
+            f"{self.plan.learning_rate / 4:.0e}."
+        )
 
     def _evaluate(self, held_out: Sequence[Rendered]) -> float:
-        budget = self.config.micro_batch_tokens
-        loss = answer_loss(self.model, held_out, budget, self.device).per_token
+        loss = self._held_out_loss(held_out)
         if self.progress.best_loss is None or loss < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = loss, self.progress.step
             self.progress.evals_without_gain = 0
@@ -167,5 +205,26 @@ class Trainer:
             self.progress.evals_without_gain += 1
         return loss
 
+    def _held_out_loss(self, held_out: Sequence[Rendered]) -> float:
+        """Each process takes its share of the rows; per answer token, in nats."""
+        share = self.processes.share([len(row.token_ids) for row in held_out])
+        own = answer_loss(
+            self.model,
+            [held_out[i] for i in share],
+            self.gradients.micro_batch_tokens,
+            self.device,
+            self.lean.token_losses,
+        )
+        loss, count = self.processes.total(sum(own.sums), sum(own.counts))
+        return loss / count
+
     def _save(self) -> None:
-        save_checkpoint(self.run, self.progress, self.weights(), self.best, self.optimizer)
+        if not self.processes.is_first:
+            return
+        try:
+            save_checkpoint(self.run, self.progress, self.weights(), self.best, self.optimizer)
+        except CheckpointFailed as error:
+            raise TrainingStopped(
+                f"{error} Checkpoints before step {self.progress.step} are kept in {self.run}. "
+                "Make room and go on with the same command and --resume."
+            ) from error

@@ -98,12 +98,12 @@ def convert(
     columns: MapOption = None,
 ) -> None:
     """Write any readable data as JSON lines, one conversation a line."""
-    from data.convert import SHAPES, Shape, write_conversations
+    from data.convert import SHAPE_NAMES, ShapeName, write_conversations
     from data.reader import read_items
 
-    chosen: Shape | None = next((each for each in SHAPES if each == shape), None)
+    chosen: ShapeName | None = next((each for each in SHAPE_NAMES if each == shape), None)
     if chosen is None:
-        message = f"{shape!r} is none of {', '.join(SHAPES)}"
+        message = f"{shape!r} is none of {', '.join(SHAPE_NAMES)}"
         raise typer.BadParameter(message, param_hint="--shape")
     items = _saying_warnings(read_items(files, read_options(roles, columns)))
     count = write_conversations(items, out, chosen, redacted=redact)
@@ -261,7 +261,7 @@ def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:
 def read_options(roles: str | None, columns: str | None) -> Any:
     """Raises BadParameter for what cannot be read."""
     from data.conversation import Role
-    from data.dialogue import ROLE_WORDS
+    from data.labels import ROLE_WORDS
     from data.reader import ReadOptions
 
     known: dict[str, Role] = {role: role for role in ROLE_WORDS}

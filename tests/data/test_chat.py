@@ -262,3 +262,20 @@ def test_a_tokenizer_without_a_template_is_an_error_that_says_what_to_do(
     with pytest.raises(TemplateError, match=r"Choose its chat .* chat_template\.jinja"):
         ChatRenderer(bare)
     assert ChatRenderer(bare, templates["llama2"]).end_ids
+
+
+TOOLS = ({"type": "function", "function": {"name": "fox_weather"}}, {"name": "My"})
+WRITES_TOOLS = "{% for tool in tools or [] %}{{ (tool.function or tool).name + '\n' }}{% endfor %}"
+
+
+def test_tools_that_a_template_leaves_out_are_an_error_that_names_them(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    tokenizer = make_tokenizer(templates["chatml"])
+    conversation = Conversation((SYSTEM, *SECOND), "a.txt", 7, TOOLS)
+    with pytest.raises(TemplateError, match=r"a\.txt:7: .*leaves out the tools fox_weather, My\."):
+        ChatRenderer(tokenizer).render(conversation)
+    with pytest.raises(TemplateError, match="leaves out the tools"):
+        ChatRenderer(tokenizer).prompt_ids((SYSTEM, SECOND[0]), TOOLS)
+    renderer = ChatRenderer(tokenizer, WRITES_TOOLS + templates["chatml"])
+    assert renderer.render(conversation).num_trained

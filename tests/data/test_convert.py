@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import Conversation, InvalidData, Message, UnreadableFile, read_conversations, read_items
-from data.convert import SHAPES, Shape, write_conversations
+from data.convert import SHAPE_NAMES, ShapeName, write_conversations
 from data.errors import Fault
 
 CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n")
@@ -30,11 +30,11 @@ def written(path: Path) -> list[dict[str, Any]]:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from(SHAPES),
+    st.sampled_from(SHAPE_NAMES),
     st.lists(st.builds(build, st.none() | WORDS, EXCHANGES), min_size=1, max_size=4),
 )
 def test_what_is_written_reads_back_equal(
-    tmp_path_factory: pytest.TempPathFactory, shape: Shape, conversations: list[Conversation]
+    tmp_path_factory: pytest.TempPathFactory, shape: ShapeName, conversations: list[Conversation]
 ):
     path = tmp_path_factory.getbasetemp() / "convert.jsonl"
     path.unlink(missing_ok=True)

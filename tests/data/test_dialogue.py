@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.conversation import Message, Role
-from data.dialogue import ROLE_WORDS, ROLES, read_dialogue
+from data.dialogue import read_dialogue
 from data.errors import Fault
+from data.headings import is_heading
+from data.labels import ROLE_WORDS, ROLES
 from tests.data.reading import conversations_of, faults_of
 
 
@@ -111,6 +113,7 @@ CONTENT = (
     st.lists(LINE, min_size=1, max_size=4)
     .map(lambda lines: "\n".join(lines).strip())
     .filter(lambda text: text and not set(text.split("\n")[-1]) <= set("-=*_ "))
+    .filter(lambda text: not is_heading(text.split("\n")[-1]))
 )
 EXCHANGE = st.tuples(CONTENT, CONTENT)
 DIALOGUE = st.tuples(st.none() | CONTENT, st.lists(EXCHANGE, min_size=1, max_size=3))
@@ -306,3 +309,77 @@ def test_a_title_says_who_answers_though_he_speaks_first():
         if isinstance(item, Fault) and item.severity == "warning"
     ]
     assert "小王=user" in warning.expected
+
+
+HEADINGS = [
+    "# 第二章",
+    "## Brakes",
+    "第三章 刹车",
+    "第 3 节",
+    "Chapter 4: Brakes",
+    "- 12 -",
+    "— 12 —",
+    "第 3 页",
+    "第3页 共10页",
+    "Page 4",
+    "page 4 of 10",
+]
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_headings_between_conversations_are_left_out_and_named(heading: str):
+    first = f"# Title\n\nQ: a\nA: b\n\nc\n\n{heading}\n\n"
+    text = f"{first}Q: d\nA: e\n\n{heading}\nQ: f\nA: g\n\n{heading}\n"
+    warning, *read = read_dialogue(text, "a.txt", {})
+    assert [each.messages[1].content for each in conversations_of(read)] == ["b\n\nc", "e", "g"]
+    assert isinstance(warning, Fault)
+    assert (warning.line, warning.severity, warning.kind) == (1, "warning", "heading")
+    for line in ("line 1 '# Title'", *(f"line {number} {heading!r}" for number in (8, 13, 17))):
+        assert line in warning.seen
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "b\n\n## Then\n\nc",  # more of the answer follows
+        "b\n## Then",  # right below its text
+        "# b",
+        "b\n\n#tag",
+        "b\n\n12",
+        "b\n\n第三页有图。",
+        "b\n\nChapter 3 says more.",
+    ],
+)
+def test_headings_within_an_answer_are_part_of_it(answer: str):
+    assert turns(f"Q: a\nA: {answer}\n\nQ: c\nA: d")[0][1] == ("assistant", answer)
+    assert turns(f"Q: a\nA: {answer}\n")[0][1] == ("assistant", answer)
+
+
+def test_a_heading_is_no_answer():
+    read = faults("Q: a\nA:\n\n## Brakes\n\nQ: c\nA: d")
+    assert [(line, field) for line, field, _ in read] == [(4, "heading"), (2, "assistant")]
+
+
+def test_many_headings_are_counted():
+    text = "".join(f"Q: a\nA: b\n\nPage {number}\n\n" for number in range(14))
+    [warning] = faults_of(read_dialogue(text, "a.txt", {}))
+    assert warning.seen.startswith("14 headings, left out: line 4 'Page 0'")
+    assert warning.seen.endswith("'Page 9' and 4 more")
+
+
+@pytest.mark.parametrize("marks", ["1) 2)", "1. 2.", "一、 二、"])
+def test_options_below_a_numbered_question_belong_to_it(marks: str):
+    one, two = marks.split()
+    options = f"{one} 矿物油\n{two} 合成油"
+    first = f"1. 哪种油好？\n{options}\n答：合成油：\n1. 便宜\n2. 好买\n"
+    text = f"{first}2. 哪种胎好？\n{options}\n答：c\n3. d\n答：e"
+    assert turns(text) == [
+        [("user", f"哪种油好？\n{options}"), ("assistant", "合成油：\n1. 便宜\n2. 好买")],
+        [("user", f"哪种胎好？\n{options}"), ("assistant", "c")],
+        [("user", "d"), ("assistant", "e")],
+    ]
+
+
+def test_a_list_below_a_list_of_an_answer_is_no_question_with_options():
+    text = "1) a\n答：b\n1. c\n1) d\n2) e\n答：f"
+    assert turns(text)[1] == [("user", "e"), ("assistant", "f")]

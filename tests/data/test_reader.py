@@ -18,6 +18,7 @@ from data import (
     DataError,
     Fault,
     InvalidData,
+    ReadOptions,
     UnreadableFile,
     read_conversations,
     read_items,
@@ -182,13 +183,18 @@ def test_a_broken_binary_file_is_a_fault(tmp_path: Path, name: str):
 
 
 def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
-    sheets = {"一": [["问题", "回答"], ["a", 3.0], ["c", "d"]], "空": [], "二": [["问题", "x"]]}
+    sheets = {
+        "一": [["问答表", ""], ["问题", "回答"], ["a", 3.0], ["c", "d"]],
+        "空": [],
+        "二": [["问题", "x"]],
+    }
     write_xlsx(tmp_path / "a.xlsx", sheets)
     items = list(read_items(tmp_path / "a.xlsx"))
     first = [item for item in items if isinstance(item, Conversation)]
     assert [[each.content for each in one.messages] for one in first] == [["a", "3"], ["c", "d"]]
-    assert [one.line for one in first] == [2, 3]
-    [fault] = [item for item in items if isinstance(item, Fault)]
+    assert [one.line for one in first] == [3, 4]
+    title, fault = [item for item in items if isinstance(item, Fault)]
+    assert (title.line, title.kind) == (1, "title row")
     assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "header")
 
 
@@ -198,6 +204,7 @@ def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
         GOOD,
         '{"question": "头晕怎么办？", "answer": "先量血压。"}\n',
         '[\n {"question": "头晕怎么办？", "answer": "先量血压。"}]',
+        '{"rows": [\n {"question": "头晕怎么办？", "answer": "先量血压。"}]}',
         "question,answer\n头晕怎么办？,先量血压。\n",
         "question\tanswer\n头晕怎么办？\t先量血压。\n",
         "Q: 头晕怎么办？\nA: 先量血压。",
@@ -265,3 +272,24 @@ def test_links_are_followed_and_broken_ones_are_no_secret(tmp_path: Path):
     (folder / "broken.txt").symlink_to(tmp_path / "nothing")
     with pytest.raises(UnreadableFile):
         read_conversations(folder)
+
+
+TABLE = "question,answer\na,b\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "files", "unused"),
+    [
+        (ReadOptions(roles={"甲": "user"}), ["a.csv"], "--roles"),
+        (ReadOptions(columns={"question": "问"}), ["a.txt"], "--map"),
+        (ReadOptions(roles={"甲": "user"}), ["a.csv", "a.txt"], None),
+        (ReadOptions(columns={"question": "question", "answer": "answer"}), ["a.csv"], None),
+    ],
+)
+def test_an_option_that_no_file_has_a_use_for_is_a_fault(
+    tmp_path: Path, options: ReadOptions, files: list[str], unused: str | None
+):
+    paths = [write(tmp_path / name, TABLE if name == "a.csv" else GOOD) for name in files]
+    faults = [item for item in read_items(paths, options) if isinstance(item, Fault)]
+    assert [(fault.field, fault.severity) for fault in faults] == [(unused, "error")] * bool(unused)
+    assert all("leave" in fault.expected for fault in faults)

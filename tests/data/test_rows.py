@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import rows
+from data import json_rows, tables
 from data.conversation import Conversation, Item
 from data.errors import Fault
 from tests.data.reading import conversations_of, faults_of
@@ -19,15 +19,15 @@ PAIR = [("user", "a"), ("assistant", "b")]
 
 
 def read_jsonl(text: str) -> Iterator[Item]:
-    return rows.read_jsonl(io.StringIO(text), "a.jsonl", {})
+    return json_rows.read_jsonl(io.StringIO(text), "a.jsonl", {})
 
 
 def read_json(text: str) -> Iterator[Item]:
-    return rows.read_json(io.StringIO(text), "a.json", {})
+    return json_rows.read_json(io.StringIO(text), "a.json", {})
 
 
 def read_csv(text: str) -> Iterator[Item]:
-    return rows.read_csv(io.StringIO(text), "a.csv", {})
+    return tables.read_csv(io.StringIO(text), "a.csv", {})
 
 
 def read_row(row: Any) -> Conversation:
@@ -151,10 +151,48 @@ def test_rows_of_a_json_list_know_their_lines():
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [('[{"a": 1},\n broken]', 2), ('{"question": "a"}', 1), ("[]", 1), ("[" * 100_000, 1)],
+    [
+        ('[{"a": 1},\n broken]', 2),
+        ('{"question": "a"}', 1),
+        ("[]", 1),
+        ("[" * 100_000, 1),
+        ("3", 1),
+    ],
 )
 def test_json_that_is_no_list_of_rows_is_a_fault(text: str, line: int):
     assert [fault.line for fault in faults_of(read_json(text))] == [line]
+
+
+def test_the_one_list_of_an_object_is_its_rows():
+    pairs = [{"question": f"q{number}", "answer": "b"} for number in range(2)]
+    text = json.dumps({"version": [1], "data": pairs, "info": {"data": 2}}, indent=1)
+    read = list(read_json(text))
+    [warning] = faults_of(read)
+    assert "'version', 'info' beside the rows of 'data'" in warning.seen
+    assert warning.severity == "warning"
+    assert [each.line for each in read if isinstance(each, Conversation)] == [6, 10]
+    assert len(conversations_of(read_json(json.dumps({"rows": pairs})))) == 2
+
+
+def test_an_object_of_several_lists_or_none_is_a_fault_that_names_its_keys():
+    pairs = [{"question": "q", "answer": "b"}]
+    [fault] = faults_of(read_json(json.dumps({"train": pairs, "test": pairs})))
+    assert "2 lists of objects: 'train', 'test'; expected a JSON list" in str(fault)
+    [fault] = faults_of(read_json('{"name": "x", "rows": []}'))
+    assert "without a list of objects, which has the keys 'name', 'rows'" in str(fault)
+
+
+def test_json_lines_in_a_json_file_are_read_with_their_lines():
+    row = '{"question": "a", "answer": "b"}'
+    assert len(conversations_of(read_json(f"{row}\n{row}\n"))) == 2
+    assert len(conversations_of(read_json(row))) == 1
+    read = list(read_json(f"{row}\n{{broken\n{row}\n[1]"))
+    assert [(fault.line, fault.field) for fault in faults_of(read)] == [(2, "json"), (4, "row")]
+
+
+def test_one_object_over_several_lines_is_one_row():
+    row = chat(USER, ASSISTANT)
+    assert [each.line for each in conversations_of(read_json(json.dumps(row, indent=1)))] == [1]
 
 
 def test_key_that_stands_twice_is_a_fault():
@@ -234,7 +272,7 @@ def test_any_json_gives_whole_conversations_or_faults(rows: list[Any]):
         {"conversations": [{"from": "患者", "value": "a"}, {"from": "医生", "value": "b"}]},
         {"instruct": "a", "output": "b"},
         {"content": "a", "summary": "b"},
-        {"ask": "a", "answer": "b", "title": "t", "department": "内科"},
+        {"ask": "a", "answer": "b", "title": "A", "department": "内科"},
         {"ask": "", "answer": "b", "title": "a", "department": "内科"},
         {"input": "a", "target": "b"},
         {"input": "病人：a\n医生：", "target": "b"},
@@ -281,12 +319,13 @@ def test_the_user_may_say_what_fields_are_called():
     columns = {"question": "症状描述", "answer": "专家意见"}
     text = "编号,症状描述,专家意见\n1,a,b\n"
     assert "--map question=编号,answer=症状描述" in str(faults_of(read_csv(text))[0])
-    [conversation] = conversations_of(rows.read_csv(io.StringIO(text), "a.csv", columns))
+    conversation, _ = tables.read_csv(io.StringIO(text), "a.csv", columns)
+    assert isinstance(conversation, Conversation)
     assert [each.content for each in conversation.messages] == ["a", "b"]
-    [fault] = faults_of(rows.read_csv(io.StringIO("x,y\n1,2\n"), "a.csv", columns))
+    [fault] = faults_of(tables.read_csv(io.StringIO("x,y\n1,2\n"), "a.csv", columns))
     assert (fault.line, fault.field) == (1, "header")
     assert "the columns '症状描述', '专家意见'" in str(fault)
-    faults = faults_of(rows.read_jsonl(io.StringIO('{"x": "1"}\n'), "a.jsonl", columns))
+    faults = faults_of(json_rows.read_jsonl(io.StringIO('{"x": "1"}\n'), "a.jsonl", columns))
     assert [fault.field for fault in faults] == ["症状描述", "专家意见"]
 
 
@@ -312,3 +351,92 @@ def test_case_makes_no_difference_in_names_of_fields():
     assert turns(row) == [("system", "s"), ("user", "a\nx"), ("assistant", "b")]
     assert not faults(row)
     assert faults({"question": "a", "Question": "b", "answer": "c"})
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_header_may_stand_below_titles_that_are_left_out_and_named(delimiter: str):
+    text = f"内科问答表\n\n2024 年{delimiter}\nquestion{delimiter}answer\na{delimiter}b\n"
+    warning, conversation = read_csv(text)
+    assert isinstance(warning, Fault)
+    assert (warning.line, warning.severity) == (1, "warning")
+    assert "2 rows above it, left out: '内科问答表', '2024 年'" in warning.seen
+    assert isinstance(conversation, Conversation)
+    assert (conversation.line, conversation.messages[1].content) == (5, "b")
+
+
+def test_a_title_above_a_header_of_unknown_names_is_not_taken_for_it():
+    [fault] = faults_of(read_csv("内科问答表,\n病情,意见\na,b\n"))
+    assert (fault.line, fault.field) == (2, "header")
+    assert "in one of the first 5 rows the keys messages" in fault.expected
+    assert "--map question=病情,answer=意见" in fault.expected
+    columns = {"question": "病情", "answer": "意见"}
+    read = tables.read_csv(io.StringIO("内科问答表\n病情;意见\na;b\n"), "a.csv", columns)
+    assert [type(item) for item in read] == [Fault, Conversation]
+
+
+def test_a_row_of_data_is_no_title():
+    [fault] = faults_of(read_csv("a,b\n" * 6 + "question,answer\n"))
+    assert (fault.line, fault.seen) == (1, "the keys 'a', 'b'")
+
+
+def test_a_name_that_stands_twice_is_said_to():
+    [fault] = faults_of(read_csv("question,answer,answer\na,b,c"))
+    assert fault.expected == "every name once"
+
+
+def test_every_row_with_a_quote_too_many_is_a_fault_and_those_below_are_read():
+    text = 'question,answer\na,"b"c\nd,e\nf,"g\nh,"i\nj"\n"k,l\nm,\nn,"o\n'
+    read = list(read_csv(text))
+    assert [(fault.line, fault.field) for fault in faults_of(read)] == [
+        (2, "row"),
+        (4, "row"),
+        (7, "row"),
+        (8, "answer"),
+        (9, "row"),
+    ]
+    conversations = [item for item in read if isinstance(item, Conversation)]
+    assert [(each.line, each.messages[1].content) for each in conversations] == [
+        (3, "e"),
+        (5, "i\nj"),
+    ]
+    assert 'f,"g' in str(faults_of(read)[1])
+
+
+def test_many_quotes_too_many_take_no_long_time():
+    text = "question,answer\n" + 'a,"b\n' * 20_000 + 'c,""\n' * 20_000
+    assert len(faults_of(read_csv(text))) == 40_000
+
+
+def test_columns_that_the_user_has_not_named_are_said_to_be_left_out():
+    columns = {"question": "ask", "answer": "reply"}
+    rows = [{"ask": "a", "reply": "b", "id": 1, "score": 2, "History": "[]"}] * 2
+    text = "\n".join(map(json.dumps, rows))
+    read = list(json_rows.read_jsonl(io.StringIO(text), "a.jsonl", columns))
+    assert len(read) == 3
+    [fault] = faults_of(read)
+    assert (fault.line, fault.severity, fault.field) == (1, "warning", "--map")
+    assert "the keys 'score', 'History'" in fault.seen
+
+
+def test_a_name_of_no_use_that_the_user_has_given_is_said_to_be_left_out():
+    columns = {"question": "q", "answer": "a", "score": "s"}
+    text = '{"q": "a", "a": "b", "s": "3"}'
+    _, fault = json_rows.read_jsonl(io.StringIO(text), "a.jsonl", columns)
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.kind) == ("score", "unused field")
+
+
+def test_a_title_beside_a_question_is_said_to_be_left_out():
+    rows = [
+        {"title": "Dizzy", "ask": "I am dizzy. What now?", "answer": "b"},  # says nothing more
+        {"title": "t", "ask": "", "answer": "b"},
+        {"title": "t", "ask": "a", "answer": "b"},
+        {"title": "u", "ask": "a", "answer": "b"},
+    ]
+    read = list(read_json(json.dumps(rows, indent=1)))
+    [fault] = faults_of(read)
+    assert (fault.line, fault.field, fault.severity) == (12, "title", "warning")
+    assert "beside a question" in fault.seen
+    assert "--map question=title" in fault.expected
+    questions = [item.messages[0].content for item in read if isinstance(item, Conversation)]
+    assert questions == ["I am dizzy. What now?", "t", "a", "a"]

@@ -74,6 +74,8 @@ def steps(held_out: Sequence[float]) -> list[StepMetrics]:
             learning_rate=1e-3 * (1 - step / (count + 1)),
             grad_norm=1.0,
             tokens_per_second=200.0,
+            trained_tokens_per_second=100.0,
+            memory_bytes=1 << 30,
             eval_loss=held_out[step // 4 - 1] if step % 4 == 0 else None,
         )
         for step in range(1, count + 1)

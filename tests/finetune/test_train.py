@@ -78,6 +78,10 @@ def run_to_end(trainer: Trainer, make_base: Any) -> dict[str, Any]:
     return trainer.weights()
 
 
+def held_out_loss(trainer: Trainer, held_out: list[Rendered]) -> float:
+    return answer_loss(trainer.model, held_out, 512, "cpu", trainer.lean.token_losses).per_token
+
+
 def same(left: dict[str, Any], right: dict[str, Any]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 
@@ -85,10 +89,10 @@ def same(left: dict[str, Any], right: dict[str, Any]) -> bool:
 def test_loss_falls_and_the_best_weights_are_kept(make_trainer: MakeTrainer, make_base: Any):
     trainer, recorder = make_trainer()
     train, held_out = rows(make_base("llama"))
-    before = answer_loss(trainer.model, held_out, 512, "cpu").per_token
+    before = held_out_loss(trainer, held_out)
     progress = trainer.train(train, held_out)
     trainer.restore_best()
-    after = answer_loss(trainer.model, held_out, 512, "cpu").per_token
+    after = held_out_loss(trainer, held_out)
     assert after < 0.8 * before
     assert after == pytest.approx(progress.best_loss)
     assert recorder.steps[-1].step == trainer.plan.num_steps == 9
@@ -158,8 +162,8 @@ def test_only_the_last_two_checkpoints_are_kept(make_trainer: MakeTrainer, make_
     trainer, _ = make_trainer(save_steps=2)
     run_to_end(trainer, make_base)
     assert [folder.name for folder in list_checkpoints(trainer.run)] == [
-        "step-000006",
         "step-000008",
+        "step-000009",
     ]
 
 

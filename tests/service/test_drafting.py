@@ -1,6 +1,8 @@
 """`lora-chat data label` with a model behind a URL."""
 
 import csv
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,30 @@ def test_a_model_behind_a_url_drafts_and_goes_on_later(
     ]
     assert "(2 were there before" in label(document, "--out", out, "--url", f"{url}/v1")
     assert len(engine.requests) == 2
+
+
+@pytest.fixture
+def roomy_base(tmp_path: Path, make_base: Callable[..., Path]) -> Path:
+    """A tiny one whose context holds a passage and its drafts."""
+    folder = shutil.copytree(make_base("llama"), tmp_path / "base")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
+    return folder
+
+
+def test_the_local_base_drafts_and_goes_on_later(document: Path, roomy_base: Path, tmp_path: Path):
+    out = document.with_name("qa.csv")
+    options = ("--out", out, "--base", roomy_base, "--home", tmp_path / "home")
+    assert "from 2 passages (0 were there before" in label(document, *options)
+    drafts = out.read_bytes()
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file)
+        sources = [row["source"].split("#")[0] for row in table]
+        assert table.fieldnames == ["source", "question", "answer", "keep"]
+    assert list(dict.fromkeys(sources)) == [f"{document}:1", f"{document}:3"]
+    document.write_text(f"{document.read_text(encoding='utf-8')}\n{TEXT * 9}\n", encoding="utf-8")
+    assert "from 1 passages (2 were there before" in label(document, *options)
+    assert out.read_bytes().startswith(drafts)
 
 
 def test_a_server_that_refuses_is_an_error_and_loses_nothing(serve: Serve, document: Path):

@@ -1,0 +1,78 @@
+"""A PEFT model made to train in less time and memory, with the same results.
+
+Where a module is one of those known here its forward is replaced: LoRA layers, RMSNorm, SwiGLU and
+attention. Every other module stays as it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from .answer_head import AnswerHead
+from .dropout import Masks
+from .lora_product import lora_forward
+from .packed_attention import register
+from .pointwise import RmsNorm, SwiGlu
+from .rows import Batch
+
+SHARED_INPUTS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+# Models that do more to their logits than multiply.
+OTHER_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+
+
+class LeanModel:
+    """Owns how a PEFT model is computed while it trains; `peft` is the model itself."""
+
+    def __init__(self, peft: Any) -> None:
+        """Raises ValueError for a model whose logits are more than a product."""
+        self.peft = peft
+        self._causal = peft.get_base_model()
+        config = self._causal.config
+        if any(getattr(config, name, None) not in (None, 1.0) for name in OTHER_HEADS):
+            raise ValueError(f"{config.model_type} models scale or cap their logits")
+        self._masks = Masks()
+        self._causal.set_attn_implementation(register())
+        numbers: dict[str, int] = {}
+        for name, module in self._causal.named_modules():
+            number = numbers.setdefault(_input_name(name), len(numbers))
+            if replaced := _forward(module, number, self._masks):
+                module.forward = replaced
+
+    def token_losses(self, batch: Batch) -> Any:
+        """The loss of every trained token, shape [trained], in float32 and with its gradient."""
+        self._masks.layout = batch.layout
+        hidden = self._causal.get_decoder()(
+            input_ids=batch.input_ids,
+            position_ids=batch.position_ids,
+            use_cache=False,
+            row_lengths=batch.layout.lengths,
+        ).last_hidden_state[0]
+        weight = self._causal.get_output_embeddings().weight
+        return AnswerHead.apply(hidden[batch.predicting], weight, batch.labels)
+
+
+def _input_name(name: str) -> str:
+    """Modules of one parent that read the same input have one name here."""
+    parent, _, own = name.rpartition(".")
+    return f"{parent}.{next((group for group in SHARED_INPUTS if own in group), own)}"
+
+
+def _forward(module: Any, input_number: int, masks: Masks) -> Callable[..., Any] | None:
+    """What to compute instead; None where the module stays as it is."""
+    from peft.tuners.lora import LoraLayer
+
+    if isinstance(module, LoraLayer):
+        return lora_forward(module, input_number, masks)
+    if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
+        return lambda x: RmsNorm.apply(x, module.weight, module.variance_epsilon)
+    if _is_swiglu(module):
+        return lambda x: module.down_proj(SwiGlu.apply(module.gate_proj(x), module.up_proj(x)))
+    return None
+
+
+def _is_swiglu(module: Any) -> bool:
+    import torch
+
+    parts = ("gate_proj", "up_proj", "down_proj")
+    activation = getattr(module, "act_fn", None)
+    is_silu = isinstance(activation, torch.nn.SiLU) or type(activation).__name__ == "SiLUActivation"
+    return is_silu and all(hasattr(module, part) for part in parts)

@@ -1,0 +1,76 @@
+"""What a run will take, told from a few of its steps before it starts."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from data.chat import Rendered
+
+from .dataset import Dataset
+from .evaluate import answer_loss
+from .hardware import peak_memory
+from .plan import Plan
+from .train import Trainer
+
+MEASURED = 3  # steps, after a first one that warms up
+EVALUATED = 4  # held-out rows
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The plan, and how long it takes on this machine."""
+
+    plan: Plan
+    dataset: Dataset
+    num_trained_tokens: int  # over all steps, answers alone
+    tokens_per_second: float  # while training, prompts included
+    training_seconds: float
+    evaluation_seconds: float  # all evaluations
+    memory_bytes: int  # at the highest
+
+
+def rehearse(trainer: Trainer, dataset: Dataset) -> Rehearsal:
+    """Compute gradients of the window with most tokens, for memory, and of a few first ones, for
+    time; weights stay as they are."""
+    plan, rows = trainer.plan, dataset.rows
+    sizes = [sum(len(rows[i].token_ids) for i in window) for window in plan.windows]
+    largest = sizes.index(max(sizes))
+    trainer.model.train()
+
+    def compute(step: int) -> None:
+        window = [rows[i] for i in plan.windows[step]]
+        trainer.gradients.accumulate(window, range(len(window)))
+
+    compute(largest)
+    chosen = [*range(min(MEASURED, len(sizes)))]
+    seconds = _seconds(lambda: [compute(step) for step in chosen])
+    rate = sum(sizes[step] for step in chosen) / seconds
+    trainer.optimizer.zero_grad(set_to_none=True)
+    return Rehearsal(
+        plan=plan,
+        dataset=dataset,
+        num_trained_tokens=sum(rows[i].num_trained for window in plan.windows for i in window),
+        tokens_per_second=rate,
+        training_seconds=plan.num_tokens / rate,
+        evaluation_seconds=len(plan.eval_steps) * _evaluation_seconds(trainer, dataset.held_out),
+        memory_bytes=peak_memory(trainer.device) + _moments(trainer),
+    )
+
+
+def _evaluation_seconds(trainer: Trainer, held_out: Sequence[Rendered]) -> float:
+    some = held_out[:EVALUATED]
+    budget, losses = trainer.gradients.micro_batch_tokens, trainer.lean.token_losses
+    seconds = _seconds(lambda: answer_loss(trainer.model, some, budget, trainer.device, losses))
+    measured, total = (sum(len(row.token_ids) for row in each) for each in (some, held_out))
+    return seconds * total / measured
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _moments(trainer: Trainer) -> int:
+    """[bytes] of AdamW's two moments, which come with the first step."""
+    return sum(2 * p.numel() * p.element_size() for p in trainer.parameters)

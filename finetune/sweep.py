@@ -1,0 +1,120 @@
+"""Several runs that differ in a few values, compared on the same held-out rows."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data.whole_file import whole_file
+
+from .config import ALIASES, TrainConfig, load_config
+from .errors import ConfigError, NotResumable
+
+RESULTS_FILE = "sweep.json"
+MOST = 64  # runs
+
+Values = dict[str, Any]
+TryOut = Callable[[TrainConfig], float]  # gives the held-out loss
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run of a sweep."""
+
+    values: Values
+    config: TrainConfig
+    loss: float  # held-out, per answer token, in nats, at training precision
+
+    @property
+    def run(self) -> Path:
+        assert self.config.output_dir is not None
+        return self.config.output_dir
+
+    def as_dict(self) -> Values:
+        return {"values": self.values, "held_out_loss": self.loss, "run": self.run.name}
+
+
+def parse_sweep(assignments: Iterable[str]) -> list[Values]:
+    """Every combination of `key=value,value` assignments.
+
+    Raises ConfigError with every fault of them; whether keys and values are right, the
+    configuration of each run says.
+    """
+    axes: dict[str, list[Any]] = {}
+    faults: list[str] = []
+    for assignment in assignments:
+        written, equals, text = assignment.partition("=")
+        key = ALIASES.get(written.strip(), written.strip())
+        values = [yaml.safe_load(part) for part in text.split(",") if part.strip()]
+        if not equals or not key or not values:
+            faults.append(f"{assignment!r} is not key=value,value, such as rank=8,16,32")
+        if key in axes:
+            faults.append(f"{key}: given twice; put all its values behind one =")
+        axes[key] = values
+    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    if len(points) > MOST:
+        faults.append(f"{len(points)} runs in all; at most {MOST} belong in one sweep")
+    if faults:
+        raise ConfigError("--sweep", faults)
+    return points
+
+
+def point_configs(config: TrainConfig, points: Sequence[Values], folder: Path) -> list[TrainConfig]:
+    """The configuration of each run, with a folder of its own. Raises ConfigError."""
+    given = config.model_dump(mode="json", exclude_unset=True)
+    return [
+        load_config(None, {**given, **values, "output_dir": folder / str(number)})
+        for number, values in enumerate(points, start=1)
+    ]
+
+
+def run_sweep(
+    config: TrainConfig,
+    points: Sequence[Values],
+    folder: Path,
+    try_out: TryOut,
+    announce: Callable[[str], None],
+) -> list[Point]:
+    """Train every point in turn; the results, best first, are in `sweep.json` too.
+
+    Runs that were interrupted go on, since `try_out` does.
+    """
+    configs = point_configs(config, points, folder)
+    tried: list[Point] = []
+    for number, (values, one) in enumerate(zip(points, configs, strict=True), start=1):
+        announce(f"Run {number} of {len(points)}: {show(values)}")
+        tried.append(Point(values, one, try_out(one)))
+    tried.sort(key=lambda point: point.loss)
+    with whole_file(folder / RESULTS_FILE) as file:
+        json.dump([point.as_dict() for point in tried], file, ensure_ascii=False, indent=2)
+    return tried
+
+
+def sweep_folder(runs: Path, name: str, *, resume: bool) -> Path:
+    """Of a new sweep, or of the last one if it was interrupted.
+
+    Raises NotResumable where there is no such sweep.
+    """
+    pattern = re.compile(rf"{re.escape(name)}-sweep-(\d+)")
+    found = {
+        int(match[1]): path
+        for path in (runs.iterdir() if runs.is_dir() else ())
+        if (match := pattern.fullmatch(path.name))
+    }
+    last = found[max(found)] if found else None
+    if not resume:
+        return runs / f"{name}-sweep-{max(found, default=0) + 1}"
+    if last is None or (last / RESULTS_FILE).exists():
+        raise NotResumable(
+            f"There is no interrupted sweep of {name!r}. Leave out --resume to start one."
+        )
+    return last
+
+
+def show(values: Values) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
