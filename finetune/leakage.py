@@ -19,7 +19,7 @@ from .samples import Sample
 
 MOST_ROWS = 8  # continued, of either kind
 MOST_TOKENS = 32  # of a continuation
-MOST_MEASURED = 24  # trained rows whose loss is measured
+MOST_MEASURED = 16  # trained rows whose loss is measured: it costs most of the time here
 SHORTEST = 9  # [tokens] of an answer of which a third and a rest can be told apart
 BETWEEN = "\n\0\n"  # answers, in the text that is searched: no copy reaches over it
 
