@@ -69,8 +69,8 @@ class TrainConfig(BaseModel):
     evals_per_epoch: int = Field(2, ge=1)
     patience: int = Field(3, ge=1)  # evaluations without a better one
     save_steps: int | None = Field(None, ge=1)  # at each evaluation if None
-    report_samples: int = Field(3, ge=0)
-    report_tokens: int = Field(64, ge=1)  # per generated answer
+    report_samples: int = Field(4, ge=0)  # answers of either side shown in the report
+    report_tokens: int | None = Field(None, ge=1)  # of each; by the references' lengths if None
 
     system: str | None = None
     disclaimer: str | None = None

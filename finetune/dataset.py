@@ -66,7 +66,7 @@ def prepare_dataset(
         )
     summary = DataSummary(
         source=source.name,
-        sha256=_sha256(conversations),
+        sha256=hash_conversations(conversations),
         num_conversations=len(conversations),
         num_trained=len(train),
         num_held_out=len(held_out),
@@ -94,7 +94,7 @@ def _choose(conversations: Sequence[Conversation], wanted: float, seed: int) -> 
     return random.Random(f"{seed}:replay").sample(conversations, number)
 
 
-def _sha256(conversations: Sequence[Conversation]) -> str:
+def hash_conversations(conversations: Sequence[Conversation]) -> str:
     """Of the conversations themselves, whatever file and format they came in."""
     digest = hashlib.sha256()
     for conversation in conversations:

@@ -1,6 +1,5 @@
 """How well a model predicts the answers: negative log-likelihood of the trained tokens alone."""
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +22,6 @@ class AnswerLoss:
     def per_token(self) -> float:
         """Mean negative log-likelihood of an answer's token, in nats."""
         return sum(self.sums) / sum(self.counts)
-
-    @property
-    def perplexity(self) -> float:
-        return math.exp(min(self.per_token, 50.0))
 
 
 def token_losses(model: Any, batch: Batch) -> Any:

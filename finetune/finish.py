@@ -2,6 +2,7 @@
 
 import gc
 import importlib.metadata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +12,15 @@ from data.chat import ChatRenderer
 from .adapter import new_version, newest_version, version_folder
 from .base import Base
 from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity
-from .compare import compare
+from .compare import Material, compare
 from .config import TrainConfig
 from .dataset import Dataset
 from .errors import TrainingStopped
+from .pair import Pair, PairedRows, Side
 from .peft_model import save_adapter
-from .report import Report
+from .report import History, Report
 from .run import Run
-from .train import Observer, Trainer
+from .train import Observer, StepMetrics, Trainer
 
 RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
 
@@ -74,7 +76,7 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         save_adapter(trainer.model, folder, trained.base.id)
         _release(trainer, trained.device)
         report = _report(trained, folder, training_loss)
-        report.write(folder / "report.html")
+        report.write(folder)
         (folder / TEMPLATE_FILE).write_text(renderer.template, encoding="utf-8")
         _card(trained, report).write(folder)
         (folder / "README.md").write_text(_model_card(report, name), encoding="utf-8")
@@ -85,9 +87,9 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         version=version,
         folder=version_folder(adapters, name, version),
         run=trained.run.folder,
-        precision=report.precision,
-        base_loss=report.comparison.base.per_token,
-        adapter_loss=report.comparison.adapter.per_token,
+        precision=report.measured.precision,
+        base_loss=report.measured.unseen.nll.baseline.value,
+        adapter_loss=report.measured.unseen.nll.adapter.value,
         training_loss=training_loss,
         verdict=report.verdict,
     )
@@ -104,32 +106,47 @@ def _release(trainer: Trainer, device: str) -> None:
 
 
 def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
-    measured = compare(
+    config, dataset = trained.config, trained.dataset
+    pair = Pair(
         trained.base,
-        trained.renderer,
-        trained.dataset,
-        trained.config,
-        adapter,
+        Side("the base", None, trained.renderer),
+        Side("the adapter", adapter, trained.renderer),
         trained.device,
-        trained.announce,
+        config.micro_batch_tokens,
     )
-    summary = trained.dataset.summary
+    material = Material(
+        conversations=dataset.held_out_conversations,
+        rows=PairedRows(dataset.held_out, dataset.held_out),
+        trained=dataset.rows,
+        num_samples=config.report_samples,
+        sample_tokens=config.report_tokens,
+    )
+    steps = trained.run.metrics()
     return Report(
         name=trained.name,
         base_id=trained.base.id,
-        precision=measured.precision,
-        comparison=measured.comparison,
-        training_loss=training_loss,
-        num_trained=summary.num_trained,
-        num_held_out=summary.num_held_out,
-        steps=trained.run.metrics(),
-        samples=measured.samples,
-        disclaimer=trained.config.disclaimer,
+        baseline="the base",
+        data=dataset.summary,
+        measured=compare(pair, material, trained.announce),
+        history=History(steps, training_loss, _settings(config, steps)),
+        disclaimer=config.disclaimer,
     )
 
 
+def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, str]:
+    """What a reader may want to know of the run."""
+    return {
+        "steps": str(len(steps)),
+        "highest rate": f"{max(step.learning_rate for step in steps):.1e}",
+        "rank": f"{config.rank}, alpha {config.effective_alpha:g}",
+        "base in training": config.quantize,
+        "seed": str(config.seed),
+    }
+
+
 def _card(trained: Trained, report: Report) -> AdapterCard:
-    config = trained.config
+    config, losses, history = trained.config, report.measured.unseen.nll, report.history
+    assert history is not None
     return AdapterCard(
         name=trained.name,
         base=BaseIdentity(id=trained.base.id, fingerprint=trained.base.fingerprint),
@@ -141,10 +158,10 @@ def _card(trained: Trained, report: Report) -> AdapterCard:
         data=trained.dataset.summary,
         config=config.model_dump(mode="json", exclude={"data", "output_dir"}),
         metrics={
-            "held_out_loss_base": report.comparison.base.per_token,
-            "held_out_loss_adapter": report.comparison.adapter.per_token,
-            "held_out_loss_training_precision": report.training_loss,
-            "num_steps": len(report.steps),
+            "held_out_loss_base": losses.baseline.value,
+            "held_out_loss_adapter": losses.adapter.value,
+            "held_out_loss_training_precision": history.loss,
+            "num_steps": len(history.steps),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         created=datetime.now(UTC),
@@ -160,7 +177,7 @@ tags: [lora, lora-chat]
 ---
 # {name}
 {disclaimer}
-A LoRA adapter for {report.base_id}, made by lora-chat from {report.num_trained} conversations.
+A LoRA adapter for {report.base_id}, made by lora-chat from {report.data.num_trained} conversations.
 
 {report.verdict}
 

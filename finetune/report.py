@@ -1,97 +1,101 @@
-"""`report.html`: what the training did, for somebody who has never trained a model."""
+"""`report.html` and `metrics.json`: how good an adapter is, for a person and for a program."""
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from .evaluate import AnswerLoss
-from .samples import Sample
+from .card import DataSummary
+from .charts import training_charts
+from .compare import Measured
+from .tables import general_rows, leakage_rows, likelihood_rows, score_rows
+from .text_scores import is_chinese
 from .train import StepMetrics
+from .verdict import Finding, judge, sentence
 
-RESAMPLES = 2000
+TEMPLATE = Path(__file__).parent / "report.html.j2"
+REPORT_FILE = "report.html"
+METRICS_FILE = "metrics.json"
+FORMAT = 1  # of metrics.json
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Base against adapter on the same held-out rows, in `precision`."""
+class History:
+    """How the adapter came about; an adapter evaluated later has none."""
 
-    base: AnswerLoss
-    adapter: AnswerLoss
-
-    @property
-    def gain(self) -> float:
-        """How much lower the adapter's loss is, as a share of the base's."""
-        return 1 - self.adapter.per_token / self.base.per_token
-
-    def gain_interval(self, seed: int = 0) -> tuple[float, float]:
-        """The gain's 95 % interval, by a bootstrap over rows (paired percentiles)."""
-        chooser = random.Random(seed)
-        rows = range(len(self.base.sums))
-        gains: list[float] = []
-        for _ in range(RESAMPLES):
-            drawn = chooser.choices(rows, k=len(rows))
-            base = sum(self.base.sums[row] for row in drawn)
-            gains.append(1 - sum(self.adapter.sums[row] for row in drawn) / base)
-        gains.sort()
-        return gains[int(0.025 * RESAMPLES)], gains[int(0.975 * RESAMPLES) - 1]
+    steps: Sequence[StepMetrics]
+    loss: float  # held-out, at training precision
+    settings: Mapping[str, Any]  # that the run was resolved to
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     name: str
     base_id: str
-    precision: str
-    comparison: Comparison
-    training_loss: float  # held-out, at training precision
-    num_trained: int
-    num_held_out: int
-    steps: Sequence[StepMetrics]
-    samples: Sequence[Sample]
-    disclaimer: str | None
+    baseline: str  # "the base model", or the other adapter's name
+    data: DataSummary
+    measured: Measured
+    history: History | None = None
+    disclaimer: str | None = None
+    created: datetime = field(default_factory=partial(datetime.now, UTC))
+
+    @property
+    def findings(self) -> list[Finding]:
+        steps = self.history.steps if self.history else ()
+        return judge(self.measured, self.baseline, steps)
 
     @property
     def verdict(self) -> str:
-        """One sentence for a person who knows nothing of losses."""
-        low, high = self.comparison.gain_interval()
-        if low > 0:
-            return (
-                "The adapter predicts answers that it has never seen better than the base model: "
-                f"its loss is {self.comparison.gain:.0%} lower (95 % interval: {low:.0%} to "
-                f"{high:.0%})."
-            )
-        if high < 0:
-            return "The adapter is worse than the base model on answers it has never seen."
-        return (
-            "No clear difference from the base model on unseen answers: the held-out set is too "
-            "small, or there is too little data. Add conversations and train again."
-        )
+        """For a person who knows nothing of losses."""
+        return sentence(self.findings)
 
-    def write(self, path: Path) -> None:
+    def metrics(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        measured = self.measured
+        return {
+            "format": FORMAT,
+            "adapter": self.name,
+            "baseline": self.baseline,
+            "base": self.base_id,
+            "created": self.created.isoformat(timespec="seconds"),
+            "precision": measured.precision,
+            "data": self.data.model_dump(),
+            "verdict": [asdict(finding) for finding in self.findings],
+            "held_out": asdict(measured.unseen),
+            "general": {name: asdict(each) for name, each in measured.general.items()},
+            "answers": asdict(measured.samples) if measured.samples else None,
+            "leakage": asdict(measured.leakage) if measured.leakage else None,
+            "training": asdict(self.history) if self.history else None,
+        }
+
+    def html(self) -> str:
         import jinja2
 
-        template = (Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8")
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-        html = environment.from_string(template).render(report=self, chart=self._chart())
-        path.write_text(html, encoding="utf-8")
+        measured = self.measured
+        environment = jinja2.Environment(
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        shown = measured.samples.shown if measured.samples else ()
+        leakage = measured.leakage
+        return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+            report=self,
+            measured=measured,
+            charts=training_charts(self.history.steps) if self.history else [],
+            unseen_rows=likelihood_rows(measured.unseen),
+            general_rows=general_rows(measured),
+            score_rows=score_rows(measured.samples) if measured.samples else [],
+            leakage_rows=leakage_rows(leakage, measured.unseen) if leakage else [],
+            language="zh" if is_chinese([sample.reference for sample in shown]) else "en",
+        )
 
-    def _chart(self) -> dict[str, str | float | int]:
-        """Polylines in a 640×220 box: training loss, and held-out loss where it was measured."""
-        losses = [step.loss for step in self.steps]
-        evals = [step.eval_loss for step in self.steps if step.eval_loss is not None]
-        top = max([*losses, *evals], default=1.0) * 1.05
-        last = max((step.step for step in self.steps), default=1)
-
-        def point(step: int, loss: float) -> str:
-            return f"{640 * step / last:.1f},{220 * (1 - loss / top):.1f}"
-
-        return {
-            "train": " ".join(point(step.step, step.loss) for step in self.steps),
-            "held_out": " ".join(
-                point(step.step, step.eval_loss)
-                for step in self.steps
-                if step.eval_loss is not None
-            ),
-            "top": top,
-            "last": last,
-        }
+    def write(self, folder: Path) -> None:
+        """Both files."""
+        text = json.dumps(self.metrics(), ensure_ascii=False, indent=1)
+        (folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
+        (folder / REPORT_FILE).write_text(self.html(), encoding="utf-8")

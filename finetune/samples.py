@@ -1,63 +1,66 @@
-"""Answers of base and adapter side by side, for the report."""
+"""Answers of both sides beside the reference, and how close they come to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from data.chat import ChatRenderer
 from data.conversation import Conversation
+
+from .answers import Answer, last_answer
+from .pair import Pair, PairedRows
+from .text_scores import TextScores, score
+
+SLACK = 1.25  # times the longest reference, where no limit is given
+MOST_TOKENS, MOST_TOKENS_ON_CPU = 256, 128  # then at most
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     question: str
     reference: str
-    base: str
-    adapter: str
+    baseline: Answer
+    adapter: Answer
 
 
-def generate_samples(
-    model: Any,
-    tokenizer: Any,
-    renderer: ChatRenderer,
-    conversations: Sequence[Conversation],
-    max_tokens: int,
-    device: str,
-) -> list[Sample]:
-    """Ask the base and the adapter each conversation's last question, greedily."""
-    samples: list[Sample] = []
-    for conversation in conversations:
-        messages = conversation.messages
-        last = max(i for i, message in enumerate(messages) if message.is_trained)
-        prompt = renderer.prompt_ids(messages[:last], conversation.tools)
-        answers: list[str] = []
-        with model.disable_adapter():
-            answers.append(_answer(model, tokenizer, prompt, renderer.end_ids, max_tokens, device))
-        answers.append(_answer(model, tokenizer, prompt, renderer.end_ids, max_tokens, device))
-        asked = next(m.content for m in reversed(messages[:last]) if m.role == "user")
-        samples.append(Sample(asked, messages[last].content, *answers))
-    return samples
+@dataclass(frozen=True, slots=True)
+class Samples:
+    max_tokens: int  # of each answer
+    longest_reference: int  # [tokens]
+    shown: Sequence[Sample]
+    baseline: TextScores
+    adapter: TextScores
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the limit left too little room for stop rate and length to mean anything."""
+        return self.longest_reference >= self.max_tokens
 
 
-def _answer(
-    model: Any,
-    tokenizer: Any,
-    prompt: tuple[int, ...],
-    end_ids: tuple[int, ...],
-    max_tokens: int,
-    device: str,
-) -> str:
-    import torch
+def ask(
+    pair: Pair, conversations: Sequence[Conversation], rows: PairedRows, max_tokens: int | None
+) -> Samples:
+    """Ask both sides each conversation's last question, greedily."""
+    end_ids = pair.adapter.renderer.end_ids
+    references = [last_answer(row, end_ids) for row in rows.adapter]
+    longest = max(map(len, references))
+    most = MOST_TOKENS_ON_CPU if pair.device == "cpu" else MOST_TOKENS
+    limit = max_tokens or min(most, round(SLACK * longest) + 1)
+    shown = [
+        Sample(*_asked(conversation), *answers)
+        for conversation, answers in zip(conversations, pair.answer(rows, limit), strict=True)
+    ]
+    texts = [sample.reference for sample in shown]
+    return Samples(
+        max_tokens=limit,
+        longest_reference=longest,
+        shown=shown,
+        baseline=score([sample.baseline for sample in shown], texts),
+        adapter=score([sample.adapter for sample in shown], texts),
+    )
 
-    ids = torch.tensor([prompt], device=device)
-    with torch.no_grad():
-        output = model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=max_tokens,
-            eos_token_id=list(end_ids) or None,
-            pad_token_id=end_ids[0] if end_ids else 0,
-            use_cache=True,
-        )
-    return tokenizer.decode(output[0, len(prompt) :], skip_special_tokens=True).strip()
+
+def _asked(conversation: Conversation) -> tuple[str, str]:
+    """The last question with a trained answer, and that answer."""
+    messages = conversation.messages
+    last = max(i for i, message in enumerate(messages) if message.is_trained)
+    question = next((m.content for m in reversed(messages[:last]) if m.role == "user"), "")
+    return question, messages[last].content

@@ -19,7 +19,7 @@ from data.personal import redact_conversation
 from .adapter import Version
 from .card import AdapterCard
 from .config import TrainConfig, load_config
-from .dataset import prepare_dataset
+from .dataset import Dataset, hash_conversations, prepare_dataset
 from .errors import ConfigError
 from .rows import build_rows, with_system
 from .run import CONFIG_FILE, STATE_FILE, RunState
@@ -47,7 +47,7 @@ def find_yardstick(
     Otherwise the conversations of `data`, or without any the shipped samples. Raises DataError
     where `data` cannot be read.
     """
-    config = _config_of(card)
+    config = config_of(card)
     if data is not None:
         conversations = _read(data, config)
         held_out = _held_out(conversations, card, renderer, config, data)
@@ -62,7 +62,8 @@ def find_yardstick(
     return _samples(renderer, config)
 
 
-def _config_of(card: AdapterCard | None) -> TrainConfig:
+def config_of(card: AdapterCard | None) -> TrainConfig:
+    """What an adapter was trained with, as far as the options are still known."""
     values = card.config if card else {}
     return load_config(None, {k: v for k, v in values.items() if k in TrainConfig.model_fields})
 
@@ -73,6 +74,19 @@ def _read(path: Path, config: TrainConfig) -> list[Conversation]:
     return [redact_conversation(c) for c in conversations] if config.redact else conversations
 
 
+def own_dataset(
+    conversations: list[Conversation],
+    card: AdapterCard | None,
+    renderer: ChatRenderer,
+    config: TrainConfig,
+    path: Path,
+) -> Dataset | None:
+    """The data divided as for the training; None where it is not what the card tells of."""
+    if card is None or card.data.sha256 != hash_conversations(conversations):
+        return None
+    return prepare_dataset(conversations, renderer, config, path)
+
+
 def _held_out(
     conversations: list[Conversation],
     card: AdapterCard | None,
@@ -80,11 +94,8 @@ def _held_out(
     config: TrainConfig,
     path: Path,
 ) -> Yardstick | None:
-    """None where the conversations are not those that the card tells of."""
-    if card is None or card.data.num_conversations != len(conversations):
-        return None
-    dataset = prepare_dataset(conversations, renderer, config, path)
-    if dataset.summary.sha256 != card.data.sha256:
+    dataset = own_dataset(conversations, card, renderer, config, path)
+    if dataset is None:
         return None
     words = f"the {len(dataset.held_out)} held-out conversations of {path.name}"
     return Yardstick(dataset.held_out, words)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from .adapters_cli import adapters_app
 from .data_cli import data_app
+from .eval_cli import evaluate
 from .finetune_cli import finetune
 from .home import find_home
 from .options import DEFAULT_BASE, BaseOption, HomeOption
@@ -27,6 +28,9 @@ app.add_typer(adapters_app, name="adapters")
 app.add_typer(data_app, name="data")
 app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")(
     finetune
+)
+app.command("eval", epilog="Example: `lora-chat eval bike data/samples/bike_workshop.txt`")(
+    evaluate
 )
 
 GIB = 1 << 30

@@ -1,6 +1,7 @@
 """A whole fine-tuning job on a tiny base in NF4."""
 
 import gzip
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,11 @@ def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workpla
 
 def test_report_and_model_card_carry_verdict_and_disclaimer(finished: tuple[Workplace, Result]):
     _, result = finished
-    report = (result.folder / "report.html").read_text(encoding="utf-8")
+    report = unescape((result.folder / "report.html").read_text(encoding="utf-8"))
     readme = (result.folder / "README.md").read_text(encoding="utf-8")
+    assert result.verdict in readme
+    assert result.verdict.removeprefix("Better. ") in report
     for text in (report, readme):
-        assert result.verdict in text
         assert "不是医生。" in text
     assert f"{result.adapter_loss:.3f}" in report
     assert "怎么办？" in report

@@ -1,0 +1,175 @@
+"""One evaluation from end to end: an adapter, data, and the same report as after training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from data import Conversation, ReadOptions, read_conversations
+from data.chat import ChatRenderer
+from data.conversation import Message, Role
+from data.errors import UnreadableFile
+from data.personal import redact_conversation
+
+from .adapter import Version, find_version
+from .base import Base
+from .card import TEMPLATE_FILE, DataSummary, read_card
+from .compare import Material, compare
+from .config import TrainConfig
+from .dataset import Dataset, hash_conversations
+from .errors import AdapterInvalid, BaseMismatch
+from .hardware import pick_device
+from .lora import read_lora
+from .pair import Pair, Side, render_pair
+from .report import Report
+from .trained_base import find_trained_base
+from .whole_folder import whole_folder
+from .yardstick import config_of, own_dataset
+
+DEFAULT_SAMPLES: int = TrainConfig.model_fields["report_samples"].default
+
+
+@dataclass(frozen=True, slots=True)
+class EvalOptions:
+    adapter: str  # name, or name@version
+    data: Path
+    against: str | None = None  # another adapter; None: the base alone
+    base: str | None = None  # what the adapter itself names
+    out: Path | None = None  # under home if None
+    limit: int | None = None  # conversations, the first ones
+    report_samples: int | None = None  # as many as after training
+    report_tokens: int | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class EvalJob:
+    """Owns the steps of one evaluation; `execute` goes through them in order."""
+
+    def __init__(self, options: EvalOptions, home: Path, announce: Callable[[str], None]) -> None:
+        self.options = options
+        self.home = home
+        self.announce = announce
+        self.version = find_version(home / "adapters", options.adapter)
+        self.card = read_card(self.version.folder)
+        self.config = config_of(self.card)
+
+    def execute(self) -> tuple[Report, Path]:
+        """Write report and metrics into a new folder.
+
+        Raises DataError or FinetuneError; nothing appears unless it ends.
+        """
+        out = self.options.out or _next_folder(self.home / "evals", self.version.name)
+        with whole_folder(out) as folder:
+            self.announce(f"Reading {self.options.data}")
+            conversations = self._read()
+            base = find_trained_base(self.version.folder, self.options.base, self.home)
+            side, baseline = self._sides(base)
+            dataset = own_dataset(
+                conversations, self.card, side.renderer, self.config, self.options.data
+            )
+            material = self._material(conversations, dataset, side, baseline)
+            self.announce(f"Loading {base.id}")
+            pair = Pair(base, baseline, side, pick_device(), self.config.micro_batch_tokens)
+            report = Report(
+                name=str(self.version),
+                base_id=base.id,
+                baseline=baseline.name,
+                data=self._summary(conversations, dataset, len(material.conversations)),
+                measured=compare(pair, material, self.announce),
+                disclaimer=self.card.disclaimer if self.card else None,
+            )
+            report.write(folder)
+        return report, out
+
+    def _material(
+        self,
+        conversations: Sequence[Conversation],
+        dataset: Dataset | None,
+        side: Side,
+        baseline: Side,
+    ) -> Material:
+        """Of the adapter's own data the held-out part, of other data everything."""
+        if dataset is not None:
+            self.announce("The adapter was trained on this data: taking what was held out")
+            conversations = _without_system(dataset.held_out_conversations, side.system)
+        chosen = conversations[: self.options.limit]
+        samples = self.options.report_samples
+        return Material(
+            conversations=chosen,
+            rows=render_pair(baseline, side, chosen, self.config.max_tokens),
+            # Another adapter may see them through another template: left out.
+            trained=dataset.rows if dataset and baseline.adapter is None else (),
+            num_samples=DEFAULT_SAMPLES if samples is None else samples,
+            sample_tokens=self.options.report_tokens,
+            are_unseen=dataset is not None,
+        )
+
+    def _read(self) -> list[Conversation]:
+        """As the adapter's own data was read, where the options say nothing else."""
+        trained_with: dict[str, Role] = {k.lower(): v for k, v in self.config.roles.items()}
+        options = ReadOptions(
+            self.options.roles or trained_with, self.options.columns or self.config.columns
+        )
+        conversations = read_conversations(self.options.data, options)
+        if not conversations:
+            raise UnreadableFile(f"{self.options.data}: holds no conversation to evaluate on")
+        if self.config.redact:
+            return [redact_conversation(each) for each in conversations]
+        return conversations
+
+    def _sides(self, base: Base) -> tuple[Side, Side]:
+        """The adapter and what it is compared with."""
+        side = _side(self.version, base)
+        if self.options.against is None:
+            return side, Side("the base", None, side.renderer, side.system)
+        other = find_version(self.home / "adapters", self.options.against)
+        if other.folder == self.version.folder:
+            raise AdapterInvalid(f"{other} would be compared with itself. Name another version.")
+        return side, _side(other, base)
+
+    def _summary(
+        self, conversations: Sequence[Conversation], dataset: Dataset | None, num_chosen: int
+    ) -> DataSummary:
+        if dataset is not None:
+            return dataset.summary
+        return DataSummary(
+            source=self.options.data.name,
+            sha256=hash_conversations(conversations),
+            num_conversations=len(conversations),
+            num_trained=0,
+            num_held_out=num_chosen,
+        )
+
+
+def _side(version: Version, base: Base) -> Side:
+    """Raises AdapterInvalid, and BaseMismatch where it was trained on another base."""
+    read_lora(version.folder)
+    card = read_card(version.folder)
+    if card and (found := card.base.fingerprint.differences(base.fingerprint)):
+        raise BaseMismatch(
+            f"{version} was trained on {card.base.id!r}, not on {base.id!r}: {'; '.join(found)}. "
+            "Give its own base with --base."
+        )
+    path = version.folder / TEMPLATE_FILE
+    template = path.read_text(encoding="utf-8") if path.is_file() else None
+    renderer = ChatRenderer(base.tokenizer, template)
+    return Side(str(version), version.folder, renderer, card.system if card else None)
+
+
+def _without_system(
+    conversations: Sequence[Conversation], system: str | None
+) -> list[Conversation]:
+    """As they stood in the data: each side gives them its own system prompt."""
+    return [
+        replace(each, messages=each.messages[1:])
+        if each.messages[0] == Message("system", system or "")
+        else each
+        for each in conversations
+    ]
+
+
+def _next_folder(evals: Path, name: str) -> Path:
+    number = 1
+    while (evals / f"{name}-{number}").exists():
+        number += 1
+    return evals / f"{name}-{number}"

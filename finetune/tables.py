@@ -1,0 +1,126 @@
+"""The report's numbers as rows of tables, each with one sentence on what it means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .bootstrap import Estimate
+from .compare import Measured
+from .leakage import Leakage
+from .likelihood import Likelihood, Paired
+from .samples import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    interval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    meaning: str
+    cells: Sequence[Cell]  # as many as the table has columns
+
+
+def likelihood_rows(likelihood: Likelihood) -> list[Row]:
+    """Columns: baseline, adapter, difference."""
+    return [
+        Row(
+            "Loss per token",
+            "How surprised it is by each piece of the right answer, in nats. Lower is better.",
+            _pair(likelihood.nll, ".3f"),
+        ),
+        Row(
+            "Perplexity",
+            "The same as a number of choices: among how many pieces it wavers at every step.",
+            _pair(likelihood.perplexity, ".2f"),
+        ),
+        Row(
+            "Bits per character",
+            "The same for each letter of the text: the one to compare different base models by.",
+            _pair(likelihood.bits_per_character, ".3f"),
+        ),
+    ]
+
+
+def general_rows(measured: Measured) -> list[Row]:
+    """Columns: baseline, adapter, change."""
+    return [
+        Row(
+            f"{language}, loss per token",
+            f"On {likelihood.num_rows} everyday questions that come with lora-chat.",
+            (
+                *_pair(likelihood.nll, ".3f")[:2],
+                _cell(likelihood.rise, percent),
+            ),
+        )
+        for language, likelihood in measured.general.items()
+    ]
+
+
+def score_rows(samples: Samples) -> list[Row]:
+    """Columns: baseline, adapter."""
+    sides = samples.baseline, samples.adapter
+    return [
+        Row(name, meaning, [Cell(form.format(getattr(side, key))) for side in sides])
+        for key, name, form, meaning in (
+            ("chrf", "chrF", "{:.1f}", "Groups of letters shared with the reference, 0 to 100."),
+            (
+                "bleu",
+                "BLEU",
+                "{:.1f}",
+                "Groups of words (in Chinese: characters) shared, 0 to 100.",
+            ),
+            ("rouge_l", "ROUGE-L", "{:.1f}", "The longest sequence in the same order, 0 to 100."),
+            ("stop_rate", "Stop rate", "{:.0%}", "Answers that came to an end by themselves."),
+            ("length_ratio", "Length", "{:.0%}", "Of the references' length; 100% is equal."),
+        )
+    ]
+
+
+def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[Row]:
+    """Columns: answers trained on, new answers."""
+    return [
+        Row(
+            "Recited",
+            "Given the question and a third of the answer, how much of the rest comes back in one "
+            "piece. The more the first column exceeds the second, the more it knows by heart.",
+            [
+                Cell(f"{leakage.trained_share:.0%}", f"{leakage.num_trained} answers"),
+                Cell(f"{leakage.held_out_share:.0%}", f"{leakage.num_held_out} answers"),
+            ],
+        ),
+        Row(
+            "Loss per token",
+            "The adapter's. A large gap between the columns means that it fits its training "
+            "answers more than their subject.",
+            [_cell(each.nll.adapter, "{:.3f}".format) for each in (leakage.trained, unseen)],
+        ),
+        Row(
+            "Change of the loss",
+            "What training changed. The nearer the second column comes to the first, the more of "
+            "what it learned carries over to new questions.",
+            [_cell(each.nll.difference, signed) for each in (leakage.trained, unseen)],
+        ),
+    ]
+
+
+def signed(value: float, form: str = "+.3f") -> str:
+    return f"{value:{form}}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    return signed(value, "+.1%")
+
+
+def _pair(paired: Paired, form: str) -> tuple[Cell, Cell, Cell]:
+    return (
+        _cell(paired.baseline, lambda value: format(value, form)),
+        _cell(paired.adapter, lambda value: format(value, form)),
+        _cell(paired.difference, lambda value: signed(value, f"+{form}")),
+    )
+
+
+def _cell(estimate: Estimate, form: Callable[[float], str]) -> Cell:
+    return Cell(form(estimate.value), f"{form(estimate.low)} to {form(estimate.high)}")
