@@ -152,14 +152,14 @@ def test_a_loss_that_is_no_number_stops_with_the_checkpoints_kept(
 
 
 def test_a_loss_that_explodes_stops_the_run(make_trainer: MakeTrainer, make_base: Any):
-    trainer, _ = make_trainer(epochs=9)
+    trainer, _ = make_trainer(epochs=9, patience=99)
 
     class Shaken(Recorder):
         def should_stop(self) -> bool:
             if len(self.steps) == 12:
                 with torch.no_grad():
                     for parameter in trainer.parameters:
-                        parameter.mul_(50)
+                        parameter.mul_(200)
             return False
 
     trainer.observer = shaken = Shaken()
