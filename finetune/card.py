@@ -45,6 +45,7 @@ class DataSummary(BaseModel):
     num_held_out: int
     num_shortened: int = 0
     num_replayed: int = 0  # of older data, trained on again
+    num_mixed_in: int = 0  # everyday ones, trained on too
 
 
 class AdapterCard(BaseModel):

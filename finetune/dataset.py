@@ -15,6 +15,7 @@ from data.likeness import normalized
 from .card import DataSummary
 from .config import TrainConfig
 from .errors import ConfigError
+from .general import conversations_to_mix_in
 from .rows import build_rows, with_system
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ def prepare_dataset(
     replayed = _choose(_unlike(old, held_out), config.replay_ratio * len(train), config.seed)
     if old:
         logger.info("%d of %d older conversations are trained on again", len(replayed), len(old))
-    rows, shortened = build_rows([*train, *replayed], renderer, config.max_tokens)
+    mixed_in = _mix_in(config.general_mix * len(train), config.seed)
+    rows, shortened = build_rows([*train, *replayed, *mixed_in], renderer, config.max_tokens)
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
     if num_shortened := shortened + also_shortened:
         logger.warning(
@@ -72,8 +74,24 @@ def prepare_dataset(
         num_held_out=len(held_out),
         num_shortened=num_shortened,
         num_replayed=len(replayed),
+        num_mixed_in=len(mixed_in),
     )
     return Dataset(rows, held_out_rows, held_out, summary)
+
+
+def _mix_in(wanted: float, seed: int) -> list[Conversation]:
+    if not wanted:
+        return []
+    known = conversations_to_mix_in()
+    chosen = _choose(known, wanted, seed)
+    if len(chosen) < round(wanted):
+        logger.warning(
+            "general_mix asks for %d everyday conversations, and there are %d; give a file of your "
+            "own to --replay for more",
+            round(wanted),
+            len(known),
+        )
+    return chosen
 
 
 def _unlike(old: Sequence[Conversation], held_out: Sequence[Conversation]) -> list[Conversation]:

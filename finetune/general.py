@@ -7,9 +7,18 @@ from data import read_conversations
 from data.conversation import Conversation
 
 GENERAL_SETS = {"English": "general_en.txt", "Chinese": "general_zh.txt"}
+MIXED_IN = ("general_mix_en.txt", "general_mix_zh.txt")  # others: what measures is never trained on
 
 
 def general_conversations() -> dict[str, list[Conversation]]:
-    """The shipped sets, by language."""
-    folder = Path(str(files("data"))) / "samples"
-    return {language: read_conversations(folder / name) for language, name in GENERAL_SETS.items()}
+    """The shipped sets that measure, by language."""
+    return {language: _read(name) for language, name in GENERAL_SETS.items()}
+
+
+def conversations_to_mix_in() -> list[Conversation]:
+    """For `general_mix`: none of them is in the sets that measure."""
+    return [conversation for name in MIXED_IN for conversation in _read(name)]
+
+
+def _read(name: str) -> list[Conversation]:
+    return read_conversations(Path(str(files("data"))) / "samples" / name)

@@ -31,6 +31,8 @@ def _work(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     yield "conversations", f"{summary.num_trained} to train on, {summary.num_held_out} held out"
     if summary.num_replayed:
         yield "older ones", f"{summary.num_replayed}, trained on again"
+    if summary.num_mixed_in:
+        yield "everyday ones", f"{summary.num_mixed_in}, mixed in"
     if summary.num_shortened:
         yield "too long", f"{summary.num_shortened}, which lose their oldest turns"
     yield "tokens", f"{plan.num_tokens:,}, of which {rehearsal.num_trained_tokens:,} are trained"
