@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 CHUNK_BYTES = 64 << 20  # of float32 logits at a time
+STRIDE = 32  # rows; products of few sizes, as in packed_attention.py
 
 
 class AnswerHead(torch.autograd.Function):
@@ -17,9 +18,12 @@ class AnswerHead(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Any, weight: Any, labels: Any) -> Any:
         needs_grad = ctx.needs_input_grad[0]
-        rows = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
+        rows = max(1, CHUNK_BYTES // (4 * weight.shape[0]) // STRIDE) * STRIDE
         losses: list[torch.Tensor] = []
         grads: list[torch.Tensor] = []
+        num_rows, surplus = len(labels), -len(labels) % STRIDE
+        hidden = torch.nn.functional.pad(hidden, (0, 0, 0, surplus))
+        labels = torch.nn.functional.pad(labels, (0, surplus))
         for h, label in zip(hidden.split(rows), labels.split(rows), strict=True):
             logits = (h @ weight.t()).float()
             total = logits.logsumexp(-1, keepdim=True)
@@ -29,8 +33,8 @@ class AnswerHead(torch.autograd.Function):
                 shares[torch.arange(len(label), device=label.device), label] -= 1
                 grads.append(shares.to(weight.dtype) @ weight)
         if needs_grad:
-            ctx.save_for_backward(torch.cat(grads))
-        return torch.cat(losses)
+            ctx.save_for_backward(torch.cat(grads)[:num_rows])
+        return torch.cat(losses)[:num_rows]
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

@@ -5,12 +5,13 @@ attention. Every other module stays as it is.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .answer_head import AnswerHead
-from .dropout import Masks
+from .dropout import Layout, Masks
 from .lora_product import lora_forward
-from .packed_attention import register
+from .packed_attention import STRIDE, register
 from .pointwise import RmsNorm, SwiGlu
 from .rows import Batch
 
@@ -39,6 +40,7 @@ class LeanModel:
 
     def token_losses(self, batch: Batch) -> Any:
         """The loss of every trained token, shape [trained], in float32 and with its gradient."""
+        batch = _filled(batch)
         self._masks.layout = batch.layout
         hidden = self._causal.get_decoder()(
             input_ids=batch.input_ids,
@@ -48,6 +50,22 @@ class LeanModel:
         ).last_hidden_state[0]
         weight = self._causal.get_output_embeddings().weight
         return AnswerHead.apply(hidden[batch.predicting], weight, batch.labels)
+
+
+def _filled(batch: Batch) -> Batch:
+    """With a row behind the others that nothing depends on, so that packs have few sizes."""
+    import torch
+
+    surplus = -batch.input_ids.shape[1] % STRIDE
+    if not surplus or batch.input_ids.device.type != "cpu":
+        return batch
+    lengths, seeds = batch.layout.lengths, batch.layout.seeds
+    return replace(
+        batch,
+        input_ids=torch.nn.functional.pad(batch.input_ids, (0, surplus)),
+        position_ids=torch.nn.functional.pad(batch.position_ids, (0, surplus)),
+        layout=Layout((*lengths, surplus), (*seeds, 0)),
+    )
 
 
 def _input_name(name: str) -> str:
