@@ -1,8 +1,8 @@
 """What serving is to reach, and whether it does."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from .bar import Bar
 from .bench import STREAMS
 from .journal import Mix
 from .ours import COLD, OURS, WARM
@@ -19,21 +19,6 @@ SHARE_OF_ONE, SHARE_OF_NONE = 0.9, 0.65
 LONGEST_FIRST_ANSWER = 2.0  # [seconds]
 RETENTION = 0.9
 FEW, MANY = "5 registered", "1000 registered"
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    name: str
-    limit: float
-    value: float | None  # None: not measured
-    is_most: bool = False  # whether the limit is the most that it may be, not the least
-    unit: str = "×"
-
-    @property
-    def is_passed(self) -> bool | None:
-        if self.value is None:
-            return None
-        return self.value <= self.limit if self.is_most else self.value >= self.limit
 
 
 def bars(summary: Summary) -> list[Bar]:

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .bars import Bar, bars
+from .bar import bars_table
+from .bars import bars
 from .journal import Journal, Key
-from .markdown import describe_provenance, number, spread, table
+from .markdown import describe_provenance, spread, table
 from .ours import COLD, OURS, WARM
 from .provenance import Provenance
 from .summary import TOKENS_PER_SECOND, Summary
@@ -41,7 +42,7 @@ def render(summary: Summary, provenance: Provenance, failures: Sequence[str] = (
         f"# Serving, {provenance.day:%Y-%m-%d}": "\n\n".join(
             [*describe_provenance(provenance), METHOD]
         ),
-        "## What it is to reach": _bars(bars(summary)),
+        "## What it is to reach": bars_table(bars(summary)),
         "## Under load": _loads(summary),
         "## The first request": _first_requests(summary),
         "## Many registered adapters": _registered(summary),
@@ -50,15 +51,6 @@ def render(summary: Summary, provenance: Provenance, failures: Sequence[str] = (
         "## What failed": "\n".join(f"- {failure}" for failure in failures),
     }
     return "\n\n".join(f"{head}\n\n{body}" for head, body in sections.items() if body) + "\n"
-
-
-def _bars(found: Sequence[Bar]) -> str:
-    def row(bar: Bar) -> list[str]:
-        limit = f"{'≤' if bar.is_most else '≥'} {bar.limit:g}{bar.unit}"
-        verdict = {True: "pass", False: "**fail**", None: "not measured"}[bar.is_passed]
-        return [bar.name, limit, number(bar.value, 2, bar.unit), verdict]
-
-    return table(("what", "needed", "measured", ""), map(row, found))
 
 
 def _loads(summary: Summary) -> str:
