@@ -1,9 +1,11 @@
-"""A tiny base of random weights that takes a second to train: for rehearsals."""
+"""A tiny base of random weights and a few rows, which train in a second: for rehearsals."""
 
 from pathlib import Path
 from typing import Any
 
 from benchmarks.random_base import TINY, make_random_base
+
+from .samples import Sample
 
 BYTES = 256
 TEMPLATE = (
@@ -12,6 +14,7 @@ TEMPLATE = (
     "{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 SPECIAL = ("<|im_start|>", "<|im_end|>")
+NUM_CONVERSATIONS = 12
 SIZES = TINY | {"vocab_size": BYTES + len(SPECIAL), "max_position_embeddings": 2048}
 
 
@@ -26,6 +29,14 @@ def make_tiny_base(folder: Path) -> Path:
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(base)
     return base
+
+
+def first_conversations(sample: Sample, folder: Path) -> Sample:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / sample.path.name
+    conversations = sample.path.read_text(encoding="utf-8").split("\n\n")
+    path.write_text("\n\n".join(conversations[:NUM_CONVERSATIONS]), encoding="utf-8")
+    return Sample(sample.name, path)
 
 
 def _byte_tokenizer() -> Any:
