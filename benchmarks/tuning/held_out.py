@@ -17,6 +17,7 @@ from finetune.peft_model import load_adapter
 from .samples import split
 
 Precision = Literal["fp32", "nf4"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "nf4")
 BATCH_TOKENS = 1024
 
 
@@ -50,11 +51,12 @@ def measure(job: HeldOutJob) -> HeldOutResult:
     base = Base(job.base.name, job.base)
     _, rows = split(job.data, job.seed, base)
     found: dict[tuple[Path | None, Precision], Loss] = {}
-    for precision in dict.fromkeys(precision for _, precision in job.measured):
+    for precision in PRECISIONS:
+        wanted = [adapter for adapter, each in job.measured if each == precision]
+        if not wanted:
+            continue
         model = load_model(base, precision, "cpu")
-        for adapter, wanted in job.measured:
-            if wanted == precision:
-                found[adapter, precision] = _measure(model, adapter, rows)
+        found |= {(adapter, precision): _measure(model, adapter, rows) for adapter in wanted}
     return HeldOutResult(losses=tuple(found[each] for each in job.measured))
 
 

@@ -54,7 +54,7 @@ def _load(task: Task) -> Any:
     if recipe.checkpointing:
         base.enable_input_require_grads()
     lora = {"r": recipe.rank, "lora_alpha": recipe.alpha, "lora_dropout": recipe.dropout}
-    chosen = {name: value for name, value in lora.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in lora.items() if value is not None}
     if recipe.all_linear:
         chosen["target_modules"] = "all-linear"
     torch.manual_seed(task.seed)

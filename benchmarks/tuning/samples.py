@@ -13,7 +13,7 @@ from data.chat import ChatRenderer, Rendered
 from data.check import read_checked
 from data.conversation import Conversation, Message
 from finetune.base import Base
-from finetune.config import TrainConfig
+from finetune.config import load_config
 from finetune.dataset import prepare_dataset
 
 from .task import IGNORED
@@ -66,7 +66,8 @@ def split(data: Path, seed: int, base: Base) -> tuple[list[Rendered], list[Rende
     """Rows to train on and rows held out, as our own training makes them of a file."""
     conversations, _ = read_checked(data)
     renderer = ChatRenderer(base.tokenizer)
-    dataset = prepare_dataset(conversations, renderer, TrainConfig(data=data, seed=seed), data)
+    config = load_config(None, {"data": data, "seed": seed})
+    dataset = prepare_dataset(conversations, renderer, config, data)
     return dataset.rows, dataset.held_out
 
 

@@ -80,11 +80,12 @@ def read_task(path: Path) -> Task:
 
 def read_outcome(folder: Path) -> Outcome:
     told = json.loads((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
-    kept = tuple(
-        Kept(**{**each, "adapter": Path(each["adapter"]) if each["adapter"] else None})
-        for each in told["kept"]
-    )
+    kept = tuple(_kept(**each) for each in told["kept"])
     return Outcome(tuple(told["step_ends"]), kept, tuple(told["rates"]), told["facts"])
+
+
+def _kept(adapter: str | None, **others: Any) -> Kept:
+    return Kept(adapter=Path(adapter) if adapter else None, **others)
 
 
 def read_rows(path: Path) -> list[dict[str, list[int]]]:
