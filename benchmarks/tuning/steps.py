@@ -76,14 +76,18 @@ def _describe(args: Any, model: Any) -> dict[str, Any]:
     """What the tool has made of it, defaults included."""
     (config,) = model.peft_config.values()
     dtypes = {str(each.dtype) for each in model.parameters() if each.requires_grad}
+    # Not `args.gradient_checkpointing`: LLaMA-Factory has a switch of its own.
+    is_checkpointed = any(
+        getattr(each, "gradient_checkpointing", False) for each in model.modules()
+    )
     return {
         "learning_rate": args.learning_rate,
-        "schedule": str(args.lr_scheduler_type),
+        "schedule": args.lr_scheduler_type.value,
         "epochs": args.num_train_epochs,
         "micro_batch": args.per_device_train_batch_size,
         "accumulation": args.gradient_accumulation_steps,
         "autocast_bf16": args.bf16,
-        "checkpointing": args.gradient_checkpointing,
+        "checkpointing": is_checkpointed,
         "rank": config.r,
         "alpha": config.lora_alpha,
         "dropout": config.lora_dropout,
