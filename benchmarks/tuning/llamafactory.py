@@ -7,6 +7,7 @@ rows are handed over as LLaMA-Factory itself caches them (`tokenized_path`).
 """
 
 import importlib.util
+import json
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -17,6 +18,8 @@ from datasets import Dataset, DatasetDict
 
 from .steps import Recorder, task_file, trainer_options
 from .task import EXAMPLE_LENGTH, Task, read_rows, read_task
+
+CONFIG = "config.json"
 
 
 def train(task: Task) -> None:
@@ -50,7 +53,7 @@ def arguments(task: Task) -> dict[str, Any]:
         "stage": "sft",
         "do_train": True,
         "finetuning_type": "lora",
-        "model_name_or_path": str(task.base),
+        "model_name_or_path": str(_base(task)),
         "quantization_bit": 4,
         "template": "chatml",
         "dataset": "benchmark",
@@ -59,6 +62,23 @@ def arguments(task: Task) -> dict[str, Any]:
         **{name: value for name, value in told.items() if value is not None},
         **options,
     }
+
+
+def _base(task: Task) -> Path:
+    """The same files, but for what they say their numbers are.
+
+    It loads a base in the format that its config names, and the converted one's is float16, which
+    autocast on a CPU refuses.
+    """
+    folder = task.out / "base"
+    folder.mkdir(exist_ok=True)
+    for file in task.base.iterdir():
+        if file.name != CONFIG:
+            (folder / file.name).symlink_to(file)
+    config = json.loads((task.base / CONFIG).read_text(encoding="utf-8"))
+    config["dtype"] = "float32" if task.recipe.compute == "fp32" else "bfloat16"
+    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    return folder
 
 
 def _tokenized(task: Task) -> Path:

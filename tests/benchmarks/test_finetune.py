@@ -243,12 +243,14 @@ def test_llamafactory_is_told_by_its_own_names(tmp_path: Path, base: Base):
     prepared = prepare(sample, 42, base, tmp_path)
     recipe = Recipe(all_linear=True, checkpointing=False, compute="bf16")
     task = Task(base.folder, sample.path, prepared.rows, tmp_path / "out", 42, recipe)
+    task.write()
     told = llamafactory.arguments(task)
     assert told["lora_target"] == "all"
     assert told["disable_gradient_checkpointing"]
     assert told["bf16"]
     assert "lora_rank" not in told
     assert (Path(told["tokenized_path"]) / "train").is_dir()
+    assert Base("same", Path(told["model_name_or_path"])).config["dtype"] == "bfloat16"
 
 
 def make_word_base(folder: Path) -> Path:
