@@ -1,11 +1,10 @@
 """What serving is to reach, and whether it does."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from .bar import Bar
 from .bench import STREAMS
 from .journal import Mix
-from .markdown import number, table
 from .ours import COLD, OURS, WARM
 from .rival_plans import LLAMA, VLLM
 from .summary import TOKENS_PER_SECOND, Cell, Summary
@@ -20,30 +19,6 @@ SHARE_OF_ONE, SHARE_OF_NONE = 0.9, 0.65
 LONGEST_FIRST_ANSWER = 2.0  # [seconds]
 RETENTION = 0.9
 FEW, MANY = "5 registered", "1000 registered"
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    name: str
-    limit: float
-    value: float | None  # None: not measured
-    is_most: bool = False  # whether the limit is the most that it may be, not the least
-    unit: str = "×"
-
-    @property
-    def is_passed(self) -> bool | None:
-        if self.value is None:
-            return None
-        return self.value <= self.limit if self.is_most else self.value >= self.limit
-
-
-def bar_table(found: Sequence[Bar]) -> str:
-    def row(bar: Bar) -> list[str]:
-        limit = f"{'≤' if bar.is_most else '≥'} {bar.limit:g}{bar.unit}"
-        verdict = {True: "pass", False: "**fail**", None: "not measured"}[bar.is_passed]
-        return [bar.name, limit, number(bar.value, 2, bar.unit), verdict]
-
-    return table(("what", "needed", "measured", ""), map(row, found))
 
 
 def bars(summary: Summary) -> list[Bar]:

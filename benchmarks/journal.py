@@ -5,7 +5,7 @@ What failed is written down as well, and a run that is taken up again tries it a
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,10 +26,13 @@ class Key(BaseModel):
     streams: int
 
 
-class Record(BaseModel):
+KeyT = TypeVar("KeyT", bound=BaseModel)
+
+
+class AnyRecord(BaseModel, Generic[KeyT]):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: Key
+    key: KeyT
     round: int
     figures: Figures = {}
     details: dict[str, Any] = {}
@@ -37,30 +40,40 @@ class Record(BaseModel):
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
-class Journal:
+Record = AnyRecord[Key]
+
+
+class AnyJournal(Generic[KeyT]):
     """A file of records."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[AnyRecord[KeyT]]) -> None:
         """Reads what is there already. Raises ValueError where it is no journal."""
         self.path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        self.records = [Record.model_validate_json(line) for line in lines]
+        self.records = [kind.model_validate_json(line) for line in lines]
 
-    def has(self, key: Key, round_number: int) -> bool:
+    def has(self, key: KeyT, round_number: int) -> bool:
         """Whether it was measured, and not in vain."""
         return any(
             record.key == key and record.round == round_number and record.error is None
             for record in self.records
         )
 
-    def add(self, record: Record) -> None:
+    def add(self, record: AnyRecord[KeyT]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(record.model_dump_json() + "\n")
         self.records.append(record)
 
     @property
-    def failures(self) -> list[Record]:
+    def failures(self) -> list[AnyRecord[KeyT]]:
         """Those that no later try has made good."""
         failed = {(record.key, record.round): record for record in self.records if record.error}
         return [record for (key, number), record in failed.items() if not self.has(key, number)]
+
+
+class Journal(AnyJournal[Key]):
+    """Of servers."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, Record)

@@ -18,7 +18,10 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "safetensors", "htt
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PLACES = {
-    **dict.fromkeys(("--llama-bin", "--vllm-env", "--home", "--scratch"), "DIR"),
+    **dict.fromkeys(
+        ("--llama-bin", "--vllm-env", "--trl-env", "--llamafactory-env", "--home", "--scratch"),
+        "DIR",
+    ),
     "--out": "FILE",
 }
 VLLM_VERSION = "from importlib.metadata import version; print(version('vllm'))"

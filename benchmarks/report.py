@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .bars import bar_table, bars
+from .bar import bars_table
+from .bars import bars
 from .journal import Journal, Key
 from .markdown import describe_provenance, spread, table
 from .ours import COLD, OURS, WARM
@@ -41,7 +42,7 @@ def render(summary: Summary, provenance: Provenance, failures: Sequence[str] = (
         f"# Serving, {provenance.day:%Y-%m-%d}": "\n\n".join(
             [*describe_provenance(provenance), METHOD]
         ),
-        "## What it is to reach": bar_table(bars(summary)),
+        "## What it is to reach": bars_table(bars(summary)),
         "## Under load": _loads(summary),
         "## The first request": _first_requests(summary),
         "## Many registered adapters": _registered(summary),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .bars import Bar, bar_table
+from .bar import Bar, bars_table
 from .markdown import GIB, describe_provenance, number, table
 from .provenance import Provenance
 from .training import PACKED, SHORT, Speed
@@ -112,7 +112,7 @@ def render(provenance: Provenance, result: Result) -> str:
         f"# {title}, {provenance.day:%Y-%m-%d}",
         *describe_provenance(provenance),
         f"{METHOD} {rate}",
-        *([] if rehearsed else ["## What it is to reach", bar_table(bars(result))]),
+        *([] if rehearsed else ["## What it is to reach", bars_table(bars(result))]),
         "## All cases",
         _table(result.cases),
     ]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.bars import Bar, bars
+from benchmarks.bar import Bar
+from benchmarks.bars import bars
 from benchmarks.journal import Journal, Key, Mix, Record
 from benchmarks.ours import COLD, WARM
 from benchmarks.provenance import Provenance, shown_command
