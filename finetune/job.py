@@ -20,6 +20,7 @@ from .config import TrainConfig
 from .dataset import Dataset, prepare_dataset
 from .errors import ConfigError
 from .finish import Result, Trained, finish
+from .gpu_kernels import names_in_use
 from .hardware import pick_device, wide_precision
 from .journal import Journal, log_file
 from .parent import find_parent
@@ -172,7 +173,7 @@ class Job:
         run.forget_after(done)
         with closing(Journal(self.observer, run, done)) as journal:
             trainer.observer = journal
-            journal.on_stage("Training")
+            journal.on_stage(f"Training, by {names_in_use(self.device)}")
             trainer.train(dataset.rows, dataset.held_out)
 
     def _trainer(self, prepared: Prepared, folder: Path, observer: Observer) -> Trainer:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .answer_head import AnswerHead
 from .dropout import Layout, Masks
+from .gpu_kernels import Liger, find_liger
 from .lora_product import lora_forward
 from .packed_attention import STRIDE, register
 from .pointwise import RmsNorm, SwiGlu
@@ -31,11 +32,12 @@ class LeanModel:
         if any(getattr(config, name, None) not in (None, 1.0) for name in OTHER_HEADS):
             raise ValueError(f"{config.model_type} models scale or cap their logits")
         self._masks = Masks()
+        liger = find_liger(self._causal.device.type)
         self._causal.set_attn_implementation(register())
         numbers: dict[str, int] = {}
         for name, module in self._causal.named_modules():
             number = numbers.setdefault(_input_name(name), len(numbers))
-            if replaced := _forward(module, number, self._masks):
+            if replaced := _forward(module, number, self._masks, liger):
                 module.forward = replaced
 
     def token_losses(self, batch: Batch) -> Any:
@@ -74,16 +76,20 @@ def _input_name(name: str) -> str:
     return f"{parent}.{next((group for group in SHARED_INPUTS if own in group), own)}"
 
 
-def _forward(module: Any, input_number: int, masks: Masks) -> Callable[..., Any] | None:
+def _forward(
+    module: Any, input_number: int, masks: Masks, liger: Liger | None
+) -> Callable[..., Any] | None:
     """What to compute instead; None where the module stays as it is."""
     from peft.tuners.lora import LoraLayer
 
     if isinstance(module, LoraLayer):
         return lora_forward(module, input_number, masks)
     if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
-        return lambda x: RmsNorm.apply(x, module.weight, module.variance_epsilon)
+        norm = liger.rms_norm if liger else RmsNorm.apply
+        return lambda x: norm(x, module.weight, module.variance_epsilon)
     if _is_swiglu(module):
-        return lambda x: module.down_proj(SwiGlu.apply(module.gate_proj(x), module.up_proj(x)))
+        swiglu = liger.swiglu if liger else SwiGlu.apply
+        return lambda x: module.down_proj(swiglu(module.gate_proj(x), module.up_proj(x)))
     return None
 
 

@@ -137,7 +137,7 @@ def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
             f"Everyday answers in {language} have become less likely; their loss is "
             f"{rise.value:.0%} higher ({_interval(rise)}).",
             "If it is to answer anything beyond its subject, train with a lower rate or fewer "
-            "epochs, or put some general conversations into the data.",
+            "epochs, or mix everyday conversations in (--general-mix 0.1).",
         )
 
 

@@ -17,6 +17,7 @@ from rich.progress import (
 
 from finetune.train import StepMetrics
 
+GIB = 1 << 30
 LINE_EVERY = 5  # [steps] where the output is no terminal
 
 
@@ -29,12 +30,10 @@ class TerminalObserver:
         self._task: TaskID | None = None
         self._eval_loss: float | None = None
         self._bar = Progress(
-            TextColumn("[bold]training"),
-            BarColumn(),
+            BarColumn(bar_width=8),
             MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
-            TextColumn("left"),
             console=console,
         )
 
@@ -52,19 +51,33 @@ class TerminalObserver:
         self._console.print(f"• {text}", highlight=False, markup=False, emoji=False)
 
     def on_step(self, metrics: StepMetrics) -> None:
-        numbers = f"loss {metrics.loss:.3f} · {metrics.tokens_per_second:.0f} tokens/s"
-        if metrics.eval_loss is not None:
+        if metrics.step == 1 or metrics.eval_loss is not None:
             self._eval_loss = metrics.eval_loss
+        if metrics.eval_loss is not None:
             self._console.print(
                 f"  step {metrics.step}: held-out loss {metrics.eval_loss:.3f}", highlight=False
             )
-        if self._eval_loss is not None:
-            numbers += f" · held-out {self._eval_loss:.3f}"
-        if self._task is None:
+        numbers = self._numbers(metrics)
+        if self._console.is_terminal:
+            self._draw(metrics, numbers)
+        elif metrics.step % LINE_EVERY == 0:
+            self._console.print(
+                f"  step {metrics.step} of {metrics.num_steps}: {numbers}", highlight=False
+            )
+
+    def _numbers(self, metrics: StepMetrics) -> str:
+        held_out = f" (held out {self._eval_loss:.2f})" if self._eval_loss is not None else ""
+        return (
+            f"loss {metrics.loss:.2f}{held_out} · rate {metrics.learning_rate:.0e} · "
+            f"{metrics.tokens_per_second:.0f} tokens/s · {metrics.memory_bytes / GIB:.1f} GiB"
+        )
+
+    def _draw(self, metrics: StepMetrics, numbers: str) -> None:
+        if self._task is None or metrics.step <= self._bar.tasks[0].completed:  # another run
+            if self._task is not None:
+                self._bar.remove_task(self._task)
             self._task = self._bar.add_task("", total=metrics.num_steps, numbers=numbers)
         self._bar.update(self._task, completed=metrics.step, numbers=numbers)
-        if not self._console.is_terminal and metrics.step % LINE_EVERY == 0:
-            self._console.print(f"  step {metrics.step} of {metrics.num_steps}: {numbers}")
 
     def should_stop(self) -> bool:
         return self._stopping

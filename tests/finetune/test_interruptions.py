@@ -117,9 +117,16 @@ def _wait_for_lines(path: Path, number: int, process: Any) -> None:
     raise AssertionError(process.communicate())
 
 
-def test_two_processes_give_the_losses_of_one(work: Work):
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+        ("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"),
+    ],
+    ids=["torchrun", "accelerate"],
+)
+def test_two_processes_give_the_losses_of_one(launcher: tuple[str, ...], work: Work):
     work.finish("alone")
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     work.finish("together", launcher)
     alone, together = work.losses("alone"), work.losses("together")
     assert len(alone) == len(together) > 5

@@ -1,0 +1,74 @@
+"""Kernels of others for NVIDIA GPUs, used where they are installed; our own steps do otherwise.
+
+No GPU has run these lines yet: `benchmarks/gpu_finetune.py` is to.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+
+class Liger(NamedTuple):
+    rms_norm: Callable[..., Any]  # of x, weight and epsilon
+    swiglu: Callable[..., Any]  # of gate and up
+
+
+def find_liger(device: str) -> Liger | None:
+    """liger-kernel's RMSNorm and SwiGLU, each one launch forward and one backward."""
+    if device != "cuda" or find_spec("liger_kernel") is None:
+        return None
+    from liger_kernel.transformers import functional  # pyright: ignore[reportMissingImports]
+
+    return Liger(
+        lambda x, weight, epsilon: functional.liger_rms_norm(x, weight, epsilon, in_place=False),
+        functional.liger_swiglu,
+    )
+
+
+@cache
+def find_flash_attention() -> Callable[..., Any] | None:
+    """flash-attn's attention over rows laid end to end."""
+    if find_spec("flash_attn") is None:
+        return None
+    from flash_attn import flash_attn_varlen_func  # pyright: ignore[reportMissingImports]
+
+    return flash_attn_varlen_func
+
+
+def flash_attend(
+    attend: Callable[..., Any],
+    query: Any,
+    key: Any,
+    value: Any,
+    row_lengths: Sequence[int],
+    scale: float,
+    window: int | None,
+) -> Any:
+    """Shapes as in packed_attention; all rows in one launch."""
+    import torch
+
+    lengths = torch.tensor([0, *row_lengths], device=query.device)
+    ends = lengths.cumsum(0, dtype=torch.int32)
+    longest = max(row_lengths)
+    q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
+    return attend(
+        q,
+        k,
+        v,
+        ends,
+        ends,
+        longest,
+        longest,
+        softmax_scale=scale,
+        causal=True,
+        window_size=(-1, -1) if window is None else (window - 1, 0),
+    )[None]
+
+
+def names_in_use(device: str) -> str:
+    """For the log: what computes attention, norms and SwiGLU."""
+    if device != "cuda":
+        return "lora-chat's own steps"
+    attention = "flash-attn" if find_flash_attention() else "torch's attention"
+    return f"{attention}, {'liger-kernel' if find_liger(device) else 'own RMSNorm and SwiGLU'}"
