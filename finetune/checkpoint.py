@@ -9,17 +9,23 @@ Random state needs no saving: the order of rows and the dropout of a step are fu
 seed and the step's number.
 """
 
+import logging
 import os
 import shutil
-import tempfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 
 from .errors import CheckpointFailed, NotResumable
 
 KEPT = 2
+UNFINISHED = ".new-"
+UNREADABLE = (OSError, EOFError, ValidationError, RuntimeError, UnpicklingError, SafetensorError)
+
+logger = logging.getLogger(__name__)
 
 
 class Progress(BaseModel):
@@ -49,28 +55,43 @@ def save_checkpoint(
     Raises CheckpointFailed where it cannot be written; those before it stay.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = run / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     target = folder / f"step-{progress.step:06d}"
+    if target.is_dir():  # of the same step, so of the same content
+        return target
+    temporary = folder / f"{UNFINISHED}{progress.step:06d}"
     try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
         save_file(weights, temporary / "adapter.safetensors")
         save_file(best, temporary / "best.safetensors")
         torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
         (temporary / "state.json").write_text(progress.model_dump_json())
-        if target.is_dir():
-            shutil.rmtree(target)
+        _write_through(temporary)
         os.rename(temporary, target)
+        _write_through(folder)
     except (OSError, RuntimeError, SafetensorError) as error:  # the latter two from a full disk
         raise CheckpointFailed(f"The checkpoint {target} cannot be written: {error}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for old in list_checkpoints(run)[:-KEPT]:
+    for old in (*list_checkpoints(run)[:-KEPT], *folder.glob(f"{UNFINISHED}*")):
         shutil.rmtree(old)
     return target
+
+
+def _write_through(folder: Path) -> None:
+    """Let what is in a folder, and that it is there, survive a power cut."""
+    for path in (*(each for each in folder.iterdir() if each.is_file()), folder):
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError:  # Windows opens no folders
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def list_checkpoints(run: Path) -> list[Path]:
@@ -79,18 +100,28 @@ def list_checkpoints(run: Path) -> list[Path]:
 
 
 def load_checkpoint(run: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
-    """The newest checkpoint: progress, weights, best weights, optimizer state."""
-    import torch
-    from safetensors.torch import load_file
+    """The newest checkpoint that is whole: progress, weights, best weights, optimizer state.
 
+    Raises NotResumable where there is none.
+    """
     found = list_checkpoints(run)
     if not found:
         raise NotResumable(f"The run in {run} has no checkpoint yet. Start it anew.")
-    folder = found[-1]
-    try:
-        progress = Progress.model_validate_json((folder / "state.json").read_bytes())
-        optimizer = torch.load(folder / "optimizer.pt", weights_only=True)
-        weights = load_file(folder / "adapter.safetensors")
-        return progress, weights, load_file(folder / "best.safetensors"), optimizer
-    except (OSError, ValidationError, RuntimeError) as error:
-        raise NotResumable(f"The checkpoint in {folder} cannot be read: {error}") from error
+    faults: list[str] = []
+    for folder in reversed(found):
+        try:
+            return _load(folder)
+        except UNREADABLE as error:
+            faults.append(f"{folder.name}: {error}")
+            logger.warning("The checkpoint in %s cannot be read: %s", folder, error)
+    raise NotResumable(f"No checkpoint of {run} can be read: {'; '.join(faults)}. Start anew.")
+
+
+def _load(folder: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
+    import torch
+    from safetensors.torch import load_file
+
+    progress = Progress.model_validate_json((folder / "state.json").read_bytes())
+    optimizer = torch.load(folder / "optimizer.pt", weights_only=True, map_location="cpu")
+    weights = load_file(folder / "adapter.safetensors")
+    return progress, weights, load_file(folder / "best.safetensors"), optimizer

@@ -54,10 +54,11 @@ def prepare_dataset(
     if not train or not held_out:
         problem = "fewer than two different conversations: give at least two, better a hundred"
         raise ConfigError(str(source), [problem])
-    replayed = _choose(_unlike(old, held_out), config.replay_ratio * len(train), config.seed)
+    older = with_system(_unlike(old, held_out), config.system)  # as the server will ask
+    replayed = _choose(older, config.replay_ratio * len(train), config.seed)
     if old:
         logger.info("%d of %d older conversations are trained on again", len(replayed), len(old))
-    mixed_in = _mix_in(config.general_mix * len(train), config.seed)
+    mixed_in = with_system(_mix_in(config.general_mix * len(train), config.seed), config.system)
     rows, shortened = build_rows([*train, *replayed, *mixed_in], renderer, config.max_tokens)
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
     if num_shortened := shortened + also_shortened:

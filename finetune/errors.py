@@ -10,6 +10,7 @@ FinetuneError
 ├── NotResumable       there is no run to resume, or it was another run
 ├── CheckpointFailed   a checkpoint cannot be written: the disk is full, say
 └── TrainingStopped    training ended before its end; says how to go on
+    └── Hopeless       and going on with the same options would end in the same way
 """
 
 
@@ -55,3 +56,7 @@ class CheckpointFailed(FinetuneError):
 
 class TrainingStopped(FinetuneError):
     """Training ended before its end; the message says how to go on."""
+
+
+class Hopeless(TrainingStopped):
+    """Going on with the same options would end in the same way; the message says what to change."""

@@ -1,6 +1,5 @@
 """The end of a run: the adapter is compared with its base, and its folder is written."""
 
-import gc
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
     name, config, renderer = trained.name, trained.config, trained.renderer
     with new_version(adapters, name, promoted=config.promote) as folder:
         save_adapter(trainer.model, folder, trained.base.id)
-        _release(trainer, trained.device)
+        trainer.release()  # before the model to compare with is loaded
         report = _report(trained, folder, training_loss)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(renderer.template, encoding="utf-8")
@@ -93,16 +92,6 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         training_loss=training_loss,
         verdict=report.verdict,
     )
-
-
-def _release(trainer: Trainer, device: str) -> None:
-    """Free the training model before the one to compare with is loaded."""
-    import torch
-
-    trainer.release()
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:

@@ -3,10 +3,13 @@
 No GPU has run these lines yet: `benchmarks/gpu_finetune.py` is to.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
+
+logger = logging.getLogger(__name__)
 
 
 class Liger(NamedTuple):
@@ -18,8 +21,11 @@ def find_liger(device: str) -> Liger | None:
     """liger-kernel's RMSNorm and SwiGLU, each one launch forward and one backward."""
     if device != "cuda" or find_spec("liger_kernel") is None:
         return None
-    from liger_kernel.transformers import functional  # pyright: ignore[reportMissingImports]
-
+    try:
+        from liger_kernel.transformers import functional  # pyright: ignore[reportMissingImports]
+    except ImportError as error:  # built for another torch
+        logger.warning("liger-kernel is installed and cannot be used: %s", error)
+        return None
     return Liger(
         lambda x, weight, epsilon: functional.liger_rms_norm(x, weight, epsilon, in_place=False),
         functional.liger_swiglu,
@@ -31,8 +37,11 @@ def find_flash_attention() -> Callable[..., Any] | None:
     """flash-attn's attention over rows laid end to end."""
     if find_spec("flash_attn") is None:
         return None
-    from flash_attn import flash_attn_varlen_func  # pyright: ignore[reportMissingImports]
-
+    try:
+        from flash_attn import flash_attn_varlen_func  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        logger.warning("flash-attn is installed and cannot be used: %s", error)
+        return None
     return flash_attn_varlen_func
 
 

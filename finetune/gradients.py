@@ -1,15 +1,17 @@
 """The loss of one optimizer step and its gradient, in micro-batches that fit into memory."""
 
-import gc
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from data.chat import Rendered
 
-from .errors import TrainingStopped
+from .errors import Hopeless
+from .hardware import free_memory
 from .processes import Processes
 from .rows import Batch, collate, pack
+
+Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
 
@@ -37,57 +39,60 @@ class Gradients:
         """Leave the window's gradient in the parameters; returns its loss in nats per trained
         token, whatever the micro-batches and processes.
 
-        Raises TrainingStopped where memory does not even suffice for one row.
+        Raises Hopeless where memory does not even suffice for one row.
         """
         total_weight = sum(row.num_trained for row in rows) + self._prompt_weight * sum(
             len(row.token_ids) - 1 - row.num_trained for row in rows
         )
         own = self._processes.share([len(row.token_ids) for row in rows])
-        while True:
-            loss = self._try([rows[i] for i in own], [seeds[i] for i in own], total_weight)
-            if not self._processes.any(loss is None):
-                break
-            self._halve(rows)
-        self._fill_missing()
+        mine = [rows[i] for i in own], [seeds[i] for i in own]
+        loss = self.within_memory(rows, lambda budget: self._add(*mine, total_weight, budget))
+        if not own:
+            self._fill_missing()
         self._processes.add([parameter.grad for parameter in self._parameters])
-        return self._processes.total(loss or 0.0)[0]
+        return self._processes.total(loss)[0]
 
-    def _try(
-        self, rows: Sequence[Rendered], seeds: Sequence[int], total_weight: float
-    ) -> float | None:
-        """None where memory ran out."""
+    def within_memory(self, rows: Sequence[Rendered], compute: Callable[[int], Value]) -> Value:
+        """What `compute` makes of the rows with a budget of tokens at a time, halved for every
+        process and for good wherever memory runs out in one. Raises Hopeless as `accumulate`."""
+        while True:
+            try:
+                result = compute(self.micro_batch_tokens)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                result = None
+            if not self._processes.any(result is None) and result is not None:
+                return result
+            self._halve(rows)
+
+    def _add(
+        self,
+        rows: Sequence[Rendered],
+        seeds: Sequence[int],
+        total_weight: float,
+        budget: int,
+    ) -> float:
         loss = 0.0
-        try:
-            for group, group_seeds in self._micro_batches(rows, seeds):
-                batch = collate(group, group_seeds, self._prompt_weight).to(self._device)
-                part = (self.token_losses(batch) * batch.weights).sum() / total_weight
-                part.backward()
-                loss += part.item()
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            return None
+        for group, group_seeds in _micro_batches(rows, seeds, budget):
+            batch = collate(group, group_seeds, self._prompt_weight).to(self._device)
+            part = (self.token_losses(batch) * batch.weights).sum() / total_weight
+            part.backward()
+            loss += part.item()
         return loss
-
-    def _micro_batches(
-        self, rows: Sequence[Rendered], seeds: Sequence[int]
-    ) -> list[tuple[list[Rendered], Sequence[int]]]:
-        groups = pack(rows, self.micro_batch_tokens)
-        ends = [sum(len(group) for group in groups[: i + 1]) for i in range(len(groups))]
-        pairs = zip(groups, ends, strict=True)
-        return [(group, seeds[end - len(group) : end]) for group, end in pairs]
 
     def _halve(self, rows: Sequence[Rendered]) -> None:
         for parameter in self._parameters:
             parameter.grad = None
-        _free_memory()
+        free_memory(self._device)
         before = self.micro_batch_tokens
         if all(len(group) == 1 for group in pack(rows, before)):
             longest = max(len(row.token_ids) for row in rows)
-            raise TrainingStopped(
+            raise Hopeless(
                 f"Memory ran out with a single conversation of up to {longest} tokens; the last "
-                f"checkpoint is kept. Start anew with shorter ones, such as --set max_tokens="
-                f"{longest // 2}, with --set gradient_checkpointing=true, or with a smaller base."
+                "checkpoint is kept. Go on with --resume --set gradient_checkpointing=true, or "
+                f"start anew with shorter ones, such as --set max_tokens={longest // 2}, or with a "
+                "smaller base."
             )
         self.micro_batch_tokens = before // 2
         logger.warning(
@@ -107,7 +112,7 @@ class Gradients:
                 parameter.grad = torch.zeros_like(parameter)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     from accelerate.utils.memory import should_reduce_batch_size
 
     return isinstance(error, Exception) and (
@@ -115,9 +120,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _free_memory() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def _micro_batches(
+    rows: Sequence[Rendered], seeds: Sequence[int], budget: int
+) -> list[tuple[list[Rendered], Sequence[int]]]:
+    groups = pack(rows, budget)
+    ends = [sum(len(group) for group in groups[: i + 1]) for i in range(len(groups))]
+    return [(group, seeds[end - len(group) : end]) for group, end in zip(groups, ends, strict=True)]

@@ -1,5 +1,6 @@
 """What this machine has, and which number formats that makes fast."""
 
+import gc
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,15 @@ def peak_memory(device: str) -> int:
         return psutil.Process().memory_info().rss
     unit = 1 if platform.system() == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def free_memory(device: str) -> None:
+    """Give back what nothing refers to any more."""
+    import torch
+
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _cpu_name() -> str:

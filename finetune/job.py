@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class Job:
         """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
-        with log_file(run):
+        with self._logged(run):
             trainer = self._train(prepared, run, resume=resume)
             trained = Trained(
                 self.name,
@@ -97,7 +97,7 @@ class Job:
             self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
-        with log_file(run):
+        with self._logged(run):
             trainer = self._train(prepared, run, resume=resume)
             loss = trainer.progress.best_loss
             trainer.release()
@@ -105,11 +105,14 @@ class Job:
         return loss
 
     def rehearse(self) -> Rehearsal:
-        """What the run would do, measured on a few steps; nothing is trained or written."""
+        """What the run would do, measured on a few steps; no run and no adapter comes of it."""
         prepared = self._prepare()
         trainer = self._trainer(prepared, self.home, self.observer)
         self.observer.on_stage("Measuring a few steps")
         return rehearse(trainer, prepared.dataset)
+
+    def _logged(self, run: Run) -> AbstractContextManager[None]:
+        return log_file(run) if self.processes.is_first else nullcontext()
 
     def _prepare(self) -> Prepared:
         self.observer.on_stage(f"Reading {self.data_path}")

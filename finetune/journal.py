@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from .errors import TrainingStopped
 from .run import Run
 from .train import Observer, StepMetrics
 
@@ -13,6 +14,7 @@ course = logging.getLogger(f"{__name__}.course")  # to the file alone: a person 
 LOG_FILE = "train.log"
 EVENTS_FOLDER = "events"
 LOGGED_EVERY = 10  # [steps]
+QUEUE = 1 << 20  # [events] a writer that a full disk has ended must not make training wait
 SCALARS = (
     "loss",
     "eval_loss",
@@ -34,7 +36,7 @@ class Journal:
         self._observer = observer
         self._run = run
         self._events: Any = SummaryWriter(
-            str(run.folder / EVENTS_FOLDER), purge_step=done_steps + 1 if done_steps else None
+            str(run.folder / EVENTS_FOLDER), purge_step=done_steps + 1, max_queue=QUEUE
         )
 
     def on_stage(self, text: str) -> None:
@@ -42,6 +44,17 @@ class Journal:
         self._observer.on_stage(text)
 
     def on_step(self, metrics: StepMetrics) -> None:
+        """Raises TrainingStopped where the disk is full."""
+        try:
+            self._write(metrics)
+        except OSError as error:
+            raise TrainingStopped(
+                f"The course of the run cannot be written: {error}. The last checkpoints are kept "
+                f"in {self._run.folder}. Make room and go on with the same command and --resume."
+            ) from error
+        self._observer.on_step(metrics)
+
+    def _write(self, metrics: StepMetrics) -> None:
         self._run.log(metrics)
         for name in SCALARS:
             if (value := getattr(metrics, name)) is not None:
@@ -49,13 +62,13 @@ class Journal:
         if metrics.eval_loss is not None or metrics.step % LOGGED_EVERY == 0:
             self._events.flush()
             course.info("%s", metrics)
-        self._observer.on_step(metrics)
 
     def should_stop(self) -> bool:
         return self._observer.should_stop()
 
     def close(self) -> None:
-        self._events.close()
+        with suppress(OSError):  # a full disk; metrics.jsonl has said so
+            self._events.close()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from .answer_head import AnswerHead
 from .dropout import Layout, Masks
+from .errors import BaseUnusable
 from .gpu_kernels import Liger, find_liger
 from .lora_product import lora_forward
 from .packed_attention import STRIDE, register
@@ -17,20 +18,22 @@ from .pointwise import RmsNorm, SwiGlu
 from .rows import Batch
 
 SHARED_INPUTS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-# Models that do more to their logits than multiply.
-OTHER_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # whose layers and heads are as here
 
 
 class LeanModel:
     """Owns how a PEFT model is computed while it trains; `peft` is the model itself."""
 
     def __init__(self, peft: Any) -> None:
-        """Raises ValueError for a model whose logits are more than a product."""
+        """Raises BaseUnusable for a model of another family."""
         self.peft = peft
         self._causal = peft.get_base_model()
-        config = self._causal.config
-        if any(getattr(config, name, None) not in (None, 1.0) for name in OTHER_HEADS):
-            raise ValueError(f"{config.model_type} models scale or cap their logits")
+        family = self._causal.config.model_type
+        if family not in FAMILIES:
+            raise BaseUnusable(
+                f"The base is a {family} model. Adapters are trained on models of the families "
+                f"{', '.join(FAMILIES)}: others compute otherwise, and are not served either."
+            )
         self._masks = Masks()
         liger = find_liger(self._causal.device.type)
         self._causal.set_attn_implementation(register())

@@ -33,6 +33,11 @@ def _check_options(config: TrainConfig, lora: LoraSettings) -> None:
     """An adapter keeps its shape; to ask for another one is an error, not something to ignore."""
     own = {"rank": lora.r, "alpha": lora.lora_alpha, "use_rslora": lora.use_rslora}
     wrong = [
+        f"{key}: {config.from_adapter} keeps what it was trained with; leave the key out"
+        for key in ("dropout", "target_modules")
+        if key in config.model_fields_set
+    ]
+    wrong += [
         f"{key}: {config.from_adapter} has {value} and keeps it; leave the key out"
         for key, value in own.items()
         if key in config.model_fields_set and getattr(config, key) != value

@@ -7,11 +7,17 @@ from .config import TrainConfig
 from .errors import ConfigError
 from .lora import WEIGHTS_FILE
 
+UNSERVABLE = frozenset({"lm_head", "embed_tokens"})
+
 
 def add_adapter(model: Any, config: TrainConfig, dropout: float) -> Any:
     """Put a fresh adapter on every target module; only its weights are trainable."""
     from peft import LoraConfig, get_peft_model
 
+    refused = sorted(UNSERVABLE.intersection(config.target_modules))
+    if refused:
+        problem = f"{', '.join(refused)} cannot be served beside other adapters; leave it out"
+        raise ConfigError("target_modules", [problem])
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.effective_alpha,  # pyright: ignore[reportArgumentType] - PEFT takes floats

@@ -10,6 +10,7 @@ from .dataset import Dataset
 from .evaluate import answer_loss
 from .hardware import peak_memory
 from .plan import Plan
+from .rows import pack
 from .train import Trainer
 
 MEASURED = 3  # steps, after a first one that warms up
@@ -30,11 +31,13 @@ class Rehearsal:
 
 
 def rehearse(trainer: Trainer, dataset: Dataset) -> Rehearsal:
-    """Compute gradients of the window with most tokens, for memory, and of a few first ones, for
-    time; weights stay as they are."""
+    """Compute gradients of the window with the largest micro-batch, for memory, and of a few first
+    ones, for time; weights stay as they are."""
     plan, rows = trainer.plan, dataset.rows
     sizes = [sum(len(rows[i].token_ids) for i in window) for window in plan.windows]
-    largest = sizes.index(max(sizes))
+    budget = trainer.gradients.micro_batch_tokens
+    packs = [_largest_pack([rows[i] for i in window], budget) for window in plan.windows]
+    largest = packs.index(max(packs))
     trainer.model.train()
 
     def compute(step: int) -> None:
@@ -55,6 +58,10 @@ def rehearse(trainer: Trainer, dataset: Dataset) -> Rehearsal:
         evaluation_seconds=len(plan.eval_steps) * _evaluation_seconds(trainer, dataset.held_out),
         memory_bytes=peak_memory(trainer.device) + _moments(trainer),
     )
+
+
+def _largest_pack(rows: Sequence[Rendered], budget: int) -> int:
+    return max(sum(len(row.token_ids) for row in group) for group in pack(rows, budget))
 
 
 def _evaluation_seconds(trainer: Trainer, held_out: Sequence[Rendered]) -> float:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from data.whole_file import whole_file
+
 from .checkpoint import list_checkpoints
 from .config import TrainConfig, dump_config, load_config
 from .errors import ConfigError, NotResumable
@@ -15,6 +17,11 @@ from .train import StepMetrics
 CONFIG_FILE = "config.yaml"
 STATE_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+# What may change when a run goes on: it trains the same all the same.
+FREE = {
+    *("micro_batch_tokens", "gradient_checkpointing", "save_steps", "promote"),
+    *("report_samples", "report_tokens", "disclaimer", "sampling"),
+}
 
 
 class RunState(BaseModel):
@@ -39,8 +46,8 @@ class Run:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError("output_dir", [f"{folder} is not empty; choose a new folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
         run = cls(folder, state)
+        run._write_config(config)
         run._write_state()
         return run
 
@@ -57,7 +64,7 @@ class Run:
                 f"There is no interrupted run of {state.name!r} with a checkpoint to go on from. "
                 "Leave out --resume to start one."
             )
-        run = cls(found[-1], _read_state(found[-1]))
+        run = cls(found[-1], read_state(found[-1]))
         if run.state.adapter is not None:
             raise NotResumable(
                 f"The last run of {state.name!r} is complete: it made {run.state.adapter}. "
@@ -73,7 +80,7 @@ class Run:
 
     def discard_unused(self) -> None:
         """Remove the folder of a run that failed before its first step."""
-        if not (self.folder / METRICS_FILE).exists() and not list_checkpoints(self.folder):
+        if not self.metrics() and not list_checkpoints(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self, adapter: str) -> None:
@@ -86,29 +93,35 @@ class Run:
 
     def metrics(self) -> list[StepMetrics]:
         path = self.folder / METRICS_FILE
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return [StepMetrics(**json.loads(line)) for line in lines]
+        lines = path.read_text(encoding="utf-8").splitlines(True) if path.is_file() else []
+        # A full disk or a kill may have left half of a last line.
+        return [StepMetrics(**json.loads(line)) for line in lines if line.endswith("\n")]
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of steps that will be done again."""
         kept = [metrics for metrics in self.metrics() if metrics.step <= step]
-        text = "".join(json.dumps(asdict(metrics)) + "\n" for metrics in kept)
-        (self.folder / METRICS_FILE).write_text(text, encoding="utf-8")
+        with whole_file(self.folder / METRICS_FILE) as file:
+            file.writelines(json.dumps(asdict(metrics)) + "\n" for metrics in kept)
+
+    def _write_config(self, config: TrainConfig) -> None:
+        with whole_file(self.folder / CONFIG_FILE) as file:
+            file.write(dump_config(config))
 
     def _write_state(self) -> None:
         (self.folder / STATE_FILE).write_text(self.state.model_dump_json(indent=2))
 
     def _check_config(self, config: TrainConfig) -> None:
-        before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json")
-        now = config.model_dump(mode="json")
+        before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json", exclude=FREE)
+        now = config.model_dump(mode="json", exclude=FREE)
         if changed := [key for key in now if now[key] != before[key]]:
             raise NotResumable(
                 f"The run in {self.folder} was started with other options: {', '.join(changed)}. "
                 "Give the same ones, or leave out --resume to start anew."
             )
+        self._write_config(config)
 
 
-def _read_state(folder: Path) -> RunState:
+def read_state(folder: Path) -> RunState:
     try:
         return RunState.model_validate_json((folder / STATE_FILE).read_bytes())
     except (OSError, ValidationError) as error:

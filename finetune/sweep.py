@@ -1,6 +1,8 @@
 """Several runs that differ in a few values, compared on the same held-out rows."""
 
 import json
+import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,10 +15,20 @@ import yaml
 from data.whole_file import whole_file
 
 from .config import ALIASES, TrainConfig, load_config
-from .errors import ConfigError, NotResumable
+from .errors import ConfigError, Hopeless, NotResumable
+from .run import STATE_FILE, read_state
 
 RESULTS_FILE = "sweep.json"
 MOST = 64  # runs
+# What decides which rows are held out and how they read, and what is each run's own.
+FIXED = frozenset(
+    {
+        *("data", "base", "seed", "holdout", "max_tokens", "system", "roles", "columns", "redact"),
+        *("name", "output_dir", "promote"),
+    }
+)
+
+logger = logging.getLogger(__name__)
 
 Values = dict[str, Any]
 TryOut = Callable[[TrainConfig], float]  # gives the held-out loss
@@ -50,7 +62,9 @@ def parse_sweep(assignments: Iterable[str]) -> list[Values]:
     for assignment in assignments:
         written, equals, text = assignment.partition("=")
         key = ALIASES.get(written.strip(), written.strip())
-        values = [yaml.safe_load(part) for part in text.split(",") if part.strip()]
+        values = _values(text)
+        if key in FIXED:
+            faults.append(f"{key}: runs that differ in it cannot be compared on the same rows")
         if not equals or not key or not values:
             faults.append(f"{assignment!r} is not key=value,value, such as rank=8,16,32")
         if key in axes:
@@ -62,6 +76,14 @@ def parse_sweep(assignments: Iterable[str]) -> list[Values]:
     if faults:
         raise ConfigError("--sweep", faults)
     return points
+
+
+def _values(text: str) -> list[Any]:
+    """Of `1,2`; of what is no YAML, the text itself, for the configuration to refuse."""
+    try:
+        return [yaml.safe_load(part) for part in text.split(",") if part.strip()]
+    except yaml.YAMLError:
+        return [text]
 
 
 def point_configs(config: TrainConfig, points: Sequence[Values], folder: Path) -> list[TrainConfig]:
@@ -82,14 +104,22 @@ def run_sweep(
 ) -> list[Point]:
     """Train every point in turn; the results, best first, are in `sweep.json` too.
 
-    Runs that were interrupted go on, since `try_out` does.
+    Runs that were interrupted go on, since `try_out` does; those that cannot come to an end count
+    as the worst. Raises Hopeless where none can.
     """
     configs = point_configs(config, points, folder)
     tried: list[Point] = []
     for number, (values, one) in enumerate(zip(points, configs, strict=True), start=1):
         announce(f"Run {number} of {len(points)}: {show(values)}")
-        tried.append(Point(values, one, try_out(one)))
+        try:
+            loss = try_out(one)
+        except Hopeless as error:
+            logger.warning("%s: %s", show(values), error)
+            loss = math.inf
+        tried.append(Point(values, one, loss))
     tried.sort(key=lambda point: point.loss)
+    if tried[0].loss == math.inf:
+        raise Hopeless("No run of the sweep came to its end. Try lower rates, or smaller values.")
     with whole_file(folder / RESULTS_FILE) as file:
         json.dump([point.as_dict() for point in tried], file, ensure_ascii=False, indent=2)
     return tried
@@ -109,11 +139,16 @@ def sweep_folder(runs: Path, name: str, *, resume: bool) -> Path:
     last = found[max(found)] if found else None
     if not resume:
         return runs / f"{name}-sweep-{max(found, default=0) + 1}"
-    if last is None or (last / RESULTS_FILE).exists():
+    if last is None or is_finished(last):
         raise NotResumable(
             f"There is no interrupted sweep of {name!r}. Leave out --resume to start one."
         )
     return last
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether one of its runs has become an adapter."""
+    return any(read_state(run).adapter for run in folder.iterdir() if (run / STATE_FILE).exists())
 
 
 def show(values: Values) -> str:

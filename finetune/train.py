@@ -13,10 +13,10 @@ from data.chat import Rendered
 from .checkpoint import Progress, save_checkpoint
 from .config import TrainConfig
 from .dropout import row_seed
-from .errors import CheckpointFailed, TrainingStopped
+from .errors import CheckpointFailed, Hopeless, TrainingStopped
 from .evaluate import answer_loss
 from .gradients import Gradients
-from .hardware import peak_memory
+from .hardware import free_memory, peak_memory
 from .lean_model import LeanModel
 from .plan import Plan
 from .processes import ALONE, Processes
@@ -108,6 +108,7 @@ class Trainer:
         while self.progress.step < self.plan.num_steps and not self.is_exhausted:
             if self.processes.any(self.observer.should_stop()):
                 self._save()
+                self.processes.any(False)  # nobody leaves before it is saved
                 raise TrainingStopped(
                     f"Stopped after step {self.progress.step} of {self.plan.num_steps}; everything "
                     f"is saved in {self.run}. Go on with the same command and --resume."
@@ -134,6 +135,7 @@ class Trainer:
     def release(self) -> None:
         """Let go of the model and all that was made for it; nothing can be trained afterwards."""
         del self.model, self.lean, self.parameters, self.optimizer, self.gradients
+        free_memory(self.device)
 
     def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
         start = time.perf_counter()
@@ -146,6 +148,9 @@ class Trainer:
         self.progress.step += 1
         self.progress.tokens += num_tokens
         eval_loss = self._evaluate(held_out) if index + 1 in self.plan.eval_steps else None
+        every = self.config.save_steps
+        if eval_loss is not None or (every and (index + 1) % every == 0):
+            self._save()
         self.observer.on_step(
             StepMetrics(
                 step=index + 1,
@@ -159,9 +164,6 @@ class Trainer:
                 eval_loss=eval_loss,
             )
         )
-        every = self.config.save_steps
-        if eval_loss is not None or (every and (index + 1) % every == 0):
-            self._save()
 
     def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
         """One optimizer step; the loss is normalised by the window's trained tokens."""
@@ -179,7 +181,7 @@ class Trainer:
         return loss, float(norm)
 
     def _refuse_explosion(self, loss: float, grad_norm: float) -> None:
-        """Raises TrainingStopped before the weights take harm, or where they have."""
+        """Raises Hopeless before the weights take harm, or where they have."""
         progress = self.progress
         if math.isfinite(loss) and math.isfinite(grad_norm):
             progress.note_loss(loss, FIRST)
@@ -189,7 +191,7 @@ class Trainer:
             seen = f"rose from {first:.2f} to {last:.2f}"
         else:
             seen = f"became {loss} and its gradient {grad_norm}"
-        raise TrainingStopped(
+        raise Hopeless(
             f"The loss {seen} by step {progress.step + 1}. Checkpoints before it are kept in "
             f"{self.run}. Start anew with a lower rate, such as --set learning_rate="
             f"{self.plan.learning_rate / 4:.0e}."
@@ -208,12 +210,15 @@ class Trainer:
     def _held_out_loss(self, held_out: Sequence[Rendered]) -> float:
         """Each process takes its share of the rows; per answer token, in nats."""
         share = self.processes.share([len(row.token_ids) for row in held_out])
-        own = answer_loss(
-            self.model,
-            [held_out[i] for i in share],
-            self.gradients.micro_batch_tokens,
-            self.device,
-            self.lean.token_losses,
+        own = self.gradients.within_memory(
+            held_out,
+            lambda budget: answer_loss(
+                self.model,
+                [held_out[i] for i in share],
+                budget,
+                self.device,
+                self.lean.token_losses,
+            ),
         )
         loss, count = self.processes.total(sum(own.sums), sum(own.counts))
         return loss / count

@@ -55,7 +55,7 @@ def _values(config: TrainConfig, plan: Plan) -> Iterator[tuple[str, object]]:
 def _origin(key: str, config: TrainConfig, origins: Origins, rehearsal: Rehearsal) -> str:
     if key in origins:
         return origins[key]
-    return origins_of(config, rehearsal.dataset.summary.num_trained).get(key, "default")
+    return origins_of(config, len(rehearsal.dataset.rows)).get(key, "default")
 
 
 def _pairs(rows: Iterator[tuple[str, str]]) -> Table:

@@ -27,14 +27,22 @@ def train(
     dry_run: bool,
     sweep: Sequence[str],
 ) -> None:
+    if dry_run and (resume or sweep):
+        raise typer.BadParameter(
+            "it goes with neither --resume nor --sweep", param_hint="--dry-run"
+        )
+    if sweep and config.output_dir is not None:
+        raise typer.BadParameter(
+            "each of its runs has a folder; leave output_dir out", param_hint="--sweep"
+        )
     observer = TerminalObserver(console)
     job = Job(config, home, observer)
+    if dry_run:
+        rehearsal = job.rehearse()
+        if job.processes.is_first:
+            print_plan(config, origins, rehearsal, Console())
+        return
     with observer.watching():
-        if dry_run:
-            rehearsal = job.rehearse()
-            if job.processes.is_first:
-                print_plan(config, origins, rehearsal, Console())
-            return
         result = _sweep(job, sweep, resume=resume) if sweep else job.execute(resume=resume)
     if job.processes.is_first:
         _print_result(result)

@@ -124,6 +124,16 @@ def test_a_job_stopped_after_its_training_is_finished_by_resuming(work: Workplac
     assert work.job(epochs=1).execute(resume=True).version == "1"
 
 
+def test_what_does_not_change_the_training_may_change_when_it_goes_on(work: Workplace):
+    with pytest.raises(TrainingStopped):
+        work.job(2).execute()
+    options = {"micro_batch_tokens": 64, "gradient_checkpointing": True, "disclaimer": "仅供参考"}
+    result = work.job(**options).execute(resume=True)
+    card = read_card(result.folder)
+    assert card is not None
+    assert card.disclaimer == "仅供参考"
+
+
 def test_resuming_with_other_data_or_options_is_refused(work: Workplace):
     with pytest.raises(TrainingStopped):
         work.job(2).execute()
@@ -155,6 +165,8 @@ def test_an_adapter_of_another_base_cannot_be_continued(work: Workplace, make_ba
         work.job(from_adapter="missing").execute()
     with pytest.raises(ConfigError, match="rank: first has 16"):
         work.job(from_adapter="first", rank=8).execute()
+    with pytest.raises(ConfigError, match="dropout: first keeps"):
+        work.job(from_adapter="first", dropout=0.3).execute()
 
 
 def test_output_dir_is_the_run_folder_and_the_adapter_is_registered_too(
@@ -177,6 +189,8 @@ def test_gradient_checkpointing_changes_memory_and_not_the_losses(work: Workplac
 def test_a_failure_before_the_first_step_leaves_no_run(work: Workplace):
     with pytest.raises(ConfigError, match="target_modules"):
         work.job(target_modules=["no_such_layer"]).execute()
+    with pytest.raises(ConfigError, match="lm_head cannot be served"):
+        work.job(target_modules=["q_proj", "lm_head"]).execute()
     assert work.tree("adapters") == work.tree("runs") == []
 
 

@@ -184,9 +184,16 @@ def test_only_the_last_two_checkpoints_are_kept(make_trainer: MakeTrainer, make_
     ]
 
 
-def test_a_damaged_checkpoint_is_not_resumed_from(make_trainer: MakeTrainer, make_base: Any):
+@pytest.mark.parametrize("file", ["state.json", "adapter.safetensors", "optimizer.pt"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    file: str, make_trainer: MakeTrainer, make_base: Any
+):
     trainer, _ = make_trainer(save_steps=4)
     run_to_end(trainer, make_base)
-    (list_checkpoints(trainer.run)[-1] / "state.json").write_text("{")
-    with pytest.raises(NotResumable, match="cannot be read"):
+    older, newest = list_checkpoints(trainer.run)
+    (newest / file).write_bytes((newest / file).read_bytes()[:9])
+    progress, *_ = load_checkpoint(trainer.run)
+    assert progress.step == int(older.name.removeprefix("step-"))
+    (older / file).write_bytes(b"")
+    with pytest.raises(NotResumable, match="can be read"):
         load_checkpoint(trainer.run)
