@@ -173,6 +173,32 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_how_to_go_on(work: Work)
     assert [folder.name for folder in list_checkpoints(work.folder / "run")][-1] == "step-000009"
 
 
+def test_a_course_that_cannot_be_written_stops_the_run_with_advice(work: Work):
+    class Losing(Observer):
+        def on_step(self, metrics: StepMetrics) -> None:
+            super().on_step(metrics)
+            if metrics.step == 3:
+                log = work.folder / "run" / "metrics.jsonl"
+                log.rename(log.with_suffix(".gone"))
+                log.mkdir()
+
+    with pytest.raises(TrainingStopped, match=r"cannot be written.*--resume"):
+        job_of(work, "run", Losing()).try_out()
+
+
+def test_half_a_line_of_metrics_is_passed_over(work: Work):
+    class Stopping(Observer):
+        def should_stop(self) -> bool:
+            return len(self.steps) == 4
+
+    with pytest.raises(TrainingStopped):
+        job_of(work, "run", Stopping()).try_out()
+    with (work.folder / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "num_st')
+    job_of(work, "run", Observer()).try_out()
+    assert [step for step, *_ in work.losses("run")] == list(range(1, 10))
+
+
 def test_the_size_of_micro_batches_changes_nothing_but_the_speed(work: Work):
     plain, small = Observer(), Observer()
     job_of(work, "plain", plain).try_out()

@@ -127,7 +127,11 @@ def test_a_job_stopped_after_its_training_is_finished_by_resuming(work: Workplac
 def test_what_does_not_change_the_training_may_change_when_it_goes_on(work: Workplace):
     with pytest.raises(TrainingStopped):
         work.job(2).execute()
-    options = {"micro_batch_tokens": 64, "gradient_checkpointing": True, "disclaimer": "仅供参考"}
+    options: dict[str, Any] = {
+        "micro_batch_tokens": 64,
+        "gradient_checkpointing": True,
+        "disclaimer": "仅供参考",
+    }
     result = work.job(**options).execute(resume=True)
     card = read_card(result.folder)
     assert card is not None

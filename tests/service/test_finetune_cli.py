@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from finetune.adapter import list_names
@@ -29,11 +29,11 @@ def test_a_dialogue_in_gb18030_is_trained_on_with_nothing_said_of_it(
 
 
 @pytest.fixture
-def finetune(tmp_path: Path, make_base: Callable[..., Path]) -> Callable[..., Result]:
+def finetune(tmp_path: Path, make_base: Callable[..., Path]) -> Callable[..., Any]:
     (tmp_path / "tcm.txt").write_text(DIALOGUE * 2 + "\n患者：还有呢？\n医生：多喝水。\n")
     (tmp_path / "old.txt").write_text("\n".join(f"Q: {i}?\nA: old {i}\n" for i in range(9)))
 
-    def run(*options: object) -> Result:
+    def run(*options: object) -> Any:
         home = ["--home", str(tmp_path / "home"), "--base", str(make_base("llama"))]
         given = ["finetune", str(tmp_path / "tcm.txt"), *home, *map(str, options)]
         return CliRunner().invoke(app, given)
@@ -42,7 +42,7 @@ def finetune(tmp_path: Path, make_base: Callable[..., Path]) -> Callable[..., Re
 
 
 def test_a_dry_run_says_where_each_value_comes_from_and_leaves_nothing(
-    finetune: Callable[..., Result], tmp_path: Path
+    finetune: Callable[..., Any], tmp_path: Path
 ):
     (tmp_path / "some.yaml").write_text("lora_dropout: 0.2\n")
     result = finetune(
@@ -62,7 +62,7 @@ def test_a_dry_run_says_where_each_value_comes_from_and_leaves_nothing(
     assert not (tmp_path / "home" / "adapters").exists()
 
 
-def test_a_sweep_keeps_the_best_and_reports_all(finetune: Callable[..., Result], tmp_path: Path):
+def test_a_sweep_keeps_the_best_and_reports_all(finetune: Callable[..., Any], tmp_path: Path):
     result = finetune("--sweep", "learning_rate=1e-6,1e-2", "--set", "epochs=2")
     assert result.exit_code == 0, result.output
     assert "The best is kept: learning_rate=1e-2" in " ".join(result.stdout.split())
@@ -76,7 +76,7 @@ def test_a_sweep_keeps_the_best_and_reports_all(finetune: Callable[..., Result],
 
 
 def test_older_data_is_replayed_and_options_reach_the_run(
-    finetune: Callable[..., Result], tmp_path: Path
+    finetune: Callable[..., Any], tmp_path: Path
 ):
     given = ["--replay", f"{tmp_path / 'old.txt'}:0.5", "--quantize", "int8", "--use-rslora"]
     more = ["--target-modules", "q_proj,v_proj", "--prompt-loss-weight", 0.1, "--set", "epochs=1"]
@@ -93,7 +93,7 @@ def test_older_data_is_replayed_and_options_reach_the_run(
     assert set(settings["target_modules"]) == {"q_proj", "v_proj"}
 
 
-def test_values_that_make_no_sense_are_refused_by_name(finetune: Callable[..., Result]):
+def test_values_that_make_no_sense_are_refused_by_name(finetune: Callable[..., Any]):
     for option, value in (("--rank", 0), ("--quantize", "nf3"), ("--prompt-loss-weight", 2)):
         result = finetune(option, value)
         assert result.exit_code != 0
