@@ -160,7 +160,8 @@ def test_the_loss_is_told_before_and_after(trained: Trained, merged: Merged):
     assert card is not None
     measured = ("base", "training_precision", "adapter")  # when it was trained
     assert (drift.base, drift.trained, drift.unmerged) == pytest.approx(
-        tuple(card.metrics[f"held_out_loss_{name}"] for name in measured), rel=1e-4
+        tuple(card.metrics[f"held_out_loss_{name}"] for name in measured),
+        rel=3e-3,  # in 16 bits training rounds in places of its own
     )
     assert drift.merged == pytest.approx(drift.unmerged, rel=1e-3)
     assert drift.measured_on == "the 5 held-out conversations of 医案.txt"

@@ -167,7 +167,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_how_to_go_on(work: Work)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     kept = [folder.name for folder in list_checkpoints(work.folder / "run")]
-    assert kept == ["step-000001", "step-000002"]
+    assert kept == ["step-000002", "step-000003"]
     assert not list((work.folder / "run" / "checkpoints").glob(".new-*"))
     job_of(work, "run", Observer()).try_out()
     assert [folder.name for folder in list_checkpoints(work.folder / "run")][-1] == "step-000009"

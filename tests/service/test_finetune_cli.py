@@ -54,7 +54,7 @@ def test_a_dry_run_says_where_each_value_comes_from_and_leaves_nothing(
     assert said["rank"] == ["4", "option"]
     assert said["dropout"] == ["0.2", "some.yaml"]
     assert said["seed"] == ["7", "--set"]
-    assert said["epochs"] == ["10", "size", "rule:", "5", "conversations"]
+    assert said["epochs"] == ["10", "size", "rule:", "8", "conversations"]
     assert said["weight_decay"][-1] == "default"
     assert said["alpha"][0] == "8.0"
     assert {"tokens", "steps", "speed", "time", "memory"} <= said.keys()
