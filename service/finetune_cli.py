@@ -74,7 +74,7 @@ def finetune(
 ) -> None:
     """Train an adapter on questions and answers, then compare it with the base."""
     # Before torch is loaded. Threads that spin for long while they wait take the cores from a
-    # server beside: 82 to 136 tokens a second instead of 125 to 138, and as many as ever when alone.
+    # server beside: 82 to 136 tokens a second instead of 125 to 138, and as many as ever alone.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     from finetune.config import resolve_config
 

@@ -21,8 +21,8 @@ All train the same token ids and the same trained tokens, rendered once by lora-
 in NF4 with double quantization, with LoRA of rank 16, alpha 32, dropout 0.05 on all linear layers,
 8 rows to an optimizer step, in one process on all cores. Counted are as many steps
 as an epoch has, after three of warming up (of rows of equal length: three after one), without
-loading, evaluations and checkpoints; in brackets, with ours'. Padding counts for nobody. Peak memory is the resident
-memory of the process, from start to end, in the same run. LLaMA-Factory gets the same base with a
+loading, evaluations and checkpoints; in brackets, with ours'. Padding counts for nobody. Peak
+memory is the resident memory of the process, from start to end, in the same run. LLaMA-Factory gets the same base with a
 config that names bfloat16: it would load the float16 of the file, which autocast on a CPU
 refuses."""
 QUALITY = """\
