@@ -22,9 +22,9 @@ in NF4 with double quantization, with LoRA of rank 16, alpha 32, dropout 0.05 on
 8 rows to an optimizer step, in one process on all cores. Counted are as many steps
 as an epoch has, after three of warming up (of rows of equal length: three after one), without
 loading, evaluations and checkpoints; in brackets, with ours'. Padding counts for nobody. Peak
-memory is the resident memory of the process, from start to end, in the same run. LLaMA-Factory gets the same base with a
-config that names bfloat16: it would load the float16 of the file, which autocast on a CPU
-refuses."""
+memory is the resident memory of the process, from start to end, in the same run. LLaMA-Factory gets
+the same base with a config that names bfloat16: it would load the float16 of the file, which
+autocast on a CPU refuses."""
 QUALITY = """\
 Each tool with what it does when nothing is chosen but a 4-bit LoRA; the same rows to train on and
 held out (lora-chat's split), another split with each seed. "The usual recipe" stands for PEFT,
