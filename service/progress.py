@@ -33,7 +33,7 @@ class TerminalObserver:
             BarColumn(bar_width=8),
             MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             console=console,
         )
 
