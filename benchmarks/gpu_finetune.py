@@ -18,13 +18,15 @@ from typing import Annotated
 
 import typer
 
+from finetune.hardware import free_memory
+
 from .adapters import read_shape
 from .matmul import matmul_rate
 from .our_training import OurTraining
 from .peft_training import PeftTraining
 from .provenance import RESULTS, describe, shown_command
 from .random_base import LLAMA_2_7B, TINY, make_random_base
-from .training import LONG, PACKED, SHORT, Workload, free, speed_if_it_fits
+from .training import LONG, PACKED, SHORT, Workload, speed_if_it_fits
 from .training_report import Case, Result, write_report
 
 NO_GPU = (
@@ -107,7 +109,7 @@ def measure(scale: Scale, folder: Path) -> Result:
     rate = matmul_rate(scale.device, scale.matmul)
     typer.echo(f"bfloat16 products: {rate / 1e12:.1f} TFLOP/s", err=True)
     base = make_random_base(folder / "random", scale.sizes, scale.device)
-    free(scale.device)
+    free_memory(scale.device)
     return Result(rate, [*_ours(scale, base, rate), *_peft(scale, base, rate)])
 
 
@@ -120,7 +122,7 @@ def _ours(scale: Scale, base: Path, rate: float) -> Iterator[Case]:
 
 
 def _peft(scale: Scale, base: Path, rate: float) -> Iterator[Case]:
-    free(scale.device)
+    free_memory(scale.device)
     training = PeftTraining(base, scale.device)
     for workload, checkpointing in product(scale.workloads, (True, False)):
         for rows in (each for each in scale.micro_batches if each <= workload.batch):

@@ -6,7 +6,6 @@
 The second is a rehearsal: it shows that everything runs, and nothing about speed.
 """
 
-import gc
 import json
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from finetune.hardware import free_memory
 
 from .adapters import make_adapters
 from .decode import RANK, Decoded, Lengths, OurDecoder, Place, Precision
@@ -139,9 +140,9 @@ def _measure(
         (count, rows) for rows, count in product(scale.batches, scale.adapters) if count <= rows
     ]
     ours = _decode_ours(scale, place, adapters, counts)
-    _free(place.device)
+    free_memory(place.device)
     peft = _decode_peft(scale, place, adapters, counts)
-    _free(place.device)
+    free_memory(place.device)
     for count, rows in counts:
         mixed, without = ours[count, rows], ours[0, rows]
         share = mixed.step_bytes / mixed.step_seconds / bandwidth
@@ -176,15 +177,6 @@ def _decode_peft(
         rates[count, rows] = decoder.tokens_per_second(count, rows)
         _say_rate("PEFT", place, count, rows, rates[count, rows])
     return rates
-
-
-def _free(device: str) -> None:
-    """Give the memory of a base that nobody holds any more back to the device."""
-    import torch
-
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _say_rate(whose: str, place: Place, count: int, rows: int, rate: float) -> None:

@@ -1,6 +1,5 @@
 """What is trained on, and what is measured of it: shared by our training and PEFT's."""
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.chat import Rendered
+from finetune.hardware import free_memory
 
 from .matmul import finish
 from .training_rows import make_rows
@@ -99,14 +99,5 @@ def speed_if_it_fits(run: Callable[[], Speed], device: str) -> Speed | None:
     speed = None
     with suppress(torch.OutOfMemoryError):
         speed = run()
-    free(device)  # after the exception: its traceback held tensors
+    free_memory(device)  # after the exception: its traceback held tensors
     return speed
-
-
-def free(device: str) -> None:
-    """Give the memory of what nobody holds any more back to the device."""
-    import torch
-
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.empty_cache()

@@ -4,7 +4,6 @@ An adapter trained on 4-bit weights has learnt to make up for their rounding. Me
 it meets other weights, and is itself rounded to them.
 """
 
-import gc
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from .base import Base, load_model
 from .evaluate import answer_loss
-from .hardware import pick_device, wide_precision
+from .hardware import free_memory, pick_device, wide_precision
 from .peft_model import load_adapter
 from .yardstick import Yardstick
 
@@ -92,14 +91,14 @@ def measure_drift(
         model.train()  # or bitsandbytes repacks the weights and computes otherwise than in training
         trained = _loss(model, yardstick, device)
         del model
-        _free(device)
+        free_memory(device)
     logger.info("Measuring it on the 16-bit base, computed in %s …", wide)
     model = load_adapter(load_model(base, wide, device), adapter)
     unmerged = _loss(model, yardstick, device)
     with model.disable_adapter():
         alone = _loss(model, yardstick, device)
     del model
-    _free(device)
+    free_memory(device)
     logger.info("Measuring the merged model …")
     after = _loss(load_model(Base("merged", merged), wide, device), yardstick, device)
     return Drift(alone, trained, unmerged, after, wide, yardstick.words)
@@ -107,11 +106,3 @@ def measure_drift(
 
 def _loss(model: Any, yardstick: Yardstick, device: str) -> float:
     return answer_loss(model, yardstick.rows, MAX_TOKENS, device).per_token
-
-
-def _free(device: str) -> None:
-    import torch
-
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.empty_cache()

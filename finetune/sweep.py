@@ -48,7 +48,8 @@ class Point:
         return self.config.output_dir
 
     def as_dict(self) -> Values:
-        return {"values": self.values, "held_out_loss": self.loss, "run": self.run.name}
+        loss = self.loss if math.isfinite(self.loss) else None  # JSON knows no infinity
+        return {"values": self.values, "held_out_loss": loss, "run": self.run.name}
 
 
 def parse_sweep(assignments: Iterable[str]) -> list[Values]:
@@ -101,8 +102,10 @@ def run_sweep(
     folder: Path,
     try_out: TryOut,
     announce: Callable[[str], None],
+    *,
+    is_first: bool = True,
 ) -> list[Point]:
-    """Train every point in turn; the results, best first, are in `sweep.json` too.
+    """Train every point in turn; the results, best first, the first process writes to `sweep.json`.
 
     Runs that were interrupted go on, since `try_out` does; those that cannot come to an end count
     as the worst. Raises Hopeless where none can.
@@ -120,8 +123,9 @@ def run_sweep(
     tried.sort(key=lambda point: point.loss)
     if tried[0].loss == math.inf:
         raise Hopeless("No run of the sweep came to its end. Try lower rates, or smaller values.")
-    with whole_file(folder / RESULTS_FILE) as file:
-        json.dump([point.as_dict() for point in tried], file, ensure_ascii=False, indent=2)
+    if is_first:
+        with whole_file(folder / RESULTS_FILE) as file:
+            json.dump([point.as_dict() for point in tried], file, ensure_ascii=False, indent=2)
     return tried
 
 

@@ -64,6 +64,7 @@ def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
         folder,
         lambda config: job_of(config).try_out(),
         job.observer.on_stage,
+        is_first=job.processes.is_first,
     )
     if job.processes.is_first:
         _print_points(tried, Console())

@@ -1,5 +1,6 @@
 """Grids of values: how they are written, where they run and what is kept."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,8 @@ def test_a_run_that_explodes_is_the_worst_and_ends_no_sweep(tmp_path: Path):
         CONFIG, parse_sweep(["learning_rate=1e-2,1e-4"]), tmp_path, try_out, lambda _: None
     )
     assert [point.values["learning_rate"] for point in tried] == ["1e-4", "1e-2"]
+    written = json.loads((tmp_path / RESULTS_FILE).read_text(), parse_constant=pytest.fail)
+    assert [point["held_out_loss"] for point in written] == [1.0, None]
     with pytest.raises(Hopeless, match="No run"):
         run_sweep(CONFIG, parse_sweep(["learning_rate=1e-2"]), tmp_path, try_out, lambda _: None)
 
