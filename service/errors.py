@@ -31,6 +31,10 @@ from .protocol import ErrorBody, ErrorDetail
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 MAX_SHOWN = 60  # [characters] of a value in a message
+REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
+    "4XX": {"model": ErrorBody},
+    "5XX": {"model": ErrorBody},
+}
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 

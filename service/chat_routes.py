@@ -1,0 +1,22 @@
+"""/v1/chat/completions."""
+
+from fastapi import APIRouter, Request, Response
+
+from .chat_request import ChatRequest
+from .completions import ChatCompletions
+from .connection import answer_streamed, answer_whole
+from .errors import REFUSALS
+from .protocol import ChatCompletion
+
+
+def chat_routes(completions: ChatCompletions) -> APIRouter:
+    router = APIRouter(responses=REFUSALS)
+
+    @router.post("/v1/chat/completions", response_model=ChatCompletion)
+    async def create(chat: ChatRequest, request: Request) -> ChatCompletion | Response:
+        if chat.stream:
+            return await answer_streamed(request, completions.stream(chat))
+        return await answer_whole(request, completions.answer(chat))
+
+    _ = create
+    return router

@@ -1,0 +1,35 @@
+"""/health: what the engine is doing."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter
+
+from serving.engine import Engine
+
+from .models import Models
+from .protocol import Health
+
+
+def health_routes(engine: Engine, models: Models) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health")
+    async def health() -> Health:
+        stats = engine.stats()
+        return Health(
+            model=models.base_id,
+            version=version("lora-chat"),
+            running=stats.num_running,
+            waiting=stats.num_waiting,
+            resident_adapters=stats.num_resident_adapters,
+            resident_bytes=stats.num_resident_bytes,
+            blocks=stats.num_blocks,
+            free_blocks=stats.num_free_blocks,
+            prompt_tokens=stats.num_prompt_tokens,
+            cached_tokens=stats.num_cached_tokens,
+            preemptions=stats.num_preemptions,
+            compiled=stats.is_compiled,
+        )
+
+    _ = health
+    return router
