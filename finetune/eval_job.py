@@ -16,12 +16,12 @@ from .card import TEMPLATE_FILE, DataSummary, read_card
 from .compare import Material, compare
 from .config import TrainConfig
 from .dataset import Dataset, hash_conversations
-from .errors import AdapterInvalid, BaseMismatch
+from .errors import AdapterInvalid
 from .hardware import pick_device
 from .lora import read_lora
 from .pair import Pair, Side, render_pair
 from .report import Report
-from .trained_base import find_trained_base
+from .trained_base import check_base, find_trained_base
 from .whole_folder import whole_folder
 from .yardstick import config_of, own_dataset
 
@@ -145,11 +145,7 @@ def _side(version: Version, base: Base) -> Side:
     """Raises AdapterInvalid, and BaseMismatch where it was trained on another base."""
     read_lora(version.folder)
     card = read_card(version.folder)
-    if card and (found := card.base.fingerprint.differences(base.fingerprint)):
-        raise BaseMismatch(
-            f"{version} was trained on {card.base.id!r}, not on {base.id!r}: {'; '.join(found)}. "
-            "Give its own base with --base."
-        )
+    check_base(version, card, base)
     path = version.folder / TEMPLATE_FILE
     template = path.read_text(encoding="utf-8") if path.is_file() else None
     renderer = ChatRenderer(base.tokenizer, template)

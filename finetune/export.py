@@ -14,10 +14,11 @@ from .adapter import Version
 from .base import Base
 from .card import CARD_FILE, TEMPLATE_FILE, AdapterCard, SamplingDefaults, read_card
 from .drift import Drift, measure_drift
-from .errors import AdapterInvalid, BaseMismatch, ExportRefused
+from .errors import AdapterInvalid, ExportRefused
 from .fingerprint import weight_files
 from .lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
 from .merge import merge_weights
+from .trained_base import check_base
 from .whole_folder import whole_folder
 from .yardstick import Yardstick, find_yardstick
 
@@ -65,11 +66,7 @@ class Merge:
     def prepare(cls, version: Version, base: Base, data: Path | None, home: Path) -> "Merge":
         """Raises AdapterInvalid, BaseMismatch or DataError."""
         card = read_sound(version)
-        if card and (found := card.base.fingerprint.differences(base.fingerprint)):
-            raise BaseMismatch(
-                f"{version} was trained on {card.base.id!r}, not on {base.id!r}: "
-                f"{'; '.join(found)}. Give its own base with --base."
-            )
+        check_base(version, card, base)
         path = version.folder / TEMPLATE_FILE
         template = path.read_text(encoding="utf-8") if path.is_file() else None
         renderer = ChatRenderer(base.tokenizer, template)

@@ -6,8 +6,9 @@ from .adapter import find_version
 from .base import Base
 from .card import read_card
 from .config import TrainConfig
-from .errors import BaseMismatch, ConfigError
+from .errors import ConfigError
 from .lora import LoraSettings, read_lora
+from .trained_base import check_base
 
 
 def find_parent(config: TrainConfig, base: Base, adapters: Path) -> Path | None:
@@ -20,12 +21,7 @@ def find_parent(config: TrainConfig, base: Base, adapters: Path) -> Path | None:
         return None
     folder = find_version(adapters, config.from_adapter).folder
     _check_options(config, read_lora(folder))
-    card = read_card(folder)
-    if card and (found := card.base.fingerprint.differences(base.fingerprint)):
-        raise BaseMismatch(
-            f"The adapter {config.from_adapter!r} was trained on {card.base.id!r}, not on "
-            f"{base.id!r}: {'; '.join(found)}. Continue with --base {card.base.id}."
-        )
+    check_base(config.from_adapter, read_card(folder), base)
     return folder
 
 

@@ -1,10 +1,10 @@
-"""The base that an adapter was trained on, found again."""
+"""The base that an adapter was trained on, found again or recognised."""
 
 from pathlib import Path
 
 from .base import Base, find_base
-from .card import read_card
-from .errors import BaseNotFound
+from .card import AdapterCard, read_card
+from .errors import BaseMismatch, BaseNotFound
 from .lora import read_lora
 
 
@@ -23,3 +23,12 @@ def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
         return find_base(named, home)
     except BaseNotFound as error:
         raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
+
+
+def check_base(adapter: object, card: AdapterCard | None, base: Base) -> None:
+    """Raises BaseMismatch where the card says that the adapter was trained on another base."""
+    if card and (found := card.base.fingerprint.differences(base.fingerprint)):
+        raise BaseMismatch(
+            f"The adapter {adapter} was trained on {card.base.id!r}, not on {base.id!r}: "
+            f"{'; '.join(found)}. Give its own base with --base {card.base.id}."
+        )

@@ -183,7 +183,7 @@ def test_going_on_from_another_bases_adapter_is_an_error(
     add_adapter("foreign")
     message = fails("finetune", data, "--base", make_base("llama"), "--from", "foreign")
     assert "was trained on 'base'" in message
-    assert "Continue with --base base." in message
+    assert "Give its own base with --base base." in message
 
 
 def test_unknown_keys_are_errors_all_at_once(fails: Callable[..., str], data: Path, tmp_path: Path):
