@@ -13,7 +13,7 @@ from .tools import FACTORY, OURS, PEFT, TRL, Tool, Trained, held_out, train
 
 BASE = "the base alone"
 DEFAULTS, USUAL = "its defaults", "the usual recipe"
-LORA_EXAMPLE, QLORA_EXAMPLE = "its LoRA example", "its QLoRA example"
+LORA_RATE, QLORA_EXAMPLE = "the rate of its LoRA example", "its QLoRA example"
 LOSS, TRAINING_LOSS, SECONDS = "loss_fp32", "loss_nf4", "seconds"
 # What tutorials of PEFT take.
 USUAL_RECIPE = Recipe(
@@ -29,7 +29,7 @@ USUAL_RECIPE = Recipe(
     micro_batch=8,
     accumulation=1,
 )
-# examples/train_qlora of LLaMA-Factory's repository.
+# examples/train_qlora/qwen3_lora_sft_otfq.yaml of LLaMA-Factory's repository.
 FACTORY_EXAMPLE = Recipe(
     rank=8,
     all_linear=True,
@@ -41,10 +41,11 @@ FACTORY_EXAMPLE = Recipe(
     micro_batch=1,
     accumulation=8,
 )
+# The example of TRL's trl/scripts/sft.py trains one epoch with rank 32; its defaults, three.
 RECIPES = {
     OURS: {DEFAULTS: Recipe()},
     PEFT: {USUAL: USUAL_RECIPE},
-    TRL: {DEFAULTS: Recipe(), LORA_EXAMPLE: Recipe(learning_rate=2e-4)},
+    TRL: {DEFAULTS: Recipe(), LORA_RATE: Recipe(learning_rate=2e-4)},
     FACTORY: {DEFAULTS: Recipe(), QLORA_EXAMPLE: FACTORY_EXAMPLE},
 }
 
