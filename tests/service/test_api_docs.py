@@ -1,0 +1,92 @@
+"""docs/api.md tells the truth: every curl in it runs, and answers what stands below it."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.engine import Engine
+from serving.scripted import ScriptedEngine
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+TEXT = (DOCS / "api.md").read_text(encoding="utf-8")
+BLOCK = re.compile(
+    r"```bash\n(?P<command>.*?)```(?:\s*```(?P<kind>json|text)\n(?P<answer>.*?)```)?", re.DOTALL
+)
+EXAMPLE = "http://127.0.0.1:8000"
+EVENT = "data: "
+
+
+def examples() -> Iterator[Any]:
+    for match in BLOCK.finditer(TEXT):
+        line = TEXT[: match.start()].count("\n") + 2
+        yield pytest.param(match, id=f"line {line}")
+
+
+@pytest.fixture
+def url(serve: Callable[[Engine], str], add_adapter: Callable[..., Path]) -> str:
+    for version in ("1", "2"):
+        add_adapter("tcm", version)
+    add_adapter("style")
+    return serve(ScriptedEngine(default="多休息。"))
+
+
+@pytest.mark.parametrize("example", list(examples()))
+def test_a_curl_of_the_documentation_answers_as_it_says(
+    example: re.Match[str], url: str, tmp_path: Path
+):
+    command = example["command"].replace(EXAMPLE, url).replace("curl ", "curl -sS -N ")
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"LORA_CHAT_KEY": "none-needed"},
+    )
+    assert done.returncode == 0, done.stderr
+    if example["kind"] == "json":
+        assert_resembles(json.loads(done.stdout), json.loads(example["answer"]))
+    elif example["kind"] == "text":
+        for line in example["answer"].splitlines():
+            assert_has_line(done.stdout.splitlines(), line)
+
+
+def assert_resembles(answer: Any, documented: Any) -> None:
+    """Everything documented is there and of that type; numbers and texts may differ."""
+    match documented:
+        case dict():
+            assert isinstance(answer, dict)
+            for key, value in documented.items():
+                assert key in answer, f"{key} is not in {answer}"
+                assert_resembles(answer[key], value)
+        case list():
+            assert isinstance(answer, list)
+            assert len(answer) >= len(documented)
+            for one, other in zip(answer, documented, strict=False):
+                assert_resembles(one, other)
+        case int() | float() if not isinstance(documented, bool):
+            assert isinstance(answer, int | float)
+        case _:
+            assert type(answer) is type(documented), f"{answer!r} is not like {documented!r}"
+
+
+def assert_has_line(lines: list[str], documented: str) -> None:
+    """An event like the documented one, or a line that begins with the same word."""
+    if not documented.startswith(EVENT + "{"):
+        assert any(line.split()[:1] == documented.split()[:1] for line in lines), documented
+        return
+    wanted = json.loads(documented.removeprefix(EVENT))
+    events = [json.loads(line[len(EVENT) :]) for line in lines if line.startswith(EVENT + "{")]
+    for event in events:
+        try:
+            assert_resembles(event, wanted)
+        except AssertionError:
+            continue
+        return
+    raise AssertionError(f"no event is like {documented}")
