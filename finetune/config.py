@@ -1,7 +1,5 @@
 """What a training run is told: every option, its default and the names it is also known by."""
 
-import difflib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .base import DEFAULT_BASE
 from .card import SamplingDefaults
+from .config_file import parse_assignments, read_pairs, unknown_key
 from .errors import ConfigError
 
 # The names that lora-scripts and PEFT users know.
@@ -134,34 +133,13 @@ def dump_config(config: TrainConfig) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        loaded, node = yaml.safe_load(text), yaml.compose(text)
-    except FileNotFoundError:
-        raise ConfigError(str(path), ["there is no such file"]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(str(path), [f"cannot be read as YAML: {error}"]) from error
-    if not isinstance(loaded, dict) or not isinstance(node, yaml.MappingNode):
-        raise ConfigError(str(path), ["holds no 'key: value' lines"])
-    # YAML itself would let the last one win.
-    counts = Counter(str(key.value) for key, _ in node.value)
-    repeated = [f"{key}: set {count} times" for key, count in counts.items() if count > 1]
-    values, faults = _by_one_name((str(key), value) for key, value in loaded.items())
+    pairs, repeated = read_pairs(path)
+    values, faults = _by_one_name(pairs)
     return values, repeated + faults
 
 
 def _parse(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    pairs: list[tuple[str, Any]] = []
-    faults: list[str] = []
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {assignment!r} is not key=value, such as epochs=3")
-            continue
-        try:
-            pairs.append((key.strip(), yaml.safe_load(text)))
-        except yaml.YAMLError as error:
-            faults.append(f"--set {assignment!r}: {error}")
+    pairs, faults = parse_assignments(assignments)
     values, more = _by_one_name(pairs)
     return values, faults + more
 
@@ -182,9 +160,7 @@ def _by_one_name(pairs: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list
 def _unknown(key: str) -> str:
     known = [*TrainConfig.model_fields, *ALIASES]
     known += [f"sampling.{name}" for name in SamplingDefaults.model_fields]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{key}: unknown key{hint}"
+    return unknown_key(key, known)
 
 
 def _describe(item: Any) -> str:

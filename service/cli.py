@@ -15,6 +15,7 @@ from .eval_cli import evaluate
 from .finetune_cli import finetune
 from .home import find_home
 from .options import DEFAULT_BASE, BaseOption, HomeOption
+from .serve_cli import ServeCommand, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,8 +33,7 @@ app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt 
 app.command("eval", epilog="Example: `lora-chat eval bike data/samples/bike_workshop.txt`")(
     evaluate
 )
-
-GIB = 1 << 30
+app.command(cls=ServeCommand, epilog="Example: `lora-chat serve --port 8000`")(serve)
 
 
 def main() -> None:
@@ -80,64 +80,6 @@ def common(
     warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")
 
 
-@app.command(epilog="Example: `lora-chat serve --port 8000`")
-def serve(
-    base: BaseOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    precision: Annotated[
-        str, typer.Option(help="auto, int8, fp32, bf16 or nf4. auto: int8 on a CPU, nf4 on a GPU.")
-    ] = "auto",
-    max_batch: Annotated[int, typer.Option(min=1, help="Requests computed together.")] = 16,
-    context: Annotated[
-        int | None,
-        typer.Option(min=16, help="Most tokens of prompt and answer. [default: the base's]"),
-    ] = None,
-    kv_memory: Annotated[
-        float, typer.Option(min=0.01, help="GiB for keys and values of running requests.")
-    ] = 2,
-    adapter_memory: Annotated[
-        float, typer.Option(min=0, help="GiB for adapters that wait in memory for requests.")
-    ] = 4,
-    compile_: Annotated[
-        bool,
-        typer.Option("--compile/--no-compile", help="Compile for this CPU while answering."),
-    ] = True,
-    insecure: Annotated[
-        bool,
-        typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
-    ] = False,
-    home: HomeOption = None,
-) -> None:
-    """Serve the base and every adapter on an OpenAI-compatible API."""
-    from serving.build import PRECISIONS
-
-    from . import server
-    from .settings import ServiceSettings
-
-    if precision not in PRECISIONS:
-        raise typer.BadParameter(f"choose one of {', '.join(PRECISIONS)}", param_hint="--precision")
-    if host not in server.LOOPBACK and not insecure:
-        raise typer.BadParameter(
-            f"anybody who reaches {host} could use this server, which asks for no key; "
-            "add --insecure to allow that",
-            param_hint="--host",
-        )
-    listener = server.listen(host, port)
-    options = server.ServeOptions(
-        base or DEFAULT_BASE,
-        find_home(home),
-        precision=precision,
-        max_batch=max_batch,
-        context_length=context,
-        is_compiled=compile_,
-        kv_bytes=round(kv_memory * GIB),
-        adapter_bytes=round(adapter_memory * GIB),
-    )
-    settings = ServiceSettings(host=host, port=listener.getsockname()[1])
-    server.serve(server.configure(options, settings), listener)
-
-
 @app.command(epilog="Example: `lora-chat chat bike`")
 def chat(
     model: Annotated[
@@ -155,9 +97,11 @@ def chat(
     if url is not None:
         talk(url, model)
         return
-    from .server import ServeOptions, serving_in_background
+    from .server import serving_in_background
+    from .settings import ServiceSettings
 
-    with serving_in_background(ServeOptions(base or DEFAULT_BASE, find_home(home))) as started:
+    settings = ServiceSettings(base=base or DEFAULT_BASE, home=find_home(home))
+    with serving_in_background(settings) as started:
         talk(started, model)
 
 

@@ -222,9 +222,11 @@ def label(
     if url is not None:
         started = nullcontext(url)
     else:
-        from .server import ServeOptions, serving_in_background
+        from .server import serving_in_background
+        from .settings import ServiceSettings
 
-        started = serving_in_background(ServeOptions(base or DEFAULT_BASE, find_home(home)))
+        settings = ServiceSettings(base=base or DEFAULT_BASE, home=find_home(home))
+        started = serving_in_background(settings)
     with started as address, drafting(address, model, key) as generate:
         done = draft(passages, generate, out, pairs_per_passage)
     typer.echo(

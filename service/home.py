@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 VARIABLE = "LORA_CHAT_HOME"
+DEFAULT_HOME = Path("~/.lora-chat")
 
 
 def find_home(option: Path | None) -> Path:
     """The first of: the option, the environment variable, ~/.lora-chat. It need not exist yet."""
-    chosen = option or os.environ.get(VARIABLE) or Path.home() / ".lora-chat"
+    chosen = option or os.environ.get(VARIABLE) or DEFAULT_HOME
     return Path(chosen).expanduser().absolute()

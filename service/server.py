@@ -8,14 +8,12 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
 
 from finetune.base import find_base
 from finetune.hardware import pick_device
-from serving.build import Precision, TorchEngineConfig
+from serving.build import TorchEngineConfig
 from serving.errors import EngineFailed
 from serving.store import AdapterStore
 from serving.torch_engine import TorchEngine
@@ -36,18 +34,6 @@ class PortUnavailable(ServiceError):
     """The address cannot be listened on."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
-    base: str
-    home: Path
-    precision: Precision = "auto"
-    max_batch: int = 16  # requests computed together
-    context_length: int | None = None  # [tokens]; the base's own
-    is_compiled: bool = True
-    kv_bytes: int = 2 << 30
-    adapter_bytes: int = 4 << 30
-
-
 def listen(host: str, port: int) -> socket.socket:
     """Bind before anything slow happens. Port 0 takes a free one. Raises PortUnavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -65,32 +51,33 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def configure(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Config:
+def configure(settings: ServiceSettings) -> uvicorn.Config:
     """Find the base and put everything together; the engine starts with the server.
 
     Raises FinetuneError for the base and EngineUnsupported for its architecture.
     """
-    base = find_base(options.base, options.home)
+    base = find_base(settings.base, settings.home)
     device = pick_device()
-    store = AdapterStore(options.home / "adapters", base.fingerprint)
-    engine = TorchEngine(
-        base.folder,
-        base.tokenizer,
-        TorchEngineConfig(
-            precision=options.precision,
-            device=device,
-            max_rows=options.max_batch,
-            context_length=options.context_length,
-            kv_bytes=options.kv_bytes,
-            adapter_bytes=options.adapter_bytes,
-            compiled=options.home / "compiled" if options.is_compiled else None,
-        ),
-    )
+    store = AdapterStore(settings.home / "adapters", base.fingerprint)
+    engine = TorchEngine(base.folder, base.tokenizer, _engine_config(settings, device))
     models = Models(base.id, base.tokenizer, store)
     logger.info("Loading %s on %s", base.id, device)
     app = build_app(engine, models, settings)
     return uvicorn.Config(
         app, log_config=None, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on"
+    )
+
+
+def _engine_config(settings: ServiceSettings, device: str) -> TorchEngineConfig:
+    return TorchEngineConfig(
+        precision=settings.precision,
+        device=device,
+        max_rows=settings.max_batch,
+        max_waiting=settings.max_waiting,
+        context_length=settings.context_length,
+        kv_bytes=settings.kv_bytes,
+        adapter_bytes=settings.adapter_bytes,
+        compiled=settings.home / "compiled" if settings.compile else None,
     )
 
 
@@ -115,10 +102,10 @@ def serve(config: uvicorn.Config, listener: socket.socket) -> None:
 
 
 @contextmanager
-def serving_in_background(options: ServeOptions) -> Generator[str]:
+def serving_in_background(settings: ServiceSettings) -> Generator[str]:
     """Serve on a free loopback port for as long as the block lasts; yields the URL."""
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(configure(options, ServiceSettings()))
+    server = uvicorn.Server(configure(settings))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started and thread.is_alive():

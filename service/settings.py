@@ -1,11 +1,118 @@
-"""What the service itself can be told; the engine has its own configuration."""
+"""What a server can be told. Each default is written here and nowhere else."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from serving.build import Precision
+
+from .home import DEFAULT_HOME
+from .options import DEFAULT_BASE
+
+GIB = 1 << 30
 
 
-class ServiceSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _listed(value: object) -> object:
+    """`a,b` means a list, as environment variables write it."""
+    if not isinstance(value, str):
+        return value
+    return [part for word in value.split(",") if (part := word.strip())]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+LocalPath = Annotated[Path, AfterValidator(_absolute)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Folders = Annotated[tuple[LocalPath, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class ServiceSettings(BaseSettings):
+    """Reads no environment by itself: `resolve_settings` asks all sources in their order."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=True,
+        env_prefix="LORA_CHAT_",
+        env_ignore_empty=True,
+    )
+
+    home: LocalPath = DEFAULT_HOME
+    base: str = DEFAULT_BASE
+    precision: Precision = "auto"
+    max_batch: int = Field(default=16, ge=1)  # requests computed together
+    context_length: int | None = Field(default=None, ge=16)  # [tokens]; the base's own
+    kv_memory: float = Field(default=2, ge=0.01)  # [GiB] for keys and values
+    adapter_memory: float = Field(default=4, ge=0)  # [GiB] for adapters beyond those in use
+    compile: bool = True
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
+    insecure: bool = False  # listen beyond this machine although no key is asked for
+    tls_certificate: LocalPath | None = None
+    tls_key: LocalPath | None = None
+    root_path: str = Field(default="", pattern=r"^(/[^/?#]+)*$")  # a proxy takes it off
+    forwarded_allow_ips: Words = ("127.0.0.1", "::1")  # proxies whose word on clients is taken
+    cors_origins: Words = ()  # whose pages may call this server from a browser
+    database: str | None = None  # an SQLAlchemy URL; home/state.db
+    lora_folders: Folders = ()  # from where adapters may be imported
+
     default_max_tokens: int = Field(default=512, ge=1)  # [tokens] where a request says nothing
+    max_prompt_tokens: int | None = Field(default=None, ge=1)  # the context alone limits it
+    max_output_tokens: int | None = Field(default=None, ge=1)  # the context alone limits it
+    max_choices: int = Field(default=16, ge=1, le=128)  # `n` of a request
+    max_waiting: int = Field(default=256, ge=0)  # requests queued beyond `max_batch`
+    body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
+    upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload
+    deadline: float = Field(default=600, gt=0)  # [seconds] an answer may take, waiting included
+    header_timeout: float = Field(default=10, gt=0)  # [seconds] for a request's line and headers
+    body_timeout: float = Field(default=30, gt=0)  # [seconds] for its body, more if large
+    send_timeout: float = Field(default=60, gt=0)  # [seconds] a client may read nothing
+    keep_alive: int = Field(default=75, ge=1)  # [seconds] an idle connection stays open
+    max_connections: int = Field(default=900, ge=1)
+    grace: float = Field(default=30, ge=0)  # [seconds] to end answers in, at a stop
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    log_requests: bool = True  # one line for each
+    log_content: bool = False  # prompts and answers too
+    metric_names: int = Field(default=100, ge=0)  # adapters with numbers of their own in /metrics
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key: give both or none")
+        return self
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.tls_certificate is not None
+
+    @property
+    def kv_bytes(self) -> int:
+        return round(self.kv_memory * GIB)
+
+    @property
+    def adapter_bytes(self) -> int:
+        return round(self.adapter_memory * GIB)

@@ -22,7 +22,8 @@ from finetune.config import TrainConfig
 from finetune.job import Job
 from finetune.peft_model import load_adapter
 from finetune.train import StepMetrics
-from service.server import ServeOptions, serving_in_background
+from service.server import serving_in_background
+from service.settings import ServiceSettings
 from tests.serving.engines import alone, make_ref, needs_int8
 from tests.serving.likelihood import answer_loss, sample_rows
 
@@ -81,8 +82,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
         result = Job(TrainConfig.model_validate(values), home, Silent()).execute()
         assert result.adapter_loss < result.base_loss
     # Little context: an adapter so briefly trained may go on to its end.
-    options = ServeOptions("smollm2-135m", home, "fp32", context_length=256, is_compiled=False)
-    with serving_in_background(options) as url:
+    settings = ServiceSettings(home=home, precision="fp32", context_length=256, compile=False)
+    with serving_in_background(settings) as url:
         client = OpenAI(base_url=f"{url}/v1", api_key="none-needed", max_retries=0)
         yield Served(home, find_base("smollm2-135m", home), client)
         client.close()

@@ -8,7 +8,8 @@ from finetune.base import DEFAULT_BASE
 from finetune.config import TrainConfig, dump_config, load_config
 from finetune.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "configs"
+CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {FOLDER / "serve.yaml"})  # that one is the service's
 
 
 def write(folder: Path, text: str) -> Path:

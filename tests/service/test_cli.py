@@ -208,6 +208,25 @@ def test_resuming_nothing_is_an_error(fails: Callable[..., str], data: Path, mak
     assert "Leave out --resume to start one." in message
 
 
+def test_settings_are_printed_with_their_origin_and_nothing_is_loaded(run: Run, home: Path):
+    (home / "serve.yaml").write_text("grace: 3\n")
+    result = run("serve", "--print-config", "--port", "8001", "--base", "missing")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "port: 8001  # option\n" in result.stdout
+    assert f"grace: 3.0  # {home / 'serve.yaml'}\n" in result.stdout
+
+
+def test_misspelt_settings_are_errors_before_anything_is_loaded(fails: Callable[..., str]):
+    message = fails("serve", "--set", "max_bach=3", "--base", "missing")
+    assert "max_bach: unknown key; did you mean 'max_batch'?" in message
+
+
+def test_serve_shows_the_settings_defaults(run: Run):
+    shown = " ".join(run("serve", "--help").stdout.split())
+    assert "8000]" in shown
+    assert "16]" in shown
+
+
 def test_a_port_in_use_is_an_error_before_anything_is_loaded(fails: Callable[..., str]):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

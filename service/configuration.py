@@ -1,0 +1,121 @@
+"""Where settings come from: the command line, the environment, a file, defaults; in this order."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from finetune.config_file import parse_assignments, read_pairs, unknown_key
+from finetune.errors import ConfigError
+
+from .home import DEFAULT_HOME
+from .settings import ServiceSettings
+
+PREFIX = "LORA_CHAT_"
+OWN_FILE = "serve.yaml"  # below home
+WHERE = "The settings have faults"
+PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")  # of a database's URL
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    settings: ServiceSettings
+    origins: Mapping[str, str]  # where each value that is no default was set
+
+
+def resolve_settings(
+    options: Mapping[str, object], assignments: Iterable[str] = (), config: Path | None = None
+) -> Resolved:
+    """Ask every source; options that are None were not given.
+
+    Without `config`, home/serve.yaml is read where it exists. Raises ConfigError with every
+    fault of all sources together.
+    """
+    chosen = {key: value for key, value in options.items() if value is not None}
+    assigned, faults = parse_assignments(assignments, "port=8001")
+    variables = _variables()
+    layers = [dict(chosen), dict(assigned), variables]
+    path = config or _own_file(layers)
+    if path is not None:
+        pairs, repeated = read_pairs(path)
+        layers.append(dict(pairs))
+        faults += repeated
+        if config is None and Path(str(layers[-1].get("home", path.parent))) != path.parent:
+            faults.append(f"home: {path} is found by it, so it cannot be another one there")
+    values, origins = _merge(layers, ["option", "--set", "environment", str(path)])
+    faults += _unknown(values) + _unknown_variables()
+    known = {key: value for key, value in values.items() if key in ServiceSettings.model_fields}
+    try:
+        settings = ServiceSettings.model_validate(known)
+    except ValidationError as error:
+        faults += [_describe(item, origins) for item in error.errors()]
+        raise ConfigError(WHERE, faults) from None
+    if faults:
+        raise ConfigError(WHERE, faults)
+    return Resolved(settings, origins)
+
+
+def dump_settings(resolved: Resolved) -> str:
+    """All settings as YAML that is a valid file, each with where it comes from."""
+    values = resolved.settings.model_dump(mode="json")
+    if isinstance(values["database"], str):
+        values["database"] = PASSWORD.sub(r"\1***@", values["database"])
+    return "".join(
+        f"{_line(key, value)}  # {resolved.origins.get(key, 'default')}\n"
+        for key, value in values.items()
+    )
+
+
+def _variables() -> dict[str, Any]:
+    return dict(EnvSettingsSource(ServiceSettings)())
+
+
+def _own_file(layers: Iterable[Mapping[str, Any]]) -> Path | None:
+    homes = [layer["home"] for layer in layers if layer.get("home")]
+    path = Path(str(homes[0] if homes else DEFAULT_HOME)).expanduser().absolute() / OWN_FILE
+    return path if path.is_file() else None
+
+
+def _merge(
+    layers: Iterable[Mapping[str, Any]], names: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The first layer that has a key wins; also which one that was."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer, name in zip(layers, names, strict=False):
+        for key in layer.keys() - values.keys():
+            values[key], origins[key] = layer[key], name
+    return values, origins
+
+
+def _unknown(values: Iterable[str]) -> list[str]:
+    known = ServiceSettings.model_fields
+    return [unknown_key(key, known) for key in values if key not in known]
+
+
+def _unknown_variables() -> list[str]:
+    known = [f"{PREFIX}{key.upper()}" for key in ServiceSettings.model_fields]
+    names = sorted(name for name in os.environ if name.upper().startswith(PREFIX))
+    return [unknown_key(name, known) for name in names if name.upper() not in known]
+
+
+def _describe(item: Any, origins: Mapping[str, str]) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key}: {message} (found {item['input']!r}, {origins.get(key.split('.')[0])})"
+
+
+def _line(key: str, value: object) -> str:
+    is_flow = None if isinstance(value, list) else False
+    text = yaml.safe_dump(
+        {key: value}, allow_unicode=True, width=10_000, default_flow_style=is_flow
+    )
+    return text.strip()
