@@ -33,6 +33,8 @@ class Tokenizer(Protocol):
 
     def encode(self, text: str, *, add_special_tokens: bool) -> Any: ...
 
+    def decode(self, token_ids: Any) -> Any: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:

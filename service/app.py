@@ -3,34 +3,83 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from serving.engine import Engine
 
+from .body_limit import BodyLimit
 from .chat_routes import chat_routes
 from .completions import ChatCompletions
 from .errors import answer_errors
+from .gate import Gate, GateKeeper
 from .health_routes import health_routes
+from .limited_engine import LimitedEngine
+from .metrics import Metrics
+from .metrics_routes import metrics_routes
 from .model_routes import model_routes
 from .models import Models
+from .observed_engine import ObservedEngine
+from .recorder import Recorder
 from .settings import ServiceSettings
 
+VERSION = version("lora-chat")
 
-def build_app(engine: Engine, models: Models, settings: ServiceSettings) -> FastAPI:
+
+class Service(FastAPI):
+    """FastAPI with one layer around everything, the answers to unexpected errors included."""
+
+    def __init__(self, metrics: Metrics, settings: ServiceSettings, **options: Any) -> None:
+        super().__init__(**options)
+        self._metrics = metrics
+        self._logs_requests = settings.log_requests
+
+    def build_middleware_stack(self) -> ASGIApp:
+        inner = super().build_middleware_stack()
+        return Recorder(inner, self._metrics, logs_requests=self._logs_requests)
+
+
+def build_app(
+    engine: Engine, models: Models, settings: ServiceSettings, gate: Gate | None = None
+) -> FastAPI:
     """The service on one engine, which lives as long as the application."""
+    gate = gate or Gate()
+    metrics = Metrics(engine, models.base_id, VERSION, settings.metric_names)
+    engine = LimitedEngine(engine, settings, gate)
+    engine = ObservedEngine(engine, metrics, models.decode if settings.log_content else None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await engine.start()
+        gate.open()
         try:
             yield
         finally:
+            gate.close()
             await engine.stop()
 
-    app = FastAPI(title="lora-chat", version=version("lora-chat"), lifespan=lifespan)
+    app = Service(metrics, settings, title="lora-chat", version=VERSION, lifespan=lifespan)
     answer_errors(app)
+    _add_layers(app, settings, gate)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(model_routes(models))
-    app.include_router(health_routes(engine, models))
+    app.include_router(health_routes(engine, models, gate))
+    app.include_router(metrics_routes(metrics))
     return app
+
+
+def _add_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:
+    """What a request passes on its way to the routes; the last one here is the first."""
+    app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(GateKeeper, gate=gate)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )

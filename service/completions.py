@@ -17,7 +17,7 @@ from serving.errors import ServingError
 
 from .chat_request import ChatRequest
 from .choices import Tally, run_together, split, usage_of
-from .errors import reply_to
+from .errors import InvalidRequest, reply_to
 from .logprobs import TokenNames
 from .models import Models
 from .protocol import (
@@ -175,6 +175,9 @@ class ChatCompletions:
         return run_together(self._engine, split(job.request, job.chat.num_choices))
 
     def _prepare(self, chat: ChatRequest) -> Job:
+        most = self._settings.max_choices
+        if chat.num_choices > most:
+            raise InvalidRequest(f"n: this server gives {most} answers a request at most.", "n")
         model = self._models.resolve(chat.model, chat.lora or ())
         prompt_ids = model.renderer.prompt_ids(_messages(chat, model.system))
         # At least one token, so that the engine refuses a prompt which leaves no room at all.
@@ -189,7 +192,8 @@ class ChatCompletions:
         return Job(chat, request, model.pinned, int(time.time()), self._names)
 
     def _sampling(self, chat: ChatRequest, defaults: SamplingDefaults, room: int) -> Sampling:
-        default_limit = min(defaults.max_tokens or self._settings.default_max_tokens, room)
+        wanted = defaults.max_tokens or self._settings.default_max_tokens
+        default_limit = min(wanted, room, self._settings.max_output_tokens or room)
         asked = chat.model_dump(include=set(SAMPLING_FIELDS), exclude_none=True)
         chosen: dict[str, Any] = defaults.model_dump(exclude_none=True) | asked
         chosen["max_tokens"] = chat.token_limit or default_limit

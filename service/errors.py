@@ -1,8 +1,13 @@
 """What the service itself refuses, and what HTTP answer every error becomes.
 
 ServiceError
-├── InvalidRequest     two fields of a request contradict each other
+├── InvalidRequest     fields of a request contradict each other, or ask for more than is allowed
+├── PortUnavailable    the address cannot be listened on
+├── TlsRefused         certificate and key cannot be used
 └── ServerRefused      the server a command talks to is not there, or answered with an error
+
+DeadlineExceeded and Stopping are ServingErrors: they end an answer as an engine's errors do.
+BodyTooLarge and BodyTooSlow are HTTPExceptions: FastAPI lets no others out of reading a body.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +35,8 @@ from .chat_request import UNSUPPORTED
 from .protocol import ErrorBody, ErrorDetail
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
+NO_RETRY = {"X-Should-Retry": "false"}  # to OpenAI's clients: it would take as long again
+CLOSE = {"Connection": "close"}  # what is left of the body is not read
 MAX_SHOWN = 60  # [characters] of a value in a message
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
     "4XX": {"model": ErrorBody},
@@ -43,15 +50,61 @@ class ServiceError(Exception):
 
 
 class InvalidRequest(ServiceError):
-    """Two fields of a request contradict each other; `param` is the one to change."""
+    """A request contradicts itself or asks for too much; `param` is the field to change."""
 
-    def __init__(self, message: str, param: str) -> None:
+    def __init__(self, message: str, param: str, code: str | None = None) -> None:
         self.param = param
+        self.code = code
         super().__init__(message)
+
+
+class PortUnavailable(ServiceError):
+    """The address cannot be listened on."""
+
+
+class TlsRefused(ServiceError):
+    """Certificate and key cannot be used."""
 
 
 class ServerRefused(ServiceError):
     """The server that a command talks to is not there, or answered with an error."""
+
+
+class DeadlineExceeded(ServingError):
+    """An answer took longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The answer was not complete after {seconds:g} seconds, which is as long as one may "
+            "take here. Ask for fewer tokens, or when there is less to do."
+        )
+
+
+class Stopping(ServingError):
+    """The server is to stop, and the time for running answers is over."""
+
+    def __init__(self) -> None:
+        super().__init__("The server had to stop before this answer was complete. Ask again.")
+
+
+class BodyTooLarge(HTTPException):
+    """A request's body is larger than the server takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            413, f"The body is too large: this server takes {limit} bytes here at most.", CLOSE
+        )
+
+
+class BodyTooSlow(HTTPException):
+    """A request's body did not come in time."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            408,
+            f"The body did not come in time: {size} bytes of it are here. Send it again.",
+            CLOSE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +137,14 @@ def reply_to(error: Exception) -> Reply:
     match error:
         case RequestValidationError():
             return _reply_to_faults(error.errors())
+        case BodyTooLarge():
+            return Reply(413, error.detail, code="body_too_large", headers=error.headers)
+        case BodyTooSlow():
+            return Reply(408, error.detail, code="body_too_slow", headers=error.headers)
         case HTTPException():
             return Reply(error.status_code, error.detail, headers=error.headers)
         case InvalidRequest():
-            return Reply(400, message, error.param)
+            return Reply(400, message, error.param, error.code)
         case ModelNotFound():
             return Reply(404, message, "model", "model_not_found")
         case BlendError():
@@ -104,6 +161,10 @@ def reply_to(error: Exception) -> Reply:
             return Reply(400, message, "messages")
         case EngineBusy():
             return Reply(429, message, code="engine_busy", headers=RETRY_AFTER)
+        case DeadlineExceeded():
+            return Reply(504, message, code="deadline_exceeded", headers=NO_RETRY)
+        case Stopping():
+            return Reply(503, message, code="server_unavailable", headers=RETRY_AFTER)
         case ServingError():
             return Reply(500, message)
         case _:
@@ -118,7 +179,7 @@ def answer_errors(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         reply = reply_to(error)
-        if isinstance(error, HTTPException):
+        if isinstance(error, HTTPException) and reply.code is None:
             reply = replace(reply, message=f"{reply.message}: {request.method} {request.url.path}")
         return reply.response
 

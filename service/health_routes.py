@@ -1,16 +1,18 @@
-"""/health: what the engine is doing."""
+"""/health: what the engine is doing. /ready: whether requests are let in."""
 
 from importlib.metadata import version
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from serving.engine import Engine
 
+from .errors import REFUSALS, Reply
+from .gate import Gate
 from .models import Models
-from .protocol import Health
+from .protocol import Health, Readiness
 
 
-def health_routes(engine: Engine, models: Models) -> APIRouter:
+def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
@@ -31,5 +33,11 @@ def health_routes(engine: Engine, models: Models) -> APIRouter:
             compiled=stats.is_compiled,
         )
 
-    _ = health
+    @router.get("/ready", response_model=Readiness, responses=REFUSALS)
+    async def ready() -> Readiness | Response:
+        if gate.reason is not None:
+            return Reply(503, gate.reason, code="server_unavailable").response
+        return Readiness()
+
+    _ = (health, ready)
     return router

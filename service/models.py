@@ -55,6 +55,10 @@ class Models:
             return self._resolve_adapters("+".join(f"{lora.name}:{lora.scale}" for lora in loras))
         return ResolvedModel(self.base_id, (), self._renderer(None))
 
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The tokens as text, for logs."""
+        return str(self.tokenizer.decode(list(token_ids)))
+
     def list_cards(self) -> list[ModelCard]:
         """The base, then every adapter's promoted version. Reads files."""
         entries = self._store.entries()

@@ -112,6 +112,10 @@ class Health(BaseModel):
     compiled: bool
 
 
+class Readiness(BaseModel):
+    status: Literal["ready"] = "ready"
+
+
 class ErrorDetail(BaseModel):
     message: str
     type: str

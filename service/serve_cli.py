@@ -133,6 +133,8 @@ def serve(
 
 def _run(settings: "ServiceSettings") -> None:
     from . import server
+    from .gate import Gate
+    from .logs import configure_logs
 
     if settings.host not in server.LOOPBACK and not settings.insecure:
         raise typer.BadParameter(
@@ -140,5 +142,8 @@ def _run(settings: "ServiceSettings") -> None:
             "add --insecure to allow that",
             param_hint="--host",
         )
+    configure_logs(settings)
+    server.check_certificate(settings)
     listener = server.listen(settings.host, settings.port)
-    server.serve(server.configure(settings), listener)
+    gate = Gate()
+    server.serve(server.configure(settings, gate), listener, gate, settings.grace)

@@ -4,12 +4,15 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 
 from finetune.base import find_base
 from finetune.hardware import pick_device
@@ -19,19 +22,18 @@ from serving.store import AdapterStore
 from serving.torch_engine import TorchEngine
 
 from .app import build_app
-from .errors import ServiceError
+from .errors import PortUnavailable, Stopping, TlsRefused
+from .gate import Gate
+from .http_protocol import http_protocol
 from .models import Models
 from .settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-GRACE = 5  # [seconds] that running answers have to end once the server is to stop
+LAST = 5  # [seconds] for the last bytes to leave, once all answers have ended
+LOOK = 0.05  # [seconds] between two looks at who is still inside
 NOT_STARTED = "The engine could not start; the log above says why."
-
-
-class PortUnavailable(ServiceError):
-    """The address cannot be listened on."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -51,7 +53,21 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def configure(settings: ServiceSettings) -> uvicorn.Config:
+def check_certificate(settings: ServiceSettings) -> None:
+    """Raises TlsRefused, before anything slow happens."""
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None or key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:  # ssl.SSLError is one
+        raise TlsRefused(
+            f"Cannot use the certificate {certificate} with the key {key}: {error}. Both have to "
+            "be PEM files that belong together, the key without a passphrase."
+        ) from error
+
+
+def configure(settings: ServiceSettings, gate: Gate) -> uvicorn.Config:
     """Find the base and put everything together; the engine starts with the server.
 
     Raises FinetuneError for the base and EngineUnsupported for its architecture.
@@ -62,9 +78,26 @@ def configure(settings: ServiceSettings) -> uvicorn.Config:
     engine = TorchEngine(base.folder, base.tokenizer, _engine_config(settings, device))
     models = Models(base.id, base.tokenizer, store)
     logger.info("Loading %s on %s", base.id, device)
-    app = build_app(engine, models, settings)
+    return http_config(build_app(engine, models, settings, gate), settings)
+
+
+def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    """How uvicorn serves an application by these settings."""
     return uvicorn.Config(
-        app, log_config=None, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on"
+        app,
+        http=http_protocol(settings),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="warning" if settings.log_level == "info" else settings.log_level,
+        access_log=False,
+        server_header=False,
+        root_path=settings.root_path,
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        timeout_keep_alive=settings.keep_alive,
+        timeout_graceful_shutdown=LAST,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
 
 
@@ -81,22 +114,47 @@ def _engine_config(settings: ServiceSettings, device: str) -> TorchEngineConfig:
     )
 
 
-class _Server(uvicorn.Server):
-    """Says when it is ready, which is after the base has been loaded."""
+class GracefulServer(uvicorn.Server):
+    """Says when it is ready, which is after the base has been loaded, and stops in good order."""
+
+    def __init__(self, config: uvicorn.Config, gate: Gate, grace: float) -> None:
+        super().__init__(config)
+        self._gate = gate
+        self._grace = grace  # [seconds]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
-            logger.info("Ready: %s/v1 (Ctrl-C stops)", _url(listener))
+            logger.info("Ready: %s/v1 (Ctrl-C stops)", url_of(listener, self.config.is_ssl))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Until all answers have ended, whoever comes is told that the server is stopping."""
+        self._gate.close()
+        if self._gate.num_inside:
+            logger.info(
+                "Stopping: %d requests have %g seconds to end", self._gate.num_inside, self._grace
+            )
+        await self._wait_until_empty(self._grace)
+        self._gate.end_answers(Stopping())
+        await self._wait_until_empty(LAST)
+        await super().shutdown(sockets)
+
+    async def _wait_until_empty(self, seconds: float) -> None:
+        """Returns early when nobody is inside, or the operator does not want to wait."""
+        end = time.monotonic() + seconds
+        while self._gate.num_inside and not self.force_exit and time.monotonic() < end:
+            await asyncio.sleep(LOOK)
 
 
-def serve(config: uvicorn.Config, listener: socket.socket) -> None:
+def serve(config: uvicorn.Config, listener: socket.socket, gate: Gate, grace: float) -> None:
     """Serve until a signal asks to stop. Raises EngineFailed where the engine does not start."""
     # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    # sse-starlette would cut all streams as soon as it sees that the server is to stop.
+    AppStatus.disable_automatic_graceful_drain()
     try:
-        asyncio.run(_Server(config).serve(sockets=[listener]))
+        asyncio.run(GracefulServer(config, gate, grace).serve(sockets=[listener]))
     except SystemExit as error:  # uvicorn's way to say so
         raise EngineFailed(NOT_STARTED) from error
 
@@ -105,7 +163,8 @@ def serve(config: uvicorn.Config, listener: socket.socket) -> None:
 def serving_in_background(settings: ServiceSettings) -> Generator[str]:
     """Serve on a free loopback port for as long as the block lasts; yields the URL."""
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(configure(settings))
+    quiet = settings.model_copy(update={"log_requests": False})  # a person reads this terminal
+    server = uvicorn.Server(configure(quiet, Gate()))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
@@ -113,12 +172,13 @@ def serving_in_background(settings: ServiceSettings) -> Generator[str]:
     if not server.started:
         raise EngineFailed(NOT_STARTED)
     try:
-        yield _url(listener)
+        yield url_of(listener)
     finally:
         server.should_exit = True
         thread.join()
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, is_encrypted: bool = False) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_encrypted else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

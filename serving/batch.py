@@ -54,6 +54,8 @@ class Batch:
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             num_preemptions=self._scheduler.num_preemptions,
+            num_adapter_loads=self.bank.residents.num_loads,
+            num_adapter_evictions=self.bank.residents.num_evictions,
             is_compiled=self.decoder.compiled is not None,
         )
 

@@ -94,6 +94,8 @@ class EngineStats:
     num_prompt_tokens: int = 0  # of all requests so far
     num_cached_tokens: int = 0  # of them, those found in the prefix cache
     num_preemptions: int = 0
+    num_adapter_loads: int = 0  # into memory, so far
+    num_adapter_evictions: int = 0  # from memory, so far
     is_compiled: bool = False
 
 

@@ -29,6 +29,8 @@ class Residents(Generic[Weights]):
         self._limit = limit
         self._size = size
         self.total = 0  # of all sizes
+        self.num_loads = 0
+        self.num_evictions = 0
         self._weights: OrderedDict[str, Weights] = OrderedDict()  # by sha256, oldest use first
         self._uses: Counter[str] = Counter()
         self._doomed: set[str] = set()  # to be dropped once unused
@@ -62,6 +64,7 @@ class Residents(Generic[Weights]):
         if key not in self._weights:
             self._weights[key] = weights
             self.total += self._size(weights)
+            self.num_loads += 1
             self._evict(keep=key)
 
     def pin(self, blend: Blend) -> None:
@@ -100,3 +103,4 @@ class Residents(Generic[Weights]):
             if is_free and (key in self._doomed or self.total > self._limit):
                 self.total -= self._size(self._weights.pop(key))
                 self._doomed.discard(key)
+                self.num_evictions += 1

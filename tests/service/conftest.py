@@ -32,6 +32,7 @@ from finetune.fingerprint import Fingerprint
 from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
 from service.app import build_app
 from service.models import Models
+from service.server import http_config, listen, url_of
 from service.settings import ServiceSettings
 from serving.engine import Engine, Request
 from serving.scripted import ScriptedEngine
@@ -105,18 +106,17 @@ def models_here(tokenizer: Tokenizer, adapters: Path) -> Models:
 
 
 @pytest.fixture
-def build(models_here: Models) -> Callable[[Engine], FastAPI]:
-    return lambda engine: build_app(engine, models_here, ServiceSettings())
+def build(models_here: Models) -> Callable[..., FastAPI]:
+    """The application on an engine; then any of the settings."""
+    return lambda engine, **settings: build_app(engine, models_here, ServiceSettings(**settings))
 
 
 @pytest.fixture
-def open_client(
-    build: Callable[[Engine], FastAPI],
-) -> Generator[Callable[[Engine], TestClient]]:
+def open_client(build: Callable[..., FastAPI]) -> Generator[Callable[..., TestClient]]:
     """A client of the application in this process; started and stopped with the test."""
     with ExitStack() as stack:
-        yield lambda engine: stack.enter_context(
-            TestClient(build(engine), raise_server_exceptions=False)
+        yield lambda engine, **settings: stack.enter_context(
+            TestClient(build(engine, **settings), raise_server_exceptions=False)
         )
 
 
@@ -135,18 +135,18 @@ def ask(
 
 
 @pytest.fixture
-def serve_app() -> Generator[Callable[[FastAPI], str]]:
-    """Serve an application by uvicorn on a loopback port; returns the URL."""
+def serve_app() -> Generator[Callable[..., str]]:
+    """Serve an application on a loopback port, by the given settings; returns the URL."""
     with ExitStack() as stack:
-        yield lambda app: stack.enter_context(_running(app))
+        yield lambda app, **settings: stack.enter_context(
+            _running(app, ServiceSettings(**settings))
+        )
 
 
 @pytest.fixture
-def serve(
-    build: Callable[[Engine], FastAPI], serve_app: Callable[[FastAPI], str]
-) -> Callable[[Engine], str]:
-    """Serve an engine by uvicorn on a loopback port; returns the URL."""
-    return lambda engine: serve_app(build(engine))
+def serve(build: Callable[..., FastAPI], serve_app: Callable[..., str]) -> Callable[..., str]:
+    """Serve an engine on a loopback port, by the given settings; returns the URL."""
+    return lambda engine, **settings: serve_app(build(engine, **settings), **settings)
 
 
 class FakeServer:
@@ -211,15 +211,14 @@ def fake_server() -> type[FakeServer]:
 
 
 @contextmanager
-def _running(app: FastAPI) -> Generator[str]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+def _running(app: FastAPI, settings: ServiceSettings) -> Generator[str]:
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(http_config(app, settings))
+    thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     wait_until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield url_of(listener, settings.is_encrypted)
     finally:
         server.should_exit = True
         thread.join(10)

@@ -149,3 +149,13 @@ def test_dropping_one_that_is_not_there_is_forgotten(load: Loader):
     residents.pin(blend_of(REFS[0]))
     residents.unpin(blend_of(REFS[0]))
     assert len(residents) == 1
+
+
+def test_loads_and_evictions_are_counted():
+    residents = Residents(Loader(), limit=2)
+    for ref in (*REFS[:3], REFS[2]):
+        residents.get(ref)
+    assert (residents.num_loads, residents.num_evictions) == (3, 1)
+    residents.drop(REFS[2])
+    residents.get(REFS[2])
+    assert (residents.num_loads, residents.num_evictions) == (4, 2)

@@ -1,0 +1,100 @@
+"""An engine that is watched: counts and times what another one answers."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from time import perf_counter
+
+from starlette.concurrency import run_in_threadpool
+
+from serving.engine import AdapterRef, Delta, Engine, EngineStats, LoadReport, Request
+from serving.errors import ServingError
+
+from .metrics import Metrics
+from .request_record import RequestRecord, current_record
+
+CANCELLED = "cancelled"
+FAILED = "failed"
+Decode = Callable[[tuple[int, ...]], str]
+
+
+class ObservedEngine:
+    """An `Engine`. `decode` makes text of prompts, for logs that shall have content."""
+
+    def __init__(self, engine: Engine, metrics: Metrics, decode: Decode | None = None) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._decode = decode
+
+    @property
+    def context_length(self) -> int:
+        return self._engine.context_length
+
+    async def start(self) -> None:
+        await self._engine.start()
+
+    async def stop(self) -> None:
+        await self._engine.stop()
+
+    async def load(self, adapter: AdapterRef) -> LoadReport:
+        return await self._engine.load(adapter)
+
+    async def unload(self, adapter: AdapterRef) -> None:
+        await self._engine.unload(adapter)
+
+    def stats(self) -> EngineStats:
+        return self._engine.stats()
+
+    async def submit(self, request: Request) -> AsyncGenerator[Delta]:
+        record = await self._begin(request)
+        observe_token = self._metrics.token_seconds.observe
+        texts = record.answers.setdefault(request.id, []) if self._decode else None
+        outcome, num_tokens = FAILED, 0
+        began = last = perf_counter()
+        try:
+            async with aclosing(self._engine.submit(request)) as deltas:
+                async for delta in deltas:
+                    if delta.token_ids:
+                        now = perf_counter()
+                        if num_tokens:
+                            observe_token(now - last)
+                        else:
+                            self._note_first(record, now - began)
+                        last = now
+                        num_tokens += len(delta.token_ids)
+                    if texts is not None:
+                        texts.append(delta.text)
+                    outcome = delta.finish_reason or CANCELLED  # if nobody asks for more
+                    yield delta
+        except asyncio.CancelledError:
+            outcome = CANCELLED
+            raise
+        except ServingError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._end(record, num_tokens, outcome)
+
+    async def _begin(self, request: Request) -> RequestRecord:
+        record = current_record.get() or RequestRecord(request.id)
+        record.model = self._metrics.model(request.blend)
+        record.adapters = tuple(str(ref) for ref, _ in request.blend)
+        self._metrics.count_adapters(request.blend)
+        if record.prompt_ids is not request.prompt_ids:
+            record.prompt_ids = request.prompt_ids
+            record.prompt_tokens += len(request.prompt_ids)
+            self._metrics.prompt_tokens.labels(record.model).inc(len(request.prompt_ids))
+            if self._decode is not None:
+                record.prompt = await run_in_threadpool(self._decode, request.prompt_ids)
+        return record
+
+    def _note_first(self, record: RequestRecord, seconds: float) -> None:
+        self._metrics.first_token_seconds.observe(seconds)
+        if record.first_token is None:
+            record.first_token = record.seconds
+
+    def _end(self, record: RequestRecord, num_tokens: int, outcome: str) -> None:
+        record.completion_tokens += num_tokens
+        record.outcome = outcome
+        self._metrics.completion_tokens.labels(record.model).inc(num_tokens)
+        self._metrics.answers.labels(record.model, outcome).inc()
