@@ -136,6 +136,7 @@ class GracefulServer(uvicorn.Server):
             )
         await self._wait_until_empty(self._grace)
         self._gate.end_answers(Stopping())
+        self.force_exit = False  # a second Ctrl-C ends the answers, a third one everything
         await self._wait_until_empty(LAST)
         await super().shutdown(sockets)
 

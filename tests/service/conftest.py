@@ -45,8 +45,7 @@ CHATML = (
 BASE = Fingerprint(shape={"hidden_size": 8}, vocabulary="bytes", norms=(1.0,))
 
 
-@pytest.fixture(scope="session")
-def tokenizer() -> Tokenizer:
+def make_tokenizer() -> Tokenizer:
     """One token a byte, and ChatML."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {character: index for index, character in enumerate(alphabet)}
@@ -57,6 +56,11 @@ def tokenizer() -> Tokenizer:
     fast.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
     fast.chat_template = CHATML
     return fast
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return make_tokenizer()
 
 
 @pytest.fixture

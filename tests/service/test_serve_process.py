@@ -123,7 +123,10 @@ def served(
     finally:
         code, seconds = server.stop()
     assert (code, seconds < 10) == (0, True)
-    assert server.log[-1].startswith("Ready: "), "an idle server stops without a word"
+    asked = [line for line in server.log if line.startswith(("GET /", "POST /"))]
+    rest = [line for line in server.log if line not in asked]
+    assert rest[-1].startswith("Ready: "), "an idle server stops without a word"
+    assert any("POST /v1/chat/completions 200 model=tcm adapters=tcm@1 " in line for line in asked)
 
 
 def test_health_names_the_base(served: Served):

@@ -1,0 +1,70 @@
+"""What a server is made of: sockets, certificates, and what uvicorn is told."""
+
+import ssl
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.errors import PortUnavailable, TlsRefused
+from service.server import check_certificate, listen
+from service.settings import ServiceSettings
+from serving.scripted import ScriptedEngine
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost that it has signed itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "certificate.pem", folder / "key.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
+    try:
+        subprocess.run([*command, "-out", files[0], "-keyout", files[1]], check=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    return files
+
+
+def tls(certificate: Path, key: Path) -> ServiceSettings:
+    return ServiceSettings(tls_certificate=certificate, tls_key=key)
+
+
+def test_a_server_with_a_certificate_speaks_https(
+    serve: Callable[..., str], certificate: tuple[Path, Path]
+):
+    public, key = certificate
+    url = serve(ScriptedEngine(), tls_certificate=public, tls_key=key)
+    assert url.startswith("https://")
+    with httpx.Client(verify=ssl.create_default_context(cafile=public)) as client:
+        assert client.get(f"{url}/ready").status_code == 200
+
+
+def test_a_good_certificate_is_taken(certificate: tuple[Path, Path]):
+    check_certificate(tls(*certificate))
+    check_certificate(ServiceSettings())
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("content", [None, "", "no PEM"])
+def test_a_certificate_or_key_that_cannot_be_used_is_an_error(
+    certificate: tuple[Path, Path], tmp_path: Path, which: int, content: str | None
+):
+    files = list(certificate)
+    files[which] = tmp_path / "other.pem"
+    if content is not None:
+        files[which].write_text(content)
+    with pytest.raises(TlsRefused, match=r"other\.pem"):
+        check_certificate(tls(*files))
+
+
+def test_certificate_and_key_in_each_others_place_are_an_error(certificate: tuple[Path, Path]):
+    with pytest.raises(TlsRefused):
+        check_certificate(tls(certificate[1], certificate[0]))
+
+
+def test_an_address_that_is_taken_is_an_error():
+    with listen("127.0.0.1", 0) as taken, pytest.raises(PortUnavailable, match="--port"):
+        listen("127.0.0.1", taken.getsockname()[1])
