@@ -14,6 +14,7 @@ from serving.engine import Engine
 from .body_limit import BodyLimit
 from .chat_routes import chat_routes
 from .completions import ChatCompletions
+from .docs_routes import docs_routes
 from .errors import answer_errors
 from .gate import Gate, GateKeeper
 from .health_routes import health_routes
@@ -61,13 +62,22 @@ def build_app(
             gate.close()
             await engine.stop()
 
-    app = Service(metrics, settings, title="lora-chat", version=VERSION, lifespan=lifespan)
+    app = Service(
+        metrics,
+        settings,
+        title="lora-chat",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     answer_errors(app)
     _add_layers(app, settings, gate)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(model_routes(models))
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
+    app.include_router(docs_routes())
     return app
 
 
