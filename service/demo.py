@@ -136,7 +136,8 @@ class Demo:
             port = free.getsockname()[1]
         command = ["serve", "--home", _shown(self.home), "--port", str(port)]
         self._show_command([*command, "&"])
-        process = subprocess.Popen(_command(command), cwd=ROOT)
+        quiet = os.environ | {"LORA_CHAT_LOG_REQUESTS": "false"}
+        process = subprocess.Popen(_command(command), cwd=ROOT, env=quiet)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, process)

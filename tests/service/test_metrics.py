@@ -1,5 +1,6 @@
 """What /metrics says after requests of every kind."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from serving.engine import EngineStats
 from serving.errors import EngineFailed
 from serving.scripted import ScriptedEngine
 
-Scrape = Callable[..., dict[str, float]]
+ROOT = Path(__file__).parents[2]
 
 
 class FullEngine(ScriptedEngine):
@@ -156,3 +157,15 @@ def test_two_applications_count_apart(open_client: Callable[..., TestClient]):
     chat(first)
     assert "answers_total finish=stop model=base" in scrape(first)
     assert "answers_total finish=stop model=base" not in scrape(second)
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(
+    open_client: Callable[..., TestClient], add_adapter: Callable[..., Path]
+):
+    add_adapter("a")
+    client = open_client(FullEngine())
+    chat(client, model="a")
+    dashboard = (ROOT / "docs" / "operating" / "grafana.json").read_text(encoding="utf-8")
+    asked = set(re.findall(r"lora_chat_(\w+)", dashboard))
+    assert len(asked) > 10
+    assert asked <= {name.partition(" ")[0] for name in scrape(client)}

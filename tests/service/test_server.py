@@ -4,12 +4,16 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from service.errors import PortUnavailable, TlsRefused
-from service.server import check_certificate, listen
+from service.gate import Gate
+from service.server import check_certificate, configure, listen
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine
 
@@ -68,3 +72,17 @@ def test_certificate_and_key_in_each_others_place_are_an_error(certificate: tupl
 def test_an_address_that_is_taken_is_an_error():
     with listen("127.0.0.1", 0) as taken, pytest.raises(PortUnavailable, match="--port"):
         listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_the_queue_is_as_long_as_the_settings_say(make_base: Any, tmp_path: Path):
+    base = make_base("llama")
+    settings = ServiceSettings(
+        base=str(base), home=tmp_path, compile=False, precision="fp32", max_batch=1, max_waiting=0
+    )
+    body = {"model": base.name, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+    with TestClient(cast(FastAPI, configure(settings, Gate()).app)) as client:
+        answer = client.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200, answer.text
+        full = client.post("/v1/chat/completions", json=body | {"n": 2})
+    assert (full.status_code, full.json()["error"]["code"]) == (429, "engine_busy")
+    assert full.headers["retry-after"]
