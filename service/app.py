@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from serving.engine import Engine
 
@@ -51,23 +51,12 @@ def build_app(
     metrics = Metrics(engine, models.base_id, VERSION, settings.metric_names)
     engine = LimitedEngine(engine, settings, gate)
     engine = ObservedEngine(engine, metrics, models.decode if settings.log_content else None)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        await engine.start()
-        gate.open()
-        try:
-            yield
-        finally:
-            gate.close()
-            await engine.stop()
-
     app = Service(
         metrics,
         settings,
         title="lora-chat",
         version=VERSION,
-        lifespan=lifespan,
+        lifespan=_lifespan(engine, gate),
         docs_url=None,
         redoc_url=None,
     )
@@ -79,6 +68,20 @@ def build_app(
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
     return app
+
+
+def _lifespan(engine: Engine, gate: Gate) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        await engine.start()
+        gate.open()
+        try:
+            yield
+        finally:
+            gate.close()
+            await engine.stop()
+
+    return lifespan
 
 
 def _add_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:

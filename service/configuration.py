@@ -39,15 +39,12 @@ def resolve_settings(
     """
     chosen = {key: value for key, value in options.items() if value is not None}
     assigned, faults = parse_assignments(assignments, "port=8001")
-    variables = _variables()
-    layers = [dict(chosen), dict(assigned), variables]
+    layers = [dict(chosen), dict(assigned), dict(EnvSettingsSource(ServiceSettings)())]
     path = config or _own_file(layers)
     if path is not None:
         pairs, repeated = read_pairs(path)
         layers.append(dict(pairs))
-        faults += repeated
-        if config is None and Path(str(layers[-1].get("home", path.parent))) != path.parent:
-            faults.append(f"home: {path} is found by it, so it cannot be another one there")
+        faults += repeated if config else repeated + _moved_home(path, layers[-1])
     values, origins = _merge(layers, ["option", "--set", "environment", str(path)])
     faults += _unknown(values) + _unknown_variables()
     known = {key: value for key, value in values.items() if key in ServiceSettings.model_fields}
@@ -72,14 +69,17 @@ def dump_settings(resolved: Resolved) -> str:
     )
 
 
-def _variables() -> dict[str, Any]:
-    return dict(EnvSettingsSource(ServiceSettings)())
-
-
 def _own_file(layers: Iterable[Mapping[str, Any]]) -> Path | None:
     homes = [layer["home"] for layer in layers if layer.get("home")]
     path = Path(str(homes[0] if homes else DEFAULT_HOME)).expanduser().absolute() / OWN_FILE
     return path if path.is_file() else None
+
+
+def _moved_home(path: Path, values: Mapping[str, Any]) -> list[str]:
+    """The fault of a file below home that says home is elsewhere."""
+    if Path(str(values.get("home", path.parent))) == path.parent:
+        return []
+    return [f"home: {path} is found by it, so it cannot be another one there"]
 
 
 def _merge(
