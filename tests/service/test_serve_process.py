@@ -34,7 +34,7 @@ class Served:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "service.cli", "serve", "--port", "0"),
-                *("--no-compile", "--base", str(base)),
+                *("--no-compile", "--base", str(base), "--set", "grace=2"),
             ],
             cwd=ROOT,
             env=environment(home),
