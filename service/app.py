@@ -15,6 +15,10 @@ from .health_routes import health_routes
 from .model_routes import model_routes
 from .models import Models
 from .settings import ServiceSettings
+from .text_completions import TextCompletions
+from .text_routes import text_routes
+from .token_routes import token_routes
+from .tokenization import Tokenization
 
 
 def build_app(engine: Engine, models: Models, settings: ServiceSettings) -> FastAPI:
@@ -31,6 +35,8 @@ def build_app(engine: Engine, models: Models, settings: ServiceSettings) -> Fast
     app = FastAPI(title="lora-chat", version=version("lora-chat"), lifespan=lifespan)
     answer_errors(app)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
+    app.include_router(text_routes(TextCompletions(engine, models)))
+    app.include_router(token_routes(Tokenization(engine, models)))
     app.include_router(model_routes(models))
     app.include_router(health_routes(engine, models))
     return app

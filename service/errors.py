@@ -1,7 +1,7 @@
 """What the service itself refuses, and what HTTP answer every error becomes.
 
 ServiceError
-├── InvalidRequest     two fields of a request contradict each other
+├── InvalidRequest     fields of a request contradict each other, or ask for what cannot be
 └── ServerRefused      the server a command talks to is not there, or answered with an error
 """
 
@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from data.errors import TemplateError
+from data.errors import TemplateError, ToolsLeftOut
 from serving.errors import (
     AdapterRefused,
     BiasRefused,
@@ -26,10 +26,11 @@ from serving.errors import (
     ServingError,
 )
 
-from .chat_request import UNSUPPORTED
+from .fields import UNSUPPORTED
 from .protocol import ErrorBody, ErrorDetail
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
+TOO_LONG = "context_length_exceeded"
 MAX_SHOWN = 60  # [characters] of a value in a message
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
     "4XX": {"model": ErrorBody},
@@ -43,10 +44,11 @@ class ServiceError(Exception):
 
 
 class InvalidRequest(ServiceError):
-    """Two fields of a request contradict each other; `param` is the one to change."""
+    """A request contradicts itself or asks for what cannot be; `param` is the field to change."""
 
-    def __init__(self, message: str, param: str) -> None:
+    def __init__(self, message: str, param: str, code: str | None = None) -> None:
         self.param = param
+        self.code = code
         super().__init__(message)
 
 
@@ -87,7 +89,7 @@ def reply_to(error: Exception) -> Reply:
         case HTTPException():
             return Reply(error.status_code, error.detail, headers=error.headers)
         case InvalidRequest():
-            return Reply(400, message, error.param)
+            return Reply(400, message, error.param, error.code)
         case ModelNotFound():
             return Reply(404, message, "model", "model_not_found")
         case BlendError():
@@ -95,11 +97,13 @@ def reply_to(error: Exception) -> Reply:
         case AdapterRefused():
             return Reply(400, message, "model", "adapter_refused")
         case PromptTooLong():
-            return Reply(400, message, "messages", "context_length_exceeded")
+            return Reply(400, message, "messages", TOO_LONG)
         case SchemaRefused():
             return Reply(400, message, "response_format")
         case BiasRefused():
             return Reply(400, message, "logit_bias")
+        case ToolsLeftOut():
+            return Reply(400, message, "tools", UNSUPPORTED)
         case TemplateError():
             return Reply(400, message, "messages")
         case EngineBusy():
