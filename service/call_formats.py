@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 from uuid import uuid4
 
 from .protocol import CalledFunction
@@ -49,16 +49,15 @@ def new_call_id(known: CallFormat | None) -> str:
 def read_calls(text: str, names: Collection[str]) -> list[CalledFunction] | None:
     """The calls in a text of JSON objects, or lists of them; None if it is anything else."""
     try:
-        values = list(_json_values(text))
+        calls = [_read_call(value, names) for value in _json_values(text)]
     except (ValueError, RecursionError):
         return None
-    calls = [_read_call(value, names) for value in values]
     known = [call for call in calls if call is not None]
     return known if known and len(known) == len(calls) else None
 
 
 def _json_values(text: str) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_constant=_refuse)
     at = 0
     while at < len(text):
         if text[at].isspace() or text[at] == ";":  # Llama's between two calls
@@ -66,6 +65,10 @@ def _json_values(text: str) -> Iterator[Any]:
             continue
         value, at = decoder.raw_decode(text, at)
         yield from value if isinstance(value, list) else [value]
+
+
+def _refuse(constant: str) -> Never:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _read_call(value: Any, names: Collection[str]) -> CalledFunction | None:

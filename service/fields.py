@@ -53,10 +53,10 @@ def as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise PydanticCustomError("surrogate", "Input should not hold half a surrogate pair")
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, AfterValidator(whole)]

@@ -5,19 +5,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from .fields import UNSUPPORTED, Text, only
+from .fields import UNSUPPORTED, only, whole
 from .generation_request import MAX_CHOICES, GenerationRequest
 
 DEFAULT_TOKENS = 16  # OpenAI's
 MAX_ALTERNATIVES = 5
 
-Prompt = Text | tuple[int, ...]
+Prompt = str | tuple[int, ...]
 
 
 def _as_prompts(prompt: object) -> object:
     """One prompt or several, each a text or token ids, as a list of them."""
     if isinstance(prompt, str):
-        return [prompt]
+        return [whole(prompt)]
     if not isinstance(prompt, list):
         raise PydanticCustomError("prompt", "Input should be a text, token ids, or a list of them")
     if prompt and _are_token_ids(prompt):
@@ -38,22 +38,21 @@ def _as_prompt(index: int, item: object) -> object:
             "Prompt {index} should not be empty: a model needs something to go on from",
             {"index": index},
         )
-    return item
+    return whole(item) if isinstance(item, str) else item
 
 
 def _are_token_ids(items: list[Any]) -> bool:
     return all(type(item) is int for item in items)
 
 
-def _few_answers(n: int | None, info: ValidationInfo) -> int | None:
-    prompts = info.data.get("prompt", ())
-    if (n or 1) * len(prompts) > MAX_CHOICES:
+def _few_answers(prompts: list[Prompt], info: ValidationInfo) -> list[Prompt]:
+    if (info.data.get("n") or 1) * len(prompts) > MAX_CHOICES:
         raise PydanticCustomError(
             "answers",
-            "Input should be smaller: {prompts} prompts have more than {most} answers together",
-            {"prompts": len(prompts), "most": MAX_CHOICES},
+            "{prompts} prompts with {n} answers each are too many: {most} answers are the most",
+            {"prompts": len(prompts), "n": info.data.get("n") or 1, "most": MAX_CHOICES},
         )
-    return n
+    return prompts
 
 
 def _as_n(best_of: int | None, info: ValidationInfo) -> int | None:
@@ -75,11 +74,11 @@ def _without_echo(logprobs: int | None, info: ValidationInfo) -> int | None:
 
 class TextRequest(GenerationRequest):
     prompt: Annotated[
-        list[Prompt], BeforeValidator(_as_prompts), Field(min_length=1, max_length=MAX_CHOICES)
+        list[Prompt],
+        BeforeValidator(_as_prompts),
+        Field(min_length=1),
+        AfterValidator(_few_answers),
     ]
-    n: Annotated[int | None, AfterValidator(_few_answers)] = Field(
-        default=None, ge=1, le=MAX_CHOICES, validate_default=True
-    )
     best_of: Annotated[int | None, AfterValidator(_as_n)] = None
     echo: bool | None = None
     logprobs: Annotated[int | None, AfterValidator(_without_echo)] = Field(

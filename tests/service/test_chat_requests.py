@@ -187,7 +187,7 @@ def test_adapters_system_prompt_and_sampling_apply_where_the_request_is_silent(
     ],
 )
 def test_each_sampling_field_of_the_request_goes_before_the_adapters_and_no_other_does(
-    ask: Ask, add_adapter: Callable[..., Path], field: str, own: float
+    ask: Ask, add_adapter: Callable[..., Path], field: str, own: Any
 ):
     defaults: dict[str, Any] = {
         "temperature": 0.2,
