@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import jinja2
 
-from .conversation import Conversation, Message
+from .conversation import Conversation, Message, as_template_sees
 from .errors import TemplateError
+from .omissions import check_messages, check_tools
 
 PROBE = "lora-chat-probe"
 SYSTEM_PROBE = "lora-chat-system"
@@ -28,6 +29,8 @@ class Tokenizer(Protocol):
     eos_token_id: Any
     all_special_ids: Any
     added_tokens_decoder: Any
+
+    def __len__(self) -> int: ...
 
     def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
 
@@ -88,6 +91,12 @@ class ChatRenderer:
     ) -> tuple[int, ...]:
         """The ids of everything up to where the answer begins."""
         return self._encode(self._text(messages, tools, prompt=True))
+
+    def whole_ids(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[int, ...]:
+        """The ids of the messages alone, with nothing for an answer to follow."""
+        return self._encode(self._text(messages, tools, prompt=False))
 
     def render(self, conversation: Conversation) -> Rendered:
         """The whole conversation's ids, with each trained answer and its end token marked.
@@ -169,19 +178,30 @@ class ChatRenderer:
             bare = self._apply(messages, (), prompt=prompt) if tools else text
         except jinja2.TemplateError as error:
             raise TemplateError(f"the chat template refuses this conversation: {error}") from error
-        if any(m.role == "system" and m.content.strip() not in text for m in messages):
-            raise TemplateError(
-                "the chat template leaves out a system message. Give one alone, at the beginning, "
-                "and a question after it."
-            )
-        # The name of a tool may be a word of the conversation too.
-        lost = [name for name in map(_tool_name, tools) if text.count(name) <= bare.count(name)]
-        if lost:
-            raise TemplateError(
-                f"the chat template leaves out the tools {', '.join(lost)}. Take them out of the "
-                "data, or choose a base whose template writes tools."
-            )
+        check_messages(text, messages)
+        check_tools(text, bare, tools)
+        if any(message.tool_calls for message in messages):
+            self._check_calls(text, messages, tools, prompt=prompt)
         return text
+
+    def _check_calls(
+        self,
+        text: str,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        prompt: bool,
+    ) -> None:
+        without = [replace(message, tool_calls=()) for message in messages]
+        try:
+            are_lost = text == self._apply(without, tools, prompt=prompt)
+        except jinja2.TemplateError:  # it looks at them at least
+            return
+        if are_lost:
+            raise TemplateError(
+                "the chat template leaves out the tool calls of an answer. Choose a base whose "
+                "template writes them, or tell of them in words."
+            )
 
     @cached_property
     def _folds_system(self) -> bool:
@@ -202,26 +222,12 @@ class ChatRenderer:
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
     ) -> str:
         return self._tokenizer.apply_chat_template(
-            [_as_dict(message) for message in messages],
+            [as_template_sees(message) for message in messages],
             tools=[dict(tool) for tool in tools] or None,
             chat_template=self.template,
             add_generation_prompt=prompt,
             tokenize=False,
         )
-
-
-def _as_dict(message: Message) -> dict[str, Any]:
-    fields: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        fields["tool_calls"] = [dict(call) for call in message.tool_calls]
-    if message.tool_call_id is not None:
-        fields["tool_call_id"] = message.tool_call_id
-    return fields
-
-
-def _tool_name(tool: Mapping[str, Any]) -> str:
-    inner = tool.get("function")
-    return str((inner if isinstance(inner, Mapping) else tool).get("name") or "without a name")
 
 
 def _fold_system(messages: Sequence[Message]) -> list[Message]:

@@ -1,5 +1,6 @@
 """The one shape that every data format is read into."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ class Message:
     trained: bool = True
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     tool_call_id: str | None = None
+    name: str | None = None  # whose message it is; of a tool's answer, the tool
 
     @property
     def is_trained(self) -> bool:
@@ -39,3 +41,27 @@ class Conversation:
 
 
 Item = Conversation | Fault  # what reading gives, one by one
+
+
+def as_template_sees(message: Message) -> dict[str, Any]:
+    """The message as chat templates expect it."""
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        fields["tool_calls"] = [_with_object(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        fields["name"] = message.name
+    return fields
+
+
+def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The call with its arguments as an object: templates would write JSON's text as a string."""
+    function = call.get("function")
+    if not isinstance(function, Mapping) or not isinstance(function.get("arguments"), str):
+        return dict(call)
+    try:
+        arguments = json.loads(function["arguments"] or "{}")
+    except ValueError:
+        return dict(call)
+    return {**call, "function": {**function, "arguments": arguments}}

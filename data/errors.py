@@ -4,6 +4,7 @@ DataError
 ├── UnreadableFile    the file is missing, empty, binary or in an unknown encoding
 ├── InvalidData       the file was read and has faults; carries all of them
 └── TemplateError     a chat template cannot render the conversation
+    └── ToolsLeftOut  … because it writes no tools
 """
 
 from dataclasses import dataclass
@@ -49,3 +50,7 @@ class InvalidData(DataError):
 
 class TemplateError(DataError):
     """A chat template cannot render the conversation, or renders nothing to train on."""
+
+
+class ToolsLeftOut(TemplateError):
+    """A chat template writes nothing of the tools that it was given."""

@@ -26,6 +26,10 @@ from .models import Models
 from .observed_engine import ObservedEngine
 from .recorder import Recorder
 from .settings import ServiceSettings
+from .text_completions import TextCompletions
+from .text_routes import text_routes
+from .token_routes import token_routes
+from .tokenization import Tokenization
 
 VERSION = version("lora-chat")
 
@@ -63,6 +67,8 @@ def build_app(
     answer_errors(app)
     _add_layers(app, settings, gate)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
+    app.include_router(text_routes(TextCompletions(engine, models, settings)))
+    app.include_router(token_routes(Tokenization(engine, models)))
     app.include_router(model_routes(models))
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))

@@ -20,7 +20,7 @@ async def answer_whole(request: Request, work: Awaitable[Result]) -> Result | Re
     return Response(status_code=CLIENT_GONE) if result is None else result
 
 
-async def answer_streamed(request: Request, events: AsyncGenerator[str]) -> Response:
+async def answer_streamed(request: Request, events: AsyncGenerator[bytes]) -> Response:
     """The events as a stream, begun with the first one in hand.
 
     So whatever can be refused has its own HTTP status: what the first step raises is raised here.
@@ -49,7 +49,7 @@ async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
 class EventStream(EventSourceResponse):
     """Sends a first event and the rest, and closes the rest however the connection ends."""
 
-    def __init__(self, first: str, rest: AsyncGenerator[str]) -> None:
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes]) -> None:
         super().__init__(_chain(first, rest), sep="\n")
         self._rest = rest
 
@@ -61,7 +61,8 @@ class EventStream(EventSourceResponse):
                 await self._rest.aclose()
 
 
-async def _chain(first: str, rest: AsyncGenerator[str]) -> AsyncGenerator[str]:
-    yield first
+async def _chain(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    # Whole events, JSON without a line break in it: so nobody has to look for one.
+    yield b"data: %b\n\n" % first
     async for event in rest:
-        yield event
+        yield b"data: %b\n\n" % event

@@ -1,7 +1,7 @@
 """What the service itself refuses, and what HTTP answer every error becomes.
 
 ServiceError
-├── InvalidRequest     fields of a request contradict each other, or ask for more than is allowed
+├── InvalidRequest     fields of a request contradict each other, or ask for what cannot be
 ├── PortUnavailable    the address cannot be listened on
 ├── TlsRefused         certificate and key cannot be used
 └── ServerRefused      the server a command talks to is not there, or answered with an error
@@ -19,7 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from data.errors import TemplateError
+from data.errors import TemplateError, ToolsLeftOut
 from serving.errors import (
     AdapterRefused,
     BiasRefused,
@@ -31,12 +31,13 @@ from serving.errors import (
     ServingError,
 )
 
-from .chat_request import UNSUPPORTED
+from .fields import UNSUPPORTED
 from .protocol import ErrorBody, ErrorDetail
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 NO_RETRY = {"X-Should-Retry": "false"}  # to OpenAI's clients: it would take as long again
 CLOSE = {"Connection": "close"}  # what is left of the body is not read
+TOO_LONG = "context_length_exceeded"
 MAX_SHOWN = 60  # [characters] of a value in a message
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
     "4XX": {"model": ErrorBody},
@@ -50,7 +51,7 @@ class ServiceError(Exception):
 
 
 class InvalidRequest(ServiceError):
-    """A request contradicts itself or asks for too much; `param` is the field to change."""
+    """A request contradicts itself or asks for what cannot be; `param` is the field to change."""
 
     def __init__(self, message: str, param: str, code: str | None = None) -> None:
         self.param = param
@@ -152,11 +153,13 @@ def reply_to(error: Exception) -> Reply:
         case AdapterRefused():
             return Reply(400, message, "model", "adapter_refused")
         case PromptTooLong():
-            return Reply(400, message, "messages", "context_length_exceeded")
+            return Reply(400, message, "messages", TOO_LONG)
         case SchemaRefused():
             return Reply(400, message, "response_format")
         case BiasRefused():
             return Reply(400, message, "logit_bias")
+        case ToolsLeftOut():
+            return Reply(400, message, "tools", UNSUPPORTED)
         case TemplateError():
             return Reply(400, message, "messages")
         case EngineBusy():

@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.engine import TokenLogprob
 
-from .protocol import AnswerToken, ChoiceLogprobs, LogprobToken
+from .protocol import AnswerToken, ChoiceLogprobs, LogprobToken, TextLogprobs
 
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # of SentencePiece's byte fallback
 LEAST = -9999.0  # JSON has no minus infinity
@@ -33,6 +33,22 @@ class TokenNames:
                 for each in logprobs
             ],
             refusal=None,
+        )
+
+    def legacy(self, logprobs: Sequence[TokenLogprob], offsets: Sequence[int]) -> TextLogprobs:
+        """As text completions tell them; `offsets` are the tokens' places in the text."""
+        top = [dict([*each.top, (each.token_id, each.logprob)]) for each in logprobs]
+        return TextLogprobs(
+            tokens=[self._named(each.token_id)[0] for each in logprobs],
+            token_logprobs=[max(each.logprob, LEAST) for each in logprobs],
+            top_logprobs=[
+                {
+                    self._named(token_id)[0]: max(logprob, LEAST)
+                    for token_id, logprob in likely.items()
+                }
+                for likely in top
+            ],
+            text_offset=list(offsets),
         )
 
     def bytes_of(self, token_id: int) -> bytes | None:

@@ -10,8 +10,8 @@ from serving.engine import Blend
 from serving.errors import BlendError
 from serving.store import AdapterEntry, AdapterStore
 
-from .chat_request import LoraChoice
 from .errors import InvalidRequest
+from .generation_request import LoraChoice
 from .protocol import ModelCard
 
 UNCHANGED = SamplingDefaults()
@@ -26,6 +26,7 @@ class ResolvedModel:
     renderer: ChatRenderer
     system: str | None = None
     sampling: SamplingDefaults = UNCHANGED
+    disclaimer: str | None = None
 
 
 class Models:
@@ -84,6 +85,7 @@ class Models:
             renderer,
             system=systems.pop() if len(systems) == 1 else None,
             sampling=samplings[0] if all(s == samplings[0] for s in samplings) else UNCHANGED,
+            disclaimer=_join_disclaimers(entries),
         )
 
     def _shared_renderer(self, model: str, entries: Sequence[AdapterEntry]) -> ChatRenderer:
@@ -110,3 +112,9 @@ class Models:
             parent=self.base_id,
             version=entries[0].version if len(entries) == 1 else None,
         )
+
+
+def _join_disclaimers(entries: Sequence[AdapterEntry]) -> str | None:
+    """Each one once: all that had a part in an answer are answered for."""
+    given = [entry.card.disclaimer for entry in entries if entry.card and entry.card.disclaimer]
+    return "\n".join(dict.fromkeys(given)) or None

@@ -1,10 +1,22 @@
 """OpenAI's shapes: what a client gets."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from serving.engine import FinishReason
+
+EndReason = FinishReason | Literal["tool_calls"]
+Chunk = dict[str, Any]  # of a stream; models would cost more than all else done for a token
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def absent() -> Any:
+    """A field that is not there at all where it has no value."""
+    return Field(default=None, exclude_if=_is_none)
 
 
 class PromptTokensDetails(BaseModel):
@@ -18,10 +30,22 @@ class Usage(BaseModel):
     prompt_tokens_details: PromptTokensDetails
 
 
+class CalledFunction(BaseModel):
+    name: str
+    arguments: str  # a JSON object
+
+
+class ToolCall(BaseModel):
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
 class AnswerMessage(BaseModel):
     role: Literal["assistant"] = "assistant"
     content: str | None
     refusal: None = None
+    tool_calls: list[ToolCall] | None = absent()
 
 
 class LogprobToken(BaseModel):
@@ -43,7 +67,7 @@ class Choice(BaseModel):
     index: int
     message: AnswerMessage
     logprobs: ChoiceLogprobs | None = None
-    finish_reason: FinishReason
+    finish_reason: EndReason
 
 
 class ChatCompletion(BaseModel):
@@ -54,32 +78,42 @@ class ChatCompletion(BaseModel):
     system_fingerprint: str
     choices: list[Choice]
     usage: Usage
+    disclaimer: str | None = absent()  # of the adapters that answered
 
 
-# Chunks are written with `exclude_unset`: what is in a delta, and whether `usage` is there at all,
-# carries meaning. So they have no defaults that must be seen.
+class TextLogprobs(BaseModel):
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]  # the token itself included
+    text_offset: list[int]  # [characters] from the beginning of the text
 
 
-class ChunkDelta(BaseModel):
-    role: Literal["assistant"] | None = None
-    content: str | None = None
-
-
-class ChunkChoice(BaseModel):
+class TextChoice(BaseModel):
     index: int
-    delta: ChunkDelta
-    logprobs: ChoiceLogprobs | None
+    text: str
+    logprobs: TextLogprobs | None = None
     finish_reason: FinishReason | None
 
 
-class ChatChunk(BaseModel):
+class TextCompletion(BaseModel):
     id: str
-    object: Literal["chat.completion.chunk"]
+    object: Literal["text_completion"] = "text_completion"
     created: int
     model: str
     system_fingerprint: str
-    choices: list[ChunkChoice]
-    usage: Usage | None = None
+    choices: list[TextChoice]
+    usage: Usage
+    disclaimer: str | None = absent()
+
+
+class TokenizedText(BaseModel):
+    count: int
+    max_model_len: int  # [tokens] that prompt and answer may have together
+    tokens: list[int]
+
+
+class DetokenizedText(BaseModel):
+    prompt: str
 
 
 class ModelCard(BaseModel):

@@ -279,3 +279,58 @@ def test_tools_that_a_template_leaves_out_are_an_error_that_names_them(
         ChatRenderer(tokenizer).prompt_ids((SYSTEM, SECOND[0]), TOOLS)
     renderer = ChatRenderer(tokenizer, WRITES_TOOLS + templates["chatml"])
     assert renderer.render(conversation).num_trained
+
+
+WRITES_CALLS = (
+    "{% for m in messages %}[{{ m.role }} {{ m.name or '' }}] {{ m.content }}"
+    "{% for call in m.tool_calls or [] %}"
+    "{{ call.function.name }}{{ call.function.arguments | tojson }}{% endfor %}<|im_end|>"
+    "{% endfor %}"
+)
+CALL = {"id": "1", "type": "function", "function": {"name": "dose", "arguments": '{"herb": "姜"}'}}
+CALLED = (
+    Message("user", "How much?"),
+    Message("assistant", "", tool_calls=(CALL,)),
+    Message("tool", '{"grams": "10"}', tool_call_id="1", name="dose"),
+)
+
+
+def text_of(renderer: ChatRenderer, tokenizer: Any, messages: tuple[Message, ...]) -> str:
+    return tokenizer.decode(renderer.whole_ids(messages))
+
+
+def test_arguments_of_calls_are_objects_for_the_template(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    tokenizer = make_tokenizer(templates["chatml"])
+    renderer = ChatRenderer(tokenizer, WRITES_CALLS)
+    assert text_of(renderer, tokenizer, CALLED) == (
+        '[user ] How much?<|im_end|>[assistant ] dose{"herb": "姜"}<|im_end|>'
+        '[tool dose] {"grams": "10"}<|im_end|>'
+    )
+    unreadable = {**CALL, "function": {"name": "dose", "arguments": "{"}}
+    broken = (CALLED[0], Message("assistant", "", tool_calls=(unreadable,)))
+    assert 'dose"{"<|im_end|>' in text_of(renderer, tokenizer, broken)
+
+
+def test_calls_and_answers_of_tools_that_a_template_leaves_out_are_an_error(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    tokenizer = make_tokenizer(templates["chatml"])
+    with pytest.raises(TemplateError, match="leaves out the tool calls"):
+        ChatRenderer(tokenizer).prompt_ids(CALLED)
+    without_answers = WRITES_CALLS.replace("{{ m.content }}", "")
+    with pytest.raises(TemplateError, match="leaves out a tool's answer"):
+        ChatRenderer(tokenizer, without_answers).prompt_ids(CALLED)
+    as_json = WRITES_CALLS.replace("{{ m.content }}", "{{ m.content | tojson }}")
+    assert ChatRenderer(tokenizer, as_json).prompt_ids(CALLED)
+
+
+def test_template_that_refuses_turns_without_their_calls_has_seen_the_calls(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str]
+):
+    strict = (
+        "{% for m in messages %}{% if m.role == 'assistant' and not m.tool_calls %}"
+        "{{ raise_exception('No calls!') }}{% endif %}{% endfor %}" + WRITES_CALLS
+    )
+    assert ChatRenderer(make_tokenizer(templates["chatml"]), strict).prompt_ids(CALLED)

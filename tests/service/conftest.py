@@ -79,6 +79,7 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
         system: str | None = None,
         sampling: SamplingDefaults | None = None,
         template: str | None = None,
+        disclaimer: str | None = None,
     ) -> Path:
         folder = adapters / name / version
         folder.mkdir(parents=True)
@@ -93,6 +94,7 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
             chat_template_sha256="",
             system=system,
             sampling=sampling or SamplingDefaults(),
+            disclaimer=disclaimer,
             data=DataSummary(
                 source="x.txt", sha256="", num_conversations=1, num_trained=1, num_held_out=0
             ),
@@ -134,6 +136,17 @@ def ask(
         body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]} | fields
         client = open_client(engine or ScriptedEngine())
         return client.post("/v1/chat/completions", json=body)
+
+    return send
+
+
+@pytest.fixture
+def complete(open_client: Callable[[Engine], TestClient]) -> Callable[..., Any]:
+    """Send one text completion to a fresh engine; returns the response."""
+
+    def send(engine: Engine | None = None, **fields: Any) -> Any:
+        client = open_client(engine or ScriptedEngine())
+        return client.post("/v1/completions", json={"model": "base", "prompt": "Hi"} | fields)
 
     return send
 

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -118,26 +120,42 @@ def test_several_answers_without_a_seed_have_none(ask: Ask):
 
 def test_null_fields_and_unknown_extras_are_as_good_as_absent(ask: Ask):
     nothing = dict.fromkeys(("temperature", "stop", "seed", "n", "tools", "logit_bias", "lora"))
-    request = asked(ask, **nothing, user="me", metadata={"a": "b"}, store=True, made_up=[1])
+    request = asked(ask, **nothing, made_up=[1])
     assert request.sampling == Sampling(max_tokens=512)
 
 
 def test_features_that_are_named_but_not_used_are_accepted(ask: Ask):
-    asked(
-        ask,
-        n=1,
-        tools=[],
-        tool_choice="auto",
-        response_format={"type": "text"},
-        logprobs=False,
-        top_logprobs=0,
-        logit_bias={},
-        modalities=["text"],
-    )
+    fields: dict[str, Any] = {
+        "n": 1,
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "functions": [],
+        "function_call": "none",
+        "response_format": {"type": "text"},
+        "logprobs": False,
+        "top_logprobs": 0,
+        "logit_bias": {},
+        "modalities": ["text"],
+        "audio": None,
+        "user": "me",
+        "metadata": {"病房": "三"},
+        "store": False,
+        "service_tier": "auto",
+        "reasoning_effort": "none",
+        "verbosity": "medium",
+        "prediction": None,
+        "web_search_options": None,
+        "prompt_cache_key": "k",
+        "safety_identifier": "s",
+        "stream_options": None,
+    }
+    assert asked(ask, **fields) == replace(asked(ask), id=ANY)
 
 
-def test_max_completion_tokens_goes_before_max_tokens(ask: Ask):
-    assert asked(ask, max_tokens=5, max_completion_tokens=7).sampling.max_tokens == 7
+def test_max_completion_tokens_is_max_tokens_by_its_newer_name(ask: Ask):
+    assert asked(ask, max_completion_tokens=7).sampling.max_tokens == 7
+    assert asked(ask, max_tokens=7, max_completion_tokens=7).sampling.max_tokens == 7
 
 
 def test_default_length_is_what_the_context_leaves(ask: Ask, prompt: Any):
@@ -155,6 +173,33 @@ def test_adapters_system_prompt_and_sampling_apply_where_the_request_is_silent(
     assert request.prompt_ids == prompt(("system", "You know herbs."), ("user", "Hi"))
     assert request.sampling == Sampling(max_tokens=9, temperature=0.5, top_k=3)
     assert [(str(ref), scale) for ref, scale in request.blend] == [("tcm@1", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("field", "own"),
+    [
+        ("temperature", 0),
+        ("top_p", 1.0),
+        ("top_k", 0),
+        ("min_p", 0.0),
+        ("repetition_penalty", 1.0),
+        ("max_tokens", 3),
+    ],
+)
+def test_each_sampling_field_of_the_request_goes_before_the_adapters_and_no_other_does(
+    ask: Ask, add_adapter: Callable[..., Path], field: str, own: Any
+):
+    defaults: dict[str, Any] = {
+        "temperature": 0.2,
+        "top_p": 0.3,
+        "top_k": 4,
+        "min_p": 0.5,
+        "repetition_penalty": 1.6,
+        "max_tokens": 7,
+    }
+    add_adapter("中医", sampling=SamplingDefaults(**defaults))
+    sampling = asked(ask, model="中医", **{field: own}).sampling
+    assert sampling == Sampling(**(defaults | {field: own}))
 
 
 def test_requests_own_system_prompt_replaces_the_adapters(
@@ -191,7 +236,12 @@ def test_lora_field_blends_on_the_base(ask: Ask, add_adapter: Callable[..., Path
         ({"messages": [QUESTION, {"role": "assistant", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "nurse", "content": "x"}]}, "messages[0].role"),
+        ({"max_tokens": 5, "max_completion_tokens": 7}, "max_completion_tokens"),
+        ({"metadata": {"a": 1}}, "metadata.a"),
+        ({"metadata": {"a": "x" * 513}}, "metadata.a"),
+        ({"metadata": {str(i): "x" for i in range(17)}}, "metadata"),
+        ({"user": 5}, "user"),
         ({"lora": [{"id": 0, "scale": 1.0}]}, "lora[0].id"),
         ({"lora": [{"name": "a+b"}]}, "lora[0].name"),
         ({"lora": [{"name": "a", "scale": 101}]}, "lora[0].scale"),
@@ -228,11 +278,18 @@ def test_wrong_value_is_refused_by_its_path(ask: Ask, fields: dict[str, Any], pa
 @pytest.mark.parametrize(
     "fields",
     [
-        {"tools": [{"type": "function"}]},
+        {"tools": [{"type": "function", "function": {"name": "herb"}}]},
         {"functions": [{"name": "f"}]},
-        {"tool_choice": "required"},
+        {"function_call": {"name": "f"}},
         {"modalities": ["text", "audio"]},
         {"audio": {"voice": "alloy"}},
+        {"store": True},
+        {"service_tier": "flex"},
+        {"reasoning_effort": "high"},
+        {"verbosity": "low"},
+        {"prediction": {"type": "content", "content": "x"}},
+        {"web_search_options": {}},
+        {"moderation": {"model": "x"}},
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(ask: Ask, fields: dict[str, Any]):
@@ -241,7 +298,12 @@ def test_what_cannot_be_honoured_is_refused_by_name(ask: Ask, fields: dict[str, 
     error = response.json()["error"]
     (name,) = fields
     assert (error["param"], error["code"]) == (name, "unsupported_parameter")
-    assert error["message"].startswith(name)
+    assert name in error["message"]
+
+
+@pytest.mark.parametrize("field", ["functions", "function_call"])
+def test_the_fields_before_tools_are_told_what_took_their_place(ask: Ask, field: str):
+    assert "use tools" in ask(**{field: [{"name": "f"}]}).json()["error"]["message"]
 
 
 def test_image_part_is_refused_without_a_word_on_its_missing_text(ask: Ask):

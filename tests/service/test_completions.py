@@ -109,3 +109,48 @@ def test_empty_answer_is_an_empty_text(ask: Ask):
     engine = ScriptedEngine(answers={(): ""})
     assert ask(engine).json()["choices"][0]["message"]["content"] == ""
     assert engine.running == {}
+
+
+def test_disclaimer_comes_with_the_answer_and_with_the_end_of_a_stream(
+    ask: Ask, add_adapter: Callable[..., Path]
+):
+    add_adapter("中医", disclaimer="仅供参考。")
+    assert ask(model="中医").json()["disclaimer"] == "仅供参考。"
+    *chunks, last, _ = events_of(ask(model="中医", stream=True))
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["disclaimer"] == "仅供参考。"
+    assert all("disclaimer" not in chunk for chunk in chunks)
+
+
+def test_answer_without_a_disclaimer_has_no_such_field(ask: Ask, add_adapter: Callable[..., Path]):
+    add_adapter("style")
+    assert "disclaimer" not in ask(model="style").json()
+    *chunks, _ = events_of(ask(model="style", stream=True))
+    assert all("disclaimer" not in chunk for chunk in chunks)
+
+
+@pytest.mark.parametrize("fields", [{}, {"n": 2}, {"stream": True}, {"n": 2, "stream": True}])
+def test_context_that_is_too_short_is_told_with_both_numbers(ask: Ask, fields: dict[str, Any]):
+    response = ask(ScriptedEngine(context_length=40), max_tokens=30, **fields)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    message = error.pop("message")
+    assert error == {
+        "type": "invalid_request_error",
+        "param": "messages",
+        "code": "context_length_exceeded",
+    }
+    assert " 40 tokens" in message
+    assert " 30 more" in message
+    assert " 21 prompt" in message
+
+
+def test_every_event_is_one_line_of_json(ask: Ask):
+    response = ask(ScriptedEngine(default="a\nb\r\u2028c"), stream=True)
+    lines = [line for line in response.content.split(b"\n") if line]
+    assert all(line.startswith(b"data: ") for line in lines)
+    texts = [
+        json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"].get("content", "")
+        for line in lines[:-1]
+    ]
+    assert "".join(texts) == "a\nb\r\u2028c"

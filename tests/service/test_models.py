@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from finetune.card import SamplingDefaults
-from service.chat_request import LoraChoice
 from service.errors import InvalidRequest
+from service.generation_request import LoraChoice
 from service.models import Models
 from serving.errors import BlendError, ModelNotFound
 
@@ -72,3 +72,12 @@ def test_running_request_keeps_its_version(models_here: Models, add_adapter: Add
     add_adapter("tcm", "2")
     assert before.pinned == "tcm@1:1"
     assert models_here.resolve("tcm").pinned == "tcm@2:1"
+
+
+def test_disclaimers_of_a_blend_are_all_told_once(models_here: Models, add_adapter: Add):
+    add_adapter("a", disclaimer="仅供参考。")
+    add_adapter("b", disclaimer="Ask a doctor.")
+    add_adapter("c", disclaimer="仅供参考。")
+    add_adapter("d")
+    assert models_here.resolve("a+b+c+d").disclaimer == "仅供参考。\nAsk a doctor."
+    assert models_here.resolve("d").disclaimer is None

@@ -176,6 +176,116 @@ def test_a_parsed_answer_comes_by_its_schema(connect: Connect):
     assert set(json.loads(schema)["properties"]) == {"name", "dose"}
 
 
+WRITES_TOOLS = (
+    "{% for tool in tools or [] %}{{ tool | tojson }} <tool_call>{% endfor %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+)
+DOSE_CALL = '<tool_call>{"name": "Dose", "arguments": {"herb": {"name": "百合"}}}</tool_call>'
+
+
+class Name(BaseModel):
+    name: str
+
+
+class Dose(BaseModel):
+    """How much of a herb."""
+
+    herb: Name
+
+
+def tools() -> Any:
+    return [openai.pydantic_function_tool(Dose)]
+
+
+def test_called_tools_are_parsed(connect: Connect, add_adapter: Callable[..., Path]):
+    add_adapter("中医", template=WRITES_TOOLS)
+    answer = connect(ScriptedEngine(default=f"好。{DOSE_CALL}")).chat.completions.parse(
+        model="中医", messages=[{"role": "user", "content": "Hi"}], tools=tools()
+    )
+    choice = answer.choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("好。", "tool_calls")
+    assert choice.message.tool_calls is not None
+    (call,) = choice.message.tool_calls
+    assert call.function.parsed_arguments == Dose(herb=Name(name="百合"))
+
+
+def test_required_tool_with_nested_models_is_parsed(
+    connect: Connect, add_adapter: Callable[..., Path]
+):
+    add_adapter("中医", template=WRITES_TOOLS)
+    engine = ScriptedEngine(default='[{"name": "Dose", "arguments": {"herb": {"name": "姜"}}}]')
+    answer = connect(engine).chat.completions.parse(
+        model="中医",
+        messages=[{"role": "user", "content": "Hi"}],
+        tools=tools(),
+        tool_choice="required",
+    )
+    assert answer.choices[0].message.tool_calls is not None
+    (call,) = answer.choices[0].message.tool_calls
+    assert call.function.parsed_arguments == Dose(herb=Name(name="姜"))
+
+
+def test_called_tools_are_put_together_from_a_stream(
+    connect: Connect, add_adapter: Callable[..., Path]
+):
+    add_adapter("中医", template=WRITES_TOOLS)
+    with connect(ScriptedEngine(default=DOSE_CALL * 2)).chat.completions.stream(
+        model="中医", messages=[{"role": "user", "content": "Hi"}], tools=tools()
+    ) as stream:
+        events = [event.type for event in stream]
+        choice = stream.get_final_completion().choices[0]
+    assert events.count("tool_calls.function.arguments.done") == 2
+    assert (choice.message.content, choice.finish_reason) == (None, "tool_calls")
+    assert choice.message.tool_calls is not None
+    parsed = [call.function.parsed_arguments for call in choice.message.tool_calls]
+    assert parsed == [Dose(herb=Name(name="百合"))] * 2
+
+
+def test_answer_with_calls_can_be_sent_back_with_the_tools_answer(
+    connect: Connect, add_adapter: Callable[..., Path], prompt_of: Any
+):
+    add_adapter("中医", template=WRITES_TOOLS.replace("m.content", "m.tool_calls or m.content"))
+    engine = ScriptedEngine(default=DOSE_CALL)
+    client = connect(engine)
+    question: Any = {"role": "user", "content": "Hi"}
+    answer = client.chat.completions.create(model="中医", messages=[question], tools=tools())
+    message: Any = answer.choices[0].message
+    told: Any = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "10 g"}
+    client.chat.completions.create(
+        model="中医", messages=[question, message, told], tools=tools(), tool_choice="auto"
+    )
+    assert "百合" in prompt_of(engine.requests[1])
+    assert "10 g" in prompt_of(engine.requests[1])
+
+
+def test_tools_that_the_base_cannot_be_told_are_a_bad_request(connect: Connect):
+    with pytest.raises(openai.BadRequestError) as caught:
+        connect(ScriptedEngine()).chat.completions.create(
+            model="base", messages=[{"role": "user", "content": "Hi"}], tools=tools()
+        )
+    assert (caught.value.param, caught.value.code) == ("tools", "unsupported_parameter")
+
+
+def test_disclaimer_is_an_extra_field(connect: Connect, add_adapter: Callable[..., Path]):
+    add_adapter("中医", disclaimer="仅供参考。")
+    answer = connect(ScriptedEngine()).chat.completions.create(
+        model="中医", messages=[{"role": "user", "content": "Hi"}]
+    )
+    assert answer.model_extra == {"disclaimer": "仅供参考。"}
+
+
+def test_text_completion_whole_and_streamed(connect: Connect):
+    client = connect(ScriptedEngine(default="甲乙丙丁"))
+    whole = client.completions.create(model="base", prompt=["a", "b"], logprobs=1, n=2)
+    assert [choice.text for choice in whole.choices] == ["甲乙丙丁"] * 4
+    logprobs = whole.choices[3].logprobs
+    assert logprobs is not None
+    assert logprobs.text_offset == [0, 3]
+    chunks = list(client.completions.create(model="base", prompt="a", stream=True, echo=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == "a甲乙丙丁"
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
 def test_error_in_the_middle_of_a_stream_is_raised(connect: Connect):
     engine = ScriptedEngine(failure=EngineFailed("A step failed."), fail_at=2)
     stream = connect(engine).chat.completions.create(

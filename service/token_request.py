@@ -1,0 +1,32 @@
+"""vLLM's shapes: texts and chats to be tokenized, and token ids to be made text."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from .chat_message import Messages
+from .fields import Shape, Text, only
+from .tool_request import Tools
+
+
+class TokenizeRequest(Shape):
+    model: Text | None = None  # the base
+    prompt: Text | None = None
+    messages: Messages | None = None
+    tools: Tools = None
+    add_special_tokens: bool | None = None  # of a prompt; a chat template writes its own
+    add_generation_prompt: bool | None = None
+    return_token_strs: Annotated[Any, only(None, False)] = None
+    continue_final_message: Annotated[Any, only(None, False)] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise PydanticCustomError("text", "Input should have either a prompt or messages")
+        return self
+
+
+class DetokenizeRequest(Shape):
+    model: Text | None = None  # all adapters have the base's tokens
+    tokens: list[Annotated[int, Field(ge=0)]]

@@ -1,0 +1,23 @@
+"""/tokenize and /detokenize."""
+
+from fastapi import APIRouter
+
+from .errors import REFUSALS
+from .protocol import DetokenizedText, TokenizedText
+from .token_request import DetokenizeRequest, TokenizeRequest
+from .tokenization import Tokenization
+
+
+def token_routes(tokenization: Tokenization) -> APIRouter:
+    router = APIRouter(responses=REFUSALS)
+
+    @router.post("/tokenize")
+    def tokenize(asked: TokenizeRequest) -> TokenizedText:
+        return tokenization.tokenize(asked)
+
+    @router.post("/detokenize")
+    def detokenize(asked: DetokenizeRequest) -> DetokenizedText:
+        return tokenization.detokenize(asked)
+
+    _ = (tokenize, detokenize)
+    return router
