@@ -14,6 +14,7 @@ from .errors import answer_errors
 from .health_routes import health_routes
 from .model_routes import model_routes
 from .models import Models
+from .plain_path import PlainPath
 from .settings import ServiceSettings
 
 
@@ -30,6 +31,7 @@ def build_app(engine: Engine, models: Models, settings: ServiceSettings) -> Fast
 
     app = FastAPI(title="lora-chat", version=version("lora-chat"), lifespan=lifespan)
     answer_errors(app)
+    app.add_middleware(PlainPath)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(model_routes(models))
     app.include_router(health_routes(engine, models))
