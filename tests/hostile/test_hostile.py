@@ -12,12 +12,13 @@ from tests.hostile.bodies import bodies
 from tests.hostile.fields import as_format, fields, patient_schemas
 from tests.hostile.framing import framing
 from tests.hostile.names import names
+from tests.hostile.uploads import uploads
 from tests.hostile.wire import BASE, CHAT, QUESTION, Hostile, send
 
 MakeBase = Callable[..., Path]
 MakeAdapter = Callable[..., Path]
 
-CASES = [*names(), *bodies(), *fields(), *framing()]
+CASES = [*names(), *bodies(), *fields(), *framing(), *uploads()]
 EVERYDAY = 10  # one in so many runs every day
 PARAMETERS = [
     pytest.param(case, id=case.name, marks=[pytest.mark.slow] if index % EVERYDAY else [])
