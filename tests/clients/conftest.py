@@ -33,6 +33,15 @@ __all__ = ["adapters", "add_adapter", "build", "models_here", "serve", "serve_ap
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / ".clients"
 SCRIPTS = Path(__file__).parent / "scripts"
+TOOLS = (
+    "{% if tools %}<|im_start|>system\nTools: {{ tools | tojson }}. Call one like\n<tool_call>\n"
+    '{"name": "x", "arguments": {}}\n</tool_call><|im_end|>\n{% endif %}'
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content or '' }}"
+    "{% for call in message.tool_calls or [] %}<tool_call>\n{{ call.function | tojson }}\n"
+    "</tool_call>{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+CALL = '<tool_call>\n{"name": "NAME", "arguments": {"city": "北京"}}\n</tool_call>'
 PATIENCE = 120  # [seconds] that a client may take on a busy machine
 GATE_PATIENCE = 30  # [seconds] until a first piece must have been read
 
@@ -107,6 +116,19 @@ def node_client(tmp_path: Path) -> Client:
     if not (CLIENTS / "node" / "node_modules" / "openai").exists():
         pytest.skip("there is no OpenAI client for Node in .clients: `make clients` installs it")
     return Client((node, str(SCRIPTS / "openai_node.cjs")), tmp_path)
+
+
+@pytest.fixture
+def serve_caller(
+    serve: Callable[..., str], add_adapter: Callable[..., Path]
+) -> Callable[[str, str], str]:
+    """Serve an adapter that knows tools and calls the named one; after this text. The URL."""
+
+    def start(name: str, text: str = "") -> str:
+        add_adapter("中医", template=TOOLS)
+        return serve(ScriptedEngine({("中医",): text + CALL.replace("NAME", name)}))
+
+    return start
 
 
 @pytest.fixture

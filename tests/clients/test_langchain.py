@@ -47,3 +47,8 @@ def test_structured_output_is_enforced_by_its_schema(client: Client, serve: Serv
     schema = engine.requests[0].sampling.json_schema
     assert schema is not None
     assert set(json.loads(schema)["properties"]) == {"name", "dose"}
+
+
+def test_bound_tool_is_called(client: Client, serve_caller: Callable[..., str]):
+    (call,) = client.run(serve_caller("Herb"), "call")
+    assert (call["name"], call["args"]) == ("Herb", {"city": "北京"})

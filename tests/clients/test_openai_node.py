@@ -1,5 +1,6 @@
 """OpenAI's own client for Node."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,3 +63,10 @@ def test_refusal_is_the_clients_own_error(
 ):
     error = node_client.run(clinic, scenario)
     assert (error["class"], error["status"], error["param"], error["code"]) == expected
+
+
+def test_tool_is_called_in_a_stream(node_client: Client, serve_caller: Callable[..., str]):
+    called = node_client.run(serve_caller("weather"), "call")
+    assert called["finish_reason"] == "tool_calls"
+    assert called["function"]["name"] == "weather"
+    assert json.loads(called["function"]["arguments"]) == {"city": "北京"}

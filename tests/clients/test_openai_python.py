@@ -1,5 +1,6 @@
 """OpenAI's own client for Python, in an environment of its own."""
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from time import monotonic
@@ -9,7 +10,7 @@ import pytest
 from serving.engine import Delta, Engine, Request
 from serving.errors import EngineBusy, EngineFailed
 from serving.scripted import ScriptedEngine
-from tests.clients.conftest import Client
+from tests.clients.conftest import TOOLS, Client
 
 pytestmark = pytest.mark.slow
 
@@ -139,3 +140,26 @@ def test_real_engine_streams_what_it_answers_whole(client: Client, real_server: 
     assert result["streamed"] == result["whole"]
     assert result["completion_tokens"] == 12
     assert result["num_events"] > 4
+
+
+@pytest.mark.parametrize("scenario", ["call", "streamed_call"])
+def test_tool_is_called(client: Client, serve_caller: Callable[..., str], scenario: str):
+    choice = client.run(serve_caller("weather", "Let me see. "), scenario)
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"].strip() == "Let me see."
+    (call,) = choice["message"]["tool_calls"]
+    assert call["type"] == "function"
+    assert call["id"]
+    assert call["function"]["name"] == "weather"
+    assert json.loads(call["function"]["arguments"]) == {"city": "北京"}
+
+
+def test_answer_to_a_call_is_taken(client: Client, serve: Serve, add_adapter: Callable[..., Path]):
+    add_adapter("中医", template=TOOLS)
+    assert client.run(serve(ScriptedEngine(default="It rains.")), "answered_call") == "It rains."
+
+
+def test_texts_are_completed(client: Client, clinic: str):
+    answers = [[0, "I am the ", "length"], [1, "I am the ", "length"]]
+    assert client.run(clinic, "text") == answers
+    assert client.run(clinic, "streamed_text") == "I am the "

@@ -43,8 +43,12 @@ def structured() -> object:
     return chat("base").with_structured_output(Herb).invoke("Hi").model_dump()
 
 
+def call() -> object:
+    return chat("中医").bind_tools([Herb]).invoke("Hi").tool_calls
+
+
 SCENARIOS: dict[str, Callable[[], object]] = {
-    scenario.__name__: scenario for scenario in (invoke, pieces, stream, structured)
+    scenario.__name__: scenario for scenario in (invoke, pieces, stream, structured, call)
 }
 
 json.dump(SCENARIOS[SCENARIO](), sys.stdout)

@@ -43,6 +43,13 @@ const scenarios = {
     return await client.chat.completions.create({ model: "base", messages });
   },
 
+  async call() {
+    const tool = { type: "function", function: { name: "weather", parameters: {} } };
+    const stream = client.chat.completions.stream({ model: "中医", messages, tools: [tool] });
+    const { message, finish_reason } = (await stream.finalChatCompletion()).choices[0];
+    return { function: message.tool_calls[0].function, finish_reason };
+  },
+
   async wrong_field() {
     return await client.chat.completions.create({ model: "base", messages, n: 999 });
   },

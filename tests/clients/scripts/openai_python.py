@@ -159,6 +159,42 @@ def real_stream() -> object:
     }
 
 
+def call() -> object:
+    answer = client.chat.completions.create(model="中医", messages=QUESTION, tools=[WEATHER])
+    return answer.choices[0].to_dict()
+
+
+def streamed_call() -> object:
+    with client.chat.completions.stream(model="中医", messages=QUESTION, tools=[WEATHER]) as events:
+        return events.get_final_completion().choices[0].to_dict()
+
+
+def answered_call() -> object:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    history: Any = [
+        *QUESTION,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Rain."},
+    ]
+    answer = client.chat.completions.create(model="中医", messages=history, tools=[WEATHER])
+    return answer.choices[0].message.content
+
+
+def text() -> object:
+    answer = client.completions.create(model="base", prompt=["Once", "Twice"], max_tokens=3)
+    return [[choice.index, choice.text, choice.finish_reason] for choice in answer.choices]
+
+
+def streamed_text() -> object:
+    chunks = client.completions.create(model="base", prompt="Once", max_tokens=3, stream=True)
+    return "".join(chunk.choices[0].text for chunk in chunks)
+
+
+def delete() -> object:
+    deleted = client.models.delete("中医")
+    return [deleted.id, deleted.deleted, [model.id for model in client.models.list()]]
+
+
 SCENARIOS: dict[str, Callable[[], object]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -176,6 +212,12 @@ SCENARIOS: dict[str, Callable[[], object]] = {
         ask,
         retry,
         real_stream,
+        call,
+        streamed_call,
+        answered_call,
+        text,
+        streamed_text,
+        delete,
     )
 }
 
