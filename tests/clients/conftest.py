@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from service.server import ServeOptions, serving_in_background
+from service.server import serving_in_background
+from service.settings import ServiceSettings
 from serving.engine import Delta, Request
 from serving.errors import EngineFailed
 from serving.scripted import ScriptedEngine
@@ -156,5 +157,6 @@ def real_server(
     home = tmp_path_factory.mktemp("home")
     base = make_base("llama")
     make_adapter(base, home / "adapters" / "中医")
-    with serving_in_background(ServeOptions(str(base), home, is_compiled=False)) as url:
+    settings = ServiceSettings(base=str(base), home=home, compile=False)
+    with serving_in_background(settings) as url:
         yield url

@@ -106,6 +106,9 @@ def _content_types() -> dict[str, str]:
 def _large() -> dict[str, dict[str, Any]]:
     text = "中a" * (5 * MEGABYTE // 2)  # 10 MB of JSON and more
     return {
+        "content": {"messages": [{"role": "user", "content": text}]},
+        "stop": {"stop": text},
+        "messages": {"messages": [{"role": "user", "content": "Hi"}] * 200_000},
         "model": {"model": text},
         "role": {"messages": [{"role": text, "content": "Hi"}]},
         "lora": {"lora": [{"name": text}]},

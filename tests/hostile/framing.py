@@ -85,6 +85,12 @@ def _broken() -> dict[str, bytes]:
         ),
         "expectation": _lines("Expect: 200-maybe", "Content-Length: 1", JSON, body=b"x"),
         "web socket": _lines("Upgrade: websocket", "Content-Length: 1", JSON, body=b"x"),
+        "headers that stop": b"GET /health HTTP/1.1\r\nHost: local",
+        "body that stops": _lines(size, JSON, body=GOOD[:-5]),
+        "body that never comes": _lines(size, JSON),
+        "chunk that stops": _lines(chunked, JSON, body=b"ff\r\n{"),
+        "chunks that stop": _lines(chunked, JSON, body=b"1\r\n{\r\n"),
+        "length larger than the body": _lines("Content-Length: 1000000", JSON, body=GOOD),
         "smuggled request": _lines(
             "Content-Length: 1", JSON, body=b"xGET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n"
         ),

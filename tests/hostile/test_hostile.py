@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service.server import ServeOptions, serving_in_background
+from service.server import serving_in_background
+from service.settings import ServiceSettings
 from tests.hostile.bodies import bodies
 from tests.hostile.fields import as_format, fields, patient_schemas
 from tests.hostile.framing import framing
@@ -34,7 +35,10 @@ def url(
     home = tmp_path_factory.mktemp("home")
     base = make_base("llama")
     make_adapter(base, home / "adapters" / "tcm")
-    with serving_in_background(ServeOptions(str(base), home, is_compiled=False)) as url:
+    settings = ServiceSettings(
+        base=str(base), home=home, compile=False, header_timeout=2, body_timeout=2
+    )
+    with serving_in_background(settings) as url:
         yield url
 
 
