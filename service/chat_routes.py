@@ -7,10 +7,11 @@ from .completions import ChatCompletions
 from .connection import answer_streamed, answer_whole
 from .errors import REFUSALS
 from .protocol import ChatCompletion
+from .strict_json import StrictRoute
 
 
 def chat_routes(completions: ChatCompletions) -> APIRouter:
-    router = APIRouter(responses=REFUSALS)
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     @router.post("/v1/chat/completions", response_model=ChatCompletion)
     async def create(chat: ChatRequest, request: Request) -> ChatCompletion | Response:

@@ -5,12 +5,13 @@ from fastapi import APIRouter, Request, Response
 from .connection import answer_streamed, answer_whole
 from .errors import REFUSALS
 from .protocol import TextCompletion
+from .strict_json import StrictRoute
 from .text_completions import TextCompletions
 from .text_request import TextRequest
 
 
 def text_routes(completions: TextCompletions) -> APIRouter:
-    router = APIRouter(responses=REFUSALS)
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     @router.post("/v1/completions", response_model=TextCompletion)
     async def create(text: TextRequest, request: Request) -> TextCompletion | Response:

@@ -4,12 +4,13 @@ from fastapi import APIRouter
 
 from .errors import REFUSALS
 from .protocol import DetokenizedText, TokenizedText
+from .strict_json import StrictRoute
 from .token_request import DetokenizeRequest, TokenizeRequest
 from .tokenization import Tokenization
 
 
 def token_routes(tokenization: Tokenization) -> APIRouter:
-    router = APIRouter(responses=REFUSALS)
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     @router.post("/tokenize")
     def tokenize(asked: TokenizeRequest) -> TokenizedText:

@@ -35,14 +35,18 @@ class AdapterRefused(ServingError):
 
 
 class PromptTooLong(ServingError):
-    """Prompt and answer do not fit the base's context."""
+    """Prompt and answer do not fit the base's context.
+
+    The message begins as OpenAI's does, because clients such as litellm know it by its words.
+    """
 
     def __init__(self, prompt_tokens: int, max_tokens: int, context: int) -> None:
         self.prompt_tokens = prompt_tokens
         self.context = context
         super().__init__(
-            f"This model's context is {context} tokens; the request has {prompt_tokens} prompt "
-            f"tokens and asks for up to {max_tokens} more. Shorten one of them."
+            f"This model's maximum context length is {context} tokens; the request has "
+            f"{prompt_tokens} prompt tokens and asks for up to {max_tokens} more. Shorten one of "
+            "them."
         )
 
 

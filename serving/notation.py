@@ -57,7 +57,7 @@ def _split(model: str) -> list[str]:
 
 
 def _part(text: str) -> Part | None:
-    match = PART.fullmatch(text.strip())
+    match = PART.fullmatch(text.strip(" "))
     if match is None:
         return None
     return Part(match["name"], match["version"], _scale(match["scale"]))

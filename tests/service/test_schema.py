@@ -1,0 +1,121 @@
+"""Requests generated from our own OpenAPI document, right ones and wrong ones."""
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from jsonschema_rs import validator_for
+from schemathesis import Case, CheckContext, GenerationMode, Response
+from schemathesis.checks import not_a_server_error
+from schemathesis.python.asgi import shutdown_lifespans
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from serving.engine import Engine
+from serving.scripted import ScriptedEngine
+
+ERROR = validator_for(
+    {
+        "type": "object",
+        "required": ["error"],
+        "additionalProperties": False,
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["message", "type", "param", "code"],
+                "additionalProperties": False,
+                "properties": {
+                    "message": {"type": "string", "minLength": 1},
+                    "type": {"type": "string", "minLength": 1},
+                    "param": {"type": ["string", "null"]},
+                    "code": {"type": ["string", "null"]},
+                },
+            }
+        },
+    }
+)
+
+
+def error_is_openais(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    if response.status_code >= 400 and case.method != "HEAD":
+        assert ERROR.is_valid(response.json()), response.text
+
+
+CHECKS: list[Any] = [
+    not_a_server_error,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    error_is_openais,
+]
+
+
+@pytest.fixture
+def app(build: Callable[[Engine], FastAPI], add_adapter: Callable[..., Path]) -> Generator[FastAPI]:
+    add_adapter("中医")
+    yield build(ScriptedEngine())
+    shutdown_lifespans()
+
+
+def send_generated(app: FastAPI, num_cases: int, share: int) -> int:
+    """Send rounds of `share` right and `share` wrong requests to each operation; returns how many.
+
+    Operations that take nothing have one request alone.
+    """
+    schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)
+    operations = [result.ok() for result in schema.get_all_operations()]
+    num_sent = 0
+    for turn in count():
+        for operation in operations:
+            for mode in GenerationMode:
+                num_sent += send(operation, mode, share, turn)
+        if num_sent >= num_cases:
+            break
+    return num_sent
+
+
+def send(operation: Any, mode: GenerationMode, share: int, turn: int) -> int:
+    """Returns how many it were: a request without parameters cannot be wrong."""
+    num_sent = 0
+
+    @seed(turn)
+    @settings(
+        max_examples=share,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send_one(case: Case[Any]) -> None:
+        nonlocal num_sent
+        num_sent += 1
+        if mode.is_positive and isinstance(case.body, dict) and "model" in case.body:
+            case.body["model"] = "base"  # a generated one is always unknown
+        case.call_and_validate(checks=CHECKS)
+
+    with suppress(Unsatisfiable):
+        send_one()
+    return num_sent
+
+
+def test_generated_requests_are_answered_as_documented(app: FastAPI):
+    assert send_generated(app, 100, share=5) >= 100
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_thousand_generated_requests_are_answered_as_documented(app: FastAPI):
+    assert send_generated(app, 2_000, share=50) >= 2_000
