@@ -1,0 +1,50 @@
+"""The service on an engine that recites, on one core, until it is told to stop."""
+
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from service.app import build_app
+from service.models import Models
+from service.server import listen, serve
+from service.settings import ServiceSettings
+from serving.scripted import PIECE, ScriptedEngine
+from serving.store import AdapterStore
+
+from .tuning.tiny import byte_tokenizer
+
+BASE = "scripted"
+CONTEXT = 1 << 16  # [tokens]
+LISTENING = "http://127.0.0.1:"
+TEXT = "The scripted engine recites, and the service streams it: 中医。 "
+
+
+def main(core: int, num_tokens: int, home: Path) -> None:
+    """Says on stdout where it listens."""
+    if core >= 0:
+        os.sched_setaffinity(0, {core})
+    listener = listen("127.0.0.1", 0)
+    print(f"{LISTENING}{listener.getsockname()[1]}", flush=True)  # noqa: T201 - its answer
+    serve(_config(num_tokens, home), listener)
+
+
+def listening_url(log: Path) -> str | None:
+    """What it has said; connections wait until it is ready to take them."""
+    said = log.read_text(encoding="utf-8", errors="replace")
+    begun = [line for line in said.splitlines(keepends=True) if line.startswith(LISTENING)]
+    return begun[0].strip() if begun and begun[0].endswith("\n") else None
+
+
+def _config(num_tokens: int, home: Path) -> uvicorn.Config:
+    """An answer is as long as it is asked to be, up to `num_tokens`."""
+    repeats = num_tokens * PIECE // len(TEXT) + 1
+    engine = ScriptedEngine(default=TEXT * repeats, context_length=CONTEXT)
+    models = Models(BASE, byte_tokenizer(), AdapterStore(home / "adapters"))
+    app = build_app(engine, models, ServiceSettings())
+    return uvicorn.Config(app, log_config=None, log_level="warning", lifespan="on")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
