@@ -85,6 +85,7 @@ def configure(options: ServeOptions, settings: ServiceSettings) -> uvicorn.Confi
             adapter_bytes=options.adapter_bytes,
             compiled=options.home / "compiled" if options.is_compiled else None,
         ),
+        store.confirm,
     )
     models = Models(base.id, base.tokenizer, store)
     logger.info("Loading %s on %s", base.id, device)
