@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -65,11 +65,13 @@ class Timing:
 
 
 @contextmanager
-def our_server(home: Path, *, log: Path) -> Generator[OurServer]:
-    """Yield `lora-chat serve` with its defaults, as soon as it says that it is ready."""
+def our_server(
+    home: Path, *, log: Path, base: str = DEFAULT_BASE, options: Sequence[str] = ()
+) -> Generator[OurServer]:
+    """Yield `lora-chat serve`, as soon as it says that it is ready; without options by default."""
     command = [
         *(sys.executable, "-m", "service.cli", "serve", "--port", "0"),
-        *("--base", DEFAULT_BASE, "--home", str(home)),
+        *("--base", base, "--home", str(home), *options),
     ]
     with running(command, log, {"HF_HUB_OFFLINE": "1"}) as server:
         url = server.wait_for(partial(_ready_url, log), LOOK)

@@ -1,5 +1,6 @@
 """A base of random weights: it answers nonsense, at the speed of a trained one of its shape."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ TINY: dict[str, int] = {
 SEED = 7
 
 
-def make_random_base(folder: Path, sizes: dict[str, int], device: str) -> Path:
+def make_random_base(folder: Path, sizes: Mapping[str, float], device: str) -> Path:
     """Write a Hugging Face folder without a tokenizer, in bfloat16; one that is there is kept."""
     import torch
     from transformers import AutoConfig, LlamaForCausalLM

@@ -75,7 +75,9 @@ def configure(settings: ServiceSettings, gate: Gate) -> uvicorn.Config:
     base = find_base(settings.base, settings.home)
     device = pick_device()
     store = AdapterStore(settings.home / "adapters", base.fingerprint)
-    engine = TorchEngine(base.folder, base.tokenizer, _engine_config(settings, device))
+    engine = TorchEngine(
+        base.folder, base.tokenizer, _engine_config(settings, device), store.confirm
+    )
     models = Models(base.id, base.tokenizer, store)
     logger.info("Loading %s on %s", base.id, device)
     return http_config(build_app(engine, models, settings, gate), settings)

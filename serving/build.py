@@ -11,7 +11,7 @@ from .bank import AdapterBank
 from .batch import Batch
 from .blocks import BlockPool
 from .decoder import Decoder
-from .encoder import Encoder
+from .encoder import Confirm, Encoder
 from .errors import EngineUnsupported
 from .linear import Dense, Int8, Kind, Nf4, exact_limit
 from .paged_cache import PagedCache, bytes_per_block
@@ -77,9 +77,11 @@ def numbers_for(precision: Precision, device: str) -> Numbers:
     return Numbers(Nf4(wide) if precision == "nf4" else Dense(wide), wide, wide)
 
 
-def build_encoder(architecture: Architecture, config: TorchEngineConfig) -> Encoder:
+def build_encoder(
+    architecture: Architecture, config: TorchEngineConfig, confirm: Confirm | None = None
+) -> Encoder:
     numbers = numbers_for(config.precision, config.device)
-    return Encoder(architecture, numbers.kind, config.device)
+    return Encoder(architecture, numbers.kind, config.device, confirm)
 
 
 def build_batch(

@@ -1,6 +1,6 @@
 """Adapters from their files to what a step multiplies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from .errors import AdapterRefused
 from .linear import GRANULE, Kind
 from .lora_weights import LoraWeights, Place, load_lora
 
+Confirm = Callable[[AdapterRef], None]
 LARGEST = 1e15  # of a weight: beyond it, products overflow for every request in the batch
 
 
@@ -42,17 +43,26 @@ class CompiledEncoder(Protocol):
 
 
 class Encoder:
-    """Turns an adapter's files into what a bank holds; may be called from any thread."""
+    """Turns an adapter's files into what a bank holds; may be called from any thread.
 
-    def __init__(self, architecture: Architecture, kind: Kind, device: str) -> None:
+    `confirm` is asked once they have been read, and raises AdapterRefused where they are no longer
+    those that the hash stands for.
+    """
+
+    def __init__(
+        self, architecture: Architecture, kind: Kind, device: str, confirm: Confirm | None = None
+    ) -> None:
+        self._confirm = confirm
         self.compiled: CompiledEncoder | None = None
         self._architecture = architecture
         self._kind = kind
         self._device = device
 
     def load(self, ref: AdapterRef) -> EncodedAdapter:
-        """Raises AdapterRefused where the adapter does not fit the base."""
+        """Raises AdapterRefused where the adapter does not fit the base or has changed."""
         weights = load_lora(ref, self._architecture)
+        if self._confirm is not None:
+            self._confirm(ref)
         encoded = (self.compiled or self).encode(weights)
         _check(encoded.largest, ref)
         return encoded

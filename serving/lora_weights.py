@@ -77,10 +77,11 @@ def load_lora(ref: AdapterRef, architecture: Architecture) -> LoraWeights:
 
 def _read(ref: AdapterRef) -> dict[str, Any]:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     try:
-        return load_file(ref.folder / WEIGHTS_FILE)
+        # Not mapped: who reads a mapped file that somebody cuts short is killed by the system.
+        return load((ref.folder / WEIGHTS_FILE).read_bytes())
     except (SafetensorError, OSError) as error:
         raise AdapterRefused(f"The adapter {ref} cannot be read: {error}") from error
 

@@ -95,6 +95,15 @@ class AdapterStore:
             raise self._refusal(error) from error
         return AdapterRef(entry.name, entry.version, sha256, entry.folder)
 
+    def confirm(self, ref: AdapterRef) -> None:
+        """Once its files have been read: raises AdapterRefused if they are others by now."""
+        try:
+            is_same = self._sha256(ref.folder) == ref.sha256
+        except OSError as error:
+            raise self._refusal(error) from error
+        if not is_same:
+            raise AdapterRefused(f"The adapter {ref} was replaced while it was loaded. Ask again.")
+
     def resolve(self, model: str) -> tuple[list[AdapterEntry], Blend]:
         """What a model's name means now; the base's own id is not this store's business.
 

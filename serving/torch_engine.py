@@ -18,7 +18,7 @@ from typing import Any
 from .batch import Batch
 from .build import TorchEngineConfig, build_batch, build_encoder, choose_precision
 from .compiler import Compiler, library_path, load
-from .encoder import EncodedAdapter
+from .encoder import Confirm, EncodedAdapter
 from .engine import AdapterRef, Blend, Delta, EngineStats, LoadReport, Request
 from .errors import EngineBusy, EngineFailed, PromptTooLong, ServingError
 from .grammar import Grammars, Matcher
@@ -37,13 +37,20 @@ Command = Callable[[Batch], None]
 class TorchEngine:
     """An `Engine` for bases of the LLaMA family."""
 
-    def __init__(self, folder: Path, tokenizer: Any, config: TorchEngineConfig) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: Any,
+        config: TorchEngineConfig,
+        confirm: Confirm | None = None,  # an adapter's files, once they have been read
+    ) -> None:
         """Takes a Hugging Face folder. Raises EngineUnsupported for other families."""
         from .architecture import read_architecture
 
         self._folder = folder
         self._tokenizer = tokenizer
         self._config = config
+        self._confirm = confirm
         self._architecture = read_architecture(folder)
         self._grammars = Grammars(tokenizer, self._architecture.vocab_size)
         self._loader: AdapterLoader | None = None
@@ -173,7 +180,7 @@ class TorchEngine:
         with torch.inference_mode():
             try:
                 config = self._choose_precision()
-                encoder = build_encoder(self._architecture, config)
+                encoder = build_encoder(self._architecture, config, self._confirm)
                 batch = build_batch(self._folder, self._architecture, encoder, config)
                 self._compile(batch)
             except BaseException as error:  # noqa: BLE001 - handed to whoever awaits start()

@@ -49,10 +49,10 @@ class Subject:
     @cached_property
     def tensors(self) -> dict[str, Any]:
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
         try:
-            return load_file(self.folder / WEIGHTS_FILE)
+            return load((self.folder / WEIGHTS_FILE).read_bytes())  # as the server reads them
         except SafetensorError as error:
             raise AdapterInvalid(f"{WEIGHTS_FILE} cannot be read: {error}") from error
 

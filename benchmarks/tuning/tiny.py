@@ -18,17 +18,22 @@ NUM_CONVERSATIONS = 12
 SIZES = TINY | {"vocab_size": BYTES + len(SPECIAL), "max_position_embeddings": 2048}
 
 
-def make_tiny_base(folder: Path) -> Path:
-    """With a tokenizer of bytes."""
+def make_tiny_base(folder: Path, spread: float = 0.02) -> Path:
+    """With a tokenizer of bytes; `spread` is the standard deviation of its weights."""
+    base = make_random_base(folder, SIZES | {"initializer_range": spread}, "cpu")
+    byte_tokenizer().save_pretrained(base)
+    return base
+
+
+def byte_tokenizer() -> Any:
+    """One token a byte, and ChatML."""
     from transformers import PreTrainedTokenizerFast
 
-    base = make_random_base(folder, SIZES, "cpu")
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_byte_tokenizer(), eos_token=SPECIAL[1], pad_token=SPECIAL[1]
+        tokenizer_object=_bytes(), eos_token=SPECIAL[1], pad_token=SPECIAL[1]
     )
     tokenizer.chat_template = TEMPLATE
-    tokenizer.save_pretrained(base)
-    return base
+    return tokenizer
 
 
 def first_conversations(sample: Sample, folder: Path) -> Sample:
@@ -39,7 +44,7 @@ def first_conversations(sample: Sample, folder: Path) -> Sample:
     return Sample(sample.name, path)
 
 
-def _byte_tokenizer() -> Any:
+def _bytes() -> Any:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

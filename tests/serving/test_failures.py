@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from serving.build import Precision
 from serving.engine import AdapterRef, Request
-from serving.errors import EngineFailed
+from serving.errors import AdapterRefused, EngineFailed
+from serving.notation import Part
+from serving.store import AdapterStore
 from serving.torch_engine import TorchEngine, TorchEngineConfig
 from tests.serving.engines import (
     GREEDY,
@@ -200,3 +202,29 @@ async def test_an_answer_from_no_numbers_is_an_error(make_base: Any, tmp_path: P
         with pytest.raises(EngineFailed, match="no token"):
             await collect(engine, make_requests(base, 1)[0])
         assert engine.stats().num_running == 0
+
+
+async def test_weights_that_are_not_those_of_the_hash_are_not_kept(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    """Replaced between the hashing and the reading: kept, they would answer for the old ones."""
+    base = make_base("llama")
+    name, other = (
+        make_adapter(base, tmp_path / "a" / "a"),
+        make_adapter(base, tmp_path / "b", seed=2),
+    )
+    store = AdapterStore(tmp_path / "a")
+    old = store.pin(store.entry(Part("a")))
+    weights = name / "adapter_model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes((other / weights.name).read_bytes())
+    request = make_requests(base, 2, old)[1]
+    engine = TorchEngine(base, tokenizer_of(base), TorchEngineConfig(), store.confirm)
+    await engine.start()
+    with pytest.raises(AdapterRefused, match="was replaced"):
+        await collect(engine, request)
+    assert engine.stats().num_resident_adapters == 0
+    weights.write_bytes(kept)
+    found = await collect(engine, request)
+    await engine.stop()
+    assert_same([found], await collect_alone(base, [request]))

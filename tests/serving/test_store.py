@@ -82,6 +82,18 @@ def test_hash_follows_the_weights(store: AdapterStore):
     assert store.pin(store.entry(Part("tcm"))).sha256 != before
 
 
+def test_an_adapter_replaced_since_it_was_pinned_is_not_confirmed(store: AdapterStore):
+    folder = write_peft(store.adapters / "tcm" / "1")
+    ref = store.pin(store.entry(Part("tcm")))
+    store.confirm(ref)
+    (folder / WEIGHTS_FILE).write_bytes(b"other weights")
+    with pytest.raises(AdapterRefused, match="tcm@1 was replaced while it was loaded"):
+        store.confirm(ref)
+    (folder / WEIGHTS_FILE).unlink()
+    with pytest.raises(AdapterRefused):
+        store.confirm(ref)
+
+
 @pytest.mark.parametrize("part", [Part("nobody"), Part("tcm", "2"), Part("tcm", "..")])
 def test_unknown_name_or_version_is_not_found_and_says_what_is_there(
     store: AdapterStore, part: Part
