@@ -38,7 +38,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from .errors import StateUnavailable
 
 STATE_FILE = "state.db"  # below home
-PATIENCE = 15  # [seconds] to wait for another process's transaction
+PATIENCE = 15  # [seconds] to wait for a connection or another process's transaction
+TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout"}  # what drivers call that
 MIGRATIONS = Path(__file__).with_name("migrations")
 ADVISORY_LOCK = 0x6C6F7261  # any number, as long as nobody else in the database takes it
 DRIVERS = {"psycopg": "postgres"}  # with the extra that brings each
@@ -130,11 +131,8 @@ def _parse(database: str) -> URL:
 
 def _connect(url: URL) -> Engine:
     options: dict[str, Any] = {}
-    if url.get_backend_name() == "sqlite":
-        _make_private(url)
-        options = {"timeout": PATIENCE}
-    elif url.get_backend_name() == "postgresql":
-        options = {"connect_timeout": PATIENCE}
+    if url.get_backend_name() in TIMEOUTS:
+        options[TIMEOUTS[url.get_backend_name()]] = PATIENCE
     try:
         engine = create_engine(url, pool_pre_ping=True, connect_args=options)
     except NoSuchModuleError:
@@ -146,6 +144,7 @@ def _connect(url: URL) -> Engine:
     if engine.dialect.is_async:
         raise StateUnavailable(f"The driver of {url.drivername!r} is asynchronous. Name another.")
     if engine.dialect.name == "sqlite":
+        _make_private(url)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
