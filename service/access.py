@@ -30,8 +30,6 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("GET", "/ready"): "nothing",
     ("GET", METRICS): "key",
     ("GET", "/docs"): "chat",
-    ("GET", "/docs/"): "chat",
-    ("GET", "/redoc"): "chat",
     ("GET", "/openapi.json"): "chat",
     ("GET", "/v1/models"): "chat",
     ("GET", "/v1/models/"): "chat",

@@ -100,7 +100,7 @@ def chat(
     from .terminal import chat as talk
 
     if url is not None:
-        talk(url, model, api_key)
+        talk(url, model, api_key=api_key)
         return
     from .server import serving_in_background
     from .settings import ServiceSettings

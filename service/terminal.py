@@ -25,10 +25,11 @@ HELP = """\
 def chat(
     base_url: str,
     model: str | None = None,
-    api_key: str | None = None,
     ask: Callable[[str], str] = input,
     out: Console | None = None,
     err: Console | None = None,
+    *,
+    api_key: str | None = None,
 ) -> None:
     """Talk to the server at `base_url` until /quit or Ctrl-D. Answers alone go to `out`.
 

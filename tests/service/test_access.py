@@ -4,33 +4,38 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pytest
 from fastapi.testclient import TestClient
+from rich.console import Console
 from starlette.types import Message
 
 from service.access import Access, need_of
 from service.app import build_app
 from service.caller import Caller, Limits, current_caller
+from service.errors import ServerRefused
 from service.keyring import Keyring
 from service.keys import Keys, KeyWish
 from service.models import Models
 from service.rate_limit import RateLimits
 from service.settings import ServiceSettings
 from service.state import State
+from service.terminal import chat
 from service.usage import read_usage
 from serving.scripted import ScriptedEngine
 
 CHAT = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]}
-FOR_ALL = [("GET", "/health")]
+FOR_ALL = [("GET", "/health"), ("GET", "/ready")]
 FOR_CHAT = [
     ("GET", "/v1/models"),
     ("GET", "/v1/models/base"),
     ("POST", "/v1/chat/completions"),
     ("GET", "/openapi.json"),
+    ("GET", "/docs"),
 ]
 FOR_ADMIN = [
     ("DELETE", "/v1/models/tcm"),
@@ -69,7 +74,7 @@ def start(
     with ExitStack() as stack:
 
         def enter(**settings: Any) -> TestClient:
-            app = build_app(engine, models_here, ServiceSettings(**settings), own_state)
+            app = build_app(engine, models_here, ServiceSettings(**settings), state=own_state)
             return stack.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield enter
@@ -142,8 +147,8 @@ def test_metrics_need_any_key_unless_they_are_open(
     key = secret()
     closed, opened = start(), start(metrics_open=True)
     assert closed.get("/metrics").status_code == 401
-    assert closed.get("/metrics", headers=bearer(key)).status_code not in (401, 403)
-    assert opened.get("/metrics").status_code not in (401, 403)
+    assert closed.get("/metrics", headers=bearer(key)).status_code == 200
+    assert opened.get("/metrics").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -272,7 +277,7 @@ def test_usage_is_what_clients_were_told(
     add_adapter("tcm")
     headers = bearer(secret())
     told: list[dict[str, int]] = []
-    app = build_app(ScriptedEngine(), models_here, ServiceSettings(), own_state)
+    app = build_app(ScriptedEngine(), models_here, ServiceSettings(), state=own_state)
     with TestClient(app) as client:
         for fields in ({}, {"n": 3}, {"model": "tcm:0.5"}):
             response = client.post("/v1/chat/completions", json=CHAT | fields, headers=headers)
@@ -314,7 +319,7 @@ def test_openais_client_raises_its_own_errors(
 ):
     add_adapter("bike")
     anna = secret(adapters=("base",), limits=Limits(requests_per_minute=3))
-    url = serve_app(build_app(ScriptedEngine(), models_here, ServiceSettings(), own_state))
+    url = serve_app(build_app(ScriptedEngine(), models_here, ServiceSettings(), state=own_state))
 
     def client(key: str) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
@@ -365,3 +370,25 @@ def test_websockets_are_closed(keys: Keys):
     scope = {"type": "websocket", "path": "/v1/models", "headers": []}
     asyncio.run(Access(app, Keyring(keys), RateLimits())(scope, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_the_terminal_chat_takes_a_key(
+    serve_app: Callable[..., str], models_here: Models, own_state: State, secret: Callable[..., str]
+):
+    key = secret()
+    engine = ScriptedEngine(default="多休息。")
+    url = serve_app(build_app(engine, models_here, ServiceSettings(), state=own_state))
+    typed, out = iter(["你好", "/quit"]), Console(file=StringIO())
+    with pytest.raises(ServerRefused, match="needs a key"):
+        chat(url, "base")
+    chat(url, "base", lambda _: next(typed), out, Console(file=StringIO()), api_key=key)
+    assert "多休息。" in cast(StringIO, out.file).getvalue()
+
+
+def test_the_log_names_the_key_of_a_request(
+    start: Callable[..., TestClient], secret: Callable[..., str], caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    start().get("/v1/models", headers=bearer(secret("安娜")))
+    keys = [getattr(record, "fields", {}).get("key") for record in caplog.records]
+    assert "安娜" in keys

@@ -15,6 +15,7 @@ from service.cli import app
 from service.errors import KeyRefused
 from service.keys import Keys, digest_of
 from service.server import needs_keys
+from service.settings import ServiceSettings
 from service.state import STATE_FILE, State, open_state
 from service.usage import Count, UsageLedger
 
@@ -142,10 +143,18 @@ def test_wrong_usage_exits_with_2(run: Any, arguments: tuple[str, ...]):
 
 def test_beyond_this_machine_keys_are_needed_until_there_is_one(run: Any, tmp_path: Path):
     for host in ("127.0.0.1", "localhost", "::1"):
-        assert not needs_keys(host, tmp_path, None)
+        assert not needs_keys(ServiceSettings(host=host, home=tmp_path))
     assert os.listdir(tmp_path) == [], "nothing is opened for a loopback address"
-    assert needs_keys("0.0.0.0", tmp_path, None)
+    beyond = ServiceSettings(host="0.0.0.0", home=tmp_path)
+    assert needs_keys(beyond)
     run("create", "anna")
-    assert not needs_keys("0.0.0.0", tmp_path, None)
+    assert not needs_keys(beyond)
     run("revoke", "anna")
-    assert not needs_keys("0.0.0.0", tmp_path, None), "it answers nobody then"
+    assert not needs_keys(beyond), "it answers nobody then"
+
+
+def test_the_database_of_homes_settings_is_the_one(run: Any, database: str, tmp_path: Path):
+    (tmp_path / "serve.yaml").write_text(f"database: {database}\n")
+    run("create", "anna")
+    with closing(open_state(tmp_path, database)) as state:
+        assert [key.name for key in Keys(state).all()] == ["anna"]
