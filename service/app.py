@@ -11,13 +11,17 @@ from starlette.types import ASGIApp, Lifespan
 
 from serving.engine import Engine
 
+from .access import Access
 from .body_limit import BodyLimit
 from .chat_routes import chat_routes
 from .completions import ChatCompletions
 from .docs_routes import docs_routes
 from .errors import answer_errors
 from .gate import Gate, GateKeeper
+from .guarded_engine import GuardedEngine
 from .health_routes import health_routes
+from .keyring import Keyring
+from .keys import Keys
 from .limited_engine import LimitedEngine
 from .metrics import Metrics
 from .metrics_routes import metrics_routes
@@ -25,12 +29,15 @@ from .model_routes import model_routes
 from .models import Models
 from .observed_engine import ObservedEngine
 from .plain_path import PlainPath
+from .rate_limit import RateLimits
 from .recorder import Recorder
 from .settings import ServiceSettings
+from .state import State
 from .text_completions import TextCompletions
 from .text_routes import text_routes
 from .token_routes import token_routes
 from .tokenization import Tokenization
+from .usage import UsageLedger
 
 VERSION = version("lora-chat")
 
@@ -49,13 +56,22 @@ class Service(FastAPI):
 
 
 def build_app(
-    engine: Engine, models: Models, settings: ServiceSettings, gate: Gate | None = None
+    engine: Engine,
+    models: Models,
+    settings: ServiceSettings,
+    gate: Gate | None = None,
+    state: State | None = None,
 ) -> FastAPI:
-    """The service on one engine, which lives as long as the application."""
-    gate = gate or Gate()
+    """The service on one engine, which lives as long as the application.
+
+    Without a state there are no keys: everybody may do everything, and nothing is counted.
+    """
+    gate, rates = gate or Gate(), RateLimits()
     metrics = Metrics(engine, models.base_id, VERSION, settings.metric_names)
     engine = LimitedEngine(engine, settings, gate)
     engine = ObservedEngine(engine, metrics, models.decode if settings.log_content else None)
+    if state is not None:
+        engine = GuardedEngine(engine, models.base_id, rates, UsageLedger(state))
     app = Service(
         metrics,
         settings,
@@ -66,7 +82,13 @@ def build_app(
         redoc_url=None,
     )
     answer_errors(app)
-    _add_layers(app, settings, gate)
+    app.add_middleware(BodyLimit, settings=settings)
+    if state is not None:
+        keyring = Keyring(Keys(state))
+        app.add_middleware(
+            Access, keyring=keyring, limits=rates, metrics_open=settings.metrics_open
+        )
+    _add_outer_layers(app, settings, gate)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(text_routes(TextCompletions(engine, models, settings)))
     app.include_router(token_routes(Tokenization(engine, models)))
@@ -91,10 +113,9 @@ def _lifespan(engine: Engine, gate: Gate) -> Lifespan[FastAPI]:
     return lifespan
 
 
-def _add_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:
-    """What a request passes on its way to the routes; the last one here is the first."""
+def _add_outer_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:
+    """What a request passes before it is asked for a key; the last one here is the first."""
     app.add_middleware(PlainPath)
-    app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(GateKeeper, gate=gate)
     if settings.cors_origins:
         app.add_middleware(

@@ -14,7 +14,8 @@ from .data_cli import data_app
 from .eval_cli import evaluate
 from .finetune_cli import finetune
 from .home import find_home
-from .options import DEFAULT_BASE, BaseOption, HomeOption
+from .keys_cli import keys_app
+from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
 from .serve_cli import ServeCommand, serve
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")(
     finetune
 )
@@ -74,7 +76,7 @@ def common(
 ) -> None:
     """Set up logging: to stderr, so that stdout holds a command's answer alone."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "httpx2", "bitsandbytes", "transformers"):
+    for noisy in ("alembic", "httpx", "httpx2", "bitsandbytes", "transformers"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")
@@ -88,6 +90,9 @@ def chat(
     url: Annotated[
         str | None, typer.Option(help="A running server. [default: start one for this chat]")
     ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar=KEY_VARIABLE, help="A key of that server.")
+    ] = None,
     base: BaseOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -95,7 +100,7 @@ def chat(
     from .terminal import chat as talk
 
     if url is not None:
-        talk(url, model)
+        talk(url, model, api_key=api_key)
         return
     from .server import serving_in_background
     from .settings import ServiceSettings

@@ -15,6 +15,7 @@ from finetune.config_file import parse_assignments, read_pairs, unknown_key
 from finetune.errors import ConfigError
 
 from .home import DEFAULT_HOME
+from .options import KEY_VARIABLE
 from .settings import ServiceSettings
 
 PREFIX = "LORA_CHAT_"
@@ -100,7 +101,7 @@ def _unknown(values: Iterable[str]) -> list[str]:
 
 
 def _unknown_variables() -> list[str]:
-    known = [f"{PREFIX}{key.upper()}" for key in ServiceSettings.model_fields]
+    known = [KEY_VARIABLE, *(f"{PREFIX}{key.upper()}" for key in ServiceSettings.model_fields)]
     names = sorted(name for name in os.environ if name.upper().startswith(PREFIX))
     return [unknown_key(name, known) for name in names if name.upper() not in known]
 

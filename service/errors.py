@@ -2,6 +2,11 @@
 
 ServiceError
 ├── InvalidRequest     fields of a request contradict each other, or ask for what cannot be
+├── InvalidKey         a request brings no key, or one that is not valid
+├── ScopeMissing       a request's key may not do this
+├── RateLimited        a request's key has used up what it has a minute
+├── KeyRefused         a key cannot be made or found as asked
+├── StateUnavailable   the database cannot be opened or does not answer
 ├── PortUnavailable    the address cannot be listened on
 ├── TlsRefused         certificate and key cannot be used
 └── ServerRefused      the server a command talks to is not there, or answered with an error
@@ -38,6 +43,7 @@ RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 NO_RETRY = {"X-Should-Retry": "false"}  # to OpenAI's clients: it would take as long again
 CLOSE = {"Connection": "close"}  # what is left of the body is not read
 TOO_LONG = "context_length_exceeded"
+UNAVAILABLE = "Keys cannot be checked at the moment; the server's log says why. Try again later."
 MAX_SHOWN = 60  # [characters] of a value in a message
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
     "4XX": {"model": ErrorBody},
@@ -65,6 +71,30 @@ class PortUnavailable(ServiceError):
 
 class TlsRefused(ServiceError):
     """Certificate and key cannot be used."""
+
+
+class InvalidKey(ServiceError):
+    """A request brings no key, or one that is not valid."""
+
+
+class ScopeMissing(ServiceError):
+    """A request's key may not do this."""
+
+
+class RateLimited(ServiceError):
+    """A request's key has used up what it has a minute; `headers` say when to come again."""
+
+    def __init__(self, message: str, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        super().__init__(message)
+
+
+class KeyRefused(ServiceError):
+    """A key cannot be made or found as asked."""
+
+
+class StateUnavailable(ServiceError):
+    """The database cannot be opened or does not answer."""
 
 
 class ServerRefused(ServiceError):
@@ -146,6 +176,14 @@ def reply_to(error: Exception) -> Reply:
             return Reply(error.status_code, error.detail, headers=error.headers)
         case InvalidRequest():
             return Reply(400, message, error.param, error.code)
+        case InvalidKey():
+            return Reply(401, message, None, "invalid_api_key", {"WWW-Authenticate": "Bearer"})
+        case ScopeMissing():
+            return Reply(403, message, None, "insufficient_permissions")
+        case RateLimited():
+            return Reply(429, message, None, "rate_limit_exceeded", error.headers)
+        case StateUnavailable():
+            return Reply(503, UNAVAILABLE, None, "state_unavailable", RETRY_AFTER)
         case ModelNotFound():
             return Reply(404, message, "model", "model_not_found")
         case BlendError():

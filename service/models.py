@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from data.chat import ChatRenderer, Tokenizer
 from finetune.card import SamplingDefaults
 from serving.engine import Blend
-from serving.errors import BlendError
+from serving.errors import BlendError, ModelNotFound
+from serving.notation import parse_model
 from serving.store import AdapterEntry, AdapterStore
 
+from .caller import current_caller
 from .errors import InvalidRequest
 from .generation_request import LoraChoice
 from .protocol import ModelCard
@@ -54,6 +56,7 @@ class Models:
             return self._resolve_adapters(model)
         if loras:
             return self._resolve_adapters("+".join(f"{lora.name}:{lora.scale}" for lora in loras))
+        self._check_base()
         return ResolvedModel(self.base_id, (), self._renderer(None))
 
     def decode(self, token_ids: Sequence[int]) -> str:
@@ -62,19 +65,22 @@ class Models:
 
     def list_cards(self) -> list[ModelCard]:
         """The base, then every adapter's promoted version. Reads files."""
-        entries = self._store.entries()
-        return [self._base_card(), *(self._card(entry.name, [entry]) for entry in entries)]
+        may_use = current_caller.get().may_use
+        bases = [self._base_card()] if may_use(self.base_id) else []
+        entries = [entry for entry in self._store.entries() if may_use(entry.name)]
+        return [*bases, *(self._card(entry.name, [entry]) for entry in entries)]
 
     def find_card(self, model: str) -> ModelCard:
         """One model, blends and versions too. Reads files. Raises as `resolve` does."""
         if model == self.base_id:
+            self._check_base()
             return self._base_card()
-        entries, _ = self._store.resolve(model)
+        entries, _ = self._entries(model)
         self._shared_renderer(model, entries)
         return self._card(model, entries)
 
     def _resolve_adapters(self, model: str) -> ResolvedModel:
-        entries, blend = self._store.resolve(model)
+        entries, blend = self._entries(model)
         renderer = self._shared_renderer(model, entries)
         pinned = "+".join(f"{ref}:{scale:g}" for ref, scale in blend)
         systems = {entry.card.system if entry.card else None for entry in entries}
@@ -87,6 +93,24 @@ class Models:
             sampling=samplings[0] if all(s == samplings[0] for s in samplings) else UNCHANGED,
             disclaimer=_join_disclaimers(entries),
         )
+
+    def _entries(self, model: str) -> tuple[list[AdapterEntry], Blend]:
+        """As `AdapterStore.resolve`, of the caller's adapters: others do not exist for them."""
+        may_use = current_caller.get().may_use
+        if not all(may_use(part.name) for part in parse_model(model) or ()):
+            raise ModelNotFound(model, self._usable())
+        try:
+            return self._store.resolve(model)
+        except ModelNotFound as error:
+            raise ModelNotFound(error.model, self._usable()) from None
+
+    def _usable(self) -> list[str]:
+        may_use = current_caller.get().may_use
+        return [name for name in self._store.names() if may_use(name)]
+
+    def _check_base(self) -> None:
+        if not current_caller.get().may_use(self.base_id):
+            raise ModelNotFound(self.base_id, self._usable())
 
     def _shared_renderer(self, model: str, entries: Sequence[AdapterEntry]) -> ChatRenderer:
         renderers = [self._renderer(entry.template) for entry in entries]

@@ -5,4 +5,6 @@ from starlette.types import Scope
 
 def path_of(scope: Scope) -> str:
     """The path without what a proxy in front of the server has taken off, and uvicorn put back."""
-    return scope["path"].removeprefix(scope.get("root_path", ""))
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    is_below = path == root or path.startswith(f"{root}/")
+    return path[len(root) :] if root and is_below else path

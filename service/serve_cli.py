@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperCommand
 
-from .options import BaseOption, HomeOption
+from .options import BaseOption, DatabaseOption, HomeOption
 
 if TYPE_CHECKING:
     from .settings import ServiceSettings
@@ -87,6 +87,7 @@ def serve(
     log_content: Annotated[
         bool | None, typer.Option("--log-content", help="Log prompts and answers too.")
     ] = None,
+    database: DatabaseOption = None,
     config: Annotated[
         Path | None,
         typer.Option(help="A YAML file of settings. [default: serve.yaml below home, if there]"),
@@ -108,6 +109,7 @@ def serve(
     options: dict[str, object] = {
         "base": base,
         "home": home,
+        "database": database,
         "host": host,
         "port": port,
         "precision": precision,
@@ -136,10 +138,10 @@ def _run(settings: "ServiceSettings") -> None:
     from .gate import Gate
     from .logs import configure_logs
 
-    if settings.host not in server.LOOPBACK and not settings.insecure:
+    if not settings.insecure and server.needs_keys(settings):
         raise typer.BadParameter(
             f"anybody who reaches {settings.host} could use this server, which asks for no key; "
-            "add --insecure to allow that",
+            "make one with `lora-chat keys create NAME`, or add --insecure to allow that",
             param_hint="--host",
         )
     configure_logs(settings)

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -25,8 +25,10 @@ from .app import build_app
 from .errors import PortUnavailable, Stopping, TlsRefused
 from .gate import Gate
 from .http_protocol import http_protocol
+from .keys import Keys
 from .models import Models
 from .settings import ServiceSettings
+from .state import open_state
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +69,22 @@ def check_certificate(settings: ServiceSettings) -> None:
         ) from error
 
 
-def configure(settings: ServiceSettings, gate: Gate) -> uvicorn.Config:
+def needs_keys(settings: ServiceSettings) -> bool:
+    """Whether others could reach this address and would not be asked for a key.
+
+    Raises StateUnavailable.
+    """
+    if settings.host in LOOPBACK:
+        return False
+    with closing(open_state(settings.home, settings.database)) as state:
+        return not Keys(state).are_demanded()
+
+
+def configure(settings: ServiceSettings, gate: Gate, *, is_private: bool = False) -> uvicorn.Config:
     """Find the base and put everything together; the engine starts with the server.
 
-    Raises FinetuneError for the base and EngineUnsupported for its architecture.
+    A private server asks nobody for a key and counts nothing. Raises FinetuneError for the base,
+    EngineUnsupported for its architecture, StateUnavailable.
     """
     base = find_base(settings.base, settings.home)
     device = pick_device()
@@ -80,7 +94,8 @@ def configure(settings: ServiceSettings, gate: Gate) -> uvicorn.Config:
     )
     models = Models(base.id, base.tokenizer, store)
     logger.info("Loading %s on %s", base.id, device)
-    return http_config(build_app(engine, models, settings, gate), settings)
+    state = None if is_private else open_state(settings.home, settings.database)
+    return http_config(build_app(engine, models, settings, gate, state), settings)
 
 
 def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
@@ -167,7 +182,7 @@ def serving_in_background(settings: ServiceSettings) -> Generator[str]:
     """Serve on a free loopback port for as long as the block lasts; yields the URL."""
     listener = listen("127.0.0.1", 0)
     quiet = settings.model_copy(update={"log_requests": False})  # a person reads this terminal
-    server = uvicorn.Server(configure(quiet, Gate()))
+    server = uvicorn.Server(configure(quiet, Gate(), is_private=True))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started and thread.is_alive():

@@ -65,6 +65,7 @@ class ServiceSettings(BaseSettings):
     forwarded_allow_ips: Words = ("127.0.0.1", "::1")  # proxies whose word on clients is taken
     cors_origins: Words = ()  # whose pages may call this server from a browser
     database: str | None = None  # an SQLAlchemy URL; home/state.db
+    metrics_open: bool = False  # /metrics needs no key, although there are keys
     lora_folders: Folders = ()  # from where adapters may be imported
 
     default_max_tokens: int = Field(default=512, ge=1)  # [tokens] where a request says nothing

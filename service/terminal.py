@@ -28,6 +28,8 @@ def chat(
     ask: Callable[[str], str] = input,
     out: Console | None = None,
     err: Console | None = None,
+    *,
+    api_key: str | None = None,
 ) -> None:
     """Talk to the server at `base_url` until /quit or Ctrl-D. Answers alone go to `out`.
 
@@ -37,7 +39,9 @@ def chat(
         import_module("readline")  # lets `input` edit its line and recall earlier ones
     # No limit on reading: the first token of a long prompt may take minutes on a CPU.
     timeout = httpx.Timeout(None, connect=10)
-    with httpx.Client(base_url=base_url.removesuffix("/v1"), timeout=timeout) as client:
+    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+    url = base_url.removesuffix("/v1")
+    with httpx.Client(base_url=url, timeout=timeout, headers=headers) as client:
         server = Server(client)
         if model is not None:
             server.check_model(model)

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,11 @@ from service.app import build_app
 from service.models import Models
 from service.server import http_config, listen, url_of
 from service.settings import ServiceSettings
+from service.state import State, open_state
 from serving.engine import Engine, Request
 from serving.scripted import ScriptedEngine
 from serving.store import AdapterStore
+from tests.service.postgres import PostgresMissing, running_postgres
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
@@ -257,3 +259,36 @@ def wait_until_fixture() -> Callable[..., None]:
 def prompt_of(tokenizer: Any) -> Callable[[Request], str]:
     """The prompt of an engine's request, as text."""
     return lambda request: tokenizer.decode(list(request.prompt_ids))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[Callable[[], str]]:
+    """Makes an empty database on a real PostgreSQL; returns its URL."""
+    with ExitStack() as stack:
+        try:
+            new_database = stack.enter_context(running_postgres())
+        except PostgresMissing as error:
+            pytest.skip(str(error))
+        yield new_database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind in turn."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres")()
+    return f"sqlite:///{tmp_path / 'state.db'}"
+
+
+@pytest.fixture
+def state(database: str, tmp_path: Path) -> Generator[State]:
+    """An open state, in each kind of database in turn."""
+    with closing(open_state(tmp_path, database)) as state:
+        yield state
+
+
+@pytest.fixture
+def own_state(tmp_path: Path) -> Generator[State]:
+    """An open state in home's own file."""
+    with closing(open_state(tmp_path)) as state:
+        yield state

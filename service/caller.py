@@ -1,0 +1,42 @@
+"""Who asks, and what they may do. The middleware in `access` sets it, everybody may read it."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Scope = Literal["chat", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A key's holder; without a key, anybody."""
+
+    key_id: str | None = None
+    name: str | None = None
+    scopes: frozenset[Scope] = frozenset(SCOPES)
+    adapters: frozenset[str] | None = None  # names, the base's among them; None: all
+    limits: Limits = field(default_factory=Limits)
+
+    def has(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def may_use(self, name: str) -> bool:
+        """Whether an adapter, or the base, is there for this caller."""
+        return self.adapters is None or name in self.adapters
+
+
+ANYBODY = Caller()
+
+
+current_caller: ContextVar[Caller] = ContextVar("current_caller", default=ANYBODY)
+"""Who asks for what is being done now."""
+
+paid_prompts: ContextVar[list[tuple[int, ...]] | None] = ContextVar("paid_prompts", default=None)
+"""Of the HTTP request being answered: a prompt counts once, however many answers it gets."""
