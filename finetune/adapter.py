@@ -52,8 +52,12 @@ def check_name(name: str, base_id: str) -> str:
 
 def list_names(adapters: Path) -> list[str]:
     """The names that have at least one version."""
-    found = (name for name in _list_folder(str(adapters)) if NAME.fullmatch(name))
-    return sorted(name for name in found if list_versions(adapters, name))
+    return [name for name in folder_names(adapters) if list_versions(adapters, name)]
+
+
+def folder_names(adapters: Path) -> list[str]:
+    """What may be adapters, by their folders' names alone."""
+    return sorted(name for name in _list_folder(str(adapters)) if NAME.fullmatch(name))
 
 
 def list_versions(adapters: Path, name: str) -> list[str]:
@@ -78,7 +82,7 @@ def _list_folder(folder: str) -> list[str]:
 
 
 def version_folder(adapters: Path, name: str, version: str) -> Path:
-    if version == BARE_VERSION and (adapters / name / WEIGHTS_FILE).is_file():
+    if version == BARE_VERSION and _has_weights(f"{adapters}{os.sep}{name}"):
         return adapters / name
     return adapters / name / version
 
@@ -223,10 +227,14 @@ def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -
     version = _rename_into_place(staged, adapters / name)
     # Without a pointer the newest version counts, so a version kept back needs the older pinned.
     older = [v for v in list_versions(adapters, name) if v != version]
-    if promoted or not older:
-        promote(adapters, name, version)
-    elif not (adapters / name / PROMOTED_FILE).is_file():
-        promote(adapters, name, older[-1])
+    try:
+        if promoted or not older:
+            promote(adapters, name, version)
+        elif not (adapters / name / PROMOTED_FILE).is_file():
+            promote(adapters, name, older[-1])
+    except OSError:  # no room for the pointer: as if nothing had been
+        _remove(adapters / name / version)
+        raise
     return version
 
 

@@ -4,6 +4,10 @@ ServiceError
 ├── InvalidRequest     fields of a request contradict each other, or ask for more than is allowed
 ├── PortUnavailable    the address cannot be listened on
 ├── TlsRefused         certificate and key cannot be used
+├── NotAllowed         the operator has not allowed it
+├── AdapterNotFound    no adapter lies where a request says
+├── UploadTooLarge     an upload is larger than the operator allows
+├── DiskFull           the disk has no room for it
 └── ServerRefused      the server a command talks to is not there, or answered with an error
 
 DeadlineExceeded and Stopping are ServingErrors: they end an answer as an engine's errors do.
@@ -64,6 +68,22 @@ class PortUnavailable(ServiceError):
 
 class TlsRefused(ServiceError):
     """Certificate and key cannot be used."""
+
+
+class NotAllowed(ServiceError):
+    """The operator has not allowed it; the message names the setting."""
+
+
+class AdapterNotFound(ServiceError):
+    """No adapter lies where a request says."""
+
+
+class UploadTooLarge(ServiceError):
+    """An upload is larger than the operator allows."""
+
+
+class DiskFull(ServiceError):
+    """The disk has no room for it."""
 
 
 class ServerRefused(ServiceError):
@@ -145,6 +165,14 @@ def reply_to(error: Exception) -> Reply:
             return Reply(error.status_code, error.detail, headers=error.headers)
         case InvalidRequest():
             return Reply(400, message, error.param, error.code)
+        case NotAllowed():
+            return Reply(403, message, "lora_path", "not_allowed")
+        case AdapterNotFound():
+            return Reply(404, message, "lora_path", "adapter_not_found")
+        case UploadTooLarge():
+            return Reply(413, message, "file", "upload_too_large")
+        case DiskFull():
+            return Reply(507, message, code="disk_full")
         case ModelNotFound():
             return Reply(404, message, "model", "model_not_found")
         case BlendError():
@@ -186,7 +214,7 @@ def answer_errors(app: FastAPI) -> None:
     for known in (
         HTTPException,
         RequestValidationError,
-        InvalidRequest,
+        ServiceError,
         ServingError,
         TemplateError,
         Exception,

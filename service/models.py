@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.chat import ChatRenderer, Tokenizer
-from finetune.card import SamplingDefaults
+from finetune.card import AdapterCard, SamplingDefaults
 from serving.engine import Blend
 from serving.errors import BlendError
 from serving.store import AdapterEntry, AdapterStore
 
+from .adapters import file_name
 from .chat_request import LoraChoice
 from .errors import InvalidRequest
-from .protocol import ModelCard
+from .protocol import ModelCard, TrainedOn
 
 UNCHANGED = SamplingDefaults()
 
@@ -34,7 +35,7 @@ class Models:
     def __init__(self, base_id: str, tokenizer: Tokenizer, store: AdapterStore) -> None:
         self.base_id = base_id
         self.tokenizer = tokenizer
-        self._store = store
+        self.store = store
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
         self._created = int(time.time())
 
@@ -59,21 +60,21 @@ class Models:
         """The tokens as text, for logs."""
         return str(self.tokenizer.decode(list(token_ids)))
 
-    def list_cards(self) -> list[ModelCard]:
+    def list_cards(self, context_length: int) -> list[ModelCard]:
         """The base, then every adapter's promoted version. Reads files."""
-        entries = self._store.entries()
-        return [self._base_card(), *(self._card(entry.name, [entry]) for entry in entries)]
+        cards = [self._card(entry.name, [entry], context_length) for entry in self.store.entries()]
+        return [self._base_card(context_length), *cards]
 
-    def find_card(self, model: str) -> ModelCard:
+    def find_card(self, model: str, context_length: int) -> ModelCard:
         """One model, blends and versions too. Reads files. Raises as `resolve` does."""
         if model == self.base_id:
-            return self._base_card()
-        entries, _ = self._store.resolve(model)
+            return self._base_card(context_length)
+        entries, _ = self.store.resolve(model)
         self._shared_renderer(model, entries)
-        return self._card(model, entries)
+        return self._card(model, entries, context_length)
 
     def _resolve_adapters(self, model: str) -> ResolvedModel:
-        entries, blend = self._store.resolve(model)
+        entries, blend = self.store.resolve(model)
         renderer = self._shared_renderer(model, entries)
         pinned = "+".join(f"{ref}:{scale:g}" for ref, scale in blend)
         systems = {entry.card.system if entry.card else None for entry in entries}
@@ -100,13 +101,31 @@ class Models:
             self._renderers[template] = ChatRenderer(self.tokenizer, template)
         return self._renderers[template]
 
-    def _base_card(self) -> ModelCard:
-        return ModelCard(id=self.base_id, created=self._created)
+    def _base_card(self, context_length: int) -> ModelCard:
+        return ModelCard(id=self.base_id, created=self._created, max_model_len=context_length)
 
-    def _card(self, model: str, entries: Sequence[AdapterEntry]) -> ModelCard:
+    def _card(self, model: str, entries: Sequence[AdapterEntry], context_length: int) -> ModelCard:
+        only = entries[0] if len(entries) == 1 else None
         return ModelCard(
             id=model,
             created=max(entry.created for entry in entries),
             parent=self.base_id,
-            version=entries[0].version if len(entries) == 1 else None,
+            version=only and only.version,
+            max_model_len=context_length,
+            trained_on=_trained_on(only.card) if only and only.card else None,
+            disclaimer="\n".join(_disclaimers(entries)) or None,
         )
+
+
+def _trained_on(card: AdapterCard) -> TrainedOn:
+    return TrainedOn(
+        base=card.base.id,
+        data=file_name(card.data.source),
+        num_conversations=card.data.num_conversations,
+    )
+
+
+def _disclaimers(entries: Sequence[AdapterEntry]) -> list[str]:
+    """Those of all adapters, each once."""
+    found = [entry.card.disclaimer for entry in entries if entry.card and entry.card.disclaimer]
+    return list(dict.fromkeys(found))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from finetune.adapter import (
     NAME,
+    folder_names,
     list_names,
     list_versions,
     promoted_of,
@@ -30,6 +31,7 @@ from .notation import Part, parse_model
 logger = logging.getLogger(__name__)
 
 READ_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TEMPLATE_FILE)
+MAX_FORGOTTEN = 100  # versions that are gone and still remembered
 Stamp = tuple[int, ...]  # changes with a file's content, and not when its folder is moved
 
 
@@ -65,9 +67,9 @@ class AdapterStore:
 
     def entries(self) -> list[AdapterEntry]:
         """The promoted version of every adapter; the log says which are damaged or foreign."""
-        names = list_names(self.adapters)
+        names = folder_names(self.adapters)
         found = [entry for name in names if (entry := self.listed(name)) is not None]
-        self._forget_gone()
+        self._forget_gone(len(found))
         return found
 
     def listed(self, name: str) -> AdapterEntry | None:
@@ -86,17 +88,26 @@ class AdapterStore:
 
     def entry(self, part: Part) -> AdapterEntry:
         """Raises ModelNotFound for an unknown name or version, AdapterRefused for a bad folder."""
+        if part.name in self._withdrawn:
+            raise ModelNotFound(part.name, self.names())
+        return self.entry_of_any(part)
+
+    def entry_of_any(self, part: Part) -> AdapterEntry:
+        """The same, of names that have been withdrawn, too."""
         versions = list_versions(self.adapters, part.name) if NAME.fullmatch(part.name) else []
         version = part.version or promoted_of(self.adapters, part.name, versions)
-        asked = part.name if part.version is None else f"{part.name}@{part.version}"
-        if version is None or version not in versions:
-            raise ModelNotFound(asked, self.names())
-        if self._withdrawn and not self._withdrawn.isdisjoint(
-            {part.name, f"{part.name}@{version}"}
-        ):
+        if version not in versions:
+            asked = part.name if part.version is None else f"{part.name}@{part.version}"
             raise ModelNotFound(asked, self.names())
         folder = version_folder(self.adapters, part.name, version)
         return self.read(part.name, version, folder)
+
+    def versions(self, name: str) -> list[str]:
+        """Oldest first, damaged ones too. Raises ModelNotFound."""
+        found = list_versions(self.adapters, name) if NAME.fullmatch(name) else []
+        if not found or name in self._withdrawn:
+            raise ModelNotFound(name, self.names())
+        return found
 
     def read(self, name: str, version: str, folder: Path) -> AdapterEntry:
         """What a folder under `adapters` holds. Raises AdapterRefused."""
@@ -141,14 +152,13 @@ class AdapterStore:
         blend = tuple((self.pin(e), part.scale) for e, part in zip(entries, parts, strict=True))
         return entries, blend
 
-    def withdraw(self, reference: str) -> None:
-        """Let a name, or name@version, be not found from now on, although its files stay."""
-        self._withdrawn.add(reference)
+    def withdraw(self, name: str) -> None:
+        """Let a name be not found from now on, although its files stay."""
+        self._withdrawn.add(name)
 
     def readmit(self, name: str) -> None:
-        """Let a name and all its versions be found again."""
-        kept = {each for each in self._withdrawn if each.partition("@")[0] != name}
-        self._withdrawn = kept
+        """Let a name be found again."""
+        self._withdrawn.discard(name)
 
     def refusal(self, error: Exception, name: str, version: str, folder: Path) -> AdapterRefused:
         """Clients see this message: where home lies is not their business."""
@@ -189,10 +199,11 @@ class AdapterStore:
                 digest.update(self._hashes[stamp].encode())
         return digest.hexdigest()
 
-    def _forget_gone(self) -> None:
+    def _forget_gone(self, num_names: int) -> None:
         """Versions that have been removed are not remembered for ever."""
-        for folder in [each for each in list(self._entries) if not os.path.isdir(each)]:
-            self._entries.pop(folder, None)
+        if len(self._entries) > 2 * num_names + MAX_FORGOTTEN:
+            for folder in [each for each in list(self._entries) if not os.path.isdir(each)]:
+                self._entries.pop(folder, None)
 
 
 def _stamp(file: str | int) -> Stamp | None:
