@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from .lora import CONFIG_FILE, WEIGHTS_FILE
 NAME = re.compile(r"\w[\w.-]{0,63}")
 PROMOTED_FILE = "promoted"
 BARE_VERSION = "1"
+MAX_POINTER = 64  # [bytes] that a version's number can take
 REMOVED = ".removed-"  # no name and no version begins like this
 
 
@@ -51,25 +52,37 @@ def check_name(name: str, base_id: str) -> str:
 
 def list_names(adapters: Path) -> list[str]:
     """The names that have at least one version."""
-    if not adapters.is_dir():
-        return []
-    found = (path.name for path in adapters.iterdir() if path.is_dir())
-    return sorted(name for name in found if NAME.fullmatch(name) and list_versions(adapters, name))
+    return [name for name in folder_names(adapters) if list_versions(adapters, name)]
+
+
+def folder_names(adapters: Path) -> list[str]:
+    """What may be adapters, by their folders' names alone."""
+    return sorted(name for name in _list_folder(str(adapters)) if NAME.fullmatch(name))
 
 
 def list_versions(adapters: Path, name: str) -> list[str]:
     """The versions of an adapter, oldest first."""
-    folder = adapters / name
-    if (folder / WEIGHTS_FILE).is_file():
+    folder = f"{adapters}{os.sep}{name}"  # a server asks for a thousand names: Path is slow
+    if _has_weights(folder):
         return [BARE_VERSION]
-    if not folder.is_dir():
+    found = [entry for entry in _list_folder(folder) if entry.isdecimal()]
+    return sorted((each for each in found if _has_weights(f"{folder}{os.sep}{each}")), key=int)
+
+
+def _has_weights(folder: str) -> bool:
+    return os.path.isfile(f"{folder}{os.sep}{WEIGHTS_FILE}")
+
+
+def _list_folder(folder: str) -> list[str]:
+    """Empty where there is none, or no longer."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [path.name for path in folder.iterdir() if (path / WEIGHTS_FILE).is_file()]
-    return sorted((version for version in found if version.isdecimal()), key=int)
 
 
 def version_folder(adapters: Path, name: str, version: str) -> Path:
-    if version == BARE_VERSION and (adapters / name / WEIGHTS_FILE).is_file():
+    if version == BARE_VERSION and _has_weights(f"{adapters}{os.sep}{name}"):
         return adapters / name
     return adapters / name / version
 
@@ -101,13 +114,19 @@ def find_version(adapters: Path, reference: str) -> Version:
 
 def promoted_version(adapters: Path, name: str) -> str | None:
     """The version that the bare name means: the promoted one, or else the newest."""
-    versions = list_versions(adapters, name)
-    pointer = adapters / name / PROMOTED_FILE
-    if pointer.is_file():
-        chosen = pointer.read_text().strip()
-        if chosen in versions:
-            return chosen
-    return versions[-1] if versions else None
+    return promoted_of(adapters, name, list_versions(adapters, name))
+
+
+def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | None:
+    """The same, of versions that have been listed."""
+    if not versions:
+        return None
+    try:
+        with open(f"{adapters}{os.sep}{name}{os.sep}{PROMOTED_FILE}", "rb") as pointer:
+            chosen = pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
+    except OSError:  # there is none, or it cannot be read
+        return versions[-1]
+    return chosen if chosen in versions else versions[-1]
 
 
 def promote(adapters: Path, name: str, version: str) -> None:
@@ -132,8 +151,20 @@ def rollback(adapters: Path, name: str) -> str:
     return older[-1]
 
 
+def heir_of(adapters: Path, version: Version) -> str | None:
+    """The newest other version, where the one to be removed is promoted."""
+    others = [each for each in list_versions(adapters, version.name) if each != version.number]
+    is_promoted = promoted_version(adapters, version.name) == version.number
+    return others[-1] if others and is_promoted else None
+
+
 def remove_version(adapters: Path, version: Version) -> None:
-    """Remove one version, at once and whole; with the last one goes the name."""
+    """Remove one version, at once and whole; with the last one goes the name.
+
+    Where it is promoted, its heir takes its place first.
+    """
+    if heir := heir_of(adapters, version):
+        promote(adapters, version.name, heir)
     home = adapters / version.name
     _remove(version.folder)
     if version.folder != home and not version_folders(adapters, version.name):
@@ -158,30 +189,53 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
+def staging_folder(adapters: Path) -> Generator[Path]:
+    """Yield an empty folder that no server looks into, to fill and `install`; it is gone after."""
+    adapters.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=adapters))
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Generator[Path]:
     """Yield an empty folder to write a version into; it appears whole when the block ends.
 
     If the block raises, nothing appears and nothing is left behind.
     """
+    check_has_versions(adapters, name)
+    with staging_folder(adapters) as temporary:
+        yield temporary
+        install(adapters, name, temporary, promoted=promoted)
+
+
+def check_has_versions(adapters: Path, name: str) -> None:
+    """Raises AdapterInvalid where a name has no room for another version."""
     if (adapters / name / WEIGHTS_FILE).is_file():
         raise AdapterInvalid(
             f"{adapters / name} is a bare adapter folder without versions. Choose another name "
             "with --name, or move its files into a folder '1' in it."
         )
-    adapters.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=adapters))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        version = _rename_into_place(temporary, adapters / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -> str:
+    """Make a staged folder the next version of a name, in one step. Returns its number."""
+    check_has_versions(adapters, name)
+    staged.chmod(0o755)
+    version = _rename_into_place(staged, adapters / name)
     # Without a pointer the newest version counts, so a version kept back needs the older pinned.
     older = [v for v in list_versions(adapters, name) if v != version]
-    if promoted or not older:
-        promote(adapters, name, version)
-    elif not (adapters / name / PROMOTED_FILE).is_file():
-        promote(adapters, name, older[-1])
+    try:
+        if promoted or not older:
+            promote(adapters, name, version)
+        elif not (adapters / name / PROMOTED_FILE).is_file():
+            promote(adapters, name, older[-1])
+    except OSError:  # no room for the pointer: as if nothing had been
+        _remove(adapters / name / version)
+        raise
+    return version
 
 
 def newest_version(adapters: Path, name: str) -> str:

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Lifespan
 from serving.engine import Engine
 
 from .access import Access
+from .adapter_routes import adapter_routes
+from .adapters import Adapters
 from .body_limit import BodyLimit
 from .chat_routes import chat_routes
 from .completions import ChatCompletions
@@ -20,9 +22,12 @@ from .errors import answer_errors
 from .gate import Gate, GateKeeper
 from .guarded_engine import GuardedEngine
 from .health_routes import health_routes
+from .intake import Intake
 from .keyring import Keyring
 from .keys import Keys
 from .limited_engine import LimitedEngine
+from .lora_loading import LoraLoading
+from .lora_routes import lora_routes
 from .metrics import Metrics
 from .metrics_routes import metrics_routes
 from .model_routes import model_routes
@@ -38,6 +43,7 @@ from .text_routes import text_routes
 from .token_routes import token_routes
 from .tokenization import Tokenization
 from .usage import UsageLedger
+from .watch import watching
 
 VERSION = version("lora-chat")
 
@@ -77,7 +83,7 @@ def build_app(
         settings,
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, gate),
+        lifespan=_lifespan(engine, models, gate),
         docs_url=None,
         redoc_url=None,
     )
@@ -92,20 +98,31 @@ def build_app(
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(text_routes(TextCompletions(engine, models, settings)))
     app.include_router(token_routes(Tokenization(engine, models)))
-    app.include_router(model_routes(models))
+    _add_adapters(app, engine, models, settings)
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
     return app
 
 
-def _lifespan(engine: Engine, gate: Gate) -> Lifespan[FastAPI]:
+def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: ServiceSettings) -> None:
+    """Everything that lists adapters, takes them in or lets them go."""
+    adapters = Adapters(engine, models.store)
+    intake = Intake(engine, models.store, models.base_id, settings.upload_limit)
+    loading = LoraLoading(engine, adapters, intake, settings.lora_folders)
+    app.include_router(model_routes(engine, models, adapters))
+    app.include_router(adapter_routes(adapters, intake))
+    app.include_router(lora_routes(loading, models))
+
+
+def _lifespan(engine: Engine, models: Models, gate: Gate) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await engine.start()
         gate.open()
         try:
-            yield
+            async with watching(engine, models.store):
+                yield
         finally:
             gate.close()
             await engine.stop()

@@ -76,7 +76,7 @@ def common(
 ) -> None:
     """Set up logging: to stderr, so that stdout holds a command's answer alone."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("alembic", "httpx", "httpx2", "bitsandbytes", "transformers"):
+    for noisy in ("alembic", "httpx", "httpx2", "bitsandbytes", "transformers", "watchfiles"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")

@@ -9,6 +9,10 @@ ServiceError
 ├── StateUnavailable   the database cannot be opened or does not answer
 ├── PortUnavailable    the address cannot be listened on
 ├── TlsRefused         certificate and key cannot be used
+├── NotAllowed         the operator has not allowed it
+├── AdapterNotFound    no adapter lies where a request says
+├── UploadTooLarge     an upload is larger than the operator allows
+├── DiskFull           the disk has no room for it
 └── ServerRefused      the server a command talks to is not there, or answered with an error
 
 DeadlineExceeded and Stopping are ServingErrors: they end an answer as an engine's errors do.
@@ -95,6 +99,22 @@ class KeyRefused(ServiceError):
 
 class StateUnavailable(ServiceError):
     """The database cannot be opened or does not answer."""
+
+
+class NotAllowed(ServiceError):
+    """The operator has not allowed it; the message names the setting."""
+
+
+class AdapterNotFound(ServiceError):
+    """No adapter lies where a request says."""
+
+
+class UploadTooLarge(ServiceError):
+    """An upload is larger than the operator allows."""
+
+
+class DiskFull(ServiceError):
+    """The disk has no room for it."""
 
 
 class ServerRefused(ServiceError):
@@ -184,6 +204,14 @@ def reply_to(error: Exception) -> Reply:
             return Reply(429, message, None, "rate_limit_exceeded", error.headers)
         case StateUnavailable():
             return Reply(503, UNAVAILABLE, None, "state_unavailable", RETRY_AFTER)
+        case NotAllowed():
+            return Reply(403, message, "lora_path", "not_allowed")
+        case AdapterNotFound():
+            return Reply(404, message, "lora_path", "adapter_not_found")
+        case UploadTooLarge():
+            return Reply(413, message, "file", "upload_too_large")
+        case DiskFull():
+            return Reply(507, message, code="disk_full")
         case ModelNotFound():
             return Reply(404, message, "model", "model_not_found")
         case BlendError():
@@ -227,7 +255,7 @@ def answer_errors(app: FastAPI) -> None:
     for known in (
         HTTPException,
         RequestValidationError,
-        InvalidRequest,
+        ServiceError,
         ServingError,
         TemplateError,
         Exception,

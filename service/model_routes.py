@@ -2,21 +2,34 @@
 
 from fastapi import APIRouter
 
-from .errors import REFUSALS
+from serving.engine import Engine
+
+from .adapters import Adapters
+from .errors import REFUSALS, InvalidRequest
 from .models import Models
-from .protocol import ModelCard, ModelList
+from .protocol import ModelCard, ModelDeleted, ModelList
 
 
-def model_routes(models: Models) -> APIRouter:
+def model_routes(engine: Engine, models: Models, adapters: Adapters) -> APIRouter:
     router = APIRouter(responses=REFUSALS)
 
     @router.get("/v1/models")
     def list_models() -> ModelList:
-        return ModelList(data=models.list_cards())
+        return ModelList(data=models.list_cards(engine.context_length))
 
     @router.get("/v1/models/{model:path}")
     def find_model(model: str) -> ModelCard:
-        return models.find_card(model)
+        return models.find_card(model, engine.context_length)
 
-    _ = (list_models, find_model)
+    @router.delete("/v1/models/{model:path}")
+    async def delete_model(model: str) -> ModelDeleted:
+        if model == models.base_id:
+            raise InvalidRequest(
+                f"{model!r} is the base model, which every adapter needs. Adapters can be deleted.",
+                "model",
+            )
+        await adapters.remove(model)
+        return ModelDeleted(id=model)
+
+    _ = (list_models, find_model, delete_model)
     return router

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.chat import ChatRenderer, Tokenizer
-from finetune.card import SamplingDefaults
+from finetune.card import AdapterCard, SamplingDefaults
 from serving.engine import Blend
 from serving.errors import BlendError, ModelNotFound
 from serving.notation import parse_model
 from serving.store import AdapterEntry, AdapterStore
 
+from .adapters import file_name
 from .caller import current_caller
 from .errors import InvalidRequest
 from .generation_request import LoraChoice
-from .protocol import ModelCard
+from .protocol import ModelCard, TrainedOn
 
 UNCHANGED = SamplingDefaults()
 
@@ -37,7 +38,7 @@ class Models:
     def __init__(self, base_id: str, tokenizer: Tokenizer, store: AdapterStore) -> None:
         self.base_id = base_id
         self.tokenizer = tokenizer
-        self._store = store
+        self.store = store
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
         self._created = int(time.time())
 
@@ -63,21 +64,26 @@ class Models:
         """The tokens as text, for logs."""
         return str(self.tokenizer.decode(list(token_ids)))
 
-    def list_cards(self) -> list[ModelCard]:
+    def list_cards(self, context_length: int) -> list[ModelCard]:
         """The base, then every adapter's promoted version. Reads files."""
         may_use = current_caller.get().may_use
-        bases = [self._base_card()] if may_use(self.base_id) else []
-        entries = [entry for entry in self._store.entries() if may_use(entry.name)]
-        return [*bases, *(self._card(entry.name, [entry]) for entry in entries)]
+        bases = [self._base_card(context_length)] if may_use(self.base_id) else []
+        entries = self.list_entries()
+        return [*bases, *(self._card(entry.name, [entry], context_length) for entry in entries)]
 
-    def find_card(self, model: str) -> ModelCard:
+    def list_entries(self) -> list[AdapterEntry]:
+        """The promoted versions that the caller may use. Reads files."""
+        may_use = current_caller.get().may_use
+        return [entry for entry in self.store.entries() if may_use(entry.name)]
+
+    def find_card(self, model: str, context_length: int) -> ModelCard:
         """One model, blends and versions too. Reads files. Raises as `resolve` does."""
         if model == self.base_id:
             self._check_base()
-            return self._base_card()
+            return self._base_card(context_length)
         entries, _ = self._entries(model)
         self._shared_renderer(model, entries)
-        return self._card(model, entries)
+        return self._card(model, entries, context_length)
 
     def _resolve_adapters(self, model: str) -> ResolvedModel:
         entries, blend = self._entries(model)
@@ -100,13 +106,13 @@ class Models:
         if not all(may_use(part.name) for part in parse_model(model) or ()):
             raise ModelNotFound(model, self._usable())
         try:
-            return self._store.resolve(model)
+            return self.store.resolve(model)
         except ModelNotFound as error:
             raise ModelNotFound(error.model, self._usable()) from None
 
     def _usable(self) -> list[str]:
         may_use = current_caller.get().may_use
-        return [name for name in self._store.names() if may_use(name)]
+        return [name for name in self.store.names() if may_use(name)]
 
     def _check_base(self) -> None:
         if not current_caller.get().may_use(self.base_id):
@@ -126,15 +132,19 @@ class Models:
             self._renderers[template] = ChatRenderer(self.tokenizer, template)
         return self._renderers[template]
 
-    def _base_card(self) -> ModelCard:
-        return ModelCard(id=self.base_id, created=self._created)
+    def _base_card(self, context_length: int) -> ModelCard:
+        return ModelCard(id=self.base_id, created=self._created, max_model_len=context_length)
 
-    def _card(self, model: str, entries: Sequence[AdapterEntry]) -> ModelCard:
+    def _card(self, model: str, entries: Sequence[AdapterEntry], context_length: int) -> ModelCard:
+        only = entries[0] if len(entries) == 1 else None
         return ModelCard(
             id=model,
             created=max(entry.created for entry in entries),
             parent=self.base_id,
-            version=entries[0].version if len(entries) == 1 else None,
+            version=only and only.version,
+            max_model_len=context_length,
+            trained_on=_trained_on(only.card) if only and only.card else None,
+            disclaimer=_join_disclaimers(entries),
         )
 
 
@@ -142,3 +152,11 @@ def _join_disclaimers(entries: Sequence[AdapterEntry]) -> str | None:
     """Each one once: all that had a part in an answer are answered for."""
     given = [entry.card.disclaimer for entry in entries if entry.card and entry.card.disclaimer]
     return "\n".join(dict.fromkeys(given)) or None
+
+
+def _trained_on(card: AdapterCard) -> TrainedOn:
+    return TrainedOn(
+        base=card.base.id,
+        data=file_name(card.data.source),
+        num_conversations=card.data.num_conversations,
+    )

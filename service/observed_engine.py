@@ -39,8 +39,11 @@ class ObservedEngine:
     async def load(self, adapter: AdapterRef) -> LoadReport:
         return await self._engine.load(adapter)
 
-    async def unload(self, adapter: AdapterRef) -> None:
-        await self._engine.unload(adapter)
+    async def unload(self, adapter: AdapterRef) -> int:
+        return await self._engine.unload(adapter)
+
+    def holds(self, adapter: AdapterRef) -> bool:
+        return self._engine.holds(adapter)
 
     def stats(self) -> EngineStats:
         return self._engine.stats()

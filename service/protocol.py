@@ -116,6 +116,12 @@ class DetokenizedText(BaseModel):
     prompt: str
 
 
+class TrainedOn(BaseModel):
+    base: str
+    data: str  # the file's name, without its folder
+    num_conversations: int
+
+
 class ModelCard(BaseModel):
     id: str
     object: Literal["model"] = "model"
@@ -123,6 +129,15 @@ class ModelCard(BaseModel):
     owned_by: Literal["lora-chat"] = "lora-chat"
     parent: str | None = None
     version: str | None = None  # None for the base and for blends
+    max_model_len: int  # [tokens] of prompt and answer
+    trained_on: TrainedOn | None = None  # None where nobody knows, and for blends
+    disclaimer: str | None = None
+
+
+class ModelDeleted(BaseModel):
+    id: str
+    object: Literal["model"] = "model"
+    deleted: Literal[True] = True
 
 
 class ModelList(BaseModel):

@@ -7,9 +7,7 @@ import typer
 from finetune.adapter import (
     Version,
     find_version,
-    list_versions,
-    promote,
-    promoted_version,
+    heir_of,
     remove_name,
     remove_version,
     version_folders,
@@ -30,7 +28,7 @@ def remove(reference: str, adapters: Path, *, is_sure: bool) -> None:
 
 
 def _remove_version(version: Version, adapters: Path, *, is_sure: bool) -> None:
-    heir = _heir(version, adapters)
+    heir = heir_of(adapters, version)
     if heir and not is_sure:
         raise AdapterInvalid(
             f"{version} is what {version.name!r} means, and there are other versions. Promote "
@@ -38,18 +36,10 @@ def _remove_version(version: Version, adapters: Path, *, is_sure: bool) -> None:
             "Or add --yes, which promotes that one for you."
         )
     _confirm(f"Remove {version}?", is_sure=is_sure)
-    if heir:
-        promote(adapters, version.name, heir)
-        typer.echo(f"{version.name!r} means {version.name}@{heir} from now on.")
     remove_version(adapters, version)
+    if heir:
+        typer.echo(f"{version.name!r} means {version.name}@{heir} from now on.")
     typer.echo(f"Removed {version}.")
-
-
-def _heir(version: Version, adapters: Path) -> str | None:
-    """The newest other version, where the one to be removed is promoted."""
-    others = [each for each in list_versions(adapters, version.name) if each != version.number]
-    is_promoted = promoted_version(adapters, version.name) == version.number
-    return others[-1] if others and is_promoted else None
 
 
 def _confirm(question: str, *, is_sure: bool) -> None:

@@ -80,10 +80,11 @@ class AdapterBank:
         self.residents.unpin(blend)
         self._forget_gone()
 
-    def drop(self, ref: AdapterRef) -> None:
-        """Forget an adapter as soon as no request uses it."""
-        self.residents.drop(ref)
+    def drop(self, ref: AdapterRef) -> int:
+        """Forget an adapter as soon as no request uses it. Returns the bytes that it takes."""
+        num_bytes = self.residents.drop(ref)
         self._forget_gone()
+        return num_bytes
 
     def granules(self, blend: Blend) -> list[tuple[int, float]]:
         """The granules of adapters that are held, with their scales."""

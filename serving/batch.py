@@ -49,6 +49,7 @@ class Batch:
             num_waiting=len(self._scheduler.waiting),
             num_resident_adapters=len(self.bank.residents),
             num_resident_bytes=self.bank.residents.total,
+            max_resident_bytes=self.bank.residents.limit,
             num_blocks=self._pool.num_blocks,
             num_free_blocks=self._pool.num_free,
             num_prompt_tokens=self._num_prompt_tokens,
@@ -68,9 +69,9 @@ class Batch:
         self._scheduler.cancel(row.sequence)
         self._rows.pop(row.sequence, None)
 
-    def drop(self, adapter: AdapterRef) -> None:
-        """Forget an adapter as soon as no request uses it."""
-        self.bank.drop(adapter)
+    def drop(self, adapter: AdapterRef) -> int:
+        """Forget an adapter as soon as no request uses it. Returns the bytes that it takes."""
+        return self.bank.drop(adapter)
 
     def step(self) -> None:
         """Give every running request a token and compute a chunk of those that wait."""

@@ -81,6 +81,7 @@ class LoadReport:
 
     matched: tuple[str, ...]
     num_bytes: int  # host memory taken
+    unmatched: tuple[str, ...] = ()  # of engines that go without those; ours refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class EngineStats:
     num_waiting: int = 0
     num_resident_adapters: int = 0
     num_resident_bytes: int = 0
+    max_resident_bytes: int = 0  # of adapters that no request needs
     num_blocks: int = 0  # of the KV cache
     num_free_blocks: int = 0  # those that only remember a prefix count as free
     num_prompt_tokens: int = 0  # of all requests so far
@@ -122,8 +124,15 @@ class Engine(Protocol):
         """
         ...
 
-    async def unload(self, adapter: AdapterRef) -> None:
-        """Drop an adapter from memory as soon as no running request needs it."""
+    async def unload(self, adapter: AdapterRef) -> int:
+        """Drop an adapter from memory as soon as no running request needs it.
+
+        Returns the bytes that this frees; 0 where it is not in memory.
+        """
+        ...
+
+    def holds(self, adapter: AdapterRef) -> bool:
+        """Whether an adapter is in memory."""
         ...
 
     def stats(self) -> EngineStats: ...

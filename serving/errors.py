@@ -12,6 +12,8 @@ ServingError
 └── EngineFailed        a step raised, or the engine has stopped
 """
 
+MAX_NAMED = 20  # adapters in a message
+
 
 class ServingError(Exception):
     """Base of every error in serving."""
@@ -22,7 +24,8 @@ class ModelNotFound(ServingError):
 
     def __init__(self, model: str, known: list[str]) -> None:
         self.model = model
-        names = ", ".join(known) or "none yet"
+        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+        names = ", ".join(known[:MAX_NAMED]) + more or "none yet"
         super().__init__(f"The model {model!r} does not exist. Adapters here: {names}.")
 
 

@@ -26,7 +26,7 @@ class Residents(Generic[Weights]):
         size: Callable[[Weights], int] = _one,
     ) -> None:
         self._load = load
-        self._limit = limit
+        self.limit = limit
         self._size = size
         self.total = 0  # of all sizes
         self.num_loads = 0
@@ -86,11 +86,14 @@ class Residents(Generic[Weights]):
             self._unpin(adapter.sha256)
         self._evict()
 
-    def drop(self, adapter: AdapterRef) -> None:
-        """Forget an adapter as soon as no request uses it."""
-        if adapter.sha256 in self._weights:
-            self._doomed.add(adapter.sha256)
-            self._evict()
+    def drop(self, adapter: AdapterRef) -> int:
+        """Forget an adapter as soon as no request uses it. Returns its size."""
+        weights = self._weights.get(adapter.sha256)
+        if weights is None:
+            return 0
+        self._doomed.add(adapter.sha256)
+        self._evict()
+        return self._size(weights)
 
     def _unpin(self, key: str) -> None:
         self._uses[key] -= 1
@@ -100,7 +103,7 @@ class Residents(Generic[Weights]):
     def _evict(self, keep: str | None = None) -> None:
         for key in list(self._weights):
             is_free = key not in self._uses and key != keep
-            if is_free and (key in self._doomed or self.total > self._limit):
+            if is_free and (key in self._doomed or self.total > self.limit):
                 self.total -= self._size(self._weights.pop(key))
                 self._doomed.discard(key)
                 self.num_evictions += 1

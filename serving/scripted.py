@@ -5,11 +5,12 @@ import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 
 from .engine import AdapterRef, Delta, EngineStats, LoadReport, Request, TokenLogprob
-from .errors import EngineFailed, PromptTooLong
+from .errors import AdapterRefused, EngineFailed, PromptTooLong
 
 Names = tuple[str, ...]
 Answers = Callable[[Names], str] | Mapping[Names, str]
 PIECE = 3  # [characters] of a token
+ADAPTER_SIZE = 1000  # [bytes]
 
 
 class ScriptedEngine:
@@ -27,6 +28,8 @@ class ScriptedEngine:
         failure: Exception | None = None,
         fail_at: int = 0,  # the index of the token in whose place `failure` is raised
         context_length: int = 2048,
+        modules: Names = ("layers.0.self_attn.q_proj",),  # that every adapter matches
+        adapter_bytes: int = 4 << 30,  # that adapters may take in memory
     ) -> None:
         self._answers = {} if answers is None else answers
         self._default = default
@@ -34,6 +37,8 @@ class ScriptedEngine:
         self._failure = failure
         self._fail_at = fail_at
         self._context_length = context_length
+        self._modules = modules
+        self._adapter_bytes = adapter_bytes
         self.is_started = False
         self.num_tokens = 0  # of all answers so far
         self.requests: list[Request] = []
@@ -52,14 +57,24 @@ class ScriptedEngine:
         self.is_started = False
 
     async def load(self, adapter: AdapterRef) -> LoadReport:
+        if not self._modules:
+            raise AdapterRefused(f"The adapter {adapter} does not fit this base: it holds nothing.")
         self.adapters[adapter.sha256] = adapter
-        return LoadReport(matched=(), num_bytes=0)
+        return LoadReport(self._modules, ADAPTER_SIZE)
 
-    async def unload(self, adapter: AdapterRef) -> None:
-        self.adapters.pop(adapter.sha256, None)
+    async def unload(self, adapter: AdapterRef) -> int:
+        return 0 if self.adapters.pop(adapter.sha256, None) is None else ADAPTER_SIZE
+
+    def holds(self, adapter: AdapterRef) -> bool:
+        return adapter.sha256 in self.adapters
 
     def stats(self) -> EngineStats:
-        return EngineStats(num_running=len(self.running), num_resident_adapters=len(self.adapters))
+        return EngineStats(
+            num_running=len(self.running),
+            num_resident_adapters=len(self.adapters),
+            num_resident_bytes=len(self.adapters) * ADAPTER_SIZE,
+            max_resident_bytes=self._adapter_bytes,
+        )
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         self.requests.append(request)

@@ -86,8 +86,12 @@ class TorchEngine:
         await self._fetch(((adapter, 1.0),))
         return await self._call(lambda batch: batch.bank.residents.get(adapter).report)
 
-    async def unload(self, adapter: AdapterRef) -> None:
-        await self._call(lambda batch: batch.drop(adapter))
+    async def unload(self, adapter: AdapterRef) -> int:
+        return await self._call(lambda batch: batch.drop(adapter))
+
+    def holds(self, adapter: AdapterRef) -> bool:
+        batch = self._batch
+        return batch is not None and adapter.sha256 in batch.bank.residents
 
     def stats(self) -> EngineStats:
         batch = self._batch

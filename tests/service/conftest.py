@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tokenizers
 import uvicorn
@@ -17,6 +18,7 @@ from fastapi import FastAPI
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.testclient import TestClient
+from safetensors.numpy import save
 from tokenizers import decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -87,7 +89,8 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
         folder.mkdir(parents=True)
         config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
         (folder / CONFIG_FILE).write_text(json.dumps(config))
-        (folder / WEIGHTS_FILE).write_bytes(f"{name}@{version}".encode())
+        tensor = np.frombuffer(f"{name}@{version}".encode(), np.uint8)
+        (folder / WEIGHTS_FILE).write_bytes(save({"it": tensor}))
         if template is not None:
             (folder / TEMPLATE_FILE).write_text(template)
         card = AdapterCard(

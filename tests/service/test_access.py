@@ -92,7 +92,7 @@ def test_without_any_key_everybody_is_answered(start: Callable[..., TestClient])
     client = start()
     for method, path in FOR_ALL + FOR_CHAT:
         assert ask(client, method, path).status_code == 200
-    assert ask(client, "POST", "/v1/load_lora_adapter").status_code == 404
+    assert ask(client, "POST", "/v1/load_lora_adapter").status_code == 400
     assert client.get("/v1/models", headers=bearer("none-needed")).status_code == 200
 
 
@@ -138,7 +138,7 @@ def test_whatever_else_there_is_needs_an_admins_key(
     assert refusal.status_code == 403
     assert (error["type"], error["code"]) == ("permission_error", "insufficient_permissions")
     assert "'anna'" in error["message"]
-    assert ask(client, method, path, headers=bearer(root)).status_code in (404, 405)
+    assert ask(client, method, path, headers=bearer(root)).status_code not in (401, 403)
 
 
 def test_metrics_need_any_key_unless_they_are_open(

@@ -57,6 +57,9 @@ def test_models_are_the_base_then_the_adapters(
         "owned_by": "lora-chat",
         "parent": "base",
         "version": "3",
+        "max_model_len": 2048,
+        "trained_on": {"base": "base", "data": "x.txt", "num_conversations": 1},
+        "disclaimer": None,
     }
     assert str(adapters) not in response.text
 

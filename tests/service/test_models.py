@@ -31,9 +31,10 @@ def test_adapters_own_template_is_used_and_shared(models_here: Models, add_adapt
 def test_blend_of_different_templates_is_refused(models_here: Models, add_adapter: Add):
     add_adapter("tcm", template=OTHER_TEMPLATE)
     add_adapter("style")
-    for resolve in (models_here.resolve, models_here.find_card):
-        with pytest.raises(BlendError, match="different chat templates"):
-            resolve("tcm+style")
+    with pytest.raises(BlendError, match="different chat templates"):
+        models_here.resolve("tcm+style")
+    with pytest.raises(BlendError, match="different chat templates"):
+        models_here.find_card("tcm+style", 2048)
 
 
 def test_template_equal_to_the_bases_can_be_blended(models_here: Models, add_adapter: Add):

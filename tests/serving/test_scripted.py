@@ -105,7 +105,12 @@ def test_stopped_engine_fails_its_requests():
 
 def test_loaded_adapters_are_counted():
     engine = ScriptedEngine()
-    asyncio.run(engine.load(TCM))
-    assert engine.stats() == EngineStats(num_resident_adapters=1)
-    asyncio.run(engine.unload(TCM))
-    assert engine.stats() == EngineStats()
+    report = asyncio.run(engine.load(TCM))
+    assert report.matched
+    assert engine.stats().num_resident_adapters == 1
+    assert engine.stats().num_resident_bytes == report.num_bytes
+    assert engine.holds(TCM)
+    assert asyncio.run(engine.unload(TCM)) == report.num_bytes
+    assert asyncio.run(engine.unload(TCM)) == 0
+    assert engine.stats().num_resident_adapters == 0
+    assert not engine.holds(TCM)

@@ -1,9 +1,12 @@
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from finetune.adapter import promote
 from finetune.card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
@@ -17,11 +20,15 @@ BASE = Fingerprint(shape={"hidden_size": 8}, vocabulary="v", norms=(1.0,))
 OTHER = Fingerprint(shape={"hidden_size": 16}, vocabulary="v", norms=(1.0,))
 
 
+def as_weights(content: bytes) -> bytes:
+    return save({"it": np.frombuffer(content, np.uint8)})
+
+
 def write_peft(folder: Path, weights: bytes = b"weights") -> Path:
     folder.mkdir(parents=True)
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
     (folder / CONFIG_FILE).write_text(json.dumps(config))
-    (folder / WEIGHTS_FILE).write_bytes(weights)
+    (folder / WEIGHTS_FILE).write_bytes(as_weights(weights))
     return folder
 
 
@@ -78,7 +85,7 @@ def test_hash_follows_the_weights(store: AdapterStore):
     before = store.pin(store.entry(Part("tcm"))).sha256
     write_peft(store.adapters / "copy" / "1")
     assert store.pin(store.entry(Part("copy"))).sha256 == before
-    (folder / WEIGHTS_FILE).write_bytes(b"other weights")
+    (folder / WEIGHTS_FILE).write_bytes(as_weights(b"other weights"))
     assert store.pin(store.entry(Part("tcm"))).sha256 != before
 
 
@@ -152,3 +159,82 @@ def test_bad_adapter_is_refused_and_left_out_of_the_list(
     with pytest.raises(AdapterRefused, match=message):
         store.entry(Part("bad"))
     assert [entry.name for entry in store.entries()] == ["good"]
+
+
+def cut_short(folder: Path) -> None:
+    weights = folder / WEIGHTS_FILE
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+
+def test_folder_that_is_damaged_deleted_or_replaced_is_seen_at_once(store: AdapterStore):
+    folder = write_peft(store.adapters / "tcm" / "1")
+    assert store.entry(Part("tcm")).version == "1"
+    cut_short(folder)
+    with pytest.raises(AdapterRefused, match="not copied whole"):
+        store.entry(Part("tcm"))
+    (folder / WEIGHTS_FILE).write_bytes(as_weights(b"new"))
+    assert store.entry(Part("tcm")).num_bytes == len(as_weights(b"new"))
+    shutil.rmtree(folder)
+    with pytest.raises(ModelNotFound):
+        store.entry(Part("tcm"))
+
+
+def test_damage_is_logged_once_and_again_after_it_was_mended(
+    store: AdapterStore, caplog: pytest.LogCaptureFixture
+):
+    folder = write_peft(store.adapters / "tcm" / "1")
+    for _ in range(2):
+        cut_short(folder)
+        assert store.entries() == []
+        assert store.entries() == []
+        (folder / WEIGHTS_FILE).write_bytes(as_weights(b"mended"))
+        assert [entry.name for entry in store.entries()] == ["tcm"]
+    assert [record.message[:24] for record in caplog.records] == ["The adapter tcm is not l"] * 2
+
+
+@pytest.mark.parametrize("linked", [".", CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE])
+def test_links_that_lead_outside_are_refused(store: AdapterStore, tmp_path: Path, linked: str):
+    outside = write_peft(tmp_path / "outside")
+    (outside / TEMPLATE_FILE).write_text("secret")
+    folder = store.adapters / "tcm"
+    if linked == ".":
+        store.adapters.mkdir()
+        folder.symlink_to(outside)
+    else:
+        write_peft(folder)
+        (folder / linked).unlink(missing_ok=True)
+        (folder / linked).symlink_to(outside / linked)
+    with pytest.raises(AdapterRefused, match="leads out") as caught:
+        store.entry(Part("tcm"))
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_withdrawn_name_is_not_found_until_it_is_readmitted(store: AdapterStore):
+    for version in ("1", "2"):
+        write_peft(store.adapters / "tcm" / version)
+    store.withdraw("tcm")
+    for part in (Part("tcm"), Part("tcm", "1")):
+        with pytest.raises(ModelNotFound):
+            store.entry(part)
+    assert (store.names(), store.entries()) == ([], [])
+    assert store.entry_of_any(Part("tcm")).version == "2"
+    store.readmit("tcm")
+    assert store.entry(Part("tcm")).version == "2"
+
+
+def test_moved_folder_keeps_its_hash_and_one_that_nobody_asked_for_has_none(store: AdapterStore):
+    folder = write_peft(store.adapters / "tcm" / "1")
+    entry = store.entry(Part("tcm"))
+    assert store.pinned(entry) is None
+    before = store.pin(entry).sha256
+    folder.rename(folder.with_name("2"))
+    moved = store.pinned(store.entry(Part("tcm")))
+    assert moved is not None
+    assert (moved.version, moved.sha256) == ("2", before)
+
+
+def test_not_found_names_some_of_many(store: AdapterStore):
+    for index in range(25):
+        write_peft(store.adapters / f"a{index:02}")
+    with pytest.raises(ModelNotFound, match="a19 and 5 more"):
+        store.entry(Part("nobody"))
