@@ -19,7 +19,10 @@ def send_request(url: str, *, stream: bool, max_tokens: int = 1_000, n: int = 1)
     fields = {"stream": stream, "max_tokens": max_tokens, "n": n}
     body = json.dumps({"model": "base", "messages": question} | fields)
     address = urlsplit(url)
-    connection = socket.create_connection((address.hostname, address.port or 80))
+    connection = socket.socket()
+    # A small window: else the system takes megabytes before the server sees that nobody reads.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((address.hostname, address.port or 80))
     connection.sendall(
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
