@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 ROUND = 400  # [milliseconds]; a folder that has not changed in one is taken to be whole
 STEP = 50  # [milliseconds] of quiet that end a round in which something has changed
 GROWTH = 2  # times its file is the most that an adapter takes in memory: float16 as float32
-POLLING = 1000  # [milliseconds] where the system cannot tell of changes
+POLLING = 500  # [milliseconds] where the system cannot tell of changes
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ class AdapterWatch:
         try:
             await self._watch(is_polling=False)
         except (OSError, WatchfilesRustInternalError) as error:  # its limit of watches, say
-            logger.info("Looking into %s every second, because of: %s", folder, error)
+            logger.info("Looking into %s twice a second, because of: %s", folder, error)
             await self._watch(is_polling=True)
 
     async def _watch(self, *, is_polling: bool) -> None:
@@ -79,7 +79,7 @@ class AdapterWatch:
             rust_timeout=ROUND,
             yield_on_timeout=True,
             stop_event=self._stop,
-            force_polling=is_polling,
+            force_polling=is_polling or None,  # None: as the environment says
             poll_delay_ms=POLLING,
         ):
             changed = {name for _, path in changes if (name := self._name_of(path))}

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 READ_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TEMPLATE_FILE)
 MAX_FORGOTTEN = 100  # versions that are gone and still remembered
+HASHED_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 Stamp = tuple[int, ...]  # changes with a file's content, and not when its folder is moved
 
 
@@ -143,7 +144,7 @@ class AdapterStore:
 
     def pinned(self, entry: AdapterEntry) -> AdapterRef | None:
         """The same, or None where that would mean to read the files: nobody has asked for it."""
-        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in (CONFIG_FILE, WEIGHTS_FILE)]
+        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in HASHED_FILES]
         known = all(stamp is not None and stamp in self._hashes for stamp in stamps)
         return self.pin(entry) if known else None
 
@@ -195,7 +196,7 @@ class AdapterStore:
 
     def _sha256(self, folder: Path) -> str:
         digest = hashlib.sha256()
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
+        for name in HASHED_FILES:
             with (folder / name).open("rb") as file:
                 stamp = _stamp(file.fileno())
                 if stamp is None or stamp not in self._hashes:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,10 +30,10 @@ def examples() -> Iterator[Any]:
 
 
 @pytest.fixture
-def url(serve: Callable[[Engine], str], add_adapter: Callable[..., Path]) -> str:
+def url(serve: Callable[[Engine], str], add_adapter: Callable[..., Path], tmp_path: Path) -> str:
     for version in ("1", "2"):
         add_adapter("tcm", version)
-    add_adapter("style")
+    shutil.copytree(add_adapter("style"), tmp_path, dirs_exist_ok=True)  # to be uploaded
     return serve(ScriptedEngine(default="多休息。"))
 
 

@@ -23,9 +23,16 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
+@pytest.mark.parametrize("polling", ["false", "true"])
 def test_folder_dropped_in_is_in_memory_within_two_seconds(
-    open_client: Open, add_adapter: Add, wait_until: Wait, caplog: pytest.LogCaptureFixture
+    open_client: Open,
+    add_adapter: Add,
+    wait_until: Wait,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    polling: str,
 ):
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", polling)
     engine = ScriptedEngine()
     open_client(engine)
     begun = time.monotonic()

@@ -1,6 +1,7 @@
 """The torch engine as its callers see it: answers, cancellation, refusals, failures."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ async def test_bad_adapters_are_refused_and_the_engine_lives_on(
     base = make_base("llama")
     good = make_ref(make_adapter(base, tmp_path / "good"), "good")
     foreign = make_ref(make_adapter(make_base("qwen3"), tmp_path / "foreign"), "foreign")
-    broken = make_ref(make_adapter(base, tmp_path / "broken"), "broken")
+    broken = make_ref(make_adapter(base, tmp_path / "broken", seed=2), "broken")
     weights = broken.folder / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:500])
     prompt = encode(base, PROMPTS[0])
@@ -168,3 +169,21 @@ async def test_a_load_that_fails_unexpectedly_is_an_error_and_the_engine_lives_o
             await engine.load(nothing)
         answer = await collect(engine, Request("1", encode(base, "hello"), (), (), GREEDY))
         assert len(token_ids(answer)) == 24
+
+
+async def test_running_request_keeps_an_adapter_whose_files_are_gone(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base("llama")
+    ref = make_ref(make_adapter(base, tmp_path / "a"), "a")
+    request = Request("1", encode(base, PROMPTS[0]), (), alone(ref), GREEDY)
+    async with running(base) as engine:
+        whole = token_ids(await collect(engine, request))
+        deltas = engine.submit(request)
+        first = await anext(deltas)
+        shutil.rmtree(ref.folder)
+        assert await engine.unload(ref) > 0
+        rest = [delta async for delta in deltas]
+        assert token_ids([first, *rest]) == whole
+        assert not engine.holds(ref)
+        assert await engine.unload(ref) == 0
