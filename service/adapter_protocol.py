@@ -83,3 +83,8 @@ class LlamaServerAdapter(BaseModel):
     id: str
     path: str  # the name once more
     scale: float = 0.0  # of requests that do not ask for it
+
+
+class AdapterFreed(BaseModel):
+    name: str
+    num_bytes: int  # once no running request needs them

@@ -1,30 +1,36 @@
 """Adapters as vLLM's and llama-server's clients know them."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from .adapter_protocol import AdapterTaken, LlamaServerAdapter, LoadLora, UnloadLora
+from .adapter_protocol import AdapterFreed, AdapterTaken, LlamaServerAdapter, LoadLora, UnloadLora
 from .errors import REFUSALS, InvalidRequest
 from .lora_loading import LoraLoading
 from .models import Models
 from .strict_json import StrictRoute
 
+# Clients that do not ask for JSON get text, as from vLLM.
+AS_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+
 
 def lora_routes(loading: LoraLoading, models: Models) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
-    @router.post("/v1/load_lora_adapter", response_class=PlainTextResponse)
+    @router.post("/v1/load_lora_adapter", response_model=AdapterTaken, responses=AS_TEXT)
     async def load(asked: LoadLora, request: Request) -> Response:
         answer = await loading.load(asked)
         if _wants_json(request):
             return JSONResponse(answer.model_dump())
         return PlainTextResponse(_describe(answer))
 
-    @router.post("/v1/unload_lora_adapter", response_class=PlainTextResponse)
+    @router.post("/v1/unload_lora_adapter", response_model=AdapterFreed, responses=AS_TEXT)
     async def unload(asked: UnloadLora, request: Request) -> Response:
         num_bytes = await loading.unload(asked.lora_name)
         if _wants_json(request):
-            return JSONResponse({"name": asked.lora_name, "num_bytes": num_bytes})
+            freed = AdapterFreed(name=asked.lora_name, num_bytes=num_bytes)
+            return JSONResponse(freed.model_dump())
         return PlainTextResponse(
             f"Success: LoRA adapter '{asked.lora_name}' removed successfully.\n"
             f"Memory freed: {num_bytes} bytes, once no running request needs them\n"

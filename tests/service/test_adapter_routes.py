@@ -64,7 +64,7 @@ def assert_refused(response: Any, adapters: Path, status: int = 400) -> str:
     error = response.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert str(adapters) not in error["message"]
-    assert list(adapters.iterdir()) == []
+    assert not adapters.exists() or list(adapters.iterdir()) == []
     return error["message"]
 
 
@@ -342,7 +342,7 @@ def test_deletion_is_for_good_and_frees_memory(
     assert list_versions(adapters, "tcm") == ["2"]
     assert client.delete(f"/v1/{path}/tcm").json()["deleted"] is True
     assert client.get("/v1/models/tcm").status_code == 404
-    assert list(adapters.iterdir()) == []
+    assert not adapters.exists() or list(adapters.iterdir()) == []
 
 
 def test_promoted_version_that_is_deleted_is_followed_by_the_newest_other(
