@@ -107,5 +107,9 @@ def _named_after(job: Job[Completion]) -> Generator[None]:
         yield
     except PromptTooLong as error:
         raise InvalidRequest(str(error), job.prompt_field, TOO_LONG) from error
+    except InvalidRequest as error:
+        if error.code != TOO_LONG:
+            raise
+        raise InvalidRequest(str(error), job.prompt_field, TOO_LONG) from error
     except SchemaRefused as error:
         raise InvalidRequest(str(error), job.schema_field) from error

@@ -52,6 +52,15 @@ def test_a_prompt_of_too_many_tokens_is_refused_with_both_numbers(
     assert engine.requests == []
 
 
+def test_a_text_of_too_many_tokens_is_refused_by_its_own_field(
+    open_client: Callable[..., TestClient],
+):
+    client = open_client(ScriptedEngine(), max_prompt_tokens=10)
+    body = {"model": "base", "prompt": "x" * 11}
+    error = error_of(client.post("/v1/completions", json=body), 400)
+    assert (error["param"], error["code"]) == ("prompt", "context_length_exceeded")
+
+
 def test_a_prompt_as_long_as_is_allowed_is_answered(open_client: Callable[..., TestClient]):
     engine = ScriptedEngine()
     chat(open_client(engine))
