@@ -2,11 +2,17 @@
 
 import json
 from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from service.app import build_app
+from service.keys import Keys, KeyWish
+from service.models import Models
+from service.settings import ServiceSettings
+from service.state import open_state
 from serving.engine import Delta, Engine, Request
 from serving.errors import EngineBusy, EngineFailed
 from serving.scripted import ScriptedEngine
@@ -140,6 +146,20 @@ def test_real_engine_streams_what_it_answers_whole(client: Client, real_server: 
     assert result["streamed"] == result["whole"]
     assert result["completion_tokens"] == 12
     assert result["num_events"] > 4
+
+
+def test_missing_key_is_an_authentication_error(
+    client: Client, models_here: Models, serve_app: Callable[..., str], tmp_path: Path
+):
+    with closing(open_state(tmp_path)) as state:
+        _, secret = Keys(state).create(KeyWish("anna"))
+        settings = ServiceSettings(home=tmp_path)
+        url = serve_app(build_app(ScriptedEngine(), models_here, settings, state=state))
+        error = client.run(url, "ask", key="lc-wrong")
+        answer = client.run(url, "ask", key=secret)
+    shown = (error["class"], error["status"], error["type"], error["code"])
+    assert shown == ("AuthenticationError", 401, "authentication_error", "invalid_api_key")
+    assert answer["message"]["content"] == "I am the base model."
 
 
 @pytest.mark.parametrize("scenario", ["call", "streamed_call"])

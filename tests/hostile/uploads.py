@@ -57,7 +57,7 @@ def upload(archive: bytes, target: str = TARGET) -> bytes:
 
 def form(files: Files, name_as: str = 'filename="{}"', end: str = "--\r\n") -> bytes:
     parts = b"".join(
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; '
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; '
         f"{name_as.format(name)}\r\n\r\n".encode()
         + content
         + b"\r\n"
