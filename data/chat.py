@@ -20,6 +20,16 @@ from .omissions import check_messages, check_tools
 PROBE = "lora-chat-probe"
 SYSTEM_PROBE = "lora-chat-system"
 TURN = (Message("user", PROBE), Message("assistant", PROBE))
+# A template is a program of other people: it raises what Python's own operators do, too.
+REFUSALS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Tokenizer(Protocol):
@@ -176,7 +186,7 @@ class ChatRenderer:
         try:
             text = self._apply(messages, tools, prompt=prompt)
             bare = self._apply(messages, (), prompt=prompt) if tools else text
-        except jinja2.TemplateError as error:
+        except REFUSALS as error:
             raise TemplateError(f"the chat template refuses this conversation: {error}") from error
         check_messages(text, messages)
         check_tools(text, bare, tools)
@@ -195,7 +205,7 @@ class ChatRenderer:
         without = [replace(message, tool_calls=()) for message in messages]
         try:
             are_lost = text == self._apply(without, tools, prompt=prompt)
-        except jinja2.TemplateError:  # it looks at them at least
+        except REFUSALS:  # it looks at them at least
             return
         if are_lost:
             raise TemplateError(
@@ -213,7 +223,7 @@ class ChatRenderer:
         try:
             prompt = self._apply((system, TURN[0]), (), prompt=True)
             whole = self._apply((system, *TURN, *TURN), (), prompt=False)
-        except jinja2.TemplateError:
+        except REFUSALS:
             return True
         before, found, _ = prompt.partition(SYSTEM_PROBE)
         return not found or not whole.startswith(before + found)

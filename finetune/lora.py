@@ -66,7 +66,7 @@ def read_lora(folder: Path) -> LoraSettings:
     try:
         config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_bytes())
         settings = LoraSettings.model_validate(config)
-    except (ValueError, ValidationError) as error:
+    except (ValueError, ValidationError, RecursionError) as error:
         raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {error}") from error
     if problems := _problems(config):
         raise AdapterInvalid(

@@ -84,6 +84,7 @@ def build_app(
         title="lora-chat",
         version=VERSION,
         lifespan=_lifespan(engine, models, gate),
+        redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         docs_url=None,
         redoc_url=None,
     )

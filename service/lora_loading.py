@@ -81,11 +81,19 @@ class LoraLoading:
         return Path(os.path.realpath(self._store.adapters))
 
     def _find(self, path: str) -> Path:
-        """The real folder; one that is not allowed is not looked at."""
+        """The real folder. Raises NotAllowed, AdapterNotFound or InvalidRequest."""
         try:
-            folder = Path(os.path.realpath(self._store.adapters / path))
+            return self._find_allowed(path)
         except ValueError as error:  # a NUL byte
             raise InvalidRequest("'lora_path' is no path.", "lora_path") from error
+        except OSError as error:  # too long a name, or a folder that may not be read
+            raise InvalidRequest(
+                f"'lora_path' cannot be read: {error.strerror}.", "lora_path"
+            ) from error
+
+    def _find_allowed(self, path: str) -> Path:
+        """One that is not allowed is not looked at."""
+        folder = Path(os.path.realpath(self._store.adapters / path))
         roots = [self._home, *self._allowed]
         if not any(_lies_in(folder, root) for root in roots):
             raise NotAllowed(

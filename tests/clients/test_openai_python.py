@@ -148,6 +148,10 @@ def test_real_engine_streams_what_it_answers_whole(client: Client, real_server: 
     assert result["num_events"] > 4
 
 
+def test_adapter_is_deleted(client: Client, clinic: str):
+    assert client.run(clinic, "delete") == ["中医", True, ["base"]]
+
+
 def test_missing_key_is_an_authentication_error(
     client: Client, models_here: Models, serve_app: Callable[..., str], tmp_path: Path
 ):

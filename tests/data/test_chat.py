@@ -142,6 +142,27 @@ def test_a_system_message_refused_or_ignored_is_folded_into_the_first_user_turn(
     assert renderer.prompt_ids((SYSTEM, FIRST[0])) == renderer.prompt_ids((folded,))
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "{% for",
+        "{{ nobody.name.first }}",
+        "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{% include 'other' %}",
+        "{{ range(10 ** 12) }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+    ],
+)
+def test_a_template_that_fails_refuses_the_conversation(
+    make_tokenizer: MakeTokenizer, templates: dict[str, str], fault: str
+):
+    renderer = ChatRenderer(make_tokenizer(templates["chatml"]), fault + templates["chatml"])
+    with pytest.raises(TemplateError, match="refuses"):
+        renderer.prompt_ids((FIRST[0],))
+
+
 def test_a_system_message_is_never_folded_into_an_answer(
     make_tokenizer: MakeTokenizer, templates: dict[str, str]
 ):

@@ -57,6 +57,14 @@ def test_a_kind_that_cannot_share_a_base_is_refused_by_name(
     assert "plain LoRA or rsLoRA" in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"r": "x"}', '{"r": NaN}', "[" * 100_000])
+def test_a_config_that_cannot_be_read_is_refused_by_path(tmp_path: Path, text: str):
+    (adapter(tmp_path) / CONFIG_FILE).write_text(text)
+    with pytest.raises(AdapterInvalid) as caught:
+        read_lora(tmp_path)
+    assert f"{tmp_path / CONFIG_FILE} is damaged" in str(caught.value)
+
+
 def test_all_that_is_refused_is_named_together(tmp_path: Path):
     with pytest.raises(AdapterInvalid, match=r"DoRA, lora_bias, trained biases\."):
         read_lora(adapter(tmp_path, use_dora=True, lora_bias=True, bias="all"))

@@ -13,8 +13,8 @@ from tests.hostile.bodies import bodies
 from tests.hostile.fields import as_format, fields, patient_schemas
 from tests.hostile.framing import framing
 from tests.hostile.names import names
-from tests.hostile.uploads import uploads
-from tests.hostile.wire import BASE, CHAT, QUESTION, Hostile, send
+from tests.hostile.uploads import form, right_files, upload, uploads, with_template, zipped
+from tests.hostile.wire import BASE, CHAT, QUESTION, Hostile, chat, send
 
 MakeBase = Callable[..., Path]
 MakeAdapter = Callable[..., Path]
@@ -43,6 +43,12 @@ def url(
 
 
 @pytest.fixture(scope="module")
+def address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return str(parts.hostname), int(str(parts.port))
+
+
+@pytest.fixture(scope="module")
 def client(url: str) -> Generator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=30) as client:
         yield client
@@ -55,15 +61,49 @@ def test_there_are_three_hundred_and_no_two_are_alike():
 
 
 @pytest.mark.parametrize("case", PARAMETERS)
-def test_hostile_request_is_refused_and_hurts_nobody(case: Hostile, url: str, client: httpx.Client):
-    parts = urlsplit(url)
-    answer = send((str(parts.hostname), int(str(parts.port))), case.wire)
+def test_hostile_request_is_refused_and_hurts_nobody(
+    case: Hostile, address: tuple[str, int], client: httpx.Client
+):
+    answer = send(address, case.wire)
     if answer is None:
         assert not case.is_http, "the connection was closed without an answer"
     else:
         assert 400 <= answer.status < 500, answer
         assert answer.has_openais_error or not case.is_http, answer
         assert b"root:x:" not in answer.body
+    assert_well(client)
+
+
+def test_upload_that_nothing_is_wrong_with_is_taken(address: tuple[str, int]):
+    for wire in (upload(zipped(right_files()), "/v1/adapters?name=right"), form(right_files())):
+        answer = send(address, wire)
+        assert answer is not None
+        assert answer.status == 201, answer
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for",
+        "{{ 1 / 0 }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{% include '/etc/passwd' %}",
+        "{{ range(10 ** 12) | list }}",
+        "{{ raise_exception('no') }}",
+    ],
+)
+def test_template_of_an_upload_reaches_nothing(
+    address: tuple[str, int], client: httpx.Client, template: str
+):
+    taken = send(address, with_template(template, "climber"))
+    assert taken is not None
+    assert taken.status == 201 or (taken.status == 400 and taken.has_openais_error), taken
+    if taken.status == 201:
+        answer = send(address, chat(model="climber"))
+        assert answer is not None
+        assert answer.status == 400, answer
+        assert answer.has_openais_error
     assert_well(client)
 
 

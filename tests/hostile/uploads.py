@@ -96,6 +96,12 @@ def uploads() -> Iterator[Hostile]:
         yield Hostile(f"upload as {name!r}", upload(zipped(right), f"/v1/adapters?name={name}"))
 
 
+def with_template(template: str, name: str) -> bytes:
+    """A right adapter whose own chat template is this."""
+    files = right_files() | {"chat_template.jinja": template.encode()}
+    return upload(zipped(files), f"/v1/adapters?name={name}")
+
+
 def _climbing_names() -> dict[str, str]:
     return {
         "a way up": "../evil.txt",
@@ -177,7 +183,7 @@ def _lies() -> dict[str, bytes]:
         "smaller than it is": patched(entry + 20, "<II", 10, 10),
         "larger than it is": patched(entry + 20, "<II", GIB, GIB),
         "larger than any limit": patched(entry + 20, "<II", 0xFFFFFFF0, 0xFFFFFFF0),
-        "more entries than there are": patched(end + 8, "<HH", 9, 9),
+        "more entries than any adapter": patched(end + 8, "<HH", 999, 999),
         "a directory elsewhere": patched(end + 16, "<I", 0x7FFFFFFF),
     }
 
@@ -196,7 +202,6 @@ def _contents() -> dict[str, dict[str, bytes]]:
         "a config of NaN": right | {CONFIG: b'{"r": NaN}'},
         "a config of a list": right | {CONFIG: b"[]"},
         "a rank of words": right | {CONFIG: json.dumps(config | {"r": "x"}).encode()},
-        "a rank beyond all": right | {CONFIG: json.dumps(config | {"r": 10**9}).encode()},
         "DoRA": right | {CONFIG: json.dumps(config | {"use_dora": True}).encode()},
         "no tensors": right | {WEIGHTS: b""},
         "pickled tensors": right | {WEIGHTS: b"\x80\x04\x95cposix\nsystem\n"},
@@ -205,7 +210,4 @@ def _contents() -> dict[str, dict[str, bytes]]:
         "cut tensors": right | {WEIGHTS: right[WEIGHTS][:-100]},
         "tensors of another base": right | {WEIGHTS: right[WEIGHTS].replace(b"q_proj", b"z_proj")},
         "a broken card": right | {"lora-chat.json": b"{"},
-        "a broken template": right | {"chat_template.jinja": b"{% for"},
-        "a climbing template": right
-        | {"chat_template.jinja": b"{{ ''.__class__.__mro__[1].__subclasses__() }}"},
     }

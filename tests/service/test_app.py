@@ -104,3 +104,10 @@ def test_unknown_model_is_not_found(client: TestClient):
 def test_interface_is_documented(client: TestClient):
     paths = client.get("/openapi.json").json()["paths"]
     assert "422" not in paths["/v1/chat/completions"]["post"]["responses"]
+
+
+@pytest.mark.parametrize("path", ["/health/", "/v1/models/tcm/"])
+def test_slash_too_many_leads_nowhere(client: TestClient, path: str):
+    response = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "invalid_request_error"

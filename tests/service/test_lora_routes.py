@@ -192,3 +192,10 @@ def test_llama_servers_list_has_names_and_its_scales_are_refused(
     refused = client.post("/lora-adapters", json=[{"id": 0, "scale": 0.5}])
     assert refused.status_code == 400
     assert '"lora"' in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "中" * 100, "a/" * 5_000, "a\0b"])
+def test_path_that_no_file_can_have_is_refused(client: TestClient, path: str):
+    response = load(client, "tcm", path)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "lora_path"
