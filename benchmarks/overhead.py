@@ -8,6 +8,7 @@ The server has one core, the client another.
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
@@ -70,6 +71,7 @@ def main(
 ) -> None:
     """Measure and write FILE.json and FILE.md; exit 1 where too few tokens come."""
     path = out or RESULTS / f"{date.today():%Y-%m-%d}-overhead"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server ends, too
     try:
         rounds = measure_rounds(streams, output_tokens, repeats)
     except (ProgramFailed, OSError, TimeoutError) as error:

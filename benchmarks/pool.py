@@ -27,7 +27,7 @@ Tensors = dict[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Adapter folders by number, from 1 on. A home that links to one has it registered."""
+    """Adapter folders by number, from 1 on. A home that has one's files has it registered."""
 
     folder: Path
     template: Path  # a PEFT folder
@@ -50,10 +50,11 @@ class Pool:
 
     def register(self, number: int, home: Path) -> bool:
         """False where it was registered before."""
-        link = home / "adapters" / f"n{number}"
-        if link.exists():
+        adapters, name = home / "adapters", f"n{number}"
+        if (adapters / name).exists():
             return False
-        link.symlink_to(self.adapter(number))
+        shutil.copytree(self.adapter(number), adapters / f".{name}", copy_function=os.link)
+        (adapters / f".{name}").rename(adapters / name)
         return True
 
     @property

@@ -8,6 +8,7 @@ Every answer is compared with the one that the server gave when it was alone.
 
 import asyncio
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,9 +27,9 @@ from .ours import OurServer, our_server
 from .process import ProgramFailed
 from .provenance import RESULTS, shown_command
 from .soaking.asking import TIMEOUT
-from .soaking.churn import DROPPED, LOADED, Churn, offers_loading
+from .soaking.churn import DROPPED, LOADED, Churn
 from .soaking.findings import Findings, write
-from .soaking.golden import Golden
+from .soaking.golden import Golden, everyday_prompts
 from .soaking.home import Home, soak_home
 from .soaking.question import Question
 from .soaking.traffic import Traffic
@@ -68,6 +69,7 @@ def main(
 ) -> None:
     """Soak, print and write the figures (FILE.json, FILE.md); exit 1 where a bar is missed."""
     path = out or RESULTS / f"{date.today():%Y-%m-%d}-soak"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server ends, too
     try:
         findings = soak(home.absolute(), Plan(minutes * 60, streams, questions, seed), tiny)
     except (ProgramFailed, FinetuneError, OSError, httpx.HTTPError) as error:
@@ -95,9 +97,9 @@ async def _soak(server: OurServer, home: Home, plan: Plan) -> Findings:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT, limits=limits) as client:
         questions = await _prepare(client, home, plan)
+        typer.echo(f"Asking {len(questions)} questions over and over", err=True)
         traffic = Traffic(client, questions, plan.streams, plan.seed)
-        has_loading = await offers_loading(client)
-        churn = Churn(client, home.adapters, home.spares[1:], has_loading)
+        churn = Churn(client, home.adapters, home.spares[1:])
         watch = Watch(psutil.Process(server.process_id))
         await _run_all(plan.seconds, traffic, churn, watch)
         num_held = await _num_held(server)
@@ -108,7 +110,6 @@ async def _soak(server: OurServer, home: Home, plan: Plan) -> Findings:
         num_questions=len(questions),
         tally=traffic.tally,
         num_changes=churn.num_changes,
-        has_loading=has_loading,
         faulty_changes=churn.faults,
         samples=watch.samples,
         num_held=num_held,
@@ -118,12 +119,13 @@ async def _soak(server: OurServer, home: Home, plan: Plan) -> Findings:
 
 async def _prepare(client: httpx.AsyncClient, home: Home, plan: Plan) -> list[Question]:
     """Learn the right answers while all adapters are there, then let some begin to come and go."""
+    typer.echo("Asking the server alone, for the right answers", err=True)
     sources = {spare: f"spare-{spare.name}" for spare in home.spares}
     for spare, name in sources.items():
         home.place(spare, name)
     loaded, *dropped = sources.values()
     sought: dict[str, Sequence[str]] = {model: (model,) for model in home.models}
-    questions = await Golden(client, plan.seed).questions(
+    questions = await Golden(client, everyday_prompts(plan.seed), home.margin).questions(
         sought | {LOADED: (loaded,), DROPPED: dropped}, plan.questions
     )
     for name in sources.values():

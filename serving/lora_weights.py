@@ -71,7 +71,7 @@ def load_lora(ref: AdapterRef, architecture: Architecture) -> LoraWeights:
             f"{' …' if len(unmatched) > 4 else ''}, which the base has no place for."
         )
     return LoraWeights(
-        {place: _pair(place, pair, settings, architecture, ref) for place, pair in sides.items()}
+        {place: _pair(place, sides[place], settings, architecture, ref) for place in sorted(sides)}
     )
 
 
@@ -99,7 +99,7 @@ def _sort(
             sides.setdefault(place, {})[match["side"]] = tensor
         else:
             unmatched.append(key)
-    return sides, unmatched
+    return sides, sorted(unmatched)
 
 
 def _pair(

@@ -17,7 +17,6 @@ from .watch import Sample, course
 MIB = 1 << 20
 MOST_CHANGE = 5.0  # [percent] of memory
 MOST_FILES = 4  # more at the end than after warm-up
-CHANGES = {True: "dropped in, removed, loaded, unloaded", False: "dropped in, removed"}
 NEVER = (Outcome.WRONG, Outcome.FAILED, Outcome.REFUSED, Outcome.BROKEN)
 
 
@@ -28,7 +27,6 @@ class Findings:
     num_questions: int
     tally: Tally
     num_changes: int  # of what is in service
-    has_loading: bool  # whether some of them were asked of the server
     faulty_changes: Sequence[str]
     samples: Sequence[Sample]
     num_held: int  # requests and KV blocks, when all was over
@@ -100,7 +98,7 @@ def _counts(findings: Findings) -> list[list[str]]:
         "tokens": tally.num_tokens,
         **{outcome.value: tally.outcomes[outcome] for outcome in Outcome},
         **{f"right answers of {model}": count for model, count in sorted(tally.models.items())},
-        f"adapters {CHANGES[findings.has_loading]}": findings.num_changes,
+        "adapters dropped in, removed, loaded, unloaded": findings.num_changes,
     }
     rates = [["tokens a second", number(tally.num_tokens / findings.seconds)]]
     return [*rates, *([name, f"{count:,}"] for name, count in counts.items())]

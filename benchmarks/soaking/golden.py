@@ -5,29 +5,38 @@ everywhere as long as each of its tokens is likelier than the next best by a mar
 """
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import httpx
 
 from benchmarks.process import ProgramFailed
-from service.prompts import Prompts
+from finetune.general import conversations_to_mix_in, general_conversations
 
 from .asking import PATH, body_of
 from .question import Question
 
-MARGIN = 0.2  # [nats] between the likeliest token and the next
 MOST_TOKENS = 40  # of an answer
 LEAST_TOKENS = 8
-PROMPT_TOKENS = 24  # about
-MOST_PROMPTS = 60  # that are tried
+
+
+def everyday_prompts(seed: int) -> list[str]:
+    """In two languages. A model is surer of these than of words thrown together."""
+    measured = [each for one in general_conversations().values() for each in one]
+    conversations = [*measured, *conversations_to_mix_in()]
+    prompts = [conversation.messages[0].content for conversation in conversations]
+    Random(seed).shuffle(prompts)
+    return prompts
 
 
 class Golden:
     """Asks a server that nobody else asks, one question after the other."""
 
-    def __init__(self, client: httpx.AsyncClient, seed: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, prompts: Sequence[str], margin: float) -> None:
+        """`margin` [nats] lies between the likeliest token and the next."""
         self._client = client
-        self._prompts = Prompts(seed)
+        self._prompts = prompts
+        self._margin = margin
 
     async def questions(self, sought: Mapping[str, Sequence[str]], count: int) -> list[Question]:
         """At least `count` for each name, and no name's answer is another's to the same prompt.
@@ -36,15 +45,17 @@ class Golden:
         too few prompts have answers that are certain for long enough.
         """
         found: dict[str, list[Question]] = {name: [] for name in sought}
-        for index in range(MOST_PROMPTS):
-            asked = await self._ask_all(sought, self._prompts.question(index, PROMPT_TOKENS))
+        for prompt in self._prompts:
+            asked = await self._ask_all(sought, prompt)
             for question in asked:
                 if _is_telling(question, asked):
                     found[question.model].append(question)
             if all(len(questions) >= count for questions in found.values()):
                 return [question for questions in found.values() for question in questions]
         counts = ", ".join(f"{name}: {len(questions)}" for name, questions in found.items())
-        raise ProgramFailed(f"Of {MOST_PROMPTS} prompts too few have certain answers: {counts}.")
+        raise ProgramFailed(
+            f"Of {len(self._prompts)} prompts too few have certain answers: {counts}."
+        )
 
     async def _ask_all(self, sought: Mapping[str, Sequence[str]], prompt: str) -> list[Question]:
         """Each answer as far as it is certain, asked for once more, at that length."""
@@ -64,7 +75,7 @@ class Golden:
         tokens = choice["logprobs"]["content"]
         for index, token in enumerate(tokens):
             first, second = (likely["logprob"] for likely in token["top_logprobs"])
-            if first - second < MARGIN:
+            if first - second < self._margin:
                 return index
         return len(tokens)
 

@@ -16,7 +16,7 @@ from benchmarks.process import ProgramFailed
 from benchmarks.soak import app
 from benchmarks.soaking.asking import ask_streamed, ask_whole
 from benchmarks.soaking.findings import Findings
-from benchmarks.soaking.golden import LEAST_TOKENS, MARGIN, Golden
+from benchmarks.soaking.golden import LEAST_TOKENS, Golden, everyday_prompts
 from benchmarks.soaking.question import Outcome, Question
 from benchmarks.soaking.traffic import Tally, Traffic
 from benchmarks.soaking.watch import LEAST_SAMPLES, Sample, Watch, course
@@ -161,7 +161,7 @@ def golden(sought: dict[str, tuple[str, ...]], num_certain: int) -> list[Questio
     def answer(request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
         text = body["model"][0] * body["max_tokens"]
-        gaps = [MARGIN * (2 if index < num_certain else 0.5) for index in range(len(text))]
+        gaps = [0.1 * (2 if index < num_certain else 0.5) for index in range(len(text))]
         tokens = [{"top_logprobs": [{"logprob": -1.0}, {"logprob": -1.0 - gap}]} for gap in gaps]
         choice = {"message": {"content": text}, "logprobs": {"content": tokens}}
         return httpx.Response(200, json={"choices": [choice]})
@@ -169,9 +169,15 @@ def golden(sought: dict[str, tuple[str, ...]], num_certain: int) -> list[Questio
     async def run() -> list[Question]:
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(base_url="http://server", transport=transport) as client:
-            return await Golden(client, 0).questions(sought, 1)
+            return await Golden(client, ["?"], 0.1).questions(sought, 1)
 
     return asyncio.run(run())
+
+
+def test_prompts_are_everyday_ones_and_the_same_for_the_same_seed():
+    prompts = everyday_prompts(0)
+    assert prompts == everyday_prompts(0) != everyday_prompts(1)
+    assert len(prompts) == len(set(prompts)) >= 60
 
 
 def test_an_answer_is_taken_as_far_as_it_is_certain():
@@ -204,7 +210,6 @@ def findings(memory: list[int], **fields: Any) -> Findings:
         "num_questions": 1,
         "tally": tally,
         "num_changes": 3,
-        "has_loading": True,
         "faulty_changes": (),
         "samples": samples(memory),
         "num_held": 0,
