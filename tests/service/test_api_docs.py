@@ -21,6 +21,11 @@ BLOCK = re.compile(
 )
 EXAMPLE = "http://127.0.0.1:8000"
 EVENT = "data: "
+WRITES_TOOLS = (
+    "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message.content }}<|im_end|>{% endfor %}"
+)
+CALL = '[{"name": "free_hours", "arguments": {"day": "周二"}}]'
 
 
 def examples() -> Iterator[Any]:
@@ -34,7 +39,8 @@ def url(serve: Callable[[Engine], str], add_adapter: Callable[..., Path], tmp_pa
     for version in ("1", "2"):
         add_adapter("tcm", version)
     shutil.copytree(add_adapter("style"), tmp_path, dirs_exist_ok=True)  # to be uploaded
-    return serve(ScriptedEngine(default="多休息。"))
+    add_adapter("desk", template=WRITES_TOOLS)
+    return serve(ScriptedEngine({("desk",): CALL}, default="多休息。"))
 
 
 @pytest.mark.parametrize("example", list(examples()))
