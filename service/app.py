@@ -34,7 +34,7 @@ from .model_routes import model_routes
 from .models import Models
 from .observed_engine import ObservedEngine
 from .plain_path import PlainPath
-from .rate_limit import RateLimits
+from .rate_limit import RATE_LIMIT_HEADERS, RateLimits
 from .recorder import Recorder
 from .settings import ServiceSettings
 from .state import State
@@ -141,5 +141,5 @@ def _add_outer_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> No
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "Retry-After", *RATE_LIMIT_HEADERS],
         )

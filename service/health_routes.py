@@ -11,6 +11,8 @@ from .gate import Gate
 from .models import Models
 from .protocol import Health, Readiness
 
+ENDED = "The engine has ended unexpectedly; the server's log says why. Restart the server."
+
 
 def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
     router = APIRouter()
@@ -35,8 +37,9 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
 
     @router.get("/ready", response_model=Readiness, responses=REFUSALS)
     async def ready() -> Readiness | Response:
-        if gate.reason is not None:
-            return Reply(503, gate.reason, code="server_unavailable").response
+        reason = gate.reason or (None if engine.stats().is_running else ENDED)
+        if reason is not None:
+            return Reply(503, reason, code="server_unavailable").response
         return Readiness()
 
     _ = (health, ready)

@@ -132,9 +132,12 @@ class LoraLoading:
 
     async def _copy(self, folder: Path, name: str) -> AdapterTaken:
         """A folder elsewhere, unless that is what the name means already."""
-        entry = await run_in_threadpool(self._same, folder, name)
-        if entry is None:
-            return await self._intake.copy(folder, name)
+        try:
+            entry = await run_in_threadpool(self._same, folder, name)
+            if entry is None:
+                return await self._intake.copy(folder, name)
+        except PermissionError as error:
+            raise AdapterNotFound("The server may not read all files in 'lora_path'.") from error
         return await self._serve(entry)
 
     async def _serve(self, entry: AdapterEntry) -> AdapterTaken:

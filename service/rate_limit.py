@@ -10,6 +10,9 @@ from .errors import RateLimited
 
 MINUTE = 60.0  # [seconds]
 ROUNDING = 1e-6  # of a unit: who waits as long as told is not sent away again
+UNITS = ("requests", "tokens")
+FIGURES = ("limit", "remaining", "reset")
+RATE_LIMIT_HEADERS = [f"x-ratelimit-{figure}-{unit}" for unit in UNITS for figure in FIGURES]
 
 
 @dataclass(slots=True)
@@ -104,9 +107,15 @@ def _refusal(caller: Caller, unit: str, buckets: Mapping[str, Bucket], now: floa
 def _headers(buckets: Mapping[str, Bucket], now: float) -> dict[str, str]:
     headers: dict[str, str] = {}
     for unit, bucket in buckets.items():
-        headers[f"x-ratelimit-limit-{unit}"] = str(bucket.capacity)
-        headers[f"x-ratelimit-remaining-{unit}"] = str(max(0, int(bucket.level(now) + ROUNDING)))
-        headers[f"x-ratelimit-reset-{unit}"] = _duration(bucket.refill(now))
+        figures = (
+            str(bucket.capacity),
+            str(max(0, int(bucket.level(now) + ROUNDING))),
+            _duration(bucket.refill(now)),
+        )
+        headers |= {
+            f"x-ratelimit-{name}-{unit}": figure
+            for name, figure in zip(FIGURES, figures, strict=True)
+        }
     return headers
 
 

@@ -99,6 +99,7 @@ class EngineStats:
     num_adapter_loads: int = 0  # into memory, so far
     num_adapter_evictions: int = 0  # from memory, so far
     is_compiled: bool = False
+    is_running: bool = True  # False before it has started, and once it has ended
 
 
 class Engine(Protocol):

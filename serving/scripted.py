@@ -70,6 +70,7 @@ class ScriptedEngine:
 
     def stats(self) -> EngineStats:
         return EngineStats(
+            is_running=self.is_started,
             num_running=len(self.running),
             num_resident_adapters=len(self.adapters),
             num_resident_bytes=len(self.adapters) * ADAPTER_SIZE,

@@ -96,7 +96,7 @@ class TorchEngine:
     def stats(self) -> EngineStats:
         batch = self._batch
         if batch is None:
-            return EngineStats()
+            return EngineStats(is_running=False)
         stats = batch.stats()
         return replace(stats, num_waiting=max(0, self._num_submitted - stats.num_running))
 

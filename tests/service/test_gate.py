@@ -90,6 +90,16 @@ def test_behind_a_proxy_that_takes_a_prefix_off_all_is_as_it_was(
     assert httpx.get(f"{url}/health").status_code == 200
 
 
+def test_a_server_whose_engine_has_ended_is_not_ready(open_client: Callable[..., TestClient]):
+    engine = ScriptedEngine()
+    client = open_client(engine)
+    assert client.get("/ready").status_code == 200
+    engine.is_started = False
+    response = client.get("/ready")
+    assert response.status_code == 503
+    assert "Restart" in response.json()["error"]["message"]
+
+
 def test_pages_elsewhere_may_call_only_where_that_is_allowed(
     open_client: Callable[..., TestClient],
 ):
@@ -100,6 +110,8 @@ def test_pages_elsewhere_may_call_only_where_that_is_allowed(
     allowing = open_client(ScriptedEngine(), cors_origins=("https://clinic.example",))
     granted = allowing.options("/v1/chat/completions", headers=asking)
     assert granted.headers["access-control-allow-origin"] == "https://clinic.example"
+    told = allowing.get("/health", headers=asking).headers["access-control-expose-headers"]
+    assert {"Retry-After", "x-ratelimit-remaining-tokens"} <= set(told.split(", "))
     stranger = asking | {"Origin": "https://elsewhere.example"}
     refused = allowing.options("/v1/chat/completions", headers=stranger)
     assert "access-control-allow-origin" not in refused.headers

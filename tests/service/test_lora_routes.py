@@ -152,6 +152,22 @@ def test_other_folders_are_forbidden_whether_they_exist_or_not(
     assert load(client, "tcm", outside).status_code == 403
 
 
+def test_files_that_the_server_may_not_read_are_named(
+    client: TestClient, outside: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real_open = Path.open
+
+    def open_own(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.is_relative_to(outside):
+            raise PermissionError(13, "Permission denied")
+        return real_open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", open_own)  # rights do not bind root
+    response = load(client, "new", outside)
+    assert response.status_code == 404
+    assert "may not read" in response.json()["error"]["message"]
+
+
 def test_missing_adapters_and_wrong_names_are_refused(
     client: TestClient, outside: Path, allowed: Path, add_adapter: Add
 ):
