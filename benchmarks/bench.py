@@ -5,7 +5,7 @@ from pathlib import Path
 
 from finetune.base import DEFAULT_BASE, SHORT_NAMES, Base, find_base
 from finetune.lora import WEIGHTS_FILE
-from service.load import Load, Target
+from service.bench.load import Load, Target
 
 from .adapters import make_adapters, write_gguf
 from .journal import Mix

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.figures import Figures
+from service.bench.figures import Figures
 
 Mix = Literal["eight", "one", "none", "first", "power law", "fresh", "contamination"]
 

@@ -17,9 +17,9 @@ import httpx
 import psutil
 
 from finetune.base import DEFAULT_BASE
-from service.chat_stream import Reading, StreamBroken
-from service.load import Target
-from service.prompts import Prompts
+from service.api.chat_stream import Reading, StreamBroken
+from service.bench.load import Target
+from service.bench.prompts import Prompts
 
 from .bench import PROMPT_TOKENS, STREAMS, Bench, load_of
 from .journal import Mix

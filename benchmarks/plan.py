@@ -11,9 +11,9 @@ from zlib import crc32
 import httpx
 import typer
 
+from service.bench.figures import Figures, Sitting, as_json
+from service.bench.load import Load, measure
 from service.errors import ServerRefused
-from service.figures import Figures, Sitting, as_json
-from service.load import Load, measure
 
 from .journal import Journal, Key, Mix, Record
 from .process import ProgramFailed

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from service.load import Target
-from service.prompts import Prompts
+from service.bench.load import Target
+from service.bench.prompts import Prompts
 
 from .bench import PROMPT_TOKENS, STREAMS, Bench, load_of
 from .contamination import llama_server_contaminates

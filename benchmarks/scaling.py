@@ -17,9 +17,9 @@ from statistics import median
 
 import httpx
 
-from service.figures import Figures
-from service.load import Load, Target
-from service.prompts import Prompts
+from service.bench.figures import Figures
+from service.bench.load import Load, Target
+from service.bench.prompts import Prompts
 
 from .bench import PROMPT_TOKENS, Bench, load_of
 from .ours import OURS, OurServer, our_server, time_answer

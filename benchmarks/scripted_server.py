@@ -7,8 +7,8 @@ from pathlib import Path
 import uvicorn
 
 from service.app import build_app
-from service.gate import Gate
 from service.models import Models
+from service.operations.gate import Gate
 from service.server import http_config, listen, serve
 from service.settings import ServiceSettings
 from serving.scripted import PIECE, ScriptedEngine

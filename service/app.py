@@ -11,39 +11,39 @@ from starlette.types import ASGIApp, Lifespan
 
 from serving.engine import Engine
 
-from .access import Access
-from .adapter_routes import adapter_routes
-from .adapters import Adapters
-from .body_limit import BodyLimit
-from .chat_routes import chat_routes
-from .completions import ChatCompletions
-from .docs_routes import docs_routes
+from .accounts.access import Access
+from .accounts.guarded_engine import GuardedEngine
+from .accounts.keyring import Keyring
+from .accounts.keys import Keys
+from .accounts.rate_limit import RATE_LIMIT_HEADERS, RateLimits
+from .accounts.state import State
+from .accounts.usage import UsageLedger
+from .adapters.adapter_routes import adapter_routes
+from .adapters.adapters import Adapters
+from .adapters.intake import Intake
+from .adapters.lora_loading import LoraLoading
+from .adapters.lora_routes import lora_routes
+from .adapters.watch import watching
+from .api.chat_routes import chat_routes
+from .api.completions import ChatCompletions
+from .api.docs_routes import docs_routes
+from .api.health_routes import health_routes
+from .api.model_routes import model_routes
+from .api.text_completions import TextCompletions
+from .api.text_routes import text_routes
+from .api.token_routes import token_routes
+from .api.tokenization import Tokenization
 from .errors import answer_errors
-from .gate import Gate, GateKeeper
-from .guarded_engine import GuardedEngine
-from .health_routes import health_routes
-from .intake import Intake
-from .keyring import Keyring
-from .keys import Keys
-from .limited_engine import LimitedEngine
-from .lora_loading import LoraLoading
-from .lora_routes import lora_routes
-from .metrics import Metrics
-from .metrics_routes import metrics_routes
-from .model_routes import model_routes
 from .models import Models
-from .observed_engine import ObservedEngine
-from .plain_path import PlainPath
-from .rate_limit import RATE_LIMIT_HEADERS, RateLimits
-from .recorder import Recorder
+from .operations.body_limit import BodyLimit
+from .operations.gate import Gate, GateKeeper
+from .operations.limited_engine import LimitedEngine
+from .operations.metrics import Metrics
+from .operations.metrics_routes import metrics_routes
+from .operations.observed_engine import ObservedEngine
+from .operations.plain_path import PlainPath
+from .operations.recorder import Recorder
 from .settings import ServiceSettings
-from .state import State
-from .text_completions import TextCompletions
-from .text_routes import text_routes
-from .token_routes import token_routes
-from .tokenization import Tokenization
-from .usage import UsageLedger
-from .watch import watching
 
 VERSION = version("lora-chat")
 

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .adapters_cli import adapters_app
-from .data_cli import data_app
-from .eval_cli import evaluate
-from .finetune_cli import finetune
+from .commands.adapters_cli import adapters_app
+from .commands.data_cli import data_app
+from .commands.eval_cli import evaluate
+from .commands.finetune_cli import finetune
+from .commands.keys_cli import keys_app
+from .commands.options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
+from .commands.serve_cli import ServeCommand, serve
 from .home import find_home
-from .keys_cli import keys_app
-from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
-from .serve_cli import ServeCommand, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,7 +97,7 @@ def chat(
     home: HomeOption = None,
 ) -> None:
     """Talk to a model in the terminal; /model NAME switches, /help lists the commands."""
-    from .terminal import chat as talk
+    from .commands.terminal import chat as talk
 
     if url is not None:
         talk(url, model, api_key=api_key)
@@ -144,8 +144,8 @@ def bench(
     wants_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure how fast a server answers for several models at once, alone or beside another."""
-    from .bench import check_pace, choose_seed, parse_sides, run
-    from .load import Load
+    from .bench.bench import check_pace, choose_seed, parse_sides, run
+    from .bench.load import Load
 
     check_pace(concurrency, rate)
     load = Load(
@@ -167,7 +167,7 @@ def bench(
 @app.command(epilog="Example: `lora-chat doctor`")
 def doctor(home: HomeOption = None) -> None:
     """Say what this machine has and what that means."""
-    from .doctor import examine
+    from .commands.doctor import examine
 
     examine(find_home(home), Console())
 

@@ -11,11 +11,11 @@ from serving.errors import BlendError, ModelNotFound
 from serving.notation import parse_model
 from serving.store import AdapterEntry, AdapterStore
 
-from .adapters import file_name
-from .caller import current_caller
+from .accounts.caller import current_caller
+from .adapters.adapters import file_name
+from .api.generation_request import LoraChoice
+from .api.protocol import ModelCard, TrainedOn
 from .errors import InvalidRequest
-from .generation_request import LoraChoice
-from .protocol import ModelCard, TrainedOn
 
 UNCHANGED = SamplingDefaults()
 

@@ -21,14 +21,14 @@ from serving.errors import EngineFailed
 from serving.store import AdapterStore
 from serving.torch_engine import TorchEngine
 
+from .accounts.keys import Keys
+from .accounts.state import open_state
 from .app import build_app
 from .errors import PortUnavailable, Stopping, TlsRefused
-from .gate import Gate
-from .http_protocol import http_protocol
-from .keys import Keys
 from .models import Models
+from .operations.gate import Gate
+from .operations.http_protocol import http_protocol
 from .settings import ServiceSettings
-from .state import open_state
 
 logger = logging.getLogger(__name__)
 

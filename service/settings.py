@@ -13,8 +13,8 @@ from pydantic_settings import (
 
 from serving.build import Precision
 
+from .commands.options import DEFAULT_BASE
 from .home import DEFAULT_HOME
-from .options import DEFAULT_BASE
 
 GIB = 1 << 30
 

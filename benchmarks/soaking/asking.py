@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from service.chat_stream import DONE, EventParser
+from service.api.chat_stream import DONE, EventParser
 
 from .question import Outcome, Question
 

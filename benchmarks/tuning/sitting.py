@@ -12,7 +12,7 @@ from benchmarks.journal import AnyJournal, AnyRecord
 from benchmarks.plan import PLACE
 from benchmarks.process import ProgramFailed
 from finetune.base import Base
-from service.figures import Figures
+from service.bench.figures import Figures
 
 from .samples import Prepared, Sample, prepare
 from .task import Compute

@@ -13,7 +13,7 @@ from benchmarks.pool import Pool, adapter_pool
 from benchmarks.process import ProgramFailed
 from benchmarks.scaling import PowerLaw
 from finetune.lora import WEIGHTS_FILE
-from service.load import Target
+from service.bench.load import Target
 from serving.notation import Part
 from serving.store import AdapterStore
 

@@ -13,7 +13,7 @@ from benchmarks.ours import COLD, WARM
 from benchmarks.provenance import Provenance, shown_command
 from benchmarks.report import render, write_report
 from benchmarks.summary import Summary
-from service.figures import Figures
+from service.bench.figures import Figures
 
 RATE = "output_tokens_per_second"
 FIRST = "first_token_p95_ms"

@@ -32,11 +32,11 @@ from finetune.card import (
 )
 from finetune.fingerprint import Fingerprint
 from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from service.accounts.state import State, open_state
 from service.app import build_app
 from service.models import Models
 from service.server import http_config, listen, url_of
 from service.settings import ServiceSettings
-from service.state import State, open_state
 from serving.engine import Engine, Request
 from serving.scripted import ScriptedEngine
 from serving.store import AdapterStore

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from service.app import build_app
-from service.gate import Gate
-from service.logs import configure_logs
 from service.models import Models
+from service.operations.gate import Gate
+from service.operations.logs import configure_logs
 from service.server import http_config, listen, serve
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine

@@ -14,18 +14,18 @@ from fastapi.testclient import TestClient
 from rich.console import Console
 from starlette.types import Message
 
-from service.access import Access, need_of
+from service.accounts.access import Access, need_of
+from service.accounts.caller import Caller, Limits, current_caller
+from service.accounts.keyring import Keyring
+from service.accounts.keys import Keys, KeyWish
+from service.accounts.rate_limit import RateLimits
+from service.accounts.state import State
+from service.accounts.usage import read_usage
 from service.app import build_app
-from service.caller import Caller, Limits, current_caller
+from service.commands.terminal import chat
 from service.errors import ServerRefused
-from service.keyring import Keyring
-from service.keys import Keys, KeyWish
 from service.models import Models
-from service.rate_limit import RateLimits
 from service.settings import ServiceSettings
-from service.state import State
-from service.terminal import chat
-from service.usage import read_usage
 from serving.scripted import ScriptedEngine
 
 CHAT = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]}

@@ -11,9 +11,9 @@ import typer
 from fastapi import FastAPI
 from rich.console import Console
 
-from service.bench import Side, check_pace, choose_seed, parse_sides, run
+from service.bench.bench import Side, check_pace, choose_seed, parse_sides, run
+from service.bench.load import Load
 from service.errors import ServerRefused
-from service.load import Load
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
 

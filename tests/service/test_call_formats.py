@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from service.call_formats import HERMES, LLAMA, MISTRAL, format_of, new_call_id, read_calls
-from service.protocol import CalledFunction
+from service.api.call_formats import HERMES, LLAMA, MISTRAL, format_of, new_call_id, read_calls
+from service.api.protocol import CalledFunction
 
 NAMES = {"dose", "找药"}
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.call_formats import HERMES, LLAMA, MISTRAL, CallFormat
-from service.call_reader import CallReader, ForcedReader, Part, Reader
-from service.protocol import ToolCall
+from service.api.call_formats import HERMES, LLAMA, MISTRAL, CallFormat
+from service.api.call_reader import CallReader, ForcedReader, Part, Reader
+from service.api.protocol import ToolCall
 
 NAMES = frozenset({"dose", "找药"})
 DOSE = '{"name": "dose", "arguments": {"herb": "百合"}}'

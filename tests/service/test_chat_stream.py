@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from service.chat_stream import EventParser, Reading, StreamBroken, error_message
+from service.api.chat_stream import EventParser, Reading, StreamBroken, error_message
 
 SEPARATORS = "\u2028\u2029\x85"  # which JSON may hold as they are
 

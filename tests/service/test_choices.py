@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.choices import Tally, run_together, split, usage_of
+from service.api.choices import Tally, run_together, split, usage_of
 from serving.engine import Delta, Request, Sampling
 from serving.errors import EngineBusy, EngineFailed
 from serving.scripted import ScriptedEngine

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.forced_calls import calls_schema
-from service.tool_request import Tool, ToolChoice
+from service.api.forced_calls import calls_schema
+from service.api.tool_request import Tool, ToolChoice
 from serving.grammar import Grammars
 
 REQUIRED = ToolChoice(type="required")

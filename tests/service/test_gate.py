@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.app import build_app
-from service.gate import Gate
 from service.models import Models
+from service.operations.gate import Gate
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from service.caller import Caller, Limits, current_caller, paid_prompts
-from service.choices import run_together, split
+from service.accounts.caller import Caller, Limits, current_caller, paid_prompts
+from service.accounts.guarded_engine import GuardedEngine
+from service.accounts.rate_limit import RateLimits
+from service.accounts.state import State
+from service.accounts.usage import UsageLedger, read_usage
+from service.api.choices import run_together, split
 from service.errors import RateLimited
-from service.guarded_engine import GuardedEngine
-from service.rate_limit import RateLimits
-from service.state import State
-from service.usage import UsageLedger, read_usage
 from serving.engine import AdapterRef, Request, Sampling
 from serving.errors import EngineFailed, ModelNotFound, PromptTooLong
 from serving.scripted import ScriptedEngine

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from service.caller import ANYBODY
+from service.accounts.caller import ANYBODY
+from service.accounts.keyring import MAX_AGE, MAX_OUTAGE, Keyring
+from service.accounts.keys import DAY, Key, Keys, KeyWish
+from service.accounts.state import State
 from service.errors import InvalidKey, StateUnavailable
-from service.keyring import MAX_AGE, MAX_OUTAGE, Keyring
-from service.keys import DAY, Key, Keys, KeyWish
-from service.state import State
 
 NOW = 1_800_000_000.0
 

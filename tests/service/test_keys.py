@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.caller import Limits
+from service.accounts.caller import Limits
+from service.accounts.keys import DAY, Keys, KeyWish, day_of, digest_of
+from service.accounts.state import State
 from service.errors import KeyRefused
-from service.keys import DAY, Keys, KeyWish, day_of, digest_of
-from service.state import State
 
 NOW = 1_800_000_000.0
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from service.caller import Limits
+from service.accounts.caller import Limits
+from service.accounts.keys import Keys, digest_of
+from service.accounts.state import STATE_FILE, State, open_state
+from service.accounts.usage import Count, UsageLedger
 from service.cli import app
 from service.errors import KeyRefused
-from service.keys import Keys, digest_of
 from service.server import needs_keys
 from service.settings import ServiceSettings
-from service.state import STATE_FILE, State, open_state
-from service.usage import Count, UsageLedger
 
 KEY = re.compile(r"lc-[\w-]{40,}")
 

@@ -3,7 +3,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from service.leash import Leash
+from service.operations.leash import Leash
 from serving.engine import Delta
 from serving.errors import EngineFailed
 

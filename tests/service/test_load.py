@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from service.bench.load import WARM_UP, Load, Target, list_models, measure
+from service.bench.measurement import Measurement
 from service.errors import ServerRefused
-from service.load import WARM_UP, Load, Target, list_models, measure
-from service.measurement import Measurement
 from serving.engine import Engine
 from serving.errors import EngineFailed
 from serving.scripted import ScriptedEngine

@@ -9,7 +9,7 @@ import tokenizers
 from tokenizers import decoders, models
 from transformers import PreTrainedTokenizerFast
 
-from service.logprobs import TokenNames
+from service.api.logprobs import TokenNames
 from serving.engine import Delta, Request, TokenLogprob
 from serving.scripted import ScriptedEngine
 

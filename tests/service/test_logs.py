@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.logs import JsonFormatter, TextFormatter, configure_logs, printable
-from service.request_record import RequestRecord, current_record
+from service.operations.logs import JsonFormatter, TextFormatter, configure_logs, printable
+from service.operations.request_record import RequestRecord, current_record
 from service.settings import ServiceSettings
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from service.chat_stream import TokenCounts, TokenDetails
-from service.measurement import Answer, Failure, Measurement, spread
+from service.api.chat_stream import TokenCounts, TokenDetails
+from service.bench.measurement import Answer, Failure, Measurement, spread
 
 
 def answer(target: str = "a", first_token: float | None = 0.1, num_gaps: int = 1) -> Answer:

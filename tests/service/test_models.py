@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from finetune.card import SamplingDefaults
+from service.api.generation_request import LoraChoice
 from service.errors import InvalidRequest
-from service.generation_request import LoraChoice
 from service.models import Models
 from serving.errors import BlendError, ModelNotFound
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from finetune.train import StepMetrics
-from service.progress import TerminalObserver
+from service.commands.progress import TerminalObserver
 
 
 def step(number: int, num_steps: int = 5, eval_loss: float | None = None) -> StepMetrics:

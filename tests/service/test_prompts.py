@@ -1,4 +1,4 @@
-from service.prompts import OPENING, WORDS, Prompts
+from service.bench.prompts import OPENING, WORDS, Prompts
 
 
 def test_prompts_are_the_seeds_own():

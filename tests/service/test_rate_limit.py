@@ -1,8 +1,8 @@
 import pytest
 
-from service.caller import Caller, Limits
+from service.accounts.caller import Caller, Limits
+from service.accounts.rate_limit import RateLimits
 from service.errors import RateLimited, reply_to
-from service.rate_limit import RateLimits
 
 
 class Clock:

@@ -13,16 +13,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
+from service.accounts.keys import Keys, KeyWish
+from service.accounts.state import METADATA, STATE_FILE, State, open_state
 from service.errors import StateUnavailable
-from service.keys import Keys, KeyWish
-from service.state import METADATA, STATE_FILE, State, open_state
 
 ROOT = Path(__file__).parents[2]
 OPEN_AND_ADD = """
 import sys
 from pathlib import Path
-from service.keys import Keys, KeyWish
-from service.state import open_state
+from service.accounts.keys import Keys, KeyWish
+from service.accounts.state import open_state
 sys.stdin.readline()
 state = open_state(Path(sys.argv[1]), sys.argv[2])
 Keys(state).create(KeyWish(sys.argv[3]))

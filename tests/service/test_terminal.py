@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from service.commands.terminal import chat
 from service.errors import ServerRefused
-from service.terminal import chat
 from serving.engine import Engine
 from serving.errors import EngineFailed
 from serving.scripted import ScriptedEngine

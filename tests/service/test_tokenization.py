@@ -54,9 +54,9 @@ def test_special_tokens_of_the_tokenizer_are_added_unless_they_are_not_wanted(
 ):
     from tokenizers import processors
 
+    from service.api.token_request import TokenizeRequest
+    from service.api.tokenization import Tokenization
     from service.models import Models
-    from service.token_request import TokenizeRequest
-    from service.tokenization import Tokenization
     from serving.store import AdapterStore
     from tests.service.conftest import BASE
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from service.accounts.keys import DAY
+from service.accounts.state import State
+from service.accounts.usage import MAX_MODEL, Account, Count, UsageLedger, read_usage
 from service.errors import StateUnavailable
-from service.keys import DAY
-from service.state import State
-from service.usage import MAX_MODEL, Account, Count, UsageLedger, read_usage
 
 NOON = 1_800_014_400.0  # 2027-01-15T12:00Z
 

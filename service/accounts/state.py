@@ -1,0 +1,221 @@
+"""Where the service's state lies: tables in SQLite under home, or in any database of SQLAlchemy's.
+
+Opening brings the tables up to date, whichever process comes first; the others wait for it.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.errors import StateUnavailable
+
+STATE_FILE = "state.db"  # below home
+PATIENCE = 15  # [seconds] to wait for a connection or another process's transaction
+TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout"}  # what drivers call that
+MIGRATIONS = Path(__file__).with_name("migrations")
+ADVISORY_LOCK = 0x6C6F7261  # any number, as long as nobody else in the database takes it
+DRIVERS = {"psycopg": "postgres"}  # with the extra that brings each
+
+METADATA = MetaData()
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the key, in hex
+    Column("ending", String(4), nullable=False),  # its last characters, for a person to know it by
+    Column("scopes", JSON, nullable=False),
+    Column("adapters", JSON(none_as_null=True)),  # null: all
+    Column("requests_per_minute", BigInteger),
+    Column("tokens_per_minute", BigInteger),
+    Column("created", BigInteger, nullable=False),  # [Unix seconds], as all times here
+    Column("expires", BigInteger),
+    Column("revoked", BigInteger),
+)
+# A name may be given again once its key is revoked.
+Index(
+    "keys_name",
+    KEYS.c.name,
+    unique=True,
+    sqlite_where=KEYS.c.revoked.is_(None),
+    postgresql_where=KEYS.c.revoked.is_(None),
+)
+USAGE = Table(
+    "usage",
+    METADATA,
+    Column("key_id", String(32), primary_key=True),  # "": asked without a key
+    Column("model", String(512), primary_key=True),
+    Column("day", String(10), primary_key=True),  # 2026-01-31, UTC
+    Column("requests", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+)
+
+
+class State:
+    """An open database whose tables are up to date. Every method may wait: call from threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def begin(self, **options: Any) -> Generator[Connection]:
+        """A transaction, committed at the end of the block. Raises StateUnavailable."""
+        try:
+            with self._engine.execution_options(**options).begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            if not _is_outage(error):
+                raise
+            raise _unavailable(self._engine.url, error) from error
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def open_state(home: Path, database: str | None = None) -> State:
+    """Open the database, home/state.db where none is named, and bring its tables up to date.
+
+    Raises StateUnavailable where it cannot be reached, lacks a driver or is of a newer program.
+    """
+    own = URL.create("sqlite", database=str(home / STATE_FILE))
+    state = State(_connect(own if database is None else _parse(database)))
+    try:
+        _migrate(state)
+    except BaseException:
+        state.close()
+        raise
+    return state
+
+
+def _parse(database: str) -> URL:
+    try:
+        url = make_url(database)
+    except ArgumentError:
+        raise StateUnavailable(  # without the value: it may hold a password
+            "The database's URL cannot be read. Write it as postgresql://user@host/name or "
+            "sqlite:////folder/state.db."
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _connect(url: URL) -> Engine:
+    options: dict[str, Any] = {}
+    if url.get_backend_name() in TIMEOUTS:
+        options[TIMEOUTS[url.get_backend_name()]] = PATIENCE
+    try:
+        engine = create_engine(url, pool_pre_ping=True, connect_args=options)
+    except NoSuchModuleError:
+        raise StateUnavailable(
+            f"No database of the kind {url.drivername!r} is known. Use sqlite or postgresql."
+        ) from None
+    except ModuleNotFoundError as error:
+        raise _driver_missing(url, str(error.name)) from None
+    if engine.dialect.is_async:
+        raise StateUnavailable(f"The driver of {url.drivername!r} is asynchronous. Name another.")
+    if engine.dialect.name == "sqlite":
+        _make_private(url)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private(url: URL) -> None:
+    """Make the file here: SQLite would let everybody read it. Its other files follow its mode."""
+    if url.database in (None, "", ":memory:"):
+        raise StateUnavailable(f"{url} is kept in memory, where nobody else finds it. Name a file.")
+    path = Path(url.database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StateUnavailable(f"Cannot keep the state in {path}: {error.strerror}.") from error
+
+
+def _driver_missing(url: URL, package: str) -> StateUnavailable:
+    wanted = f"'lora-chat[{DRIVERS[package]}]'" if package in DRIVERS else package
+    return StateUnavailable(
+        f"The database {url.render_as_string()} needs the Python package {package}, which is not "
+        f"installed: pip install {wanted}"
+    )
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # or Python begins transactions itself, but not for DDL
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _migrate(state: State) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    known = {revision.revision for revision in scripts.walk_revisions()}
+    with state.begin() as connection:
+        present = MigrationContext.configure(connection).get_current_heads()
+    if unknown := set(present) - known:
+        raise StateUnavailable(
+            f"The database was written by a newer lora-chat (its tables are of version "
+            f"{', '.join(sorted(unknown))}, this program knows {', '.join(sorted(known))}). "
+            "Update lora-chat, or go back to a copy of the database from before."
+        )
+    if set(present) == set(scripts.get_heads()):
+        return
+    with state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")  # does nothing where another process was faster
+
+
+def _is_outage(error: DBAPIError | PoolTimeout) -> bool:
+    """The database's fault, not that of a statement of ours."""
+    # SQLite has no class of its own for a file of something else.
+    return isinstance(error, (PoolTimeout, OperationalError, InterfaceError)) or (
+        type(error) is DatabaseError
+    )
+
+
+def _unavailable(url: URL, error: Exception) -> StateUnavailable:
+    cause = getattr(error, "orig", None) or error
+    first = next(iter(str(cause).splitlines()), type(cause).__name__)
+    return StateUnavailable(f"The database {url.render_as_string()} does not answer: {first}.")

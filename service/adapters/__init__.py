@@ -1,0 +1,1 @@
+"""Adapters that come, change and go while the server runs."""

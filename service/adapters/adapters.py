@@ -1,0 +1,149 @@
+"""Adapters while the server runs: looked at, promoted, removed."""
+
+from typing import Any
+
+from fastapi.concurrency import run_in_threadpool
+
+from finetune.adapter import (
+    find_version,
+    list_versions,
+    promote,
+    remove_name,
+    remove_version,
+    rollback,
+    version_folders,
+)
+from finetune.card import AdapterCard
+from finetune.errors import AdapterInvalid
+from service.accounts.caller import current_caller
+from service.errors import InvalidRequest
+from serving.engine import AdapterRef, Engine
+from serving.errors import AdapterRefused, ModelNotFound, ServingError
+from serving.notation import Part
+from serving.store import AdapterEntry, AdapterStore
+
+from .adapter_protocol import AdapterInfo, VersionInfo
+
+PATHS = ("replay", "output_dir", "data", "base", "from_adapter")  # options that may hold one
+
+
+class Adapters:
+    """All but `remove` and `unload` read files, and so belong into a thread."""
+
+    def __init__(self, engine: Engine, store: AdapterStore) -> None:
+        self.store = store
+        self.loaded: set[str] = set()  # names, by a client that asked for it
+        self._engine = engine
+
+    def describe_all(self) -> list[AdapterInfo]:
+        """Those that the caller may use."""
+        may_use = current_caller.get().may_use
+        return [self._info(entry) for entry in self.store.entries() if may_use(entry.name)]
+
+    def describe(self, name: str) -> AdapterInfo:
+        """Raises ModelNotFound or AdapterRefused."""
+        if not current_caller.get().may_use(name):
+            raise ModelNotFound(name, [])
+        return self._info(self.store.entry(Part(name)))
+
+    def promote(self, name: str, version: str) -> AdapterInfo:
+        """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
+        entry = self.store.entry(Part(name, version))
+        promote(self.store.adapters, entry.name, entry.version)
+        return self.describe(name)
+
+    def roll_back(self, name: str) -> AdapterInfo:
+        """Raises ModelNotFound, or InvalidRequest where there is no older version."""
+        self.store.versions(name)
+        try:
+            rollback(self.store.adapters, name)
+        except AdapterInvalid as error:
+            raise InvalidRequest(str(error), "name") from error
+        return self.describe(name)
+
+    async def remove(self, reference: str) -> None:
+        """Remove a name or name@version for good; running requests keep what they have.
+
+        Raises ModelNotFound.
+        """
+        for ref in await run_in_threadpool(self._remove, reference):
+            await self._engine.unload(ref)
+
+    async def unload(self, reference: str) -> int:
+        """Free the memory of a name's versions, or of name@version. Returns the bytes freed."""
+        refs = await run_in_threadpool(self._known, reference)
+        return sum([await self._engine.unload(ref) for ref in refs])
+
+    def _remove(self, reference: str) -> list[AdapterRef]:
+        adapters = self.store.adapters
+        try:
+            version = find_version(adapters, reference)
+        except AdapterInvalid as error:
+            raise ModelNotFound(reference, self.store.names()) from error
+        refs = self._known(reference)
+        if "@" in reference:
+            remove_version(adapters, version)
+        else:
+            remove_name(adapters, version.name)
+            self.store.readmit(version.name)  # whatever comes by that name next
+            self.loaded.discard(version.name)
+        return refs
+
+    def _known(self, reference: str) -> list[AdapterRef]:
+        """The versions meant that may be in memory."""
+        name, _, number = reference.partition("@")
+        numbers = [number] if number else list_versions(self.store.adapters, name)
+        entries = [self._readable(name, each) for each in numbers]
+        refs = [self.store.pinned(entry) for entry in entries if entry is not None]
+        return [ref for ref in refs if ref is not None]
+
+    def _readable(self, name: str, version: str) -> AdapterEntry | None:
+        folder = version_folders(self.store.adapters, name).get(version)
+        try:
+            return None if folder is None else self.store.read(name, version, folder)
+        except AdapterRefused:
+            return None
+
+    def _info(self, entry: AdapterEntry) -> AdapterInfo:
+        return AdapterInfo(
+            id=entry.name,
+            created=entry.created,
+            promoted=entry.version,
+            in_memory=self._is_in_memory(entry),
+            card=None if entry.card is None else without_folders(entry.card),
+            versions=[
+                self._version_info(entry.name, version)
+                for version in list_versions(self.store.adapters, entry.name)
+            ],
+        )
+
+    def _version_info(self, name: str, version: str) -> VersionInfo:
+        try:
+            entry = self.store.entry(Part(name, version))
+        except ServingError as error:
+            return VersionInfo(version=version, problem=str(error))
+        return VersionInfo(
+            version=version,
+            created=entry.created,
+            in_memory=self._is_in_memory(entry),
+            num_bytes=entry.num_bytes,
+        )
+
+    def _is_in_memory(self, entry: AdapterEntry) -> bool:
+        ref = self.store.pinned(entry)
+        return ref is not None and self._engine.holds(ref)
+
+
+def without_folders(card: AdapterCard) -> dict[str, Any]:
+    """A card as strangers may see it: of files, the names alone."""
+    known = card.model_dump(mode="json")
+    known["data"]["source"] = file_name(card.data.source)
+    known["config"] = {
+        key: file_name(value) if key in PATHS and isinstance(value, str) else value
+        for key, value in card.config.items()
+    }
+    return known
+
+
+def file_name(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]

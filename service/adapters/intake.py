@@ -1,0 +1,148 @@
+"""How an adapter's files become a version: staged, checked, loaded, then there in one step."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio
+from fastapi.concurrency import run_in_threadpool
+from pydantic import TypeAdapter, ValidationError
+
+from finetune.adapter import NAME, check_has_versions, install, promoted_version, staging_folder
+from finetune.errors import AdapterInvalid
+from service.errors import InvalidRequest
+from serving.engine import AdapterRef, Engine, LoadReport
+from serving.store import AdapterStore
+
+from .adapter_protocol import AdapterTaken
+from .staging import FILES, StagedFiles, room_needed
+from .upload import receive
+
+STAGED = "new"  # in messages, of a version that has no number yet
+CHUNK = 1 << 20  # [bytes]
+FIELDS = ("name", "promote")
+
+
+class Intake:
+    """Takes adapters in. What is refused leaves nothing behind, and changes nothing."""
+
+    def __init__(self, engine: Engine, store: AdapterStore, base_id: str, limit: int) -> None:
+        self._engine = engine
+        self._store = store
+        self._base_id = base_id
+        self._limit = limit  # [bytes]
+
+    async def upload(
+        self, content_type: str, chunks: AsyncIterable[bytes], asked: dict[str, str]
+    ) -> AdapterTaken:
+        """A request's body becomes a version of the name in `asked` or in the body.
+
+        Raises InvalidRequest, UploadTooLarge, DiskFull or AdapterRefused.
+        """
+        if "name" in asked:
+            await run_in_threadpool(self.check_name, asked["name"], "name")
+        async with self._staging() as staged:
+            fields = await receive(content_type, chunks, staged)
+            name, promoted = _read_fields(asked, fields)
+            await run_in_threadpool(self.check_name, name, "name")
+            return await self._take(staged.folder, name, promoted=promoted)
+
+    async def copy(self, source: Path, name: str) -> AdapterTaken:
+        """A folder elsewhere becomes a version of a name, and is what it means from now on.
+
+        Raises InvalidRequest, UploadTooLarge, DiskFull or AdapterRefused.
+        """
+        async with self._staging() as staged:
+            await run_in_threadpool(_copy, source, staged)
+            return await self._take(staged.folder, name, promoted=True)
+
+    def check_name(self, name: str, field: str) -> str:
+        """Raises InvalidRequest where a name cannot take another version."""
+        if not NAME.fullmatch(name) or name == self._base_id:
+            raise InvalidRequest(
+                f"{name[:64]!r} cannot be an adapter's name: use letters, digits, '_', '-' and "
+                "'.', at most 64, beginning with a letter, a digit or '_', and not the base's id.",
+                field,
+            )
+        try:
+            check_has_versions(self._store.adapters, name)
+        except AdapterInvalid as error:
+            raise InvalidRequest(
+                f"{name!r} is a bare adapter folder without versions. Choose another name, or "
+                "remove that one.",
+                field,
+            ) from error
+        return name
+
+    @asynccontextmanager
+    async def _staging(self) -> AsyncGenerator[StagedFiles]:
+        stack = ExitStack()
+        try:
+            with room_needed():
+                folder = await run_in_threadpool(
+                    stack.enter_context, staging_folder(self._store.adapters)
+                )
+            staged = StagedFiles(folder, self._limit)
+            stack.callback(staged.close)
+            yield staged
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(stack.close)
+
+    async def _take(self, folder: Path, name: str, *, promoted: bool) -> AdapterTaken:
+        ref = await run_in_threadpool(self._pin, folder, name)
+        report = await self._engine.load(ref)
+        version = await run_in_threadpool(self._install, folder, name, promoted)
+        self._store.readmit(name)
+        is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)
+        return taken(name, version, report, promoted=is_promoted == version)
+
+    def _pin(self, folder: Path, name: str) -> AdapterRef:
+        return self._store.pin(self._store.read(name, STAGED, folder))
+
+    def _install(self, folder: Path, name: str, promoted: bool) -> str:
+        with room_needed():
+            return install(self._store.adapters, name, folder, promoted=promoted)
+
+
+def taken(name: str, version: str, report: LoadReport, *, promoted: bool) -> AdapterTaken:
+    return AdapterTaken(
+        id=f"{name}@{version}",
+        name=name,
+        version=version,
+        promoted=promoted,
+        matched=list(report.matched),
+        unmatched=list(report.unmatched),
+        num_bytes=report.num_bytes,
+    )
+
+
+def _read_fields(asked: dict[str, str], fields: dict[str, str]) -> tuple[str, bool]:
+    """The name, and whether it means the new version from now on. Raises InvalidRequest."""
+    for field in fields:
+        if field not in FIELDS or field in asked:
+            why = "is in the URL, too" if field in asked else f"is none of {', '.join(FIELDS)}"
+            raise InvalidRequest(f"The field {field[:64]!r} of the body {why}.", field[:64])
+    together = asked | fields
+    if "name" not in together:
+        raise InvalidRequest("Give the adapter's name: ?name=tcm, or the field 'name'.", "name")
+    try:
+        return together["name"], TypeAdapter(bool).validate_python(together.get("promote", "true"))
+    except ValidationError as error:
+        raise InvalidRequest("'promote' should be true or false.", "promote") from error
+
+
+def _copy(source: Path, staged: StagedFiles) -> None:
+    for name in FILES:
+        if (source / name).is_file():
+            staged.begin(name)
+            with (source / name).open("rb") as file:
+                _pour(file, staged)
+            staged.end()
+    staged.check_complete()
+
+
+def _pour(file: BinaryIO, staged: StagedFiles) -> None:
+    while data := file.read(CHUNK):
+        staged.write(data)

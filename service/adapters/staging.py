@@ -1,0 +1,106 @@
+"""An adapter's files while they come in: by name, counted, and nowhere but in one folder."""
+
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from finetune.card import CARD_FILE, TEMPLATE_FILE
+from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from service.errors import DiskFull, InvalidRequest, UploadTooLarge
+
+FILES = (CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE, CARD_FILE, "README.md")
+ARCHIVE = "adapter.zip"  # as it is called while it lies here
+TEXT_LIMIT = 1 << 20  # [bytes] of each file but the weights
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAX_SHOWN = 80  # [characters] of a file's name in a message
+
+
+class StagedFiles:
+    """Writes one file after the other; what is too large or called otherwise is refused."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit  # [bytes] of all files together, and of an archive
+        self.archive = folder / ARCHIVE
+        self._num_bytes = 0
+        self._name = ""
+        self._left = 0  # [bytes] that the file may still take
+        self._file: BinaryIO | None = None
+
+    def begin(self, name: str) -> None:
+        """Raises InvalidRequest for a name that no adapter has, or that came before."""
+        if name not in FILES:
+            raise InvalidRequest(
+                f"The upload holds {name[:MAX_SHOWN]!r}. An adapter's files are "
+                f"{', '.join(FILES)}: send those, without folders.",
+                "file",
+            )
+        if (self.folder / name).exists():
+            raise InvalidRequest(f"The upload holds {name} twice.", "file")
+        self._open(name, self.limit if name == WEIGHTS_FILE else min(self.limit, TEXT_LIMIT))
+
+    def begin_archive(self) -> None:
+        if self.archive.exists():
+            raise InvalidRequest("The upload holds two archives. Send one.", "file")
+        self._open(ARCHIVE, self.limit)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Raises UploadTooLarge or DiskFull."""
+        if self._file is None:
+            raise RuntimeError("no file has been begun")
+        self._left -= len(data)
+        if self._name != ARCHIVE:  # what is in it counts once it is unpacked
+            self._num_bytes += len(data)
+        if self._left < 0 or self._num_bytes > self.limit:
+            raise UploadTooLarge(
+                f"{self._name} is too large: the weights, and all files together, may have "
+                f"{self.limit} bytes (the server's setting upload_limit), others {TEXT_LIMIT}."
+            )
+        with room_needed():
+            self._file.write(data)
+
+    def end(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with room_needed():
+                file.close()
+
+    def close(self) -> None:
+        """Whatever has happened: no file stays open."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(
+                OSError
+            ):  # what is left in the buffer has no room; the folder goes anyway
+                file.close()
+
+    def check_complete(self) -> None:
+        """Raises InvalidRequest where a file is missing that every adapter has."""
+        missing = [n for n in (CONFIG_FILE, WEIGHTS_FILE) if not (self.folder / n).is_file()]
+        if missing:
+            raise InvalidRequest(
+                f"The upload lacks {' and '.join(missing)}. Send both files of a PEFT adapter, or "
+                "one .zip of them.",
+                "file",
+            )
+
+    def _open(self, name: str, limit: int) -> None:
+        self._name, self._left = name, limit
+        with room_needed():
+            self._file = (self.folder / name).open("xb")
+
+
+@contextmanager
+def room_needed() -> Generator[None]:
+    """Raises DiskFull where the system says that there is no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(
+            "The server's disk has no room for this adapter; nothing of it was kept. Remove "
+            "adapters that nobody needs, or ask the server's operator for room."
+        ) from error

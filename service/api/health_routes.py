@@ -1,0 +1,46 @@
+"""/health: what the engine is doing. /ready: whether requests are let in."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Response
+
+from service.errors import REFUSALS, Reply
+from service.models import Models
+from service.operations.gate import Gate
+from serving.engine import Engine
+
+from .protocol import Health, Readiness
+
+ENDED = "The engine has ended unexpectedly; the server's log says why. Restart the server."
+
+
+def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health")
+    async def health() -> Health:
+        stats = engine.stats()
+        return Health(
+            model=models.base_id,
+            version=version("lora-chat"),
+            running=stats.num_running,
+            waiting=stats.num_waiting,
+            resident_adapters=stats.num_resident_adapters,
+            resident_bytes=stats.num_resident_bytes,
+            blocks=stats.num_blocks,
+            free_blocks=stats.num_free_blocks,
+            prompt_tokens=stats.num_prompt_tokens,
+            cached_tokens=stats.num_cached_tokens,
+            preemptions=stats.num_preemptions,
+            compiled=stats.is_compiled,
+        )
+
+    @router.get("/ready", response_model=Readiness, responses=REFUSALS)
+    async def ready() -> Readiness | Response:
+        reason = gate.reason or (None if engine.stats().is_running else ENDED)
+        if reason is not None:
+            return Reply(503, reason, code="server_unavailable").response
+        return Readiness()
+
+    _ = (health, ready)
+    return router

@@ -1,0 +1,24 @@
+"""/v1/completions."""
+
+from fastapi import APIRouter, Request, Response
+
+from service.errors import REFUSALS
+
+from .connection import answer_streamed, answer_whole
+from .protocol import TextCompletion
+from .strict_json import StrictRoute
+from .text_completions import TextCompletions
+from .text_request import TextRequest
+
+
+def text_routes(completions: TextCompletions) -> APIRouter:
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+
+    @router.post("/v1/completions", response_model=TextCompletion)
+    async def create(text: TextRequest, request: Request) -> TextCompletion | Response:
+        if text.stream:
+            return await answer_streamed(request, completions.stream(text))
+        return await answer_whole(request, completions.answer(text))
+
+    _ = create
+    return router

@@ -1,0 +1,25 @@
+"""/tokenize and /detokenize."""
+
+from fastapi import APIRouter
+
+from service.errors import REFUSALS
+
+from .protocol import DetokenizedText, TokenizedText
+from .strict_json import StrictRoute
+from .token_request import DetokenizeRequest, TokenizeRequest
+from .tokenization import Tokenization
+
+
+def token_routes(tokenization: Tokenization) -> APIRouter:
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+
+    @router.post("/tokenize")
+    def tokenize(asked: TokenizeRequest) -> TokenizedText:
+        return tokenization.tokenize(asked)
+
+    @router.post("/detokenize")
+    def detokenize(asked: DetokenizeRequest) -> DetokenizedText:
+        return tokenization.detokenize(asked)
+
+    _ = (tokenize, detokenize)
+    return router

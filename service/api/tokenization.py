@@ -1,0 +1,52 @@
+"""Texts and chats as the token ids that a model would get, and ids as text."""
+
+from collections.abc import Sequence
+
+from service.models import Models, ResolvedModel
+from serving.engine import Engine
+
+from .chat_message import ChatMessage, conversation_of
+from .protocol import DetokenizedText, TokenizedText
+from .token_request import DetokenizeRequest, TokenizeRequest
+from .vocabulary import Vocabulary
+
+
+class Tokenization:
+    """Takes time with long texts, so keep it off the event loop."""
+
+    def __init__(self, engine: Engine, models: Models) -> None:
+        self._engine = engine
+        self._models = models
+        self._vocabulary = Vocabulary(models.tokenizer)
+
+    def tokenize(self, asked: TokenizeRequest) -> TokenizedText:
+        """Raises what resolving and rendering raise."""
+        model = self._resolve(asked.model)
+        if asked.messages is not None:
+            token_ids = _chat_ids(asked, asked.messages, model)
+        else:
+            special = asked.add_special_tokens is not False
+            token_ids = self._vocabulary.encode(asked.prompt or "", add_special_tokens=special)
+        return TokenizedText(
+            count=len(token_ids),
+            max_model_len=self._engine.context_length,
+            tokens=list(token_ids),
+        )
+
+    def detokenize(self, asked: DetokenizeRequest) -> DetokenizedText:
+        """Raises ModelNotFound, and InvalidRequest for ids without a token."""
+        self._resolve(asked.model)
+        self._vocabulary.check(asked.tokens, "tokens")
+        return DetokenizedText(prompt=self._vocabulary.decode(asked.tokens))
+
+    def _resolve(self, model: str | None) -> ResolvedModel:
+        return self._models.resolve(self._models.base_id if model is None else model)
+
+
+def _chat_ids(
+    asked: TokenizeRequest, messages: Sequence[ChatMessage], model: ResolvedModel
+) -> tuple[int, ...]:
+    is_whole = asked.add_generation_prompt is False
+    render = model.renderer.whole_ids if is_whole else model.renderer.prompt_ids
+    tools = [tool.for_template for tool in asked.tools or ()]
+    return render(conversation_of(messages, model.system), tools)

@@ -1,0 +1,1 @@
+"""`lora-chat bench`: load on a server, and what it shows."""

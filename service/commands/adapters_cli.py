@@ -1,0 +1,123 @@
+"""`lora-chat adapters`: what has been trained, looked at and moved."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from service.home import find_home
+
+from .options import HomeOption
+
+adapters_app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at the adapters, check, move, export and remove them.",
+    epilog="Example: `lora-chat adapters list`",
+)
+
+Reference = Annotated[str, typer.Argument(help="A name, or name@version.")]
+TrainedBaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base", help="Short name, folder, .gguf file or hub id. [default: what it names itself]"
+    ),
+]
+
+
+@adapters_app.command("list", epilog="Example: `lora-chat adapters list`")
+def list_adapters(home: HomeOption = None) -> None:
+    """List the adapters with their versions."""
+    from .inspect import print_adapters
+
+    print_adapters(find_home(home), Console())
+
+
+@adapters_app.command("show", epilog="Example: `lora-chat adapters show bike`")
+def show_adapter(name: Reference, home: HomeOption = None) -> None:
+    """Show what one adapter was made from and how good it is."""
+    from .inspect import print_adapter
+
+    print_adapter(name, find_home(home), Console())
+
+
+@adapters_app.command(
+    epilog="Example: `lora-chat adapters export bike --to merged --out bike-merged`"
+)
+def export(
+    name: Reference,
+    to: Annotated[
+        Literal["peft", "merged"],
+        typer.Option(help="peft: the adapter alone. merged: a whole 16-bit model."),
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="merged: measure on this file; of the one it was trained on, the held-out part."
+        ),
+    ] = None,
+    base: TrainedBaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Write an adapter as other programs take it: as a PEFT folder, or merged into its base."""
+    from .exporting import export_adapter
+
+    export_adapter(name, to, out, data, base, find_home(home))
+
+
+@adapters_app.command(epilog="Example: `lora-chat adapters verify bike`")
+def verify(name: Reference, base: TrainedBaseOption = None, home: HomeOption = None) -> None:
+    """Check that an adapter is whole, unchanged, right for its base and servable; exit 1 if not."""
+    from .inspect import print_verification
+
+    if not print_verification(name, base, find_home(home), Console()):
+        raise typer.Exit(1)
+
+
+@adapters_app.command(epilog="Example: `lora-chat adapters promote bike@2`")
+def promote(
+    version: Annotated[str, typer.Argument(help="name@version.", metavar="NAME@VERSION")],
+    home: HomeOption = None,
+) -> None:
+    """Let a name mean this version from now on."""
+    from finetune.adapter import find_version
+    from finetune.adapter import promote as promote_version
+    from finetune.lora import read_lora
+
+    if "@" not in version:
+        hint = "NAME@VERSION"
+        raise typer.BadParameter(f"say which version, such as {version}@1", param_hint=hint)
+    adapters = find_home(home) / "adapters"
+    chosen = find_version(adapters, version)
+    read_lora(chosen.folder)  # raises where no server would take it
+    promote_version(adapters, chosen.name, chosen.number)
+    typer.echo(f"{chosen.name!r} means {chosen} from now on.")
+
+
+@adapters_app.command(epilog="Example: `lora-chat adapters rollback bike`")
+def rollback(
+    name: Annotated[str, typer.Argument(help="Of the adapter.")], home: HomeOption = None
+) -> None:
+    """Let a name mean the version before the promoted one."""
+    from finetune.adapter import rollback as go_back
+
+    if "@" in name:
+        raise typer.BadParameter("give the name alone", param_hint="NAME")
+    chosen = go_back(find_home(home) / "adapters", name)
+    typer.echo(f"{name!r} means {name}@{chosen} from now on.")
+
+
+@adapters_app.command(epilog="Example: `lora-chat adapters remove bike@1`")
+def remove(
+    name: Annotated[str, typer.Argument(help="A name: all its versions. name@version: one.")],
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask; where needed, promote the newest other one."),
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Remove an adapter or one version of it, for good."""
+    from . import removal
+
+    removal.remove(name, find_home(home) / "adapters", is_sure=yes)

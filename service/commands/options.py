@@ -1,0 +1,32 @@
+"""Options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.home import VARIABLE
+
+KEY_VARIABLE = "LORA_CHAT_KEY"  # for commands that talk to a server
+DEFAULT_BASE = "smollm2-135m"  # finetune.base has it, at the price of a slower --help
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help=f"Where adapters and runs live. [default: ${VARIABLE} or ~/.lora-chat]"
+    ),
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base", help="Short name, folder, .gguf file or hub id. [default: smollm2-135m]"
+    ),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="URL of the database with the keys, such as postgresql://user@host/name. "
+        "[default: the server's setting, or state.db below home]",
+    ),
+]

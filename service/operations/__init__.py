@@ -1,0 +1,1 @@
+"""What keeps a server standing: limits, a graceful end, logs, metrics."""
