@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 from starlette.concurrency import run_in_threadpool
 
-from serving.engine import AdapterRef, Delta, Engine, EngineStats, LoadReport, Request
+from serving.engine import Delta, Engine, Request
+from serving.engine_around import EngineAround
 from serving.errors import ModelNotFound, ServingError
 
 from .caller import Caller, current_caller, paid_prompts
@@ -13,42 +14,26 @@ from .rate_limit import RateLimits
 from .usage import Count, UsageLedger
 
 
-class GuardedEngine:
-    """An `Engine` on another one, for the caller in `current_caller`."""
+class GuardedEngine(EngineAround):
+    """For the caller in `current_caller`."""
 
     def __init__(
         self, engine: Engine, base_id: str, limits: RateLimits, ledger: UsageLedger
     ) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._base_id = base_id
         self._limits = limits
         self._ledger = ledger
 
-    @property
-    def context_length(self) -> int:
-        return self._engine.context_length
-
     async def start(self) -> None:
-        await self._engine.start()
+        await super().start()
         self._ledger.start()
 
     async def stop(self) -> None:
         try:
-            await self._engine.stop()
+            await super().stop()
         finally:
             await run_in_threadpool(self._ledger.stop)
-
-    async def load(self, adapter: AdapterRef) -> LoadReport:
-        return await self._engine.load(adapter)
-
-    async def unload(self, adapter: AdapterRef) -> int:
-        return await self._engine.unload(adapter)
-
-    def holds(self, adapter: AdapterRef) -> bool:
-        return self._engine.holds(adapter)
-
-    def stats(self) -> EngineStats:
-        return self._engine.stats()
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         caller = current_caller.get()

@@ -6,41 +6,20 @@ from contextlib import aclosing
 
 from service.errors import DeadlineExceeded, InvalidRequest
 from service.settings import ServiceSettings
-from serving.engine import AdapterRef, Delta, Engine, EngineStats, LoadReport, Request
+from serving.engine import Delta, Engine, Request
+from serving.engine_around import EngineAround
 
 from .gate import Gate
 from .leash import Leash
 
 
-class LimitedEngine:
-    """An `Engine`. Answers also end with whatever error the gate ends them with."""
+class LimitedEngine(EngineAround):
+    """Answers also end with whatever error the gate ends them with."""
 
     def __init__(self, engine: Engine, settings: ServiceSettings, gate: Gate) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._settings = settings
         self._gate = gate
-
-    @property
-    def context_length(self) -> int:
-        return self._engine.context_length
-
-    async def start(self) -> None:
-        await self._engine.start()
-
-    async def stop(self) -> None:
-        await self._engine.stop()
-
-    async def load(self, adapter: AdapterRef) -> LoadReport:
-        return await self._engine.load(adapter)
-
-    async def unload(self, adapter: AdapterRef) -> int:
-        return await self._engine.unload(adapter)
-
-    def holds(self, adapter: AdapterRef) -> bool:
-        return self._engine.holds(adapter)
-
-    def stats(self) -> EngineStats:
-        return self._engine.stats()
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         self._check(request)

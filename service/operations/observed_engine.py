@@ -7,7 +7,8 @@ from time import perf_counter
 
 from starlette.concurrency import run_in_threadpool
 
-from serving.engine import AdapterRef, Delta, Engine, EngineStats, LoadReport, Request
+from serving.engine import Delta, Engine, Request
+from serving.engine_around import EngineAround
 from serving.errors import ServingError
 
 from .metrics import Metrics
@@ -18,35 +19,13 @@ FAILED = "failed"
 Decode = Callable[[tuple[int, ...]], str]
 
 
-class ObservedEngine:
-    """An `Engine`. `decode` makes text of prompts, for logs that shall have content."""
+class ObservedEngine(EngineAround):
+    """`decode` makes text of prompts, for logs that shall have content."""
 
     def __init__(self, engine: Engine, metrics: Metrics, decode: Decode | None = None) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._metrics = metrics
         self._decode = decode
-
-    @property
-    def context_length(self) -> int:
-        return self._engine.context_length
-
-    async def start(self) -> None:
-        await self._engine.start()
-
-    async def stop(self) -> None:
-        await self._engine.stop()
-
-    async def load(self, adapter: AdapterRef) -> LoadReport:
-        return await self._engine.load(adapter)
-
-    async def unload(self, adapter: AdapterRef) -> int:
-        return await self._engine.unload(adapter)
-
-    def holds(self, adapter: AdapterRef) -> bool:
-        return self._engine.holds(adapter)
-
-    def stats(self) -> EngineStats:
-        return self._engine.stats()
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         record = await self._begin(request)
