@@ -23,6 +23,9 @@ from finetune.train import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+ACCELERATE = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1")
+
 # The run in a process of its own, as short as the command is long.
 PROGRAM = """
 import sys
@@ -120,10 +123,9 @@ def _wait_for_lines(path: Path, number: int, process: Any) -> None:
 @pytest.mark.parametrize(
     "launcher",
     [
-        ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-        ("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"),
+        pytest.param(TORCHRUN, id="torchrun"),
+        pytest.param(ACCELERATE, id="accelerate", marks=pytest.mark.slow),
     ],
-    ids=["torchrun", "accelerate"],
 )
 def test_two_processes_give_the_losses_of_one(launcher: tuple[str, ...], work: Work):
     work.finish("alone")

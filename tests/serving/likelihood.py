@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import torch
 
 from data.chat import ChatRenderer, Rendered
@@ -13,14 +14,22 @@ from serving.engine import Blend
 from serving.library import Library
 from tests.serving.forcing import Forcing, Text
 
-SAMPLES = ("tcm_consultation", "bike_workshop")
+FEW, MANY = 5, 40  # conversations
+TIMEOUT = 900  # [seconds]
+CASES = [  # a sample and how much of it
+    pytest.param("bike_workshop", FEW),
+    *(
+        pytest.param(sample, MANY, marks=[pytest.mark.slow, pytest.mark.timeout(TIMEOUT)])
+        for sample in ("tcm_consultation", "bike_workshop")
+    ),
+]
 FOLDER = Path(__file__).parents[2] / "data" / "samples"
 TOGETHER = 4  # [rows] in one step
 CHUNK = 128  # [tokens] of each
 
 
-def sample_rows(base: Base, name: str, count: int | None = None) -> list[Rendered]:
-    """A file's first conversations, or all of them."""
+def sample_rows(base: Base, name: str, count: int) -> list[Rendered]:
+    """A file's first conversations."""
     renderer = ChatRenderer(base.tokenizer)
     conversations = read_conversations(FOLDER / f"{name}.txt")
     return [renderer.render(conversation) for conversation in conversations[:count]]

@@ -16,7 +16,7 @@ from serving import compiler
 from serving.library import Library
 from tests.serving.engines import alone, compile_library, make_ref, needs_int8
 from tests.serving.forcing import Forcing, Text
-from tests.serving.likelihood import SAMPLES, answer_loss, sample_rows
+from tests.serving.likelihood import CASES, answer_loss, sample_rows
 from tests.serving.test_exact import FAMILIES, STEPS, random_texts
 
 pytestmark = needs_int8
@@ -97,12 +97,9 @@ def test_what_is_no_number_stays_none(bad: float, library: Library, make_base: A
         assert torch.equal(found[number], expected[number])
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-@pytest.mark.parametrize(
-    "count", [6, pytest.param(None, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
-)
+@pytest.mark.parametrize(("sample", "count"), CASES)
 def test_int8_costs_less_than_one_percent_of_an_answers_loss(
-    count: int | None, sample: str, library: Library, tmp_path: Path
+    sample: str, count: int, library: Library, tmp_path: Path
 ):
     base = find_base(DEFAULT_BASE, tmp_path)
     rows = sample_rows(base, sample, count)

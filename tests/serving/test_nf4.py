@@ -6,18 +6,13 @@ import pytest
 
 from finetune.base import DEFAULT_BASE, find_base, load_model
 from finetune.evaluate import answer_loss as trained_loss
-from tests.serving.likelihood import SAMPLES, answer_loss, sample_rows
+from tests.serving.likelihood import CASES, answer_loss, sample_rows
 
 MOST_TOKENS = 1024  # in one batch of the reference
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-@pytest.mark.parametrize(
-    "count", [4, pytest.param(None, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
-)
-def test_nf4_answers_as_transformers_and_bitsandbytes(
-    count: int | None, sample: str, tmp_path: Path
-):
+@pytest.mark.parametrize(("sample", "count"), CASES)
+def test_nf4_answers_as_transformers_and_bitsandbytes(sample: str, count: int, tmp_path: Path):
     base = find_base(DEFAULT_BASE, tmp_path)
     rows = sample_rows(base, sample, count)
     reference = trained_loss(load_model(base, "nf4", "cpu"), rows, MOST_TOKENS, "cpu")
