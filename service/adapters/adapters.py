@@ -1,5 +1,6 @@
 """Adapters while the server runs: looked at, promoted, removed."""
 
+from contextlib import suppress
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
@@ -42,19 +43,18 @@ class Adapters:
 
     def describe(self, name: str) -> AdapterInfo:
         """Raises ModelNotFound or AdapterRefused."""
-        if not current_caller.get().may_use(name):
-            raise ModelNotFound(name, [])
-        return self._info(self.store.entry(Part(name)))
+        return self._info(self._entry(name))
 
     def promote(self, name: str, version: str) -> AdapterInfo:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
-        entry = self.store.entry(Part(name, version))
+        entry = self._entry(name, version)
         promote(self.store.adapters, entry.name, entry.version)
         return self.describe(name)
 
     def roll_back(self, name: str) -> AdapterInfo:
         """Raises ModelNotFound, or InvalidRequest where there is no older version."""
-        self.store.versions(name)
+        with suppress(AdapterRefused):  # a damaged one is what people go back from
+            self._entry(name)
         try:
             rollback(self.store.adapters, name)
         except AdapterInvalid as error:
@@ -66,6 +66,7 @@ class Adapters:
 
         Raises ModelNotFound.
         """
+        check_mine(reference.partition("@")[0])
         for ref in await run_in_threadpool(self._remove, reference):
             await self._engine.unload(ref)
 
@@ -74,12 +75,24 @@ class Adapters:
         refs = await run_in_threadpool(self._known, reference)
         return sum([await self._engine.unload(ref) for ref in refs])
 
+    def _entry(self, name: str, version: str | None = None) -> AdapterEntry:
+        """Raises AdapterRefused, or ModelNotFound with the caller's adapters alone."""
+        check_mine(name)
+        try:
+            return self.store.entry(Part(name, version))
+        except ModelNotFound as error:
+            raise ModelNotFound(error.model, self._names()) from None
+
+    def _names(self) -> list[str]:
+        may_use = current_caller.get().may_use
+        return [name for name in self.store.names() if may_use(name)]
+
     def _remove(self, reference: str) -> list[AdapterRef]:
         adapters = self.store.adapters
         try:
             version = find_version(adapters, reference)
         except AdapterInvalid as error:
-            raise ModelNotFound(reference, self.store.names()) from error
+            raise ModelNotFound(reference, self._names()) from error
         refs = self._known(reference)
         if "@" in reference:
             remove_version(adapters, version)
@@ -132,6 +145,13 @@ class Adapters:
     def _is_in_memory(self, entry: AdapterEntry) -> bool:
         ref = self.store.pinned(entry)
         return ref is not None and self._engine.holds(ref)
+
+
+def check_mine(name: str) -> None:
+    """Adapters that a key is not for do not exist for its holder. Raises ModelNotFound."""
+    mine = current_caller.get().adapters
+    if mine is not None and name not in mine:
+        raise ModelNotFound(name, sorted(mine))
 
 
 def without_folders(card: AdapterCard) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from serving.engine import AdapterRef, Engine, LoadReport
 from serving.store import AdapterStore
 
 from .adapter_protocol import AdapterTaken
+from .adapters import check_mine
 from .staging import FILES, StagedFiles, room_needed
 from .upload import receive
 
@@ -58,7 +59,9 @@ class Intake:
             return await self._take(staged.folder, name, promoted=True)
 
     def check_name(self, name: str, field: str) -> str:
-        """Raises InvalidRequest where a name cannot take another version."""
+        """Raises InvalidRequest where a name cannot take another version, ModelNotFound where it
+        is not the caller's."""
+        check_mine(name)
         if not NAME.fullmatch(name) or name == self._base_id:
             raise InvalidRequest(
                 f"{name[:64]!r} cannot be an adapter's name: use letters, digits, '_', '-' and "

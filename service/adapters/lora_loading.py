@@ -18,7 +18,7 @@ from serving.notation import Part
 from serving.store import AdapterEntry, AdapterStore
 
 from .adapter_protocol import AdapterTaken, LoadLora
-from .adapters import Adapters
+from .adapters import Adapters, check_mine
 from .intake import Intake, taken
 from .staging import FILES
 
@@ -49,6 +49,7 @@ class LoraLoading:
         Raises InvalidRequest, NotAllowed, AdapterNotFound, AdapterRefused and what an intake does.
         """
         name = asked.lora_name
+        check_mine(name)
         folder = await run_in_threadpool(self._find, asked.lora_path)
         own = folder.relative_to(self._home).parts if folder.is_relative_to(self._home) else None
         if own is None:
@@ -70,6 +71,7 @@ class LoraLoading:
 
         Returns the bytes freed. Raises ModelNotFound.
         """
+        check_mine(name)
         await run_in_threadpool(self._store.versions, name)
         async with self._locks[name]:
             self._store.withdraw(name)

@@ -314,6 +314,13 @@ def test_versions_are_promoted_and_rolled_back(client: TestClient, add_adapter: 
     assert "oldest version" in oldest.json()["error"]["message"]
 
 
+def test_damaged_version_is_rolled_back_from(client: TestClient, add_adapter: Add):
+    add_adapter("tcm", "1")
+    (add_adapter("tcm", "2") / WEIGHTS_FILE).write_bytes(b"damaged")
+    assert client.get("/v1/models/tcm").status_code == 400
+    assert client.post("/v1/adapters/tcm/rollback").json()["promoted"] == "1"
+
+
 @pytest.mark.parametrize("name", ["nobody", "..", "a@1", "%2e%2e"])
 def test_unknown_adapters_are_not_found(client: TestClient, add_adapter: Add, name: str):
     add_adapter("tcm")
