@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import AdapterInvalid
+from .errors import AdapterInvalid, told
 from .fingerprint import Fingerprint
 from .lora import CONFIG_FILE, WEIGHTS_FILE
 
@@ -93,7 +93,7 @@ def read_card(folder: Path) -> AdapterCard | None:
     try:
         return AdapterCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise AdapterInvalid(f"{path} is damaged: {error}") from error
+        raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
 
 
 def _hash_files(folder: Path) -> dict[str, str]:

@@ -13,6 +13,11 @@ FinetuneError
     └── Hopeless       and going on with the same options would end in the same way
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class FinetuneError(Exception):
     """Base of every error in fine-tuning."""
@@ -60,3 +65,9 @@ class TrainingStopped(FinetuneError):
 
 class Hopeless(TrainingStopped):
     """Going on with the same options would end in the same way; the message says what to change."""
+
+
+def told(error: "ValidationError") -> str:
+    """What is wrong with a file's content, on one line."""
+    faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+    return "; ".join(f"{place}: {message}" if place else message for place, message in faults)

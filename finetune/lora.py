@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import AdapterInvalid
+from .errors import AdapterInvalid, told
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -66,7 +66,9 @@ def read_lora(folder: Path) -> LoraSettings:
     try:
         config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_bytes())
         settings = LoraSettings.model_validate(config)
-    except (ValueError, ValidationError, RecursionError) as error:
+    except ValidationError as error:
+        raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {told(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {error}") from error
     if problems := _problems(config):
         raise AdapterInvalid(

@@ -36,6 +36,7 @@ from .api.tokenization import Tokenization
 from .errors import answer_errors
 from .models import Models
 from .operations.body_limit import BodyLimit
+from .operations.browser_guard import BrowserGuard
 from .operations.gate import Gate, GateKeeper
 from .operations.limited_engine import LimitedEngine
 from .operations.metrics import Metrics
@@ -90,6 +91,7 @@ def build_app(
     )
     answer_errors(app)
     app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(BrowserGuard, settings=settings)
     if state is not None:
         keyring = Keyring(Keys(state))
         app.add_middleware(

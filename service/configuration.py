@@ -21,7 +21,7 @@ from .settings import ServiceSettings
 PREFIX = "LORA_CHAT_"
 OWN_FILE = "serve.yaml"  # below home
 WHERE = "The settings have faults"
-PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")  # of a database's URL
+PASSWORD = re.compile(r"(://[^:/@]*:).*@")  # of a database's URL
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,16 @@ CLOSE = {"Connection": "close"}  # what is left of the body is not read
 TOO_LONG = "context_length_exceeded"
 UNAVAILABLE = "Keys cannot be checked at the moment; the server's log says why. Try again later."
 MAX_SHOWN = 60  # [characters] of a value in a message
+EXPECTS = ("Input should be", "Only ")  # what was sent can follow such messages
+WORDS = {  # where pydantic speaks of Python
+    "too_short": "Input should not be empty",
+    "too_long": "Input should have {max_length} items at most",
+    "string_too_short": "Input should not be empty",
+    "model_attributes_type": "Input should be a JSON object",
+    "model_type": "Input should be a JSON object",
+    "dict_type": "Input should be a JSON object",
+    "list_type": "Input should be a list",
+}
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
     "4XX": {"model": ErrorBody},
     "5XX": {"model": ErrorBody},
@@ -281,10 +291,12 @@ def _describe(fault: Mapping[str, Any]) -> str:
     path = _path(fault)
     if not path:
         return f"{fault['msg']}. Send a JSON object with Content-Type: application/json."
+    known = WORDS.get(fault["type"])
+    message = known.format(**fault.get("ctx", {})) if known else str(fault["msg"])
     value = fault["input"]
-    if not isinstance(value, str | int | float):
-        return f"{path}: {fault['msg']}"
-    return f"{path}: {fault['msg']}, not {repr(value)[:MAX_SHOWN]}"
+    if not isinstance(value, str | int | float) or not message.startswith(EXPECTS):
+        return f"{path}: {message}"
+    return f"{path}: {message}, not {repr(value)[:MAX_SHOWN]}"
 
 
 def _path(fault: Mapping[str, Any]) -> str:

@@ -28,11 +28,10 @@ from .errors import PortUnavailable, Stopping, TlsRefused
 from .models import Models
 from .operations.gate import Gate
 from .operations.http_protocol import http_protocol
-from .settings import ServiceSettings
+from .settings import ServiceSettings, is_loopback
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LAST = 5  # [seconds] for the last bytes to leave, once all answers have ended
 LOOK = 0.05  # [seconds] between two looks at who is still inside
 NOT_STARTED = "The engine could not start; the log above says why."
@@ -74,7 +73,7 @@ def needs_keys(settings: ServiceSettings) -> bool:
 
     Raises StateUnavailable.
     """
-    if settings.host in LOOPBACK:
+    if is_loopback(settings.host):
         return False
     with closing(open_state(settings.home, settings.database)) as state:
         return not Keys(state).are_demanded()

@@ -1,5 +1,6 @@
 """What a server can be told. Each default is written here and nowhere else."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -28,6 +29,14 @@ def _listed(value: object) -> object:
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
@@ -63,6 +72,7 @@ class ServiceSettings(BaseSettings):
     tls_key: LocalPath | None = None
     root_path: str = Field(default="", pattern=r"^(/[^/?#]+)*$")  # a proxy takes it off
     forwarded_allow_ips: Words = ("127.0.0.1", "::1")  # proxies whose word on clients is taken
+    allowed_hosts: Words = ()  # names beside localhost that a server without keys answers to
     cors_origins: Words = ()  # whose pages may call this server from a browser
     database: str | None = None  # an SQLAlchemy URL; home/state.db
     metrics_open: bool = False  # /metrics needs no key, although there are keys

@@ -13,6 +13,7 @@ ServingError
 """
 
 MAX_NAMED = 20  # adapters in a message
+MAX_SHOWN = 100  # [characters] of a name in one
 
 
 class ServingError(Exception):
@@ -25,8 +26,9 @@ class ModelNotFound(ServingError):
     def __init__(self, model: str, known: list[str]) -> None:
         self.model = model
         more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+        shown = model if len(model) <= MAX_SHOWN else f"{model[:MAX_SHOWN]}…"
         names = ", ".join(known[:MAX_NAMED]) + more or "none yet"
-        super().__init__(f"The model {model!r} does not exist. Adapters here: {names}.")
+        super().__init__(f"The model {shown!r} does not exist. Adapters here: {names}.")
 
 
 class BlendError(ServingError):

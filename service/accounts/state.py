@@ -163,10 +163,11 @@ def _make_private(url: URL) -> None:
 
 
 def _driver_missing(url: URL, package: str) -> StateUnavailable:
-    wanted = f"'lora-chat[{DRIVERS[package]}]'" if package in DRIVERS else package
+    known = DRIVERS.get(package)
+    advice = f"pip install 'lora-chat[{known}]'" if known else "Install a driver that has it."
     return StateUnavailable(
-        f"The database {url.render_as_string()} needs the Python package {package}, which is not "
-        f"installed: pip install {wanted}"
+        f"The database {url.render_as_string()} needs the Python module {package}, which is not "
+        f"installed: {advice}"
     )
 
 

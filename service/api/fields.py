@@ -41,7 +41,7 @@ def only_with(switch: str) -> AfterValidator:
     def check(value: object, info: ValidationInfo) -> object:
         if value and not info.data.get(switch):
             raise PydanticCustomError(
-                "only_with", "Input should be left out unless {switch} is true", {"switch": switch}
+                "only_with", "Leave it out unless {switch} is true", {"switch": switch}
             )
         return value
 

@@ -7,10 +7,11 @@ from pydantic_core import PydanticCustomError
 
 from serving.notation import MAX_SCALE
 
-from .fields import Shape, Text, as_list, only_with
+from .fields import Shape, Text, as_list, only, only_with
 
 MAX_DIGITS = 9  # of a token id
 MAX_CHOICES = 128
+SCHEMA_ADVICE = "response_format takes a JSON schema"
 
 
 def _as_name(name: object) -> object:
@@ -33,6 +34,11 @@ def _by_token_id(biases: dict[str, float]) -> dict[str, float]:
                 {"key": repr(key)},
             )
     return biases
+
+
+def _zero_if_off(top_k: int | None) -> int | None:
+    """vLLM's clients say -1 where others say 0."""
+    return 0 if top_k == -1 else top_k
 
 
 class StreamOptions(Shape):
@@ -59,7 +65,7 @@ class GenerationRequest(Shape):
     max_tokens: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
+    top_k: Annotated[int | None, AfterValidator(_zero_if_off)] = Field(default=None, ge=-1)
     min_p: float | None = Field(default=None, ge=0, le=1)
     repetition_penalty: float | None = Field(default=None, gt=0, le=10)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
@@ -74,6 +80,14 @@ class GenerationRequest(Shape):
         | None
     ) = None
     ignore_eos: bool | None = None
+    # vLLM's, whose clients count on them.
+    min_tokens: Annotated[int | None, only(None, 0)] = None
+    stop_token_ids: Annotated[object, only(None, [])] = None
+    guided_json: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
+    guided_regex: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
+    guided_choice: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
+    guided_grammar: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
+    structured_outputs: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
     n: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
     logit_bias: (
         Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], AfterValidator(_by_token_id)]

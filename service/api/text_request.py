@@ -58,7 +58,7 @@ def _few_answers(prompts: list[Prompt], info: ValidationInfo) -> list[Prompt]:
 def _as_n(best_of: int | None, info: ValidationInfo) -> int | None:
     if best_of is not None and best_of != (info.data.get("n") or 1):
         raise PydanticCustomError(
-            UNSUPPORTED, "Only n's own value is supported here: all answers are returned"
+            UNSUPPORTED, "Only n's own value is supported here (all answers are returned)"
         )
     return best_of
 
@@ -67,7 +67,7 @@ def _without_echo(logprobs: int | None, info: ValidationInfo) -> int | None:
     if logprobs is not None and info.data.get("echo"):
         raise PydanticCustomError(
             UNSUPPORTED,
-            "Only answers have log probabilities here, prompts have none: leave echo out",
+            "Leave echo out: answers alone have log probabilities here",
         )
     return logprobs
 

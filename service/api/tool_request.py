@@ -71,7 +71,7 @@ def _among_tools(choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice 
         return choice
     names = [tool.function.name for tool in info.data["tools"] or ()]
     if not names:
-        raise PydanticCustomError("tool_choice", "Input should be left out unless tools are given")
+        raise PydanticCustomError("tool_choice", "Leave it out unless tools are given")
     if choice.function is not None and choice.function.name not in names:
         raise PydanticCustomError(
             "tool_choice",

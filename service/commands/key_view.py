@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from service.accounts.keys import Key
@@ -43,7 +43,12 @@ def print_keys(keys: Sequence[Key], console: Console, *, wants_json: bool) -> No
             "There is no key yet, so servers ask for none. Make one: lora-chat keys create NAME"
         )
         return
-    table = Table("name", "id", "key", "scopes", "adapters", "a minute", "expires", "", box=None)
+    table = Table(
+        "name",
+        Column("id", no_wrap=True, min_width=len(keys[0].id)),
+        *("key", "scopes", "adapters", "a minute", "expires", ""),
+        box=None,
+    )
     for key in keys:
         table.add_row(*(Text(cell) for cell in _cells(key, now)))
     console.print(table)

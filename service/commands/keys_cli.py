@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from .options import DatabaseOption, HomeOption
+from .options import ConfigOption, DatabaseOption, HomeOption
 
 if TYPE_CHECKING:
     from service.accounts.state import State
@@ -49,6 +49,7 @@ def create(
         float | None,
         typer.Option(min=0.001, max=36500, metavar="DAYS", help="[default: never]"),
     ] = None,
+    config: ConfigOption = None,
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -65,7 +66,7 @@ def create(
         Limits(requests_per_minute, tokens_per_minute),
         expires,
     )
-    with _opened(home, database) as state:
+    with _opened(home, database, config) as state:
         key, secret = Keys(state).create(wish)
     typer.echo(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
     typer.echo(secret)
@@ -73,27 +74,31 @@ def create(
 
 @keys_app.command("list", epilog="Example: `lora-chat keys list`")
 def list_keys(
-    wants_json: JsonOption = False, database: DatabaseOption = None, home: HomeOption = None
+    wants_json: JsonOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
 ) -> None:
     """List the keys, by their names and last characters."""
     from service.accounts.keys import Keys
 
     from .key_view import print_keys
 
-    with _opened(home, database) as state:
+    with _opened(home, database, config) as state:
         print_keys(Keys(state).all(), Console(), wants_json=wants_json)
 
 
 @keys_app.command(epilog="Example: `lora-chat keys revoke anna`")
 def revoke(
     reference: Annotated[str, typer.Argument(help="A name or an id.", metavar="NAME|ID")],
+    config: ConfigOption = None,
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
     """Let a key be valid no more, from a few seconds on."""
     from service.accounts.keys import Keys
 
-    with _opened(home, database) as state:
+    with _opened(home, database, config) as state:
         key = Keys(state).revoke(reference)
     typer.echo(f"The key {key.name!r} ({key.id}) is revoked.")
 
@@ -101,13 +106,14 @@ def revoke(
 @keys_app.command(epilog="Example: `lora-chat keys clear`")
 def clear(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
     """Forget all keys and their usage: a server then asks nobody for a key."""
     from service.accounts.keys import Keys
 
-    with _opened(home, database) as state:
+    with _opened(home, database, config) as state:
         if not yes:
             typer.confirm(
                 "Forget every key and all usage? Servers of this state then answer anybody.",
@@ -123,6 +129,7 @@ def usage(
         int | None, typer.Option(min=1, help="The last ones, today among them. [default: all]")
     ] = None,
     wants_json: JsonOption = False,
+    config: ConfigOption = None,
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -134,16 +141,18 @@ def usage(
 
     from .key_view import print_usage
 
-    with _opened(home, database) as state:
+    with _opened(home, database, config) as state:
         names = {key.id: key.name for key in Keys(state).all()}
         rows = read_usage(state, days, time.time())
     print_usage(rows, names, Console(), wants_json=wants_json)
 
 
-def _opened(home: Path | None, database: str | None) -> "AbstractContextManager[State]":
-    """The state of the server that has these options, its environment and home's serve.yaml."""
+def _opened(
+    home: Path | None, database: str | None, config: Path | None
+) -> "AbstractContextManager[State]":
+    """The state of the server that has these options, its environment and its file."""
     from service.accounts.state import open_state
     from service.configuration import resolve_settings
 
-    settings = resolve_settings({"home": home, "database": database}).settings
+    settings = resolve_settings({"home": home, "database": database}, config=config).settings
     return closing(open_state(settings.home, settings.database))

@@ -22,6 +22,10 @@ BaseOption = Annotated[
         "--base", help="Short name, folder, .gguf file or hub id. [default: smollm2-135m]"
     ),
 ]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The server's YAML file. [default: serve.yaml below home]"),
+]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(

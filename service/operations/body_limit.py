@@ -32,8 +32,7 @@ class BodyLimit:
         await self._app(scope, body.receive, send)
 
     def _limit(self, scope: Scope) -> int:
-        path = path_of(scope)
-        is_upload = path == UPLOADS or path.startswith(f"{UPLOADS}/")
+        is_upload = scope["method"] == "POST" and path_of(scope) == UPLOADS
         return self._settings.upload_limit if is_upload else self._settings.body_limit
 
 

@@ -10,6 +10,7 @@ from service.settings import ServiceSettings
 
 from .request_record import current_record
 
+TELLTALES = ("sse_starlette", "python_multipart")  # what they say at level debug has content
 SAID_BY_TEXT = ("method", "path", "status")  # they are the line itself
 
 
@@ -42,6 +43,8 @@ def configure_logs(settings: ServiceSettings) -> None:
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     level = settings.log_level.upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in TELLTALES:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def printable(text: str) -> str:

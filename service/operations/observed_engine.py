@@ -7,6 +7,7 @@ from time import perf_counter
 
 from starlette.concurrency import run_in_threadpool
 
+from service.errors import ServiceError
 from serving.engine import Delta, Engine, Request
 from serving.engine_around import EngineAround
 from serving.errors import ServingError
@@ -36,6 +37,8 @@ class ObservedEngine(EngineAround):
         try:
             async with aclosing(self._engine.submit(request)) as deltas:
                 async for delta in deltas:
+                    if outcome == FAILED:
+                        self._count(record, request)
                     if delta.token_ids:
                         now = perf_counter()
                         if num_tokens:
@@ -51,8 +54,9 @@ class ObservedEngine(EngineAround):
         except asyncio.CancelledError:
             outcome = CANCELLED
             raise
-        except ServingError as error:
+        except (ServingError, ServiceError) as error:
             outcome = type(error).__name__
+            record.has_failed = True
             raise
         finally:
             self._end(record, num_tokens, outcome)
@@ -61,14 +65,19 @@ class ObservedEngine(EngineAround):
         record = current_record.get() or RequestRecord(request.id)
         record.model = self._metrics.model(request.blend)
         record.adapters = tuple(str(ref) for ref, _ in request.blend)
-        self._metrics.count_adapters(request.blend)
         if record.prompt_ids is not request.prompt_ids:
             record.prompt_ids = request.prompt_ids
             record.prompt_tokens += len(request.prompt_ids)
-            self._metrics.prompt_tokens.labels(record.model).inc(len(request.prompt_ids))
             if self._decode is not None:
                 record.prompt = await run_in_threadpool(self._decode, request.prompt_ids)
         return record
+
+    def _count(self, record: RequestRecord, request: Request) -> None:
+        """What the engine has taken; a prompt once for all its answers."""
+        self._metrics.count_adapters(request.blend)
+        if record.counted_ids is not request.prompt_ids:
+            record.counted_ids = request.prompt_ids
+            self._metrics.prompt_tokens.labels(record.model).inc(len(request.prompt_ids))
 
     def _note_first(self, record: RequestRecord, seconds: float) -> None:
         self._metrics.first_token_seconds.observe(seconds)
@@ -77,6 +86,7 @@ class ObservedEngine(EngineAround):
 
     def _end(self, record: RequestRecord, num_tokens: int, outcome: str) -> None:
         record.completion_tokens += num_tokens
-        record.outcome = outcome
+        if outcome != CANCELLED or not record.has_failed:  # which ends the other answers
+            record.outcome = outcome
         self._metrics.completion_tokens.labels(record.model).inc(num_tokens)
         self._metrics.answers.labels(record.model, outcome).inc()

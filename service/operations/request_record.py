@@ -20,9 +20,11 @@ class RequestRecord:
     adapters: tuple[str, ...] = ()  # the exact versions
     prompt_ids: tuple[int, ...] | None = None  # the last prompt, which several answers may share
     prompt_tokens: int = 0  # of all prompts
+    counted_ids: tuple[int, ...] | None = None  # the last prompt that the engine has taken
     completion_tokens: int = 0
     first_token: float | None = None  # [seconds] after `began`
     outcome: str = ""  # how the answer ended
+    has_failed: bool = False  # one of several answers
     prompt: str | None = None  # this and the next where the settings want content logged
     answers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])  # by request id
 

@@ -31,6 +31,12 @@ def test_invoke_answers_and_counts(client: Client, clinic: str):
     assert client.run(clinic, "invoke") == {"content": "食可百合莲子粥。", "tokens": 3}
 
 
+def test_real_engine_answers(client: Client, real_server: str):
+    answer = client.run(real_server, "invoke")
+    assert answer["content"]
+    assert answer["tokens"] > 0
+
+
 def test_stream_has_the_pieces(client: Client, clinic: str):
     assert client.run(clinic, "stream") == ["食可百", "合莲子", "粥。"]
 

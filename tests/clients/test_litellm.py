@@ -31,6 +31,12 @@ def test_completion_answers_and_counts(client: Client, clinic: str):
     assert client.run(clinic, "completion") == {"content": "食可百合莲子粥。", "tokens": 3}
 
 
+def test_real_engine_answers(client: Client, real_server: str):
+    answer = client.run(real_server, "completion")
+    assert answer["content"]
+    assert answer["tokens"] > 0
+
+
 def test_asynchronous_stream_has_the_answer(client: Client, clinic: str):
     pieces = client.run(clinic, "stream")
     assert "".join(pieces) == "食可百合莲子粥。"

@@ -65,6 +65,14 @@ def test_adapter_answers(run: Run, add_adapter: Callable[..., Path], streaming: 
     assert (status, out.strip()) == (0, "食可百合莲子粥。"), err
 
 
+def test_real_engine_answers(client: Client, configure: Callable[[str], None], real_server: str):
+    configure(real_server)
+    process = client.start("-m", "中医", "-o", "max_tokens", "12", "我最近失眠")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert out.strip()
+
+
 def test_pieces_come_before_the_answer_is_complete(
     client: Client, serve: Serve, configure: Callable[[str], None]
 ):

@@ -41,6 +41,12 @@ def test_streaming_helper_puts_pieces_and_usage_together(node_client: Client, cl
     }
 
 
+def test_real_engine_answers(node_client: Client, real_server: str):
+    found = node_client.run(real_server, "helper")
+    assert found["content"] == "".join(found["pieces"])
+    assert found["completion_tokens"] >= len(found["pieces"]) > 1
+
+
 def test_models_are_listed_and_found(node_client: Client, clinic: str):
     assert node_client.run(clinic, "models") == [["base", "中医"], "中医@1"]
 

@@ -16,7 +16,7 @@ WRONG: dict[str, list[Any]] = {
     "max_completion_tokens": ["1", 0, -1, 1.5, 2**64],
     "temperature": ["1", -0.1, 2.1, True, [], 1e308],
     "top_p": ["1", -0.1, 1.1],
-    "top_k": ["1", -1, 1.5],
+    "top_k": ["1", -2, 1.5],
     "min_p": ["0", -0.1, 1.1],
     "repetition_penalty": ["1", 0, -1, 11],
     "presence_penalty": ["1", -2.1, 2.1],

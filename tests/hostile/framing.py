@@ -25,12 +25,15 @@ def framing() -> Iterator[Hostile]:
     ):
         yield Hostile(f"nothing at {target}", http("GET", target))
     for kind, wire in _broken().items():
-        yield Hostile(kind, wire, is_http=False)
+        yield Hostile(kind, wire, is_http=kind in WELL_FORMED)
 
 
 def _lines(*lines: str, body: bytes = b"", first: str = f"POST {CHAT} HTTP/1.1") -> bytes:
     head = [first, "Host: localhost", "Connection: close", *lines]
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+
+
+WELL_FORMED = ("gzipped", "expectation", "web socket", "two hosts", "no host", "many headers")
 
 
 def _broken() -> dict[str, bytes]:

@@ -46,6 +46,7 @@ CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+URL = "http://127.0.0.1:8000"  # what a client believes to talk to
 BASE = Fingerprint(shape={"hidden_size": 8}, vocabulary="bytes", norms=(1.0,))
 
 
@@ -127,7 +128,7 @@ def open_client(build: Callable[..., FastAPI]) -> Generator[Callable[..., TestCl
     """A client of the application in this process; started and stopped with the test."""
     with ExitStack() as stack:
         yield lambda engine, **settings: stack.enter_context(
-            TestClient(build(engine, **settings), raise_server_exceptions=False)
+            TestClient(build(engine, **settings), base_url=URL, raise_server_exceptions=False)
         )
 
 

@@ -27,6 +27,7 @@ from service.errors import ServerRefused
 from service.models import Models
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 CHAT = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]}
 FOR_ALL = [("GET", "/health"), ("GET", "/ready")]
@@ -75,7 +76,7 @@ def start(
 
         def enter(**settings: Any) -> TestClient:
             app = build_app(engine, models_here, ServiceSettings(**settings), state=own_state)
-            return stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            return stack.enter_context(TestClient(app, base_url=URL, raise_server_exceptions=False))
 
         yield enter
 
@@ -213,7 +214,7 @@ def test_a_path_below_a_proxys_needs_what_it_needs_elsewhere(
 ):
     key = secret()
     client = start()
-    below = TestClient(client.app, root_path="/lora")
+    below = TestClient(client.app, base_url=URL, root_path="/lora")
     for path in ("/lora/v1/models", "/v1/models"):
         assert below.get(path).status_code == 401
         assert below.get(path, headers=bearer(key)).status_code == 200
@@ -308,7 +309,7 @@ def test_usage_is_what_clients_were_told(
     headers = bearer(secret())
     told: list[dict[str, int]] = []
     app = build_app(ScriptedEngine(), models_here, ServiceSettings(), state=own_state)
-    with TestClient(app) as client:
+    with TestClient(app, base_url=URL) as client:
         for fields in ({}, {"n": 3}, {"model": "tcm:0.5"}):
             response = client.post("/v1/chat/completions", json=CHAT | fields, headers=headers)
             told.append(response.json()["usage"])

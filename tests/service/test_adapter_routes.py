@@ -24,6 +24,7 @@ from service.models import Models
 from service.settings import ServiceSettings
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 Add = Callable[..., Path]
 CONFIG = json.dumps({"peft_type": "LORA", "r": 4, "lora_alpha": 8}).encode()
@@ -243,7 +244,7 @@ def test_hostile_archives_are_refused_and_leave_nothing(
 
 def test_upload_over_the_limit_is_refused(models_here: Models, adapters: Path):
     settings = ServiceSettings(upload_limit=ByteSize(100_000))
-    with TestClient(build_app(ScriptedEngine(), models_here, settings)) as client:
+    with TestClient(build_app(ScriptedEngine(), models_here, settings), base_url=URL) as client:
         large = {WEIGHTS_FILE: bytes(100_001)}
         assert_refused(client.post("/v1/adapters?name=tcm", files=as_parts(large)), adapters, 413)
         packed = zipped({name: bytes(60_000) for name in (WEIGHTS_FILE, "README.md")})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
@@ -47,7 +48,9 @@ def url(serve: Callable[[Engine], str], add_adapter: Callable[..., Path], tmp_pa
 def test_a_curl_of_the_documentation_answers_as_it_says(
     example: re.Match[str], url: str, tmp_path: Path
 ):
-    command = example["command"].replace(EXAMPLE, url).replace("curl ", "curl -sS -N ")
+    strictness = "" if '"error"' in (example["answer"] or "") else "--fail-with-body"
+    curl = f"curl -sS -N {strictness} "
+    command = example["command"].replace(EXAMPLE, url).replace("curl ", curl)
     done = subprocess.run(
         ["bash", "-euc", command],
         cwd=tmp_path,
@@ -56,12 +59,29 @@ def test_a_curl_of_the_documentation_answers_as_it_says(
         timeout=60,
         env=os.environ | {"LORA_CHAT_KEY": "none-needed"},
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr + done.stdout
     if example["kind"] == "json":
         assert_resembles(json.loads(done.stdout), json.loads(example["answer"]))
     elif example["kind"] == "text":
         for line in example["answer"].splitlines():
             assert_has_line(done.stdout.splitlines(), line)
+
+
+def test_every_endpoint_has_a_curl(build: Callable[[Engine], FastAPI]):
+    asked = [_asked(example["command"]) for example in BLOCK.finditer(TEXT)]
+    for path, methods in build(ScriptedEngine()).openapi()["paths"].items():
+        pattern = re.sub(r"\{[^}]*\}", "[^/]+", path)
+        for method in methods:
+            assert any(verb == method and re.fullmatch(pattern, at) for verb, at in asked), (
+                f"docs/api.md has no curl for {method} {path}"
+            )
+
+
+def _asked(command: str) -> tuple[str, str]:
+    """The method and the path of a curl."""
+    named = re.search(r"-X (\w+)", command)
+    method = named[1].lower() if named else "post" if re.search(r" -[dF] ", command) else "get"
+    return method, command.partition(EXAMPLE)[2].split()[0]
 
 
 def assert_resembles(answer: Any, documented: Any) -> None:

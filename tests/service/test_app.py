@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def test_engine_lives_as_long_as_the_application(build: Callable[[Engine], FastA
     engine = ScriptedEngine()
     app = build(engine)
     assert not engine.is_started
-    with TestClient(app):
+    with TestClient(app, base_url=URL):
         assert engine.is_started
     assert not engine.is_started
 
@@ -108,6 +109,6 @@ def test_interface_is_documented(client: TestClient):
 
 @pytest.mark.parametrize("path", ["/health/", "/v1/models/tcm/"])
 def test_slash_too_many_leads_nowhere(client: TestClient, path: str):
-    response = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+    response = client.get(path, headers={"Host": "localhost:9"}, follow_redirects=False)
     assert response.status_code == 404
     assert response.json()["error"]["type"] == "invalid_request_error"

@@ -147,3 +147,31 @@ def test_json_that_no_engine_can_read_is_400(client: TestClient, body: str, para
     headers = {"Content-Type": "application/json"}
     response = client.post("/v1/chat/completions", content=body, headers=headers)
     assert error_of(response, 400)["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"stop": [""]}, "stop[0]: Input should not be empty"),
+        ({"stop": list("abcde")}, "stop: Input should have 4 items at most"),
+        ({"messages": [1]}, "messages[0]: Input should be a JSON object, not 1"),
+        ({"stream_options": {}}, "stream_options: Leave it out unless stream is true"),
+        ({"guided_json": {}}, "guided_json: Only null is supported here"),
+    ],
+)
+def test_faults_are_told_in_words_of_json(client: TestClient, fields: dict[str, Any], told: str):
+    body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}]} | fields
+    error = error_of(client.post("/v1/chat/completions", json=body), 400)
+    assert error["message"].startswith(told)
+
+
+def test_a_name_of_a_stranger_is_cut(client: TestClient):
+    body = {"model": "x" * 100_000, "messages": [{"role": "user", "content": "Hi"}]}
+    assert len(client.post("/v1/chat/completions", json=body).content) < 1000
+
+
+def test_minus_one_turns_top_k_off_as_at_vllm(open_client: Callable[..., TestClient]):
+    engine = ScriptedEngine()
+    body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}], "top_k": -1}
+    assert open_client(engine).post("/v1/chat/completions", json=body).status_code == 200
+    assert engine.requests[0].sampling.top_k == 0

@@ -10,6 +10,7 @@ import sqlite3
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import cycle
@@ -21,6 +22,9 @@ import httpx
 import psutil
 import pytest
 
+from service.accounts.keys import Keys, KeyWish
+from service.accounts.state import STATE_FILE, open_state
+from service.accounts.usage import read_usage
 from serving.scripted import ScriptedEngine
 from tests.service.test_serve_process import Served
 
@@ -43,8 +47,8 @@ def spare(tmp_path_factory: pytest.TempPathFactory, make_base: Any, make_adapter
 
 
 @contextmanager
-def serving(base: Path, home: Path) -> Generator[Served]:
-    server = Served(base, home)
+def serving(base: Path, home: Path, key: str | None = None) -> Generator[Served]:
+    server = Served(base, home, key)
     try:
         yield server
     finally:
@@ -75,7 +79,7 @@ def long_answer(server: Served, model: str, then: Callable[[], None] = lambda: N
     body = {"model": model, "messages": QUESTION, "temperature": 0, "stream": True} | LONG
     url = f"{server.url}/v1/chat/completions"
     events: list[str] = []
-    with httpx.stream("POST", url, json=body, timeout=60) as response:
+    with httpx.stream("POST", url, json=body, headers=server.headers, timeout=60) as response:
         for line in response.iter_lines():
             if line and not events:
                 then()
@@ -202,7 +206,9 @@ def test_a_server_killed_under_load_has_everything_when_it_starts_again(
     shutil.copytree(spare, tmp_path / "adapters")
     models = ["tiny-llama", "tcm", "bike", "tcm:0.5+bike:0.5"]
     begun = threading.Barrier(len(models) + 1)
-    server = Served(make_base("llama"), tmp_path)
+    with closing(open_state(tmp_path, None)) as state:
+        _, key = Keys(state).create(KeyWish("anna", ("chat",)))
+    server = Served(make_base("llama"), tmp_path, key)
 
     def wait_for_all() -> None:
         begun.wait(60)
@@ -215,6 +221,7 @@ def test_a_server_killed_under_load_has_everything_when_it_starts_again(
     try:
         answers = [server.answer(model) for model in models]
         before = digests(tmp_path / "adapters")
+        used = wait_for_usage(tmp_path)
         for reader in readers:
             reader.start()
         begun.wait(60)
@@ -224,12 +231,28 @@ def test_a_server_killed_under_load_has_everything_when_it_starts_again(
         for reader in readers:
             reader.join(10)
     assert code == -9
-    with serving(make_base("llama"), tmp_path) as again:
+    with serving(make_base("llama"), tmp_path, key) as again:
         assert digests(tmp_path / "adapters") == before
         assert [again.answer(model) for model in models] == answers
-    for state in tmp_path.glob("*.db"):
-        with closing(sqlite3.connect(state)) as database:
-            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        again.headers = {}
+        assert again.ask("tcm").status_code == 401
+    with closing(sqlite3.connect(tmp_path / STATE_FILE)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert num_requests(tmp_path) >= used + len(models)
+
+
+def wait_for_usage(home: Path) -> int:
+    """How many requests the database knows of, once it knows of any."""
+    for _ in range(200):
+        if found := num_requests(home):
+            return found
+        time.sleep(0.1)
+    raise AssertionError("nothing has been written down")
+
+
+def num_requests(home: Path) -> int:
+    with closing(open_state(home, None)) as state:
+        return sum(count.requests for _, count in read_usage(state, None, time.time()))
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -331,10 +354,6 @@ def test_an_upload_that_fills_the_disk_leaves_nothing_behind(
 ):
     shutil.copytree(spare / "tcm", small_disk / "adapters" / "tcm")
     with serving(make_base("llama"), small_disk) as server:
-        if "post" not in httpx.get(f"{server.url}/openapi.json").json()["paths"].get(
-            "/v1/adapters", {}
-        ):
-            pytest.skip("this server takes no uploads")
         before = digests(small_disk / "adapters")
         assert upload(server, spare / "bike", num_bytes=16 << 20).status_code == 507
         assert digests(small_disk / "adapters") == before

@@ -13,6 +13,7 @@ from service.models import Models
 from service.operations.gate import Gate
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 
 def chat(client: TestClient) -> Any:
@@ -31,22 +32,22 @@ def app(models_here: Models, gate: Gate) -> FastAPI:
 
 
 def test_a_server_is_ready_once_its_engine_has_started(app: FastAPI):
-    starting = TestClient(app)  # no lifespan: the engine has not started
+    starting = TestClient(app, base_url=URL)  # no lifespan: the engine has not started
     response = starting.get("/ready")
     assert response.status_code == 503
     assert "starting" in response.json()["error"]["message"]
     assert starting.get("/health").status_code == 200
-    with TestClient(app) as client:
+    with TestClient(app, base_url=URL) as client:
         response = client.get("/ready")
         assert (response.status_code, response.json()) == (200, {"status": "ready"})
 
 
 def test_nobody_is_let_in_before_the_engine_has_started(app: FastAPI):
-    assert chat(TestClient(app)).status_code == 503
+    assert chat(TestClient(app, base_url=URL)).status_code == 503
 
 
 def test_a_server_that_stops_says_so_and_takes_no_more(app: FastAPI, gate: Gate):
-    with TestClient(app) as client:
+    with TestClient(app, base_url=URL) as client:
         assert chat(client).status_code == 200
         gate.close()
         response = chat(client)
@@ -70,7 +71,7 @@ def test_a_gate_that_has_closed_stays_closed(gate: Gate):
 
 
 def test_those_inside_are_counted_until_they_leave(app: FastAPI, gate: Gate):
-    with TestClient(app) as client:
+    with TestClient(app, base_url=URL) as client:
         for _ in range(3):
             chat(client)
             client.get("/v1/nowhere")
@@ -106,7 +107,7 @@ def test_pages_elsewhere_may_call_only_where_that_is_allowed(
     asking = {"Origin": "https://clinic.example", "Access-Control-Request-Method": "POST"}
     closed = open_client(ScriptedEngine())
     assert "access-control-allow-origin" not in closed.get("/health", headers=asking).headers
-    assert closed.options("/v1/chat/completions", headers=asking).status_code == 405
+    assert closed.options("/v1/chat/completions", headers=asking).status_code == 403
     allowing = open_client(ScriptedEngine(), cors_origins=("https://clinic.example",))
     granted = allowing.options("/v1/chat/completions", headers=asking)
     assert granted.headers["access-control-allow-origin"] == "https://clinic.example"

@@ -39,7 +39,7 @@ def error_of(answer: bytes, status: int) -> dict[str, Any]:
     return error
 
 
-@pytest.mark.parametrize("begun", [b"G", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+@pytest.mark.parametrize("begun", [b"G", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_headers_that_do_not_come_are_408(serve: Callable[..., str], begun: bytes):
     url = serve(ScriptedEngine(), header_timeout=SOON)
     with connect(url) as connection:
@@ -55,7 +55,7 @@ def test_a_connection_that_says_nothing_is_closed_without_a_word(serve: Callable
 
 def test_a_second_request_on_a_connection_has_to_come_too(serve: Callable[..., str]):
     with connect(serve(ScriptedEngine(), header_timeout=SOON)) as connection:
-        connection.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
         first = connection.recv(65536)
         assert first.startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"GET /rea")
@@ -65,7 +65,7 @@ def test_a_second_request_on_a_connection_has_to_come_too(serve: Callable[..., s
 
 def test_an_idle_connection_is_closed(serve: Callable[..., str]):
     with connect(serve(ScriptedEngine(), keep_alive=1, header_timeout=LATE)) as connection:
-        connection.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert read_all(connection).endswith(b'{"status":"ready"}')
 
 
@@ -110,7 +110,7 @@ def test_a_client_that_does_not_read_is_let_go(
     body = json.dumps(fields | {"max_tokens": 100_000}).encode()
     with connect(url) as connection:
         connection.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
         wait_until(lambda: len(engine.cancelled) == 1)

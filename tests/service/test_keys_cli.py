@@ -153,6 +153,14 @@ def test_beyond_this_machine_keys_are_needed_until_there_is_one(run: Any, tmp_pa
     assert not needs_keys(beyond), "it answers nobody then"
 
 
+def test_the_servers_own_file_names_the_database(run: Any, database: str, tmp_path: Path):
+    path = tmp_path / "elsewhere.yaml"
+    path.write_text(f"database: {database}\n")
+    run("create", "anna", "--config", str(path))
+    with closing(open_state(tmp_path, database)) as state:
+        assert [key.name for key in Keys(state).all()] == ["anna"]
+
+
 def test_the_database_of_homes_settings_is_the_one(run: Any, database: str, tmp_path: Path):
     (tmp_path / "serve.yaml").write_text(f"database: {database}\n")
     run("create", "anna")

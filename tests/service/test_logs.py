@@ -1,13 +1,15 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from service.operations.logs import JsonFormatter, TextFormatter, configure_logs, printable
 from service.operations.request_record import RequestRecord, current_record
 from service.settings import ServiceSettings
+from serving.scripted import ScriptedEngine
 
 
 @pytest.fixture
@@ -86,3 +88,17 @@ def test_all_loggers_follow_the_settings(capsys: pytest.CaptureFixture[str]):
     out, err = capsys.readouterr()
     assert out == ""
     assert [json.loads(line)["message"] for line in err.splitlines()] == ["from uvicorn"]
+
+
+@pytest.mark.usefixtures("restored")
+def test_not_even_at_level_debug_is_an_answer_logged(
+    serve: Callable[..., str], capsys: pytest.CaptureFixture[str]
+):
+    url = serve(ScriptedEngine(default="xyzzyx"))
+    configure_logs(ServiceSettings(log_level="debug"))
+    body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    assert "xyz" in httpx.post(f"{url}/v1/chat/completions", json=body).text
+    logging.getLogger("service.x").debug("it is level debug")
+    logged = capsys.readouterr().err
+    assert "it is level debug" in logged
+    assert "xyz" not in logged

@@ -15,6 +15,7 @@ from service.models import Models
 from service.settings import ServiceSettings
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 Add = Callable[..., Path]
 LOADED = "Success: LoRA adapter '{}' added successfully.\n"
@@ -36,6 +37,7 @@ def allowed(tmp_path: Path) -> Path:
 def client(engine: ScriptedEngine, models_here: Models, allowed: Path) -> Any:
     with TestClient(
         build_app(engine, models_here, ServiceSettings(lora_folders=(allowed,))),
+        base_url=URL,
         raise_server_exceptions=False,
     ) as client:
         yield client

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.engine import EngineStats
-from serving.errors import EngineFailed
+from serving.errors import EngineBusy, EngineFailed
 from serving.scripted import ScriptedEngine
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +150,23 @@ def test_failures_are_counted_by_their_kind(open_client: Callable[..., TestClien
     told = scrape(client)
     assert told["answers_total finish=EngineFailed model=base"] == 1
     assert told["completion_tokens_total model=base"] == 1
+
+
+def test_what_is_refused_is_no_work_done(
+    open_client: Callable[..., TestClient], add_adapter: Callable[..., Path]
+):
+    add_adapter("a")
+    client = open_client(ScriptedEngine(failure=EngineBusy(9)))
+    assert chat(client, model="a", n=3).status_code == 429
+    told = scrape(client)
+    assert not any(name.startswith(("prompt_tokens", "adapter_requests")) for name in told)
+    assert told["answers_total finish=EngineBusy model=a"] >= 1
+
+
+def test_what_passes_a_limit_is_called_so(open_client: Callable[..., TestClient]):
+    client = open_client(ScriptedEngine(), max_prompt_tokens=1)
+    assert chat(client).status_code == 400
+    assert scrape(client)["answers_total finish=InvalidRequest model=base"] == 1
 
 
 def test_two_applications_count_apart(open_client: Callable[..., TestClient]):

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from serving.errors import EngineBusy
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 SECRET = "my secret question"
 
@@ -161,7 +162,7 @@ def test_the_line_names_the_key_that_asked(
 
     app = build(ScriptedEngine())
     app.add_middleware(Naming)
-    with TestClient(app) as client:
+    with TestClient(app, base_url=URL) as client:
         client.get("/v1/models")
     (fields,) = lines()
     assert fields["key"] == "front desk"

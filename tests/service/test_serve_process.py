@@ -26,9 +26,10 @@ QUESTION = [{"role": "user", "content": "我最近失眠"}]
 class Served:
     """A running `lora-chat serve` and what it has said on stderr."""
 
-    def __init__(self, base: Path, home: Path) -> None:
+    def __init__(self, base: Path, home: Path, key: str | None = None) -> None:
         self.base = base
         self.home = home
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.log: list[str] = []
         self._is_ready = threading.Event()
         self.process = subprocess.Popen(
@@ -54,7 +55,12 @@ class Served:
 
     def ask(self, model: str, **fields: Any) -> httpx.Response:
         body = {"model": model, "messages": QUESTION, "max_tokens": 24, "temperature": 0}
-        return httpx.post(f"{self.url}/v1/chat/completions", json=body | fields, timeout=60)
+        return httpx.post(
+            f"{self.url}/v1/chat/completions",
+            json=body | fields,
+            headers=self.headers,
+            timeout=60,
+        )
 
     def answer(self, model: str) -> str:
         response = self.ask(model, ignore_eos=True)

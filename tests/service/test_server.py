@@ -16,6 +16,7 @@ from service.operations.gate import Gate
 from service.server import check_certificate, configure, listen
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine
+from tests.service.conftest import URL
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_the_queue_is_as_long_as_the_settings_say(make_base: Any, tmp_path: Path
         base=str(base), home=tmp_path, compile=False, precision="fp32", max_batch=1, max_waiting=0
     )
     body = {"model": base.name, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
-    with TestClient(cast(FastAPI, configure(settings, Gate()).app)) as client:
+    with TestClient(cast(FastAPI, configure(settings, Gate()).app), base_url=URL) as client:
         answer = client.post("/v1/chat/completions", json=body)
         assert answer.status_code == 200, answer.text
         full = client.post("/v1/chat/completions", json=body | {"n": 2})

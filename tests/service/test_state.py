@@ -114,7 +114,7 @@ def test_sqlite_waits_for_other_writers_and_lets_readers_pass(own_state: State):
         ("no-url", "cannot be read"),
         ("sqlite://", "in memory"),
         ("nosuch://host/name", "No database of the kind 'nosuch'"),
-        ("mysql+pymysql://me:secret@host/name", "pip install pymysql"),
+        ("mysql+pymysql://me:secret@host/name", "module pymysql"),
         ("postgresql://me:secret@127.0.0.1:1/name", "does not answer"),
         ("postgresql+psycopg_async://me:secret@127.0.0.1:1/name", "asynchronous"),
     ],
