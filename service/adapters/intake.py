@@ -1,5 +1,6 @@
 """How an adapter's files become a version: staged, checked, loaded, then there in one step."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from finetune.adapter import NAME, check_has_versions, install, promoted_version
 from finetune.errors import AdapterInvalid
 from service.errors import InvalidRequest
 from serving.engine import AdapterRef, Engine, LoadReport
+from serving.errors import AdapterRefused
 from serving.store import AdapterStore
 
 from .adapter_protocol import AdapterTaken
@@ -39,7 +41,7 @@ class Intake:
     ) -> AdapterTaken:
         """A request's body becomes a version of the name in `asked` or in the body.
 
-        Raises InvalidRequest, UploadTooLarge, DiskFull or AdapterRefused.
+        Raises InvalidRequest, UploadTooLarge or DiskFull.
         """
         if "name" in asked:
             await run_in_threadpool(self.check_name, asked["name"], "name")
@@ -47,16 +49,16 @@ class Intake:
             fields = await receive(content_type, chunks, staged)
             name, promoted = _read_fields(asked, fields)
             await run_in_threadpool(self.check_name, name, "name")
-            return await self._take(staged.folder, name, promoted=promoted)
+            return await self._take(staged.folder, name, "file", promoted=promoted)
 
     async def copy(self, source: Path, name: str) -> AdapterTaken:
         """A folder elsewhere becomes a version of a name, and is what it means from now on.
 
-        Raises InvalidRequest, UploadTooLarge, DiskFull or AdapterRefused.
+        Raises InvalidRequest, UploadTooLarge or DiskFull.
         """
         async with self._staging() as staged:
             await run_in_threadpool(_copy, source, staged)
-            return await self._take(staged.folder, name, promoted=True)
+            return await self._take(staged.folder, name, "lora_path", promoted=True)
 
     def check_name(self, name: str, field: str) -> str:
         """Raises InvalidRequest where a name cannot take another version, ModelNotFound where it
@@ -93,9 +95,13 @@ class Intake:
             with anyio.CancelScope(shield=True):
                 await run_in_threadpool(stack.close)
 
-    async def _take(self, folder: Path, name: str, *, promoted: bool) -> AdapterTaken:
-        ref = await run_in_threadpool(self._pin, folder, name)
-        report = await self._engine.load(ref)
+    async def _take(self, folder: Path, name: str, field: str, *, promoted: bool) -> AdapterTaken:
+        try:
+            ref = await run_in_threadpool(self._pin, folder, name)
+            report = await self._engine.load(ref)
+        except AdapterRefused as error:
+            told = re.sub(rf"{re.escape(name)}[@/]{STAGED}\b", name, str(error))
+            raise InvalidRequest(told, field, "adapter_refused") from error
         version = await run_in_threadpool(self._install, folder, name, promoted)
         self._store.readmit(name)
         is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)

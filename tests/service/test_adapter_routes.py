@@ -104,6 +104,15 @@ def test_zip_is_taken_alone_and_as_a_part(client: TestClient, adapters: Path, fo
     assert not list(adapters.rglob("*.zip"))
 
 
+def test_a_damaged_card_is_told_on_one_line_and_by_the_name_asked_for(client: TestClient):
+    parts = as_parts(FILES | {"lora-chat.json": b'{"name": 1}'})
+    error = client.post("/v1/adapters?name=tcm", files=parts).json()["error"]
+    assert (error["param"], error["code"]) == ("file", "adapter_refused")
+    assert "name: Input should be a valid string; " in error["message"]
+    for unwanted in ("\n", "pydantic", "@new", "/new"):
+        assert unwanted not in error["message"]
+
+
 @pytest.mark.parametrize(
     "files",
     [
