@@ -60,6 +60,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of speed.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Of quality and sweep.")] = 3,
     tiny: Annotated[bool, typer.Option("--tiny", help="A rehearsal: two steps.")] = False,
+    note: Annotated[str, typer.Option(help="A sentence for the page: what was special.")] = "",
     out: Annotated[
         Path | None,
         typer.Option(help="The result, without ending. [default: benchmarks/results/DAY-finetune]"),
@@ -88,7 +89,7 @@ def main(
         raise typer.Exit(1) from error
     finally:
         if journal.records:
-            typer.echo(write_page(journal, provenance))
+            typer.echo(write_page(journal, provenance, note))
 
 
 def _parse_parts(text: str) -> list[Part]:

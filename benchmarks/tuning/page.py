@@ -38,19 +38,23 @@ Held-out loss of lora-chat around its defaults (float32, mean over the seeds); a
 rank."""
 
 
-def write_page(journal: RunJournal, provenance: Provenance) -> Path:
-    """Write both files beside the journal; returns the one for people."""
+def write_page(journal: RunJournal, provenance: Provenance, note: str = "") -> Path:
+    """Write both files beside the journal; returns the one for people, which has the note."""
     found = Rounds(journal.records)
     path = journal.path.with_suffix(".md")
-    path.write_text(render(found, provenance, _failures(journal)), encoding="utf-8")
+    path.write_text(render(found, provenance, _failures(journal), note), encoding="utf-8")
     told = json.dumps(_as_json(found, provenance), indent=1, default=str)
     journal.path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")
     return path
 
 
-def render(found: Findings, provenance: Provenance, failures: Sequence[str] = ()) -> str:
+def render(
+    found: Findings, provenance: Provenance, failures: Sequence[str] = (), note: str = ""
+) -> str:
     sections = {
-        f"# Fine-tuning, {provenance.day:%Y-%m-%d}": "\n\n".join(describe_provenance(provenance)),
+        f"# Fine-tuning, {provenance.day:%Y-%m-%d}": "\n\n".join(
+            [*describe_provenance(provenance), *([note] if note else [])]
+        ),
         "## What it is to reach": bars_table(bars(found)),
         "## Speed and memory": _speed(found),
         "## Where the defaults end": _quality(found),
