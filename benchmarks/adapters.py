@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.gguf_lora import read_peft, write_gguf_lora
+from finetune.gguf_shape import GgufShape
+from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
 
 SEED = 20
 ALPHA = 32
@@ -80,40 +82,11 @@ def make_adapters(home: Path, base: Path, *, count: int = 8, rank: int = 16) -> 
 
 
 def write_gguf(adapter: Path, base: Path, path: Path) -> Path:
-    """Write a PEFT folder of plain LoRA with one rank as the GGUF file that llama.cpp reads."""
-    from gguf import MODEL_ARCH, GGUFType, GGUFWriter, Keys, get_tensor_name_map
-    from safetensors.numpy import load_file
-
-    shape, settings = read_shape(base), read_lora(adapter)
-    names = get_tensor_name_map(MODEL_ARCH.LLAMA, shape.num_layers)
-    heads = {"q_proj": shape.num_heads, "k_proj": shape.num_kv_heads}
+    """Write a PEFT folder as the GGUF file that llama.cpp reads."""
+    config: dict[str, Any] = json.loads((base / "config.json").read_text(encoding="utf-8"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = GGUFWriter(path, "llama")
-    writer.add_type(GGUFType.ADAPTER)
-    writer.add_string(Keys.Adapter.TYPE, "lora")
-    writer.add_float32(Keys.Adapter.LORA_ALPHA, settings.lora_alpha)
-    for key, tensor in load_file(adapter / WEIGHTS_FILE).items():
-        module, _, side = key.removeprefix("base_model.model.").rpartition(".lora_")
-        kind = module.rpartition(".")[2]
-        turned = side == "B.weight" and kind in heads
-        weight = interleave_halves(tensor, heads[kind]) if turned else tensor
-        writer.add_tensor(f"{names.get_name(module)}.weight.lora_{side[0].lower()}", weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write_gguf_lora(read_peft(adapter), GgufShape.of_config(config), path)
     return path
-
-
-def interleave_halves(weight: Array, num_heads: int) -> Array:
-    """Reorder the rows of q or k: rotary positions turn pairs of rows, and the pairs differ.
-
-    transformers pairs row i of a head with row i + half, llama.cpp row 2i with row 2i + 1:
-    a head's rows  [ a0 a1 … | b0 b1 … ]  become  [ a0 b0 a1 b1 … ].
-    """
-    rows, columns = weight.shape
-    halves = weight.reshape(num_heads, 2, rows // num_heads // 2, columns)
-    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows, columns)
 
 
 def _random_tensors(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from .bar import Bar
 from .bench import STREAMS
 from .journal import Mix
+from .llamacpp_bars import llamacpp_bars
 from .ours import COLD, OURS, WARM
 from .rival_plans import LLAMA, VLLM
 from .summary import TOKENS_PER_SECOND, Cell, Summary
@@ -28,6 +29,7 @@ def bars(summary: Summary) -> list[Bar]:
         *_with_adapters(summary),
         *_first_answers(summary),
         *_registered(summary),
+        *llamacpp_bars(summary),
     ]
 
 

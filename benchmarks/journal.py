@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.bench.figures import Figures
 
-Mix = Literal["eight", "one", "none", "first", "power law", "fresh", "contamination"]
+Mix = Literal["eight", "two", "one", "none", "first", "power law", "fresh", "contamination"]
 
 
 class Key(BaseModel):

@@ -15,8 +15,13 @@ from .provenance import Provenance
 from .summary import TOKENS_PER_SECOND, Summary
 
 MEBI = 1 << 20
-LOADS = ("ours", "llama", "vllm", "peft")  # parts whose figures stand in one table
-ADAPTERS = {"eight": "eight, each in its turn", "one": "one for all", "none": "none"}
+LOADS = ("ours", "llamacpp", "llama", "vllm", "peft")  # parts whose figures stand in one table
+ADAPTERS = {
+    "eight": "eight, each in its turn",
+    "two": "two in turn",
+    "one": "one for all",
+    "none": "none",
+}
 METHOD = """\
 All on this machine, one server at a time, on the default base with random adapters of rank 16 on
 all seven projections of a layer. A round measures our server, then each of the others, with the

@@ -21,18 +21,26 @@ LLAMA, VLLM, PEFT = "llama-server", "vLLM", "PEFT generate"
 QUANTIZATIONS = ("Q4_0", "Q8_0")
 CACHE, NO_CACHE = "prompt cache", "no prompt cache"
 MIXES: tuple[Mix, ...] = ("eight", "one")
+NUM_TARGETS: dict[Mix, int] = {"eight": 8, "two": 2, "one": 1}
 
 
 def llama_plans(bench: Bench) -> Iterator[Plan]:
     """As many slots as there are streams."""
-    targets = tuple(Target("base", (number,)) for number in range(len(bench.adapters)))
     for kind, slots, setting in product(QUANTIZATIONS, STREAMS, (CACHE, NO_CACHE)):
         workloads = (
             bench.workload("eight", slots, setting, is_slow=True),
             bench.workload("one", slots, setting),
         )
-        server = partial(_llama_server, bench, kind, slots, setting == CACHE)
-        yield Plan("llama", f"{LLAMA} {kind}", workloads, partial(_over_http, server, targets))
+        measure = partial(llama_measure, bench, kind, slots, setting == CACHE)
+        yield Plan("llama", f"{LLAMA} {kind}", workloads, measure)
+
+
+def llama_measure(
+    bench: Bench, kind: str, slots: int, has_cache: bool
+) -> AbstractContextManager[Measure]:
+    """A llama-server with all adapters, under load."""
+    targets = tuple(Target("base", (number,)) for number in range(len(bench.adapters)))
+    return _over_http(partial(_llama_server, bench, kind, slots, has_cache), targets)
 
 
 @contextmanager
@@ -63,7 +71,7 @@ def _over_http(
     with server() as url:
 
         def measure(workload: Workload, seed: int) -> Measured:
-            asked = targets if workload.mix == "eight" else targets[:1]
+            asked = targets[: NUM_TARGETS[workload.mix]]
             return measure_load(load_of(url, asked, workload, seed))
 
         yield measure

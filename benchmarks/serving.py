@@ -20,6 +20,7 @@ from finetune.errors import FinetuneError
 from .bench import Bench, Size, prepare
 from .contamination import HOME
 from .journal import Journal
+from .llamacpp_plans import llamacpp_plans
 from .ours import our_plans
 from .plan import Plan
 from .pool import adapter_pool
@@ -33,6 +34,7 @@ SIZE = Size()
 
 class Part(StrEnum):
     OURS = "ours"
+    LLAMACPP = "llamacpp"
     LLAMA = "llama"
     VLLM = "vllm"
     PEFT = "peft"
@@ -42,6 +44,7 @@ class Part(StrEnum):
 
 IN_ROUNDS: dict[Part, Callable[[Bench], Iterator[Plan]]] = {
     Part.OURS: our_plans,
+    Part.LLAMACPP: llamacpp_plans,
     Part.LLAMA: llama_plans,
     Part.VLLM: vllm_plans,
     Part.PEFT: peft_plans,
@@ -103,6 +106,7 @@ def _parse_parts(text: str, llama_bin: Path | None, vllm_env: Path | None) -> li
     except ValueError as error:
         raise typer.BadParameter(f"{error}; choose of {', '.join(Part)}") from error
     needed = {
+        Part.LLAMACPP: ("--llama-bin", llama_bin),
         Part.LLAMA: ("--llama-bin", llama_bin),
         Part.CONTAMINATION: ("--llama-bin", llama_bin),
         Part.VLLM: ("--vllm-env", vllm_env),

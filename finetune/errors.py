@@ -4,6 +4,7 @@ FinetuneError
 ├── BaseNotFound       no such base model here, or the hub cannot be reached
 ├── BaseUnusable       the base was found and cannot be loaded
 ├── BaseMismatch       the adapter was trained on another base
+├── GgufInvalid        a file is no GGUF file, not all of one, or lacks what it should hold
 ├── AdapterInvalid     an adapter is not there, damaged, misnamed or of a kind we cannot serve
 ├── ExportRefused      an export has no place to go
 ├── ConfigError        the configuration has faults; carries all of them
@@ -33,6 +34,10 @@ class BaseUnusable(FinetuneError):
 
 class BaseMismatch(FinetuneError):
     """The adapter was trained on another base."""
+
+
+class GgufInvalid(FinetuneError):
+    """A file is no GGUF file, not all of one, or lacks what it should hold."""
 
 
 class AdapterInvalid(FinetuneError):

@@ -17,6 +17,8 @@ SHAPE_KEYS = (
     "vocab_size",
 )
 SAMPLE_SIZE = 32  # [weights] of each norm
+# GGUF files call a mistral llama. Shapes, vocabulary and norms tell them apart all the same.
+ALIKE: dict[str | int | None, str] = {"mistral": "llama", "gemma3_text": "gemma3"}
 TOLERANCE = 0.01  # relative; GGUF and 16-bit files round norms by less
 
 
@@ -34,7 +36,7 @@ class Fingerprint(BaseModel):
         found = [
             f"{key} is {other.shape.get(key)}, not {value}"
             for key, value in self.shape.items()
-            if other.shape.get(key) != value
+            if _plain(other.shape.get(key)) != _plain(value)
         ]
         if self.vocabulary != other.vocabulary:
             found.append("the vocabulary is another")
@@ -47,14 +49,23 @@ def fingerprint_folder(folder: Path, vocabulary: dict[str, int]) -> Fingerprint:
     """Compute the fingerprint of a Hugging Face folder. Reads a few kilobytes of weights."""
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shape = {key: config[key] for key in SHAPE_KEYS if config.get(key) is not None}
-    return Fingerprint(shape=shape, vocabulary=_digest(vocabulary), norms=_norms(folder, config))
+    return Fingerprint(
+        shape=shape, vocabulary=digest_vocabulary(vocabulary), norms=_norms(folder, config)
+    )
 
 
-def _digest(vocabulary: dict[str, int]) -> str:
+def digest_vocabulary(vocabulary: dict[str, int]) -> str:
+    """Without the tokens that llama.cpp's converter invents where a model has more than its
+    tokenizer."""
     digest = hashlib.sha256()
-    for token, _ in sorted(vocabulary.items(), key=lambda item: item[1]):
-        digest.update(token.encode() + b"\n")
+    for token, token_id in sorted(vocabulary.items(), key=lambda item: item[1]):
+        if token != f"[PAD{token_id}]":
+            digest.update(token.encode() + b"\n")
     return digest.hexdigest()
+
+
+def _plain(value: str | int | None) -> str | int | None:
+    return ALIKE.get(value, value)
 
 
 def _norms(folder: Path, config: dict[str, Any]) -> tuple[float, ...]:

@@ -100,6 +100,9 @@ def read_deltas(adapter: Path) -> dict[str, Delta]:
         match = KEY.fullmatch(key)
         if match is None:
             raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} holds {key}, which is no LoRA weight.")
+        if tensor.ndim != 2:
+            shape = tuple(tensor.shape)
+            raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} does not fit a base: {key} is {shape}.")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     if halves := [module for module, pair in sides.items() if len(pair) < 2]:
         raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} holds A or B alone for {halves[0]}.")

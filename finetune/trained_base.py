@@ -5,6 +5,7 @@ from pathlib import Path
 from .base import Base, find_base
 from .card import AdapterCard, read_card
 from .errors import BaseMismatch, BaseNotFound
+from .gguf_base import GgufBase
 from .lora import read_lora
 
 
@@ -25,7 +26,7 @@ def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
         raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
 
 
-def check_base(adapter: object, card: AdapterCard | None, base: Base) -> None:
+def check_base(adapter: object, card: AdapterCard | None, base: Base | GgufBase) -> None:
     """Raises BaseMismatch where the card says that the adapter was trained on another base."""
     if card and (found := card.base.fingerprint.differences(base.fingerprint)):
         raise BaseMismatch(

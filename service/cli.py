@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from .commands.adapters_cli import adapters_app
+from .commands.bases_cli import bases_app
 from .commands.data_cli import data_app
 from .commands.eval_cli import evaluate
 from .commands.finetune_cli import finetune
@@ -27,6 +28,7 @@ app = typer.Typer(
     epilog="Begin with: `lora-chat finetune data/samples/bike_workshop.txt --name bike`",
 )
 app.add_typer(adapters_app, name="adapters")
+app.add_typer(bases_app, name="bases")
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
 app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")(

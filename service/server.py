@@ -14,16 +14,12 @@ import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
-from finetune.base import find_base
-from finetune.hardware import pick_device
-from serving.build import TorchEngineConfig
 from serving.errors import EngineFailed
-from serving.store import AdapterStore
-from serving.torch_engine import TorchEngine
 
 from .accounts.keys import Keys
 from .accounts.state import open_state
 from .app import build_app
+from .engines import open_engine
 from .errors import PortUnavailable, Stopping, TlsRefused
 from .models import Models
 from .operations.gate import Gate
@@ -85,16 +81,10 @@ def configure(settings: ServiceSettings, gate: Gate, *, is_private: bool = False
     A private server asks nobody for a key and counts nothing. Raises FinetuneError for the base,
     EngineUnsupported for its architecture, StateUnavailable.
     """
-    base = find_base(settings.base, settings.home)
-    device = pick_device()
-    store = AdapterStore(settings.home / "adapters", base.fingerprint)
-    engine = TorchEngine(
-        base.folder, base.tokenizer, _engine_config(settings, device), store.confirm
-    )
-    models = Models(base.id, base.tokenizer, store)
-    logger.info("Loading %s on %s", base.id, device)
+    served = open_engine(settings)
+    models = Models(served.base_id, served.tokenizer, served.store)
     state = None if is_private else open_state(settings.home, settings.database)
-    return http_config(build_app(engine, models, settings, gate, state), settings)
+    return http_config(build_app(served.engine, models, settings, gate, state), settings)
 
 
 def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
@@ -114,19 +104,6 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         timeout_graceful_shutdown=LAST,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
-    )
-
-
-def _engine_config(settings: ServiceSettings, device: str) -> TorchEngineConfig:
-    return TorchEngineConfig(
-        precision=settings.precision,
-        device=device,
-        max_rows=settings.max_batch,
-        max_waiting=settings.max_waiting,
-        context_length=settings.context_length,
-        kv_bytes=settings.kv_bytes,
-        adapter_bytes=settings.adapter_bytes,
-        compiled=settings.home / "compiled" if settings.compile else None,
     )
 
 

@@ -58,6 +58,7 @@ class ServiceSettings(BaseSettings):
 
     home: LocalPath = DEFAULT_HOME
     base: str = DEFAULT_BASE
+    engine: Literal["auto", "torch", "llamacpp"] = "auto"  # auto: llamacpp for a .gguf file
     precision: Precision = "auto"
     max_batch: int = Field(default=16, ge=1)  # requests computed together
     context_length: int | None = Field(default=None, ge=16)  # [tokens]; the base's own
@@ -114,6 +115,15 @@ class ServiceSettings(BaseSettings):
     def _both_or_none(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key: give both or none")
+        return self
+
+    @model_validator(mode="after")
+    def _own_precision(self) -> Self:
+        if self.engine == "llamacpp" and self.precision != "auto":
+            raise ValueError(
+                "precision: the llama.cpp engine runs a GGUF file in the precision that it has; "
+                "`lora-chat bases quantize` makes another file"
+            )
         return self
 
     @property

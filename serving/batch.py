@@ -5,9 +5,11 @@ from typing import Any
 from .bank import AdapterBank
 from .blocks import BlockPool
 from .decoder import Decoder
+from .encoder import EncodedAdapter
 from .engine import AdapterRef, Delta, EngineStats
 from .errors import ServingError
 from .paged_cache import PagedCache
+from .residents import Residents
 from .row import Row
 from .sampler import Choice
 from .scheduler import Chunk, Scheduler
@@ -42,6 +44,10 @@ class Batch:
     @property
     def is_idle(self) -> bool:
         return not self._rows
+
+    @property
+    def residents(self) -> Residents[EncodedAdapter]:
+        return self.bank.residents
 
     def stats(self) -> EngineStats:
         return EngineStats(

@@ -8,6 +8,7 @@ ServingError
 ├── SchemaRefused       the JSON schema of an answer is wrong or of a kind we cannot enforce
 ├── BiasRefused         a logit bias names a token that the base does not have
 ├── EngineBusy          the queue of waiting requests is full
+├── QuantizationFailed  a base cannot be written in another quantization
 ├── EngineUnsupported   the base is of an architecture this engine does not run
 └── EngineFailed        a step raised, or the engine has stopped
 """
@@ -70,6 +71,10 @@ class BiasRefused(ServingError):
 
 class EngineBusy(ServingError):
     """The queue of waiting requests is full."""
+
+
+class QuantizationFailed(ServingError):
+    """A base cannot be written in another quantization."""
 
 
 class EngineUnsupported(ServingError):

@@ -5,19 +5,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from typing import Generic, TypeVar
 
-from .encoder import EncodedAdapter
 from .engine import AdapterRef
 
+Loaded = TypeVar("Loaded")
 
-class AdapterLoader:
+
+class AdapterLoader(Generic[Loaded]):
     """Loads each adapter once, however many requests ask for it at the same time."""
 
-    def __init__(self, load: Callable[[AdapterRef], EncodedAdapter]) -> None:
+    def __init__(self, load: Callable[[AdapterRef], Loaded]) -> None:
         self._load = load
-        self._loading: dict[str, asyncio.Future[EncodedAdapter]] = {}
+        self._loading: dict[str, asyncio.Future[Loaded]] = {}
 
-    async def load(self, ref: AdapterRef) -> EncodedAdapter:
+    async def load(self, ref: AdapterRef) -> Loaded:
         """Raises AdapterRefused."""
         loading = self._loading.get(ref.sha256)
         if loading is None:
@@ -27,10 +29,10 @@ class AdapterLoader:
         return await asyncio.shield(loading)
 
 
-def _in_thread(action: Callable[[], EncodedAdapter]) -> Future[EncodedAdapter]:
+def _in_thread(action: Callable[[], Loaded]) -> Future[Loaded]:
     """Run in a thread that ends with it: OpenMP keeps a team for every thread that has computed
     something, and once teams outnumber the cores, the engine's own waits asleep: twice as slow."""
-    future: Future[EncodedAdapter] = Future()
+    future: Future[Loaded] = Future()
 
     def run() -> None:
         try:

@@ -13,10 +13,15 @@ def _one(_: object) -> int:
     return 1
 
 
+def _nothing(_: object) -> None:
+    pass
+
+
 class Residents(Generic[Weights]):
     """Owns the adapters' weights; `load` makes them from an AdapterRef.
 
-    `limit` is on the sum of `size(weights)`, which by default counts adapters.
+    `limit` is on the sum of `size(weights)`, which by default counts adapters. `free` is told of
+    weights that are dropped.
     """
 
     def __init__(
@@ -24,8 +29,10 @@ class Residents(Generic[Weights]):
         load: Callable[[AdapterRef], Weights],
         limit: int,
         size: Callable[[Weights], int] = _one,
+        free: Callable[[Weights], None] = _nothing,
     ) -> None:
         self._load = load
+        self._free = free
         self.limit = limit
         self._size = size
         self.total = 0  # of all sizes
@@ -104,6 +111,8 @@ class Residents(Generic[Weights]):
         for key in list(self._weights):
             is_free = key not in self._uses and key != keep
             if is_free and (key in self._doomed or self.total > self.limit):
-                self.total -= self._size(self._weights.pop(key))
+                weights = self._weights.pop(key)
+                self.total -= self._size(weights)
                 self._doomed.discard(key)
                 self.num_evictions += 1
+                self._free(weights)

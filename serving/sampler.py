@@ -67,10 +67,12 @@ class Sampler:
     def pick(self, logits: Any) -> Choice:
         """Choose from logits of shape [vocab], which are left as they are, and note the choice.
 
+        They are a tensor, or an array of float32.
+
         Raises SchemaRefused where the answer's schema proves too much for the grammar, and
         EngineFailed where there is nothing to choose.
         """
-        raw: Floats = logits.float().cpu().numpy()
+        raw: Floats = logits if isinstance(logits, np.ndarray) else logits.float().cpu().numpy()
         scores = self._adjust(raw)
         token_id = int(scores.argmax())
         if not math.isfinite(scores[token_id]):

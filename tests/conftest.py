@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,10 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "qwen2": {},
     "qwen2-window": {"use_sliding_window": True, "sliding_window": 20, "max_window_layers": 1},
     "qwen3": {"head_dim": 32},
+    # Ours to convert for llama.cpp, and not the torch engine's.
+    "gemma": {"head_dim": 16, "hidden_activation": "gelu_pytorch_tanh"},
+    "gemma2": {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 32},
+    "gemma3_text": {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 32},
 }
 
 MakeBase = Callable[..., Path]
@@ -86,6 +91,13 @@ def build_tokenizer(
         additional_special_tokens=list(special),
         chat_template=template,
     )
+
+
+def pytest_unconfigure() -> None:
+    """llama-cpp-python leaves two files open, and warnings are errors here."""
+    if module := sys.modules.get("llama_cpp._utils"):
+        for name in ("outnull_file", "errnull_file"):
+            getattr(module, name).close()
 
 
 @pytest.fixture(scope="session")

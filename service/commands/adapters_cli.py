@@ -8,11 +8,11 @@ from rich.console import Console
 
 from service.home import find_home
 
-from .options import HomeOption
+from .options import DEFAULT_BASE, BaseOption, HomeOption
 
 adapters_app = typer.Typer(
     no_args_is_help=True,
-    help="Look at the adapters, check, move, export and remove them.",
+    help="Look at the adapters, check, move, import, export and remove them.",
     epilog="Example: `lora-chat adapters list`",
 )
 
@@ -47,8 +47,11 @@ def show_adapter(name: Reference, home: HomeOption = None) -> None:
 def export(
     name: Reference,
     to: Annotated[
-        Literal["peft", "merged"],
-        typer.Option(help="peft: the adapter alone. merged: a whole 16-bit model."),
+        Literal["peft", "merged", "gguf-lora", "merged-gguf", "ollama"],
+        typer.Option(
+            help="peft, gguf-lora: the adapter alone. merged, merged-gguf: a whole model. "
+            "ollama: a GGUF adapter with a Modelfile."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="A new folder.")],
     data: Annotated[
@@ -60,10 +63,29 @@ def export(
     base: TrainedBaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Write an adapter as other programs take it: as a PEFT folder, or merged into its base."""
+    """Write an adapter for other programs: PEFT, vLLM, transformers, llama.cpp, Ollama."""
     from .exporting import export_adapter
 
     export_adapter(name, to, out, data, base, find_home(home))
+
+
+@adapters_app.command(
+    "import", epilog="Example: `lora-chat adapters import style.gguf --name style`"
+)
+def import_adapter(
+    source: Annotated[Path, typer.Argument(help="A GGUF LoRA file, or a PEFT folder.")],
+    name: Annotated[str, typer.Option(help="What it is to be called here.")],
+    base: BaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Take in an adapter that was trained elsewhere, as a new version of a name."""
+    from finetune.gguf_export import find_any_base
+    from finetune.gguf_import import import_adapter as take_in
+
+    place = find_home(home)
+    found = find_any_base(base or DEFAULT_BASE, place)
+    version = take_in(source.expanduser(), name, found, place / "adapters")
+    typer.echo(f"{version} is there. `lora-chat adapters verify {version}` checks it.")
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters verify bike`")

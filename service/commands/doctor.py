@@ -14,6 +14,7 @@ from finetune.adapter import list_names
 from finetune.base import SHORT_NAMES
 from finetune.hardware import Machine, compute_precision, describe_machine, pick_device
 from serving.compiler import find_compiler
+from serving.llamacpp.binding import INSTALL, is_installed
 
 PACKAGES = (
     "torch",
@@ -78,8 +79,11 @@ def _meaning(machine: Machine) -> Iterator[str]:
         yield "This GPU is short of memory for LLaMA-2-7B; choose a base of up to about 3B."
     if device == "cpu" and find_compiler() is None:
         yield "Serving is two to three times faster with a C++ compiler: apt install g++."
-    if _version("llama-cpp-python") == "not installed":
-        yield "GGUF bases are converted and run by the torch engine; nothing is missing for that."
+    if not is_installed():
+        yield (
+            "GGUF bases are converted and run by the torch engine. To run them as they are, on "
+            f"llama.cpp: {INSTALL}"
+        )
 
 
 def _version(package: str) -> str:

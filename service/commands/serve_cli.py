@@ -47,6 +47,10 @@ def serve(
     base: BaseOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="auto, torch or llamacpp. auto: llamacpp for a .gguf file, where it is."),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +116,7 @@ def serve(
         "database": database,
         "host": host,
         "port": port,
+        "engine": engine,
         "precision": precision,
         "max_batch": max_batch,
         "context_length": context,

@@ -18,6 +18,7 @@ from finetune.config import TrainConfig
 from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision
 from finetune.peft_model import add_adapter
+from tests.gguf_files import write_gguf
 
 HUB_ID = "tiny-org/Tiny-Llama-2-chat"
 MESSAGES = [
@@ -34,7 +35,7 @@ def llama2(make_base: Any, templates: dict[str, str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def gguf(llama2: Path, write_gguf: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gguf(llama2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(llama2, tmp_path_factory.mktemp("gguf") / "tiny-llama-2.gguf")
 
 
@@ -127,7 +128,7 @@ def test_a_gguf_base_is_converted_once(gguf: Path, tmp_path: Path):
 
 
 def test_gguf_files_that_share_name_size_and_metadata_are_told_apart(
-    make_base: Any, templates: dict[str, str], write_gguf: Any, tmp_path: Path
+    make_base: Any, templates: dict[str, str], tmp_path: Path
 ):
     folders: list[Path] = []
     for seed in (0, 1):

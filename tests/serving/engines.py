@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -11,16 +11,23 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from finetune.gguf_base import find_gguf_base
 from serving.compiler import Compiler, library_path, load
-from serving.engine import AdapterRef, Blend, Delta, Request, Sampling, TokenLogprob
+from serving.engine import AdapterRef, Blend, Delta, Engine, Request, Sampling, TokenLogprob
 from serving.library import Library
 from serving.linear import exact_limit
+from serving.llamacpp.binding import is_installed
+from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch_engine import TorchEngine, TorchEngineConfig
+from tests.gguf_files import gguf_of
+
+MakeEngine = Callable[..., Engine]
 
 PROMPTS = ["我最近失眠", "My chain slips.", "患者：胃胀", "Right then, what now?"]
 TOLERANCE = 5e-5  # between log probabilities of the same token, in batches of other shapes
 GREEDY = Sampling(max_tokens=24, temperature=0.0, ignore_eos=True)
 
+needs_llamacpp = pytest.mark.skipif(not is_installed(), reason="llama-cpp-python is not installed")
 needs_int8 = pytest.mark.skipif(exact_limit() is None, reason="no exact int8 on this CPU")
 
 
@@ -37,10 +44,21 @@ def make_engine(base: Path, **options: Any) -> TorchEngine:
     return TorchEngine(base, tokenizer_of(base), TorchEngineConfig(**options))
 
 
+def make_llama_engine(base: Path, **options: Any) -> LlamaCppEngine:
+    """The same base as a GGUF file in F32."""
+    found = find_gguf_base(str(gguf_of(base)), base.parent)
+    return LlamaCppEngine(found, LlamaEngineConfig(**{"num_threads": 1, **options}))
+
+
+ENGINES: dict[str, MakeEngine] = {"torch": make_engine, "llamacpp": make_llama_engine}
+
+
 @asynccontextmanager
-async def running(base: Path, **options: Any) -> AsyncGenerator[TorchEngine]:
+async def running(
+    base: Path, make: MakeEngine = make_engine, **options: Any
+) -> AsyncGenerator[Engine]:
     """An engine, started, and stopped whatever happens."""
-    engine = make_engine(base, **options)
+    engine = make(base, **options)
     await engine.start()
     try:
         yield engine
@@ -56,7 +74,7 @@ def alone(ref: AdapterRef) -> Blend:
     return ((ref, 1.0),)
 
 
-async def collect(engine: TorchEngine, request: Request) -> list[Delta]:
+async def collect(engine: Engine, request: Request) -> list[Delta]:
     return [delta async for delta in engine.submit(request)]
 
 
@@ -68,7 +86,7 @@ def logprobs(deltas: Iterable[Delta]) -> list[TokenLogprob]:
     return [logprob for delta in deltas for logprob in delta.logprobs]
 
 
-async def collect_all(engine: TorchEngine, requests: Iterable[Request]) -> list[list[Delta]]:
+async def collect_all(engine: Engine, requests: Iterable[Request]) -> list[list[Delta]]:
     """The answers to requests that are there at the same time."""
     return list(await asyncio.gather(*(collect(engine, request) for request in requests)))
 

@@ -37,12 +37,11 @@ def logits_of(model: Any, ids: Sequence[int]) -> torch.Tensor:
         return model(torch.tensor([list(ids)])).logits[0]
 
 
-def greedy(model: Any, prompt: Sequence[int], num_tokens: int) -> tuple[list[int], float]:
-    """Greedy tokens without a cache, and the smallest margin met on the way."""
-    ids = list(prompt)
-    margin = float("inf")
+def greedy(model: Any, prompt: Sequence[int], num_tokens: int) -> tuple[list[int], list[float]]:
+    """Greedy tokens without a cache, and by how much each was ahead of the next best."""
+    ids, margins = list(prompt), list[float]()
     for _ in range(num_tokens):
         best = logits_of(model, ids)[-1].topk(2)
-        margin = min(margin, float(best.values[0] - best.values[1]))
+        margins.append(float(best.values[0] - best.values[1]))
         ids.append(int(best.indices[0]))
-    return ids[len(prompt) :], margin
+    return ids[len(prompt) :], margins

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from serving.compiler import Compiler, library_path, load
-from serving.engine import Request
+from serving.engine import Engine, Request
 from serving.library import Library
-from serving.torch_engine import TorchEngine
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,
@@ -27,7 +26,7 @@ from tests.serving.engines import (
 pytestmark = needs_int8
 
 
-async def until_compiled(engine: TorchEngine) -> None:
+async def until_compiled(engine: Engine) -> None:
     async with asyncio.timeout(60):
         while not engine.stats().is_compiled:
             await asyncio.sleep(0.02)

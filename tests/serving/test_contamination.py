@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from serving.engine import AdapterRef, Blend, Delta, Request
+from serving.engine import AdapterRef, Blend, Delta, Engine, Request
 from serving.library import Library
-from serving.torch_engine import TorchEngine
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,
@@ -66,7 +65,7 @@ class World:
 class Interleaving:
     """A random course of questions, in flight together, replaced adapters and departures."""
 
-    def __init__(self, world: World, engine: TorchEngine, seed: int) -> None:
+    def __init__(self, world: World, engine: Engine, seed: int) -> None:
         self._world = world
         self._engine = engine
         self._random = Random(seed)

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from serving.build import Precision
-from serving.engine import AdapterRef, Request
+from serving.engine import AdapterRef, Engine, Request
 from serving.errors import AdapterRefused, EngineFailed
 from serving.notation import Part
 from serving.store import AdapterStore
@@ -48,7 +48,7 @@ class Breaking:
         return self._tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens)
 
 
-async def failures_of(engine: TorchEngine, requests: Sequence[Request]) -> list[Any]:
+async def failures_of(engine: Engine, requests: Sequence[Request]) -> list[Any]:
     async with asyncio.timeout(60):
         return await asyncio.gather(
             *(collect(engine, request) for request in requests), return_exceptions=True

@@ -1,0 +1,49 @@
+"""Our llama.cpp engine beside llama-server, each on the same quantized file."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from service.bench.load import Target
+
+from .bench import Bench, load_of
+from .journal import Mix
+from .ours import our_server
+from .plan import Measure, Measured, Plan, Workload, measure_load
+from .rival_plans import CACHE, LLAMA, NUM_TARGETS, QUANTIZATIONS, llama_measure
+
+OURS_LLAMA = "lora-chat on llama.cpp"
+PART = "llamacpp"
+SWITCHES = 24  # requests one after another, by a single client
+ALONE: tuple[Mix, ...] = ("one", "two")
+
+
+def llamacpp_plans(bench: Bench) -> Iterator[Plan]:
+    """One client, with one adapter and with two in turn; then eight clients with eight."""
+    tokens = bench.size.output_tokens
+    for kind in QUANTIZATIONS:
+        name = f"{OURS_LLAMA} {kind}"
+        alone = tuple(Workload(mix, 1, SWITCHES, num_tokens=tokens) for mix in ALONE)
+        together = bench.workload("eight", 8)
+        yield Plan(PART, name, (*alone, together), partial(_ours, bench, kind))
+        theirs = tuple(Workload(mix, 1, SWITCHES, CACHE, tokens) for mix in ALONE)
+        yield Plan(PART, f"{LLAMA} {kind}", theirs, partial(llama_measure, bench, kind, 1, True))
+        eight = bench.workload("eight", 8, CACHE, is_slow=True)
+        yield Plan(PART, f"{LLAMA} {kind}", (eight,), partial(llama_measure, bench, kind, 8, True))
+
+
+@contextmanager
+def _ours(bench: Bench, kind: str) -> Generator[Measure]:
+    targets = tuple(map(Target, bench.adapters))
+    base: Path = bench.quantized(kind)
+    options = ("--engine", "llamacpp")
+    with our_server(
+        bench.home, log=bench.log(f"ours-{kind}"), base=str(base), options=options
+    ) as server:
+
+        def measure(workload: Workload, seed: int) -> Measured:
+            asked = targets[: NUM_TARGETS[workload.mix]]
+            return measure_load(load_of(server.url, asked, workload, seed))
+
+        yield measure

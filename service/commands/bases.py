@@ -1,0 +1,101 @@
+"""The base models that are on this machine: kept under home, carried by packages, downloaded."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from finetune.base import SHORT_NAMES
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBase:
+    name: str
+    kind: str
+    path: Path
+    num_bytes: int
+    revisions: tuple[str, ...] = ()  # of a downloaded one
+
+    @property
+    def is_packaged(self) -> bool:
+        return self.name in SHORT_NAMES
+
+
+def print_bases(home: Path, console: Console) -> None:
+    found = list(find_bases(home))
+    if not found:
+        console.print("There are none yet. `lora-chat bases pull smollm2-135m` makes one ready.")
+        return
+    table = Table("name", "what it is", "MiB", box=None, padding=(0, 2, 0, 0))
+    table.columns[0].overflow = table.columns[1].overflow = "fold"
+    table.columns[2].justify = "right"
+    for base in found:
+        table.add_row(base.name, base.kind, f"{base.num_bytes / MIB:.0f}")
+    console.print(table)
+
+
+def find_bases(home: Path) -> Iterator[KeptBase]:
+    for name, packaged in SHORT_NAMES.items():
+        if path := packaged.find():
+            yield KeptBase(name, "GGUF file of a package", path, path.stat().st_size)
+    folder = home / "bases"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix == ".gguf" and path.is_file():
+            yield KeptBase(path.stem, "GGUF file, quantized here", path, path.stat().st_size)
+        elif path.is_dir() and not path.name.startswith("."):
+            kind = "tokenizer" if path.name.endswith("-tokenizer") else "converted from a GGUF file"
+            yield KeptBase(path.name, kind, path, _size(path))
+    for repository in _downloaded():
+        if repository.repo_type == "model":
+            revisions = tuple(revision.commit_hash for revision in repository.revisions)
+            yield KeptBase(
+                repository.repo_id,
+                "downloaded from the hub",
+                Path(repository.repo_path),
+                repository.size_on_disk,
+                revisions,
+            )
+
+
+def remove_base(name: str, home: Path, *, is_sure: bool) -> None:
+    """Raises BadParameter where there is no such one, or a package carries it."""
+    found = {base.name: base for base in find_bases(home)}
+    base = found.get(name)
+    if base is None:
+        names = ", ".join(found) or "none"
+        raise typer.BadParameter(f"there is no base {name!r}; here are: {names}", param_hint="NAME")
+    if base.is_packaged:
+        module = SHORT_NAMES[name].requirement.partition("==")[0]
+        raise typer.BadParameter(f"a package carries it: pip uninstall {module}", param_hint="NAME")
+    if not is_sure:
+        typer.confirm(f"Remove {name} ({base.num_bytes / MIB:.0f} MiB) for good?", abort=True)
+    if base.revisions:
+        from huggingface_hub import scan_cache_dir
+
+        scan_cache_dir().delete_revisions(*base.revisions).execute()
+    elif base.path.is_dir():
+        shutil.rmtree(base.path)
+    else:
+        base.path.unlink()
+    typer.echo(f"{name} is gone.")
+
+
+def _downloaded() -> list[Any]:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        return sorted(scan_cache_dir().repos, key=lambda repository: repository.repo_id)
+    except CacheNotFound:
+        return []
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

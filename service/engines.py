@@ -1,0 +1,86 @@
+"""The base and the engine that a server's settings mean."""
+
+import logging
+from dataclasses import dataclass
+
+from data.chat import Tokenizer
+from finetune.base import find_base, kept_gguf
+from finetune.gguf_base import find_gguf_base
+from finetune.hardware import pick_device
+from serving.build import TorchEngineConfig
+from serving.engine import Engine
+from serving.llamacpp.binding import INSTALL, is_installed
+from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
+from serving.store import AdapterStore
+from serving.torch_engine import TorchEngine
+
+from .settings import ServiceSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server answers with."""
+
+    base_id: str
+    tokenizer: Tokenizer
+    store: AdapterStore
+    engine: Engine
+
+
+def open_engine(settings: ServiceSettings) -> Served:
+    """Find the base; its engine is yet to be started.
+
+    Raises FinetuneError for the base, EngineUnsupported for what the engine does not run.
+    """
+    return _open_llamacpp(settings) if _is_llamacpp(settings) else _open_torch(settings)
+
+
+def _is_llamacpp(settings: ServiceSettings) -> bool:
+    if settings.engine != "auto":
+        return settings.engine == "llamacpp"
+    if kept_gguf(settings.base, settings.home) is None:
+        return False
+    if not is_installed():
+        logger.info(
+            "llama-cpp-python is not installed, so %s is converted and runs on the torch engine. "
+            "To run it as it is: %s",
+            settings.base,
+            INSTALL,
+        )
+        return False
+    return settings.precision == "auto"  # a precision can only be had of the torch engine
+
+
+def _open_torch(settings: ServiceSettings) -> Served:
+    base, device = find_base(settings.base, settings.home), pick_device()
+    store = AdapterStore(settings.home / "adapters", base.fingerprint)
+    config = TorchEngineConfig(
+        precision=settings.precision,
+        device=device,
+        max_rows=settings.max_batch,
+        max_waiting=settings.max_waiting,
+        context_length=settings.context_length,
+        kv_bytes=settings.kv_bytes,
+        adapter_bytes=settings.adapter_bytes,
+        compiled=settings.home / "compiled" if settings.compile else None,
+    )
+    engine = TorchEngine(base.folder, base.tokenizer, config, store.confirm)
+    logger.info("Loading %s on %s", base.id, device)
+    return Served(base.id, base.tokenizer, store, engine)
+
+
+def _open_llamacpp(settings: ServiceSettings) -> Served:
+    base = find_gguf_base(settings.base, settings.home)
+    store = AdapterStore(settings.home / "adapters", base.fingerprint)
+    config = LlamaEngineConfig(
+        max_rows=settings.max_batch,
+        max_waiting=settings.max_waiting,
+        context_length=settings.context_length,
+        kv_bytes=settings.kv_bytes,
+        adapter_bytes=settings.adapter_bytes,
+    )
+    engine = LlamaCppEngine(base, config, store.confirm)
+    logger.info("Loading %s with llama.cpp", base.path.name)
+    return Served(base.id, base.tokenizer, store, engine)

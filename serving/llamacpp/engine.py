@@ -1,0 +1,112 @@
+"""The llama.cpp engine: a GGUF base as it is, and a context for every set of adapters."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from finetune.gguf_base import GgufBase
+from serving.encoder import Confirm
+from serving.engine import AdapterRef, Blend
+from serving.errors import AdapterRefused
+from serving.residents import Residents
+from serving.threaded_engine import ThreadedEngine
+
+from .adapter import AdapterConverter, ConvertedAdapter, LoadedAdapter
+from .binding import load_binding
+from .lane import Lane
+from .model import ContextSize, LlamaModel, bytes_per_token
+from .work import LlamaWork
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaEngineConfig:
+    max_rows: int = 16  # requests computed together
+    max_waiting: int = 256  # requests queued beyond them
+    chunk_tokens: int = 256  # of prompts, computed in one step beside the running rows
+    context_length: int | None = None  # [tokens]; the base's own if None
+    kv_bytes: int = 2 << 30  # of keys and values, in all contexts; at least one request's
+    adapter_bytes: int = 4 << 30  # of adapters in memory beyond those in use
+    num_threads: int | None = None  # None: the cores that this process may use
+
+
+class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
+    """An `Engine` for GGUF bases."""
+
+    def __init__(
+        self,
+        base: GgufBase,
+        config: LlamaEngineConfig,
+        confirm: Confirm | None = None,  # an adapter's files, once they have been read
+    ) -> None:
+        """Raises EngineUnsupported where llama-cpp-python is not installed, BaseUnusable."""
+        load_binding()
+        self._base = base
+        self._config = config
+        self._converter = AdapterConverter(base, confirm)
+        self._model: LlamaModel | None = None
+        super().__init__(base.tokenizer, base.vocab_size, config.max_rows, config.max_waiting)
+
+    @property
+    def context_length(self) -> int:
+        own = self._base.gguf.count(f"{self._base.shape.architecture}.context_length")
+        return min(own, self._config.context_length or own)
+
+    def _build(self) -> LlamaWork:
+        config = self._config
+        self._model = LlamaModel(self._base, config.num_threads or num_cores())
+        return LlamaWork(
+            Residents(
+                lambda ref: self._load(self._converter.convert(ref)),
+                config.adapter_bytes,
+                size=lambda adapter: adapter.num_bytes,
+                free=lambda adapter: self._opened.free_adapter(adapter.pointer),
+            ),
+            self._open_lane,
+            config.max_rows,
+            max(self.context_length, config.kv_bytes // bytes_per_token(self._base)),
+            self.context_length,
+        )
+
+    def _read(self, ref: AdapterRef) -> ConvertedAdapter:
+        return self._converter.convert(ref)
+
+    def _residing(self, ref: AdapterRef, loaded: ConvertedAdapter) -> Any:
+        def reside(work: LlamaWork) -> None:
+            if ref.sha256 in work.residents:
+                return
+            try:
+                work.residents.put(ref, self._load(loaded))
+            except AdapterRefused:  # whoever asks for it is told, by a second try
+                return
+
+        return reside
+
+    def _close(self, work: LlamaWork) -> None:
+        work.lanes.clear()
+        self._opened.close()
+        self._model = None
+        self._converter.close()
+
+    def _load(self, converted: ConvertedAdapter) -> LoadedAdapter:
+        return LoadedAdapter(self._opened.load_adapter(converted.path), converted.report)
+
+    def _open_lane(self, blend: Blend, num_cells: int) -> Lane:
+        assert self._work is not None
+        residents, config = self._work.residents, self._config
+        size = ContextSize(num_cells, config.max_rows, config.chunk_tokens + config.max_rows)
+        adapters = [(residents[ref.sha256].pointer, scale) for ref, scale in blend]
+        context = self._opened.open_context(size, adapters)
+        return Lane(context, blend, num_cells, config.max_rows, config.chunk_tokens)
+
+    @property
+    def _opened(self) -> LlamaModel:
+        assert self._model is not None
+        return self._model
+
+
+def num_cores() -> int:
+    """Physical ones that this process may use: two threads on one core are slower than one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(allowed or 1, psutil.cpu_count(logical=False) or allowed or 1)

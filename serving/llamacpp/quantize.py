@@ -1,0 +1,64 @@
+"""GGUF bases in other quantizations, by llama.cpp's own quantizer."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from finetune.gguf_base import GgufBase
+from serving.errors import QuantizationFailed
+
+from .binding import load_binding
+
+logger = logging.getLogger(__name__)
+
+Quantization = Literal["q4_0", "q8_0", "q4_k_m"]
+FLOATS = ("F32", "F16", "BF16")
+
+
+def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
+    """Write the base in another quantization; it appears whole or not at all.
+
+    Raises QuantizationFailed, EngineUnsupported where llama.cpp is not installed.
+    """
+    binding = load_binding()
+    functions = binding.functions
+    if path.exists():
+        raise QuantizationFailed(f"{path} is there already. Remove it, or choose another --out.")
+    kinds = sorted({t.kind.name for t in base.gguf.tensors.values()} - set(FLOATS))
+    if kinds:
+        logger.warning(
+            "%s is quantized already (%s): what that has lost does not come back. Quantize its "
+            "16-bit form if you have it.",
+            base.path.name,
+            ", ".join(kinds),
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _check_space(base, path)
+    params = functions.llama_model_quantize_default_params()
+    params.ftype = getattr(functions, f"LLAMA_FTYPE_MOSTLY_{to.upper()}")
+    params.allow_requantize = True
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        code = functions.llama_model_quantize(
+            str(base.path).encode(), str(temporary).encode(), params
+        )
+        if code != 0:
+            raise QuantizationFailed(
+                f"llama.cpp cannot quantize {base.path}: {binding.reason()}. If the disk is full, "
+                "make room and try again."
+            )
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_space(base: GgufBase, path: Path) -> None:
+    needed = base.path.stat().st_size * 2  # from 4 bits to 8, at the most
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise QuantizationFailed(
+            f"This takes up to {needed / 1e9:.1f} GB, and there is {free / 1e9:.1f} GB left at "
+            f"{path.parent}. Choose another disk with --out."
+        )

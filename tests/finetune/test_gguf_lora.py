@@ -1,0 +1,183 @@
+"""LoRA adapters for llama.cpp: the same weights there and back, and as llama.cpp's own script
+writes them (which `LLAMA_CPP_SOURCE` names: vendor/llama.cpp in llama-cpp-python's source)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from finetune.errors import AdapterInvalid, BaseMismatch
+from finetune.gguf_file import read_gguf
+from finetune.gguf_lora import (
+    check_gguf_lora,
+    read_gguf_lora,
+    read_peft,
+    turn,
+    turn_back,
+    write_gguf_lora,
+    write_peft,
+)
+from finetune.gguf_shape import GgufShape
+from finetune.merge import read_deltas
+from tests.gguf_files import permute, write_gguf
+
+FAMILIES = ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"]
+SOURCE = os.environ.get("LLAMA_CPP_SOURCE")
+
+
+def shape_of(base: Path) -> GgufShape:
+    import json
+
+    return GgufShape.of_config(json.loads((base / "config.json").read_text()))
+
+
+def convert(folder: Path, base: Path, path: Path) -> Path:
+    write_gguf_lora(read_peft(folder), shape_of(base), path)
+    return path
+
+
+@pytest.mark.skipif(SOURCE is None, reason="LLAMA_CPP_SOURCE does not name llama.cpp's source")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_tensor_is_what_llama_cpps_own_script_writes(
+    family: str, make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    assert SOURCE is not None
+    base = make_base(family, tied=family.startswith("gemma"))
+    folder = make_adapter(base, tmp_path / "adapter")
+    theirs = tmp_path / "theirs.gguf"
+    command = [sys.executable, f"{SOURCE}/convert_lora_to_gguf.py", "--base", base]
+    subprocess.run([*command, "--outfile", theirs, folder], check=True, capture_output=True)
+    own, right = read_gguf(convert(folder, base, tmp_path / "own.gguf")), read_gguf(theirs)
+    assert own.tensors.keys() == right.tensors.keys()
+    for key in ("general.architecture", "general.type", "adapter.type", "adapter.lora.alpha"):
+        assert own.metadata[key] == right.metadata[key]
+    for name in right.tensors:
+        assert np.array_equal(own.read(name), right.read(name)), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_rslora": True, "r": 6},
+        {"rank_pattern": {"q_proj": 2, "down_proj": 7}, "alpha_pattern": {"k_proj": 1.5}},
+        {"target_modules": ["v_proj"]},
+    ],
+    ids=["plain", "rslora", "patterns", "one module"],
+)
+def test_a_file_read_back_changes_every_weight_as_peft_does(
+    family: str, options: dict[str, Any], make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base(family, tied=family.startswith("gemma"))
+    folder = make_adapter(base, tmp_path / "adapter", **options)
+    path = convert(folder, base, tmp_path / "adapter.gguf")
+    (tmp_path / "back").mkdir()
+    write_peft(read_gguf_lora(path, shape_of(base)), "base", tmp_path / "back")
+    expected, found = read_deltas(folder), read_deltas(tmp_path / "back")
+    assert found.keys() == expected.keys()
+    for name, delta in expected.items():
+        own = found[name]
+        torch.testing.assert_close(own.scale * own.b @ own.a, delta.scale * delta.b @ delta.a)
+
+
+def test_the_file_fits_its_base_and_no_other(make_base: Any, make_adapter: Any, tmp_path: Path):
+    base = make_base("llama")
+    lora = read_gguf(convert(make_adapter(base, tmp_path / "a"), base, tmp_path / "a.gguf"))
+    shape, own = shape_of(base), read_gguf(write_gguf(base, tmp_path / "base.gguf"))
+    check_gguf_lora(lora, shape, own)
+    other = make_base("mistral")
+    assert shape_of(other).architecture == "llama"
+    tiny = GgufShape("llama", 1, 4, 2)
+    with pytest.raises(BaseMismatch, match=r"changes blk\.1"):
+        check_gguf_lora(lora, tiny)
+    with pytest.raises(BaseMismatch, match="for a llama model"):
+        check_gguf_lora(lora, shape_of(make_base("qwen2")))
+    with pytest.raises(AdapterInvalid, match="no LoRA adapter"):
+        check_gguf_lora(own, shape)
+
+
+def test_a_base_of_other_sizes_is_a_mismatch(make_base: Any, make_adapter: Any, tmp_path: Path):
+    base = make_base("llama")
+    adapter = make_adapter(base, tmp_path / "a")
+    weights = adapter / "adapter_model.safetensors"
+    tensors = {k: v[:, :32] if "lora_A" in k else v for k, v in load_file(weights).items()}
+    save_file({key: value.contiguous() for key, value in tensors.items()}, weights)
+    lora = read_gguf(convert(adapter, base, tmp_path / "a.gguf"))
+    own = read_gguf(write_gguf(base, tmp_path / "base.gguf"))
+    with pytest.raises(BaseMismatch, match="does not fit the base: at blk"):
+        check_gguf_lora(lora, shape_of(base), own)
+
+
+def test_damaged_and_foreign_adapters_are_refused(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base("llama")
+    weights = make_adapter(base, tmp_path / "a") / "adapter_model.safetensors"
+    whole = load_file(weights)
+    first = sorted(whole)[0]
+    save_file(whole | {first: whole[first] * torch.nan}, weights)
+    with pytest.raises(AdapterInvalid, match="no numbers"):
+        read_peft(tmp_path / "a")
+    foreign = {key.replace("layers.0", "layers.7"): value for key, value in whole.items()}
+    save_file(foreign, weights)
+    with pytest.raises(BaseMismatch, match=r"no model\.layers\.7"):
+        convert(tmp_path / "a", base, tmp_path / "a.gguf")
+    assert not list(tmp_path.glob("*.gguf"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_adapter_of_no_effect_stays_one(make_base: Any, make_adapter: Any, tmp_path: Path):
+    """With an alpha of 0 llama.cpp would add B · A as it is."""
+    base = make_base("llama")
+    folder = make_adapter(base, tmp_path / "a", lora_alpha=0)
+    lora = read_gguf_lora(convert(folder, base, tmp_path / "a.gguf"), shape_of(base))
+    assert lora.alpha > 0
+    assert all(not pair.b.any() for pair in lora.pairs.values())
+
+
+def test_rows_are_turned_as_bases_turn_theirs_and_back():
+    rows = np.arange(24, dtype=np.float32).reshape(24, 1)
+    for heads in (1, 2, 3):
+        assert np.array_equal(turn(rows, heads), permute(rows, heads))
+        assert np.array_equal(turn_back(turn(rows, heads), heads), rows)
+
+
+def test_attention_scores_are_equal_under_either_way_of_turning_pairs():
+    generator = np.random.default_rng(3)
+    heads, head_dim = 2, 8
+    q_weight, k_weight = generator.standard_normal((2, heads * head_dim, 5), dtype=np.float32)
+    x, y = generator.standard_normal((2, 5), dtype=np.float32)
+    q, k = q_weight @ x, k_weight @ y
+    q_turned, k_turned = (
+        turn(weight, heads) @ vector for weight, vector in ((q_weight, x), (k_weight, y))
+    )
+    for head in range(heads):
+        part = slice(head * head_dim, (head + 1) * head_dim)
+        halves = turn_halves(q[part], 7) @ turn_halves(k[part], 3)
+        neighbours = turn_neighbours(q_turned[part], 7) @ turn_neighbours(k_turned[part], 3)
+        assert neighbours == pytest.approx(halves, rel=1e-5)
+
+
+def turn_halves(vector: Any, position: int) -> Any:
+    """Rotary positions as transformers applies them: entry i turns with entry i + half."""
+    half = len(vector) // 2
+    pairs = vector[:half] + 1j * vector[half:]
+    turned = pairs * _angles(half, position)
+    return np.concatenate([turned.real, turned.imag])
+
+
+def turn_neighbours(vector: Any, position: int) -> Any:
+    """Rotary positions as llama.cpp applies them: entry 2i turns with entry 2i + 1."""
+    turned = (vector[0::2] + 1j * vector[1::2]) * _angles(len(vector) // 2, position)
+    return np.stack([turned.real, turned.imag], axis=1).ravel()
+
+
+def _angles(half: int, position: int) -> Any:
+    return np.exp(1j * position * 10000.0 ** (-np.arange(half) / half))
