@@ -9,7 +9,7 @@ from finetune.gguf_base import find_gguf_base
 from finetune.hardware import pick_device
 from serving.build import TorchEngineConfig
 from serving.engine import Engine
-from serving.llamacpp.binding import INSTALL, is_installed
+from serving.llamacpp.binding import install_command, is_installed, load_binding
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.store import AdapterStore
 from serving.torch_engine import TorchEngine
@@ -47,7 +47,7 @@ def _is_llamacpp(settings: ServiceSettings) -> bool:
             "llama-cpp-python is not installed, so %s is converted and runs on the torch engine. "
             "To run it as it is: %s",
             settings.base,
-            INSTALL,
+            install_command(),
         )
         return False
     return settings.precision == "auto"  # a precision can only be had of the torch engine
@@ -72,6 +72,7 @@ def _open_torch(settings: ServiceSettings) -> Served:
 
 
 def _open_llamacpp(settings: ServiceSettings) -> Served:
+    load_binding()  # whoever lacks it is told before anything slow happens
     base = find_gguf_base(settings.base, settings.home)
     store = AdapterStore(settings.home / "adapters", base.fingerprint)
     config = LlamaEngineConfig(

@@ -14,7 +14,7 @@ from finetune.adapter import list_names
 from finetune.base import SHORT_NAMES
 from finetune.hardware import Machine, compute_precision, describe_machine, pick_device
 from serving.compiler import find_compiler
-from serving.llamacpp.binding import INSTALL, is_installed
+from serving.llamacpp.binding import install_command, is_installed
 
 PACKAGES = (
     "torch",
@@ -41,7 +41,7 @@ def examine(home: Path, console: Console) -> None:
     console.print(table)
     console.print()
     for sentence in _meaning(machine):
-        console.print(f"• {sentence}", highlight=False)
+        console.print(f"• {sentence}", highlight=False, markup=False)
 
 
 def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
     if not is_installed():
         yield (
             "GGUF bases are converted and run by the torch engine. To run them as they are, on "
-            f"llama.cpp: {INSTALL}"
+            f"llama.cpp: {install_command()}"
         )
 
 

@@ -6,17 +6,23 @@ import logging
 from functools import cache
 from typing import Any
 
+from finetune.hardware import cpu_features
 from serving.errors import EngineUnsupported
 
 logger = logging.getLogger(__name__)
 
 INSTALL = 'CMAKE_ARGS="-DLLAVA_BUILD=OFF" pip install "lora-chat[llamacpp]"'
-WITHOUT_AMX = 'CFLAGS="-mno-amx-int8" CXXFLAGS="-mno-amx-int8"'  # before it, where a CPU has AMX
+WITHOUT_AMX = "CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8 "
 WARNING, ERROR = 3, 4  # of ggml's log levels
 
 
 def is_installed() -> bool:
     return importlib.util.find_spec("llama_cpp") is not None
+
+
+def install_command() -> str:
+    """What to type where it is not installed, or not as it should be, on this machine."""
+    return f"{WITHOUT_AMX if 'amx_int8' in cpu_features() else ''}{INSTALL}"
 
 
 @cache
@@ -26,9 +32,9 @@ def load_binding() -> "Binding":
         functions = importlib.import_module("llama_cpp.llama_cpp")
     except (ImportError, OSError, RuntimeError) as error:
         raise EngineUnsupported(
-            f"The llama.cpp engine needs llama-cpp-python ({error}). Install it with {INSTALL} "
-            "(it is compiled on the spot, which takes some minutes and a C++ compiler), or serve "
-            "with --engine torch."
+            f"The llama.cpp engine needs llama-cpp-python ({error}). Install it: "
+            f"{install_command()} (it is compiled on the spot, which takes some minutes and a C++ "
+            "compiler), or serve with --engine torch."
         ) from error
     return Binding(functions)
 

@@ -14,7 +14,7 @@ from typing import Any
 from finetune.gguf_base import GgufBase
 from serving.errors import AdapterRefused, EngineFailed, EngineUnsupported
 
-from .binding import WITHOUT_AMX, Binding, load_binding
+from .binding import Binding, install_command, load_binding
 from .context import LlamaContext
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class LlamaModel:
         if not self._binding.repacks_safely:
             logger.warning(
                 "llama-cpp-python was built with AMX, which may crash. So it computes without, and "
-                "slower than it could: build it again with %s before the command.",
-                WITHOUT_AMX,
+                "slower than it could. Build it again: %s --force-reinstall --no-cache-dir",
+                install_command(),
             )
             params.use_extra_bufts = False
         self._pointer = functions.llama_model_load_from_file(str(base.path).encode(), params)

@@ -1,5 +1,8 @@
 """`lora-chat bases` and the GGUF commands of `adapters`, as a person types them."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +109,20 @@ def test_options_that_do_not_belong_together_are_usage_errors(run: Any, tmp_path
     run("adapters", "export", "x", "--to", "gguf", "--out", tmp_path / "o", code=2)
     run("bases", "quantize", DEFAULT_BASE, "--to", "q2", code=2)
     run("serve", "--engine", "vllm", "--print-config", code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["doctor"], 0), (["serve", "--engine", "llamacpp", "--port", "0"], 1)]
+)
+def test_who_lacks_llama_cpp_is_told_the_command_that_installs_it(
+    words: list[str], code: int, tmp_path: Path
+):
+    without = "import sys; sys.modules['llama_cpp'] = None; from service.cli import main; main()"
+    environment = {**os.environ, "LORA_CHAT_HOME": str(tmp_path), "COLUMNS": "500"}
+    done = subprocess.run(
+        [sys.executable, "-c", without, *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    said = " ".join((done.stdout + done.stderr).split())
+    assert 'CMAKE_ARGS="-DLLAVA_BUILD=OFF" pip install "lora-chat[llamacpp]"' in said
+    assert "vocabulary" not in said
