@@ -24,6 +24,7 @@ from .merge import read_deltas
 Floats = NDArray[np.float32]
 ALPHA_KEY = "adapter.lora.alpha"
 SIDES = (".lora_a", ".lora_b")
+KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # safetensors' names to numpy's
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ class Lora:
 
 def read_peft(folder: Path) -> Lora:
     """A PEFT folder with its scales folded. Raises AdapterInvalid."""
-    deltas = read_deltas(folder)
+    deltas = read_deltas(folder, _load)
     alphas = [delta.scale * len(delta.a) for delta in deltas.values()]
     alpha = next((each for each in alphas if each), 1.0)
     pairs: dict[str, Pair] = {}
     for own, (name, delta) in zip(alphas, deltas.items(), strict=True):
-        a, b = _floats(delta.a), _floats(delta.b)
+        a, b = delta.a, delta.b
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise AdapterInvalid(
                 f"The adapter in {folder} is damaged: {name} holds values that are no numbers. "
@@ -215,5 +216,21 @@ def _read_b(gguf: GgufFile, tensor: str, heads: int | None) -> Floats:
     return b if heads is None else turn_back(b, heads)
 
 
-def _floats(tensor: Any) -> Floats:
-    return np.ascontiguousarray(tensor.float().numpy())
+def _load(path: Path) -> dict[str, Floats]:
+    """Without torch, which a server of GGUF bases does not need. Raises SafetensorError."""
+    from safetensors import deserialize
+
+    # Not mapped: who reads a mapped file that somebody cuts short is killed by the system.
+    stored = dict(deserialize(path.read_bytes()))
+    return {name: _floats(path, name, tensor) for name, tensor in stored.items()}
+
+
+def _floats(path: Path, name: str, tensor: Any) -> Floats:
+    kind, data = tensor["dtype"], tensor["data"]
+    if kind == "BF16":  # the upper half of a float32
+        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif kind in KINDS:
+        values = np.frombuffer(data, KINDS[kind]).astype(np.float32)
+    else:
+        raise AdapterInvalid(f"{path}: {name} is stored as {kind}, where F32, F16 or BF16 belongs.")
+    return values.reshape(tensor["shape"])

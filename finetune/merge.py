@@ -9,7 +9,7 @@ bfloat16's: an adapter changes a weight by so little that bfloat16 would lose mu
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +85,24 @@ def _save(tensors: dict[str, Any], path: Path) -> None:
     path.chmod(0o644)  # safetensors lets its owner alone read it
 
 
-def read_deltas(adapter: Path) -> dict[str, Delta]:
-    """By the name of the weight that each changes. Raises AdapterInvalid."""
-    from safetensors import SafetensorError
+def _load_torch(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def read_deltas(
+    adapter: Path, load: Callable[[Path], dict[str, Any]] = _load_torch
+) -> dict[str, Delta]:
+    """By the name of the weight that each changes; their tensors are what `load` makes of them.
+
+    Raises AdapterInvalid.
+    """
+    from safetensors import SafetensorError
 
     settings = read_lora(adapter)
     try:
-        tensors = load_file(adapter / WEIGHTS_FILE)
+        tensors = load(adapter / WEIGHTS_FILE)
     except SafetensorError as error:
         raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} cannot be read: {error}") from error
     sides: dict[str, dict[str, Any]] = {}

@@ -1,9 +1,13 @@
-"""Adapters as llama.cpp reads them: converted once, and kept beside the adapter."""
+"""Adapters as llama.cpp reads them: a GGUF file for as long as it takes to load it.
 
-import hashlib
-import logging
+Nothing is kept beside the adapter: a conversion takes 50 ms for one of 20 MB, where llama.cpp
+itself takes 20, and a file that was found there would have to be trusted.
+"""
+
 import shutil
 import tempfile
+import weakref
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +20,16 @@ from serving.encoder import Confirm
 from serving.engine import AdapterRef, LoadReport
 from serving.errors import AdapterRefused
 
-logger = logging.getLogger(__name__)
-
-PREFIX = "llamacpp-"  # of the files that are made here
+FILE = "adapter.gguf"
 
 
-@dataclass(frozen=True, slots=True)
 class ConvertedAdapter:
-    """A GGUF file that fits the base."""
+    """A GGUF file that fits the base. It goes with this object, or sooner by `remove()`."""
 
-    path: Path
-    report: LoadReport
+    def __init__(self, folder: Path, report: LoadReport) -> None:
+        self.path = folder / FILE
+        self.report = report
+        self.remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +52,33 @@ class AdapterConverter:
     def __init__(self, base: GgufBase, confirm: Confirm | None) -> None:
         self._base = base
         self._confirm = confirm
-        self._scratch: Path | None = None  # for what cannot be written beside its adapter
-
-    def close(self) -> None:
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
 
     def convert(self, ref: AdapterRef) -> ConvertedAdapter:
         """Raises AdapterRefused where the adapter is damaged or does not fit the base."""
-        try:
-            path = self._find(ref) or self._make(ref)
-            gguf = read_gguf(path)
-            check_gguf_lora(gguf, self._base.shape, self._base.gguf)
-        except (AdapterInvalid, BaseMismatch, GgufInvalid) as error:
-            # Clients see this message: where home lies is not their business.
-            raise AdapterRefused(
-                f"The adapter {ref} cannot be used: {str(error).replace(str(ref.folder), str(ref))}"
-            ) from error
-        except OSError as error:
-            raise AdapterRefused(f"The adapter {ref} cannot be read: {error.strerror}") from error
-        return ConvertedAdapter(path, self._report(gguf))
-
-    def _find(self, ref: AdapterRef) -> Path | None:
-        """What an earlier conversion has left, whole."""
-        for folder in filter(None, (ref.folder, self._scratch)):
-            path = folder / _file_name(ref)
+        folder = Path(tempfile.mkdtemp(prefix="lora-chat-"))
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
             try:
-                read_gguf(path)
-            except GgufInvalid:
-                continue
-            return path
-        return None
+                gguf = self._write(ref, folder / FILE)
+            except (AdapterInvalid, BaseMismatch, GgufInvalid, ExportRefused) as error:
+                # Clients see this message: where home lies is not their business.
+                told = str(error).replace(str(ref.folder), str(ref))
+                told = told.replace(str(folder / FILE), str(ref))
+                raise AdapterRefused(f"The adapter {ref} cannot be used: {told}") from error
+            except OSError as error:
+                said = f"The adapter {ref} cannot be read: {error.strerror}"
+                raise AdapterRefused(said) from error
+            stack.pop_all()
+        return ConvertedAdapter(folder, self._report(gguf))
 
-    def _make(self, ref: AdapterRef) -> Path:
+    def _write(self, ref: AdapterRef, path: Path) -> GgufFile:
         lora = read_peft(ref.folder)
         if self._confirm is not None:
             self._confirm(ref)
-        path = ref.folder / _file_name(ref)
-        try:
-            write_gguf_lora(lora, self._base.shape, path)
-        except (ExportRefused, OSError) as error:
-            logger.info("%s is kept for this run alone: %s", path.name, error)
-            self._scratch = self._scratch or Path(tempfile.mkdtemp(prefix="lora-chat-"))
-            path = self._scratch / path.name
-            write_gguf_lora(lora, self._base.shape, path)
-        else:
-            _forget_others(path)
-        return path
+        write_gguf_lora(lora, self._base.shape, path)
+        gguf = read_gguf(path)
+        check_gguf_lora(gguf, self._base.shape, self._base.gguf)
+        return gguf
 
     def _report(self, gguf: GgufFile) -> LoadReport:
         matched = tuple(
@@ -105,14 +87,3 @@ class AdapterConverter:
             if tensor + SIDES[0] in gguf.tensors
         )
         return LoadReport(matched, sum(tensor.num_bytes for tensor in gguf.tensors.values()))
-
-
-def _file_name(ref: AdapterRef) -> str:
-    return f"{PREFIX}{hashlib.sha256(ref.sha256.encode()).hexdigest()[:16]}.gguf"
-
-
-def _forget_others(path: Path) -> None:
-    """Files of weights that stood in this folder before."""
-    for other in path.parent.glob(f"{PREFIX}*.gguf"):
-        if other != path:
-            other.unlink(missing_ok=True)

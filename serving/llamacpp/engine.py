@@ -75,6 +75,7 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
     def _residing(self, ref: AdapterRef, loaded: ConvertedAdapter) -> Any:
         def reside(work: LlamaWork) -> None:
             if ref.sha256 in work.residents:
+                loaded.remove()
                 return
             try:
                 work.residents.put(ref, self._load(loaded))
@@ -87,10 +88,13 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
         work.lanes.clear()
         self._opened.close()
         self._model = None
-        self._converter.close()
 
     def _load(self, converted: ConvertedAdapter) -> LoadedAdapter:
-        return LoadedAdapter(self._opened.load_adapter(converted.path), converted.report)
+        """Raises AdapterRefused."""
+        try:
+            return LoadedAdapter(self._opened.load_adapter(converted.path), converted.report)
+        finally:
+            converted.remove()
 
     def _open_lane(self, blend: Blend, num_cells: int) -> Lane:
         assert self._work is not None

@@ -88,8 +88,7 @@ def test_the_api_answers_from_llama_cpp_with_adapters_that_come_and_go(
         blend = ask(client, "style:0.5")["choices"][0]["message"]["content"]
         assert len({base, own, blend}) == 3
         assert ask(client, "tiny")["choices"][0]["message"]["content"] == base
-        (kept,) = (tmp_path / "adapters" / "style" / "1").glob("llamacpp-*.gguf")
-        assert kept.stat().st_size > 0
+        assert list((tmp_path / "adapters" / "style" / "1").glob("*.gguf")) == []
         bad = json.loads((folder / "adapter_config.json").read_text()) | {"use_dora": True}
         files["config"] = ("adapter_config.json", json.dumps(bad).encode())
         refused = client.post("/v1/adapters?name=bad", files=files)
