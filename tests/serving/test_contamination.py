@@ -19,8 +19,10 @@ from tests.serving.engines import (
     collect,
     collect_alone,
     encode,
+    make_llama_engine,
     make_ref,
     needs_int8,
+    needs_llamacpp,
     place,
     running,
     token_ids,
@@ -36,6 +38,12 @@ ENGINES: list[dict[str, Any]] = [
     {"max_rows": 3, "context_length": 96, "kv_bytes": 0},
     {"max_rows": 8, "adapter_bytes": 0},
     {"max_rows": 4, "context_length": 96, "kv_bytes": 0, "adapter_bytes": 100_000},
+]
+# The third has room for one context alone.
+LLAMA_ENGINES: list[dict[str, Any]] = [
+    {},
+    {"max_rows": 2, "chunk_tokens": 24},
+    {"max_rows": 3, "kv_bytes": 0, "adapter_bytes": 0},
 ]
 
 
@@ -158,6 +166,14 @@ async def test_no_history_changes_a_compiled_answer_in_the_last_bit(
     compiled = World(world.base, world.versions, {"precision": "int8", "compiled": tmp_path})
     compiled.tolerance = 1e-12
     await check(compiled, ENGINES[-1])
+
+
+@needs_llamacpp
+@pytest.mark.parametrize("options", LLAMA_ENGINES, ids=str)
+async def test_no_history_changes_an_answer_of_llama_cpp(options: dict[str, Any], world: World):
+    llama = World(world.base, world.versions, {"make": make_llama_engine})
+    llama.tolerance = 0.05  # keys and values are float16 there
+    await check(llama, options)
 
 
 async def check(world: World, options: dict[str, Any]) -> None:
