@@ -13,7 +13,7 @@ from .ours import our_server
 from .plan import Measure, Measured, Plan, Workload, measure_load
 from .rival_plans import CACHE, LLAMA, NUM_TARGETS, QUANTIZATIONS, llama_measure
 
-OURS_LLAMA = "lora-chat on llama.cpp"
+OURS_LLAMA = "llama.cpp in lora-chat"
 PART = "llamacpp"
 SWITCHES = 24  # requests one after another, by a single client
 ALONE: tuple[Mix, ...] = ("one", "two")

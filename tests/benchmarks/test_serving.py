@@ -173,3 +173,48 @@ def test_the_command_is_shown_without_this_machines_places():
     given = ["--llama-bin", "/opt/llama", "--home=/data/home", "--repeats", "2"]
     shown = "python -m benchmarks.serving --llama-bin DIR --home=DIR --repeats 2"
     assert shown_command("serving", given) == shown
+
+
+def test_the_llama_cpp_engine_is_compared_with_llama_server_at_the_same_quantization():
+    ours, theirs = "llama.cpp in lora-chat Q4_0", LLAMA_4
+    records = [
+        rate(ours, "one", 1, 96.0),
+        rate(theirs, "one", 1, 100.0),
+        rate(LLAMA_8, "one", 1, 10.0),
+        rate(ours, "two", 1, 90.0),
+        rate(theirs, "two", 1, 100.0),
+    ]
+    assert bar(records, "Q4_0", "one client, one adapter").is_passed is True
+    assert bar(records, "Q4_0", "one client, two adapters", "tokens/s").is_passed is False
+    assert bar(records, "Q8_0", "one client, one adapter").value is None
+
+
+def test_a_switch_is_what_the_first_token_takes_longer():
+    server = "llama.cpp in lora-chat Q8_0"
+    times: dict[Mix, tuple[float, ...]] = {
+        "one": (100.0, 110.0, 300.0),
+        "two": (125.0, 129.0, 131.0),
+    }
+    records = [
+        record(server, mix, 1, {FIRST: value}, number=number)
+        for mix, values in times.items()
+        for number, value in enumerate(values)
+    ]
+    found = bar(records, "Q8_0", "beyond that with one adapter")
+    assert (found.value, found.is_passed) == (19.0, True)
+
+
+def test_eight_clients_are_compared_worst_with_best():
+    records = [
+        *(
+            record("llama.cpp in lora-chat Q4_0", "eight", 8, {FIRST: v}, number=n)
+            for n, v in enumerate((900.0, 1000.0))
+        ),
+        *(
+            record(LLAMA_4, "eight", 8, {FIRST: v}, number=n)
+            for n, v in enumerate((5000.0, 4900.0))
+        ),
+    ]
+    found = bar(records, "llama.cpp Q4_0", "eight clients")
+    assert found.value == pytest.approx(1000 / 4900)
+    assert found.is_passed is False
