@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .bar import Bar
 from .journal import Mix
-from .llamacpp_plans import OURS_LLAMA
+from .llamacpp_plans import OURS_LLAMA, PART
 from .rival_plans import LLAMA, QUANTIZATIONS
 from .summary import TOKENS_PER_SECOND, Cell, Summary
 
@@ -55,5 +55,6 @@ def _switch(summary: Summary, kind: str) -> float | None:
 
 
 def _cell(summary: Summary, server: str, mix: Mix, streams: int, figure: str) -> Cell | None:
-    cells = (summary.cell(key, figure) for key in summary.find(server, mix, streams))
+    keys = [key for key in summary.find(server, mix, streams) if key.part == PART]
+    cells = (summary.cell(key, figure) for key in keys)
     return next((cell for cell in cells if cell is not None), None)

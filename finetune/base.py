@@ -129,8 +129,10 @@ def read_tokenizer(folder: Path) -> Any:
 
 
 def kept_gguf(spec: str, home: Path) -> Path | None:
-    """The GGUF file that a path or the name of one under `home/bases` means."""
+    """The GGUF file that a path or the name of one under `home/bases` means; a folder is none."""
     path = Path(spec).expanduser()
+    if path.is_dir():
+        return None
     own = home / "bases" / f"{spec}.gguf"
     if path.suffix == ".gguf" and path.is_file():
         return path

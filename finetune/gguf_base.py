@@ -103,7 +103,7 @@ def find_gguf_base(spec: str, home: Path) -> GgufBase:
             f".gguf file or one of {', '.join(SHORT_NAMES)}, or serve it with --engine torch."
         )
     base = GgufBase(spec if packaged else path.stem, path.absolute(), home / "bases")
-    if base.gguf.metadata.get("split.count", 1) > 1:
+    if base.gguf.metadata.get("split.count", 1) not in (0, 1):
         raise BaseUnusable(
             f"{path} is a part of a model. Join the parts with llama.cpp's "
             "`llama-gguf-split --merge` and give the whole file."

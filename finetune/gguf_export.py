@@ -24,6 +24,7 @@ from .whole_folder import whole_folder
 logger = logging.getLogger(__name__)
 
 ADAPTER_FILE, MODEL_FILE, MODELFILE = "adapter.gguf", "model.gguf", "Modelfile"
+QUOTES = '"""'
 PARAMETERS = {  # ours to Ollama's
     "temperature": "temperature",
     "top_p": "top_p",
@@ -94,6 +95,8 @@ class GgufExport:
                 f"{self.version} for Ollama, made by lora-chat:",
                 f"```bash\nollama create {self.version.name} -f {MODELFILE}\n"
                 f"ollama run {self.version.name}\n```",
+                "Ollama writes the conversation by its base's template. The adapter's own, "
+                f"where it has one, is {TEMPLATE_FILE} in Jinja, which a Modelfile cannot hold.",
             )
 
     def _write_adapter(self, folder: Path) -> None:
@@ -129,11 +132,12 @@ class GgufExport:
         if self.card:
             given = self.card.sampling.model_dump(exclude_none=True)
             lines += [f"PARAMETER {PARAMETERS[key]} {value}" for key, value in given.items()]
-            if self.card.disclaimer:
-                lines.append(f"# {self.card.disclaimer}")
+            lines += [f"# {line}" for line in (self.card.disclaimer or "").splitlines()]
         lines += [f'PARAMETER stop "{text}"' for text in self._end_texts()]
         if self.card and self.card.system:
-            lines.append(f'SYSTEM """{self.card.system}"""')
+            if QUOTES in self.card.system:
+                raise ExportRefused(f"The adapter's system message holds {QUOTES}, which ends it.")
+            lines.append(f"SYSTEM {QUOTES}{self.card.system}{QUOTES}")
         return "\n".join(lines) + "\n"
 
     def _end_texts(self) -> list[str]:
@@ -141,7 +145,8 @@ class GgufExport:
         path = self.version.folder / TEMPLATE_FILE
         template = path.read_text(encoding="utf-8") if path.is_file() else None
         renderer = ChatRenderer(self.base.tokenizer, template)
-        return [self.base.tokenizer.decode([token_id]) for token_id in renderer.end_ids]
+        texts = [self.base.tokenizer.decode([token_id]) for token_id in renderer.end_ids]
+        return [text for text in texts if text.isprintable() and '"' not in text]
 
 
 def find_any_base(spec: str, home: Path) -> Base | GgufBase:

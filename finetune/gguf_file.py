@@ -181,16 +181,17 @@ class _Header:
 
     def _array(self) -> Any:
         kind, length = self._scalar("I"), self._scalar("Q")
+        if kind in SCALARS and length > KEPT:
+            self._skip(struct.calcsize("<" + SCALARS[kind]) * length)
+            return Long(length)
         if kind in SCALARS:
             raw = self._take(struct.calcsize("<" + SCALARS[kind]) * length)
-            return (
-                struct.unpack(f"<{length}{SCALARS[kind]}", raw) if length <= KEPT else Long(length)
-            )
+            return struct.unpack(f"<{length}{SCALARS[kind]}", raw)
         if kind != STRING:
             raise GgufInvalid(f"{self._path}: an array holds values of the kind {kind}.")
         if length > KEPT:
             for _ in range(length):
-                self._take(self._scalar("Q"))
+                self._skip(self._scalar("Q"))
             return Long(length)
         return tuple(self._string() for _ in range(length))
 
@@ -210,7 +211,14 @@ class _Header:
         return struct.unpack(f"<{code}", self._take(struct.calcsize(f"<{code}")))[0]
 
     def _take(self, count: int) -> bytes:
+        self._advance(count)
+        return self._file.read(count)
+
+    def _skip(self, count: int) -> None:
+        self._advance(count)
+        self._file.seek(count, os.SEEK_CUR)
+
+    def _advance(self, count: int) -> None:
         if count > self._size - self._at:
             raise GgufInvalid(f"{self._path} was not copied whole: its header ends early.")
         self._at += count
-        return self._file.read(count)

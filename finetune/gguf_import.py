@@ -8,9 +8,8 @@ from .base import Base
 from .errors import AdapterInvalid
 from .export import PEFT_FILES
 from .gguf_base import GgufBase
-from .gguf_lora import read_gguf_lora, write_peft
+from .gguf_lora import check_fit, read_gguf_lora, read_peft, write_peft
 from .gguf_shape import GgufShape
-from .lora import read_lora
 
 
 def import_adapter(source: Path, name: str, base: Base | GgufBase, adapters: Path) -> Version:
@@ -22,18 +21,17 @@ def import_adapter(source: Path, name: str, base: Base | GgufBase, adapters: Pat
     check_name(name, base.id)
     if not source.exists():
         raise AdapterInvalid(f"There is no {source}: give a .gguf file or a PEFT folder.")
+    shape = base.shape if isinstance(base, GgufBase) else GgufShape.of_config(base.config)
     with new_version(adapters, name) as folder:
         if source.is_dir():
+            check_fit(read_peft(source), shape)
             _copy(source, folder)
         else:
-            is_gguf = isinstance(base, GgufBase)
-            shape = base.shape if is_gguf else GgufShape.of_config(base.config)
             write_peft(read_gguf_lora(source, shape), base.id, folder)
     return find_version(adapters, f"{name}@{newest_version(adapters, name)}")
 
 
 def _copy(source: Path, folder: Path) -> None:
-    read_lora(source)
     for name in PEFT_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)

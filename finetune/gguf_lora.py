@@ -24,6 +24,7 @@ from .merge import read_deltas
 Floats = NDArray[np.float32]
 ALPHA_KEY = "adapter.lora.alpha"
 SIDES = (".lora_a", ".lora_b")
+LARGEST = 1e15  # of an alpha
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # safetensors' names to numpy's
 
 
@@ -48,25 +49,26 @@ def read_peft(folder: Path) -> Lora:
     deltas = read_deltas(folder, _load)
     alphas = [delta.scale * len(delta.a) for delta in deltas.values()]
     alpha = next((each for each in alphas if each), 1.0)
+    if not max(map(abs, alphas)) < LARGEST:
+        raise AdapterInvalid(f"The adapter in {folder} is damaged: its alpha is {alpha:g}.")
     pairs: dict[str, Pair] = {}
     for own, (name, delta) in zip(alphas, deltas.items(), strict=True):
-        a, b = delta.a, delta.b
+        is_same = math.isclose(own, alpha, rel_tol=1e-6)
+        a, b = delta.a, delta.b if is_same else delta.b * np.float32(own / alpha)
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise AdapterInvalid(
                 f"The adapter in {folder} is damaged: {name} holds values that are no numbers. "
                 "Train it again, with a lower learning rate if its loss became NaN."
             )
-        is_same = math.isclose(own, alpha, rel_tol=1e-6)
-        pairs[name] = Pair(a, b if is_same else b * np.float32(own / alpha))
+        pairs[name] = Pair(a, b)
     return Lora(alpha, pairs)
 
 
 def write_gguf_lora(lora: Lora, shape: GgufShape, path: Path) -> None:
-    """Write a GGUF file in float32, whole or not at all.
-
-    Raises BaseMismatch for weights that the architecture does not have, ExportRefused.
-    """
+    """Write a GGUF file in float32, whole or not at all. Raises BaseMismatch or ExportRefused."""
     from gguf import GGUFType, GGUFWriter, Keys
+
+    check_fit(lora, shape)
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     writer = GGUFWriter(temporary, shape.architecture)
@@ -116,7 +118,7 @@ def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:
     return Lora(alpha or float(ranks.pop()), pairs)
 
 
-def check_gguf_lora(gguf: GgufFile, shape: GgufShape, base: GgufFile | None = None) -> None:
+def check_gguf_lora(gguf: GgufFile, shape: GgufShape) -> None:
     """Raises AdapterInvalid or BaseMismatch for what llama.cpp would refuse or stumble over."""
     if (
         gguf.metadata.get("general.type") != "adapter"
@@ -124,12 +126,10 @@ def check_gguf_lora(gguf: GgufFile, shape: GgufShape, base: GgufFile | None = No
     ):
         raise AdapterInvalid(f"{gguf.path} is no LoRA adapter: give one made by llama.cpp's tools.")
     if (kind := gguf.metadata.get("general.architecture")) != shape.architecture:
-        raise BaseMismatch(
-            f"{gguf.path} is for a {kind} model, and the base is {shape.architecture}."
-        )
+        raise BaseMismatch(f"{gguf.path} is for a {kind} model; the base is {shape.architecture}.")
     if gguf.metadata.get("adapter.alora.invocation_tokens"):
         raise AdapterInvalid(f"{gguf.path} is an activated LoRA, which cannot share a base.")
-    known = {tensor + side: tensor for tensor in shape.names.values() for side in SIDES}
+    known = {tensor + side for tensor in shape.names.values() for side in SIDES}
     if foreign := [name for name in gguf.tensors if name not in known]:
         raise BaseMismatch(
             f"{gguf.path} changes {foreign[0]}: adapters of the base's linear layers alone are "
@@ -137,21 +137,28 @@ def check_gguf_lora(gguf: GgufFile, shape: GgufShape, base: GgufFile | None = No
         )
     if not gguf.tensors:
         raise AdapterInvalid(f"{gguf.path} holds nothing.")
-    for tensor in dict.fromkeys(known[name] for name in gguf.tensors):
-        _check_pair(gguf, tensor, base)
+    for name, tensor in shape.names.items():
+        a, b = (gguf.tensors.get(tensor + side) for side in SIDES)
+        if (a is None) != (b is None):
+            raise AdapterInvalid(f"{gguf.path} holds A or B alone for {tensor}.")
+        if a is not None and b is not None:
+            _check_sizes(name, a.shape, b.shape, shape)
 
 
-def _check_pair(gguf: GgufFile, tensor: str, base: GgufFile | None) -> None:
-    a, b = (gguf.tensors.get(tensor + side) for side in SIDES)
-    if a is None or b is None:
-        raise AdapterInvalid(f"{gguf.path} holds A or B alone for {tensor}.")
-    if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
-        raise AdapterInvalid(f"{gguf.path}: A is {a.shape} and B {b.shape} at {tensor}.")
-    own = None if base is None else base.tensors.get(tensor)
-    if base is not None and (own is None or own.shape != (b.shape[0], a.shape[1])):
+def check_fit(lora: Lora, shape: GgufShape) -> None:
+    """Raises BaseMismatch where the base lacks what the adapter changes, or has other sizes."""
+    for name, pair in lora.pairs.items():
+        tensor_name(shape, name)
+        _check_sizes(name, pair.a.shape, pair.b.shape, shape)
+
+
+def _check_sizes(name: str, a: tuple[int, ...], b: tuple[int, ...], shape: GgufShape) -> None:
+    out_features, in_features = shape.sizes_of(name)
+    rank = a[0]
+    if not rank or a != (rank, in_features) or b != (out_features, rank):
         raise BaseMismatch(
-            f"{gguf.path} does not fit the base: at {tensor} it is for "
-            f"{(b.shape[0], a.shape[1])}, and the base has {own and own.shape}."
+            f"The adapter does not fit the base: at {name} A is {a} and B {b}, where "
+            f"[rank, {in_features}] and [{out_features}, rank] belong."
         )
 
 

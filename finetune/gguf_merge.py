@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 
 from .errors import AdapterInvalid, BaseMismatch, ExportRefused
 from .gguf_base import GgufBase
-from .gguf_file import GgufTensor
-from .gguf_lora import Lora, Pair, tensor_name, turn
+from .gguf_file import ALIGNMENT_KEY, GgufTensor
+from .gguf_lora import Lora, Pair, check_fit, tensor_name, turn
 
 FILE_TYPE_KEY = "general.file_type"
 VIRTUAL = "GGUF."  # what the gguf package tells of the header itself
-WRITTEN_ANYWAY = ("general.architecture", FILE_TYPE_KEY)
+WRITTEN_ANYWAY = ("general.architecture", FILE_TYPE_KEY, ALIGNMENT_KEY)
 
 
 def merge_gguf(lora: Lora, base: GgufBase, path: Path) -> None:
     """Write the merged model. Raises BaseMismatch, AdapterInvalid or ExportRefused."""
+    check_fit(lora, base.shape)
     pairs = {tensor_name(base.shape, name): (name, pair) for name, pair in lora.pairs.items()}
-    _check(pairs, base)
+    if lacking := [tensor for tensor in pairs if tensor not in base.gguf.tensors]:
+        raise BaseMismatch(f"{base.path} has no {lacking[0]}, which the adapter changes.")
     writer = _begin(base, path)
     for tensor in base.gguf.tensors.values():
         changed = tensor.name in pairs
@@ -46,16 +48,6 @@ def merge_gguf(lora: Lora, base: GgufBase, path: Path) -> None:
         raise ExportRefused(
             f"{path} cannot be written: {error}. Make room and try again."
         ) from error
-
-
-def _check(pairs: dict[str, tuple[str, Pair]], base: GgufBase) -> None:
-    for tensor, (name, pair) in pairs.items():
-        own = base.gguf.tensors.get(tensor)
-        shape = (len(pair.b), pair.a.shape[1])
-        if own is None or own.shape != shape:
-            raise BaseMismatch(
-                f"{name} is {own and own.shape} in the base, {shape} in the adapter."
-            )
 
 
 def _begin(base: GgufBase, path: Path) -> Any:

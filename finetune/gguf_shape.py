@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .errors import BaseUnusable
+from .errors import BaseUnusable, GgufInvalid
 from .gguf_file import GgufFile
 
 # transformers' model types and llama.cpp's architectures. Both mistral and llama are "llama" there.
@@ -35,6 +35,9 @@ class GgufShape:
     num_layers: int
     num_heads: int
     num_kv_heads: int
+    head_dim: int
+    hidden_size: int
+    intermediate_size: int
 
     @classmethod
     def of_config(cls, config: dict[str, Any]) -> "GgufShape":
@@ -42,12 +45,15 @@ class GgufShape:
         kind = str(config.get("model_type"))
         if kind not in ARCHITECTURES:
             raise BaseUnusable(_unknown(kind, sorted(ARCHITECTURES)))
-        heads = config["num_attention_heads"]
+        heads, hidden = config["num_attention_heads"], config["hidden_size"]
         return cls(
             ARCHITECTURES[kind],
             config["num_hidden_layers"],
             heads,
             config.get("num_key_value_heads") or heads,
+            config.get("head_dim") or hidden // heads,
+            hidden,
+            config["intermediate_size"],
         )
 
     @classmethod
@@ -56,10 +62,26 @@ class GgufShape:
         kind = gguf.text("general.architecture")
         if kind not in ARCHITECTURES.values():
             raise BaseUnusable(_unknown(kind, sorted(set(ARCHITECTURES.values()))))
-        heads = gguf.count(f"{kind}.attention.head_count")
-        kv_key = f"{kind}.attention.head_count_kv"
-        kv_heads = gguf.count(kv_key) if kv_key in gguf.metadata else heads
-        return cls(kind, gguf.count(f"{kind}.block_count"), heads, kv_heads)
+        layers, heads = (
+            gguf.count(f"{kind}.block_count"),
+            gguf.count(f"{kind}.attention.head_count"),
+        )
+        if layers > len(gguf.tensors):
+            raise GgufInvalid(f"{gguf.path} claims {layers} layers and does not hold them.")
+        hidden = gguf.count(f"{kind}.embedding_length")
+
+        def or_else(key: str, default: int) -> int:
+            return gguf.count(key) if key in gguf.metadata else default
+
+        return cls(
+            kind,
+            layers,
+            heads,
+            or_else(f"{kind}.attention.head_count_kv", heads),
+            or_else(f"{kind}.attention.key_length", hidden // heads),
+            hidden,
+            gguf.count(f"{kind}.feed_forward_length"),
+        )
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -84,6 +106,20 @@ class GgufShape:
 
         arch = next(arch for arch, name in MODEL_ARCH_NAMES.items() if name == self.architecture)
         return get_tensor_name_map(arch, self.num_layers)
+
+    def sizes_of(self, name: str) -> tuple[int, int]:
+        """(out, in) features of the linear layer with a weight of this name in transformers."""
+        queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
+        hidden, inner = self.hidden_size, self.intermediate_size
+        return {
+            "q_proj": (queries, hidden),
+            "k_proj": (keys, hidden),
+            "v_proj": (keys, hidden),
+            "o_proj": (hidden, queries),
+            "gate_proj": (inner, hidden),
+            "up_proj": (inner, hidden),
+            "down_proj": (hidden, inner),
+        }[name.removesuffix(".weight").rpartition(".")[2]]
 
     def turned_heads(self, module: str) -> int | None:
         """The number of heads whose rows llama.cpp has in another order; None: the same order."""

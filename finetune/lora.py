@@ -36,7 +36,7 @@ REFUSED_INITS = ("pissa", "olora", "loftq", "corda", "lora_ga")
 class LoraSettings(BaseModel):
     """The part of PEFT's LoRA configuration that decides what the weights mean."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     r: int = Field(ge=1)
     lora_alpha: float
@@ -70,6 +70,13 @@ def read_lora(folder: Path) -> LoraSettings:
         raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {told(error)}") from error
     except (ValueError, RecursionError) as error:
         raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {error}") from error
+    for pattern in settings.alpha_pattern:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise AdapterInvalid(
+                f"{folder / CONFIG_FILE} is damaged: alpha_pattern {pattern!r} is no pattern."
+            ) from error
     if problems := _problems(config):
         raise AdapterInvalid(
             f"The adapter in {folder} cannot share a base model: it uses {', '.join(problems)}. "

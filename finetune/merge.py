@@ -110,7 +110,7 @@ def read_deltas(
         match = KEY.fullmatch(key)
         if match is None:
             raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} holds {key}, which is no LoRA weight.")
-        if tensor.ndim != 2:
+        if tensor.ndim != 2 or 0 in tensor.shape:
             shape = tuple(tensor.shape)
             raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} does not fit a base: {key} is {shape}.")
         sides.setdefault(match["module"], {})[match["side"]] = tensor

@@ -237,13 +237,15 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
         """Take no more requests, and end those that are here: nobody waits for ever."""
         with self._open:
             self._is_open = False
-        while not self._commands.empty():
-            command = self._commands.get()
-            if command is not None:
-                command(work)
-        work.fail(EngineFailed("The engine has stopped."))
-        self._work = None
-        self._close(work)
+        try:
+            while not self._commands.empty():
+                command = self._commands.get()
+                if command is not None:
+                    command(work)
+        finally:
+            work.fail(EngineFailed("The engine has stopped."))
+            self._work = None
+            self._close(work)
 
     def _obey(self, work: WorkT) -> bool:
         """Carry out what has been asked, waiting if there is nothing else to do; False to stop."""

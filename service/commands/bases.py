@@ -22,10 +22,7 @@ class KeptBase:
     path: Path
     num_bytes: int
     revisions: tuple[str, ...] = ()  # of a downloaded one
-
-    @property
-    def is_packaged(self) -> bool:
-        return self.name in SHORT_NAMES
+    requirement: str | None = None  # of the package that carries it
 
 
 def print_bases(home: Path, console: Console) -> None:
@@ -44,7 +41,8 @@ def print_bases(home: Path, console: Console) -> None:
 def find_bases(home: Path) -> Iterator[KeptBase]:
     for name, packaged in SHORT_NAMES.items():
         if path := packaged.find():
-            yield KeptBase(name, "GGUF file of a package", path, path.stat().st_size)
+            size, requirement = path.stat().st_size, packaged.requirement
+            yield KeptBase(name, "GGUF file of a package", path, size, requirement=requirement)
     folder = home / "bases"
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix == ".gguf" and path.is_file():
@@ -71,8 +69,8 @@ def remove_base(name: str, home: Path, *, is_sure: bool) -> None:
     if base is None:
         names = ", ".join(found) or "none"
         raise typer.BadParameter(f"there is no base {name!r}; here are: {names}", param_hint="NAME")
-    if base.is_packaged:
-        module = SHORT_NAMES[name].requirement.partition("==")[0]
+    if base.requirement:
+        module = base.requirement.partition("==")[0]
         raise typer.BadParameter(f"a package carries it: pip uninstall {module}", param_hint="NAME")
     if not is_sure:
         typer.confirm(f"Remove {name} ({base.num_bytes / MIB:.0f} MiB) for good?", abort=True)

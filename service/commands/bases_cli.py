@@ -54,6 +54,8 @@ def quantize(
     from finetune.gguf_base import find_gguf_base
     from serving.llamacpp.quantize import quantize as quantize_base
 
+    if out and out.suffix != ".gguf":
+        raise typer.BadParameter("the file's name has to end in .gguf", param_hint="--out")
     place = find_home(home)
     found = find_gguf_base(base, place)
     path = out or place / "bases" / f"{found.path.stem}-{to}.gguf"

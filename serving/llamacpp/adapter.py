@@ -77,7 +77,7 @@ class AdapterConverter:
             self._confirm(ref)
         write_gguf_lora(lora, self._base.shape, path)
         gguf = read_gguf(path)
-        check_gguf_lora(gguf, self._base.shape, self._base.gguf)
+        check_gguf_lora(gguf, self._base.shape)
         return gguf
 
     def _report(self, gguf: GgufFile) -> LoadReport:

@@ -24,7 +24,16 @@ class Piece:
 class LlamaContext:
     """Belongs to the engine's thread. Nothing of it may be used once it has been closed."""
 
-    def __init__(self, functions: Any, pointer: Any, num_batch: int, vocab_size: int) -> None:
+    def __init__(
+        self,
+        functions: Any,
+        pointer: Any,
+        num_batch: int,
+        vocab_size: int,
+        *,
+        remembers_all: bool,  # False with sliding windows: what has left them is overwritten
+    ) -> None:
+        self.remembers_all = remembers_all
         self._functions = functions
         self._pointer = pointer
         self._memory = functions.llama_get_memory(pointer)
@@ -43,9 +52,9 @@ class LlamaContext:
             for piece, end in zip(pieces, ends, strict=True)
         ]
 
-    def forget(self, sequence: int, start: int) -> bool:
-        """Drop a sequence's tokens from a position on; False where only all can be dropped."""
-        return bool(self._functions.llama_memory_seq_rm(self._memory, sequence, start, -1))
+    def forget(self, sequence: int, start: int) -> None:
+        """Drop a sequence's tokens from a position on."""
+        self._functions.llama_memory_seq_rm(self._memory, sequence, start, -1)
 
     def copy(self, source: int, target: int, end: int) -> None:
         """Let an empty sequence begin with another one's first `end` tokens. Takes no memory."""

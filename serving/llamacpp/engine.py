@@ -9,7 +9,7 @@ import psutil
 from finetune.gguf_base import GgufBase
 from serving.encoder import Confirm
 from serving.engine import AdapterRef, Blend
-from serving.errors import AdapterRefused
+from serving.errors import AdapterRefused, EngineUnsupported
 from serving.residents import Residents
 from serving.threaded_engine import ThreadedEngine
 
@@ -41,7 +41,12 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
         confirm: Confirm | None = None,  # an adapter's files, once they have been read
     ) -> None:
         """Raises EngineUnsupported where llama-cpp-python is not installed, BaseUnusable."""
-        load_binding()
+        most = load_binding().functions.llama_max_parallel_sequences()
+        if config.max_rows > most:
+            raise EngineUnsupported(
+                f"llama.cpp computes at most {most} requests together; max_batch is "
+                f"{config.max_rows}. Lower it."
+            )
         self._base = base
         self._config = config
         self._converter = AdapterConverter(base, confirm)
@@ -54,7 +59,8 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
         return min(own, self._config.context_length or own)
 
     def _build(self) -> LlamaWork:
-        config = self._config
+        config, context_length = self._config, self.context_length
+        max_cells = config.kv_bytes // bytes_per_token(self._base)
         self._model = LlamaModel(self._base, config.num_threads or num_cores())
         return LlamaWork(
             Residents(
@@ -65,8 +71,8 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
             ),
             self._open_lane,
             config.max_rows,
-            max(self.context_length, config.kv_bytes // bytes_per_token(self._base)),
-            self.context_length,
+            max_cells,
+            context_length,
         )
 
     def _read(self, ref: AdapterRef) -> ConvertedAdapter:
@@ -100,7 +106,10 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
         assert self._work is not None
         residents, config = self._work.residents, self._config
         size = ContextSize(num_cells, config.max_rows, config.chunk_tokens + config.max_rows)
-        adapters = [(residents[ref.sha256].pointer, scale) for ref, scale in blend]
+        scales: dict[str, float] = {}  # llama.cpp takes an adapter once, whatever its names are
+        for ref, scale in blend:
+            scales[ref.sha256] = scales.get(ref.sha256, 0.0) + scale
+        adapters = [(residents[key].pointer, scale) for key, scale in scales.items()]
         context = self._opened.open_context(size, adapters)
         return Lane(context, blend, num_cells, config.max_rows, config.chunk_tokens)
 

@@ -9,6 +9,7 @@ from serving.sequence import namespace
 from .lane import Lane
 
 PARTS = 8  # contexts that the memory is to suffice for, if they need not be larger
+MOST = 2 * PARTS  # contexts, however small: each takes some memory besides its cells
 LEAST = 2048  # [tokens] of a context, however little memory there is
 ROUND = 256  # [tokens]; llama.cpp rounds up to these
 
@@ -31,7 +32,7 @@ class Lanes:
         self._clock = itertools.count(1)
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(self._lanes.values())
+        return iter(list(self._lanes.values()))  # another thread may be asking for numbers
 
     @property
     def num_cells(self) -> int:
@@ -76,18 +77,34 @@ class Lanes:
         for key in [key for key, lane in self._lanes.items() if lane.is_doomed and not lane.rows]:
             self._end(key)
 
+    def end_oldest(self, *, with_adapters: bool = False) -> bool:
+        """Close the one that was last used longest ago, of those where nobody computes."""
+        idle = [
+            key
+            for key, lane in self._lanes.items()
+            if not lane.rows and (lane.blend or not with_adapters)
+        ]
+        if idle:
+            self._end(min(idle, key=lambda key: self._lanes[key].last_turn))
+        return bool(idle)
+
     def clear(self) -> None:
         """Close all, whoever computes there."""
         for key in list(self._lanes):
             self._end(key)
 
     def _make_room(self, cells: int) -> bool:
-        """Close what nobody computes in, until there are so many cells; one alone may have more."""
-        while self._lanes and self.num_cells + cells > self.max_cells:
-            idle = {key: lane for key, lane in self._lanes.items() if not lane.rows}
-            if not idle:
-                return False
-            self._end(min(idle, key=lambda key: idle[key].last_turn))
+        """Close what nobody computes in, until there are so many cells; one alone may have more.
+
+        False, and nothing is closed, where that would not be enough.
+        """
+        busy = [lane for lane in self if lane.rows]
+        kept = sum(lane.slots.num_cells for lane in busy)
+        if busy and (kept + cells > self.max_cells or len(busy) >= MOST):
+            return False
+        while self.num_cells + cells > self.max_cells or len(self._lanes) >= MOST:
+            if not self.end_oldest():
+                break
         return True
 
     def _end(self, key: str) -> None:

@@ -96,7 +96,14 @@ class LlamaModel:
         if functions.llama_set_adapters_lora(pointer, handles, len(adapters), scales):
             functions.llama_free(pointer)
             raise EngineFailed(f"llama.cpp refuses the adapters: {self._binding.reason()}")
-        return LlamaContext(functions, pointer, size.num_batch, self.vocab_size)
+        has_windows = functions.llama_model_n_swa(self._pointer) > 0
+        return LlamaContext(
+            functions,
+            pointer,
+            size.num_batch,
+            self.vocab_size,
+            remembers_all=not has_windows,
+        )
 
     def close(self) -> None:
         """Once all contexts have been closed; adapters that are left go with it."""

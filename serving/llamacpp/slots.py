@@ -11,7 +11,12 @@ from typing import Protocol
 class SequenceMemory(Protocol):
     """Where keys and values are."""
 
-    def forget(self, sequence: int, start: int) -> bool: ...
+    @property
+    def remembers_all(self) -> bool:
+        """Whether a sequence's beginning is still there, whatever has come after it."""
+        ...
+
+    def forget(self, sequence: int, start: int) -> None: ...
 
     def copy(self, source: int, target: int, end: int) -> None: ...
 
@@ -55,13 +60,13 @@ class Slots:
 
         `need` is in cells: the tokens of prompt and answer.
         """
-        best = max(self._slots, key=lambda slot: (_shared(slot, prompt_ids), slot.is_free))
-        shared = _shared(best, prompt_ids)
-        if best.is_free and 2 * shared >= len(best.token_ids):
+        best = max(self._slots, key=lambda slot: (self._shared(slot, prompt_ids), slot.is_free))
+        shared = self._shared(best, prompt_ids)
+        slot = min(filter(_is_free, self._slots), key=lambda slot: slot.last_use)
+        if slot is best or (best.is_free and 2 * shared >= len(best.token_ids)):
             slot = best
             self._cut(slot, shared)
         else:
-            slot = min(filter(_is_free, self._slots), key=lambda slot: slot.last_use)
             self._cut(slot, 0)
             if shared:
                 self._memory.copy(best.number, slot.number, shared)
@@ -75,12 +80,17 @@ class Slots:
         slot.num_promised = 0
         slot.last_use = next(self._clock)
 
+    def _shared(self, slot: Slot, prompt_ids: list[int]) -> int:
+        """How many of its tokens can be used. Without its beginning, a sequence can only go on."""
+        shared = _common(slot, prompt_ids)
+        if self._memory.remembers_all or (slot.is_free and shared == len(slot.token_ids)):
+            return shared
+        return 0
+
     def _cut(self, slot: Slot, end: int) -> None:
         if len(slot.token_ids) <= end:
             return
-        if not self._memory.forget(slot.number, end):  # a memory that cannot go back a little
-            end = 0
-            self._memory.forget(slot.number, 0)
+        self._memory.forget(slot.number, end)
         del slot.token_ids[end:]
 
     def _make_room(self) -> None:
@@ -98,7 +108,7 @@ def _is_free(slot: Slot) -> bool:
     return slot.is_free
 
 
-def _shared(slot: Slot, prompt_ids: list[int]) -> int:
+def _common(slot: Slot, prompt_ids: list[int]) -> int:
     """How many tokens the slot has in common with a prompt, whose last one is always computed."""
     least, most = 0, min(len(slot.token_ids), len(prompt_ids) - 1)
     while least < most:

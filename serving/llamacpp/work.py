@@ -45,7 +45,7 @@ class LlamaWork:
         return not self._rows
 
     def stats(self) -> EngineStats:
-        num_blocks = self.lanes.max_cells // BLOCK
+        num_blocks = max(self.lanes.max_cells, self.lanes.num_cells) // BLOCK
         return EngineStats(
             num_running=len(self._running),
             num_waiting=len(self._waiting),
@@ -145,6 +145,9 @@ class LlamaWork:
         if lane is not None:
             lane.release(row)
             self.lanes.end_doomed()
+            while self.residents.total > self.residents.limit:  # open contexts hold adapters
+                if not self.lanes.end_oldest(with_adapters=True):
+                    break
 
     def _fail_lane(self, lane: Lane, error: EngineFailed) -> None:
         """One set's failure is not the others'."""

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.bar import Bar
 from benchmarks.bars import bars
 from benchmarks.journal import Journal, Key, Mix, Record
+from benchmarks.llamacpp_plans import PART
 from benchmarks.ours import COLD, WARM
 from benchmarks.provenance import Provenance, shown_command
 from benchmarks.report import render, write_report
@@ -43,8 +44,9 @@ def record(
     number: int = 0,
     setting: str = "",
     error: str | None = None,
+    part: str = "ours",
 ) -> Record:
-    key = Key(part="ours", server=server, setting=setting, mix=mix, streams=streams)
+    key = Key(part=part, server=server, setting=setting, mix=mix, streams=streams)
     details: dict[str, Any] = {"num_done": 24, "num_failed": 1}
     return Record(key=key, round=number, figures=figures, details=details, error=error)
 
@@ -178,11 +180,11 @@ def test_the_command_is_shown_without_this_machines_places():
 def test_the_llama_cpp_engine_is_compared_with_llama_server_at_the_same_quantization():
     ours, theirs = "llama.cpp in lora-chat Q4_0", LLAMA_4
     records = [
-        rate(ours, "one", 1, 96.0),
-        rate(theirs, "one", 1, 100.0),
-        rate(LLAMA_8, "one", 1, 10.0),
-        rate(ours, "two", 1, 90.0),
-        rate(theirs, "two", 1, 100.0),
+        rate(ours, "one", 1, 96.0, part=PART),
+        rate(theirs, "one", 1, 100.0, part=PART),
+        rate(LLAMA_8, "one", 1, 10.0, part=PART),
+        rate(ours, "two", 1, 90.0, part=PART),
+        rate(theirs, "two", 1, 100.0, part=PART),
     ]
     assert bar(records, "Q4_0", "one client, one adapter").is_passed is True
     assert bar(records, "Q4_0", "one client, two adapters", "tokens/s").is_passed is False
@@ -196,7 +198,7 @@ def test_a_switch_is_what_the_first_token_takes_longer():
         "two": (125.0, 129.0, 131.0),
     }
     records = [
-        record(server, mix, 1, {FIRST: value}, number=number)
+        record(server, mix, 1, {FIRST: value}, number=number, part=PART)
         for mix, values in times.items()
         for number, value in enumerate(values)
     ]
@@ -207,11 +209,11 @@ def test_a_switch_is_what_the_first_token_takes_longer():
 def test_eight_clients_are_compared_worst_with_best():
     records = [
         *(
-            record("llama.cpp in lora-chat Q4_0", "eight", 8, {FIRST: v}, number=n)
+            record("llama.cpp in lora-chat Q4_0", "eight", 8, {FIRST: v}, number=n, part=PART)
             for n, v in enumerate((900.0, 1000.0))
         ),
         *(
-            record(LLAMA_4, "eight", 8, {FIRST: v}, number=n)
+            record(LLAMA_4, "eight", 8, {FIRST: v}, number=n, part=PART)
             for n, v in enumerate((5000.0, 4900.0))
         ),
     ]

@@ -1,9 +1,11 @@
 """LoRA adapters for llama.cpp: the same weights there and back, and as llama.cpp's own script
 writes them (which `LLAMA_CPP_SOURCE` names: vendor/llama.cpp in llama-cpp-python's source)."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from finetune.base import Base
 from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.gguf_file import read_gguf
+from finetune.gguf_import import import_adapter
 from finetune.gguf_lora import (
     check_gguf_lora,
     read_gguf_lora,
@@ -32,8 +36,6 @@ SOURCE = os.environ.get("LLAMA_CPP_SOURCE")
 
 
 def shape_of(base: Path) -> GgufShape:
-    import json
-
     return GgufShape.of_config(json.loads((base / "config.json").read_text()))
 
 
@@ -91,28 +93,89 @@ def test_the_file_fits_its_base_and_no_other(make_base: Any, make_adapter: Any, 
     base = make_base("llama")
     lora = read_gguf(convert(make_adapter(base, tmp_path / "a"), base, tmp_path / "a.gguf"))
     shape, own = shape_of(base), read_gguf(write_gguf(base, tmp_path / "base.gguf"))
-    check_gguf_lora(lora, shape, own)
-    other = make_base("mistral")
-    assert shape_of(other).architecture == "llama"
-    tiny = GgufShape("llama", 1, 4, 2)
+    check_gguf_lora(lora, shape)
+    assert GgufShape.of_gguf(own) == shape
     with pytest.raises(BaseMismatch, match=r"changes blk\.1"):
-        check_gguf_lora(lora, tiny)
+        check_gguf_lora(lora, replace(shape, num_layers=1))
+    with pytest.raises(BaseMismatch, match="does not fit the base: at model"):
+        check_gguf_lora(lora, replace(shape, intermediate_size=32))
     with pytest.raises(BaseMismatch, match="for a llama model"):
         check_gguf_lora(lora, shape_of(make_base("qwen2")))
     with pytest.raises(AdapterInvalid, match="no LoRA adapter"):
         check_gguf_lora(own, shape)
 
 
-def test_a_base_of_other_sizes_is_a_mismatch(make_base: Any, make_adapter: Any, tmp_path: Path):
-    base = make_base("llama")
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+@pytest.mark.parametrize(
+    ("side", "sizes"), [("A", (4, 32)), ("B", (10, 4)), ("B", (64, 3)), ("A", (0, 64))]
+)
+def test_weights_of_other_sizes_are_refused_before_a_file_is_written(
+    kind: str,
+    side: str,
+    sizes: tuple[int, int],
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
+):
+    base = make_base(kind)
     adapter = make_adapter(base, tmp_path / "a")
     weights = adapter / "adapter_model.safetensors"
-    tensors = {k: v[:, :32] if "lora_A" in k else v for k, v in load_file(weights).items()}
-    save_file({key: value.contiguous() for key, value in tensors.items()}, weights)
-    lora = read_gguf(convert(adapter, base, tmp_path / "a.gguf"))
-    own = read_gguf(write_gguf(base, tmp_path / "base.gguf"))
-    with pytest.raises(BaseMismatch, match="does not fit the base: at blk"):
-        check_gguf_lora(lora, shape_of(base), own)
+    key = f"base_model.model.model.layers.1.self_attn.q_proj.lora_{side}.weight"
+    save_file(load_file(weights) | {key: torch.ones(sizes)}, weights)
+    with pytest.raises((BaseMismatch, AdapterInvalid), match="does not fit"):
+        convert(adapter, base, tmp_path / "a.gguf")
+    with pytest.raises((BaseMismatch, AdapterInvalid), match="does not fit"):
+        import_adapter(adapter, "new", Base("tiny", base), tmp_path / "adapters")
+    assert not list(tmp_path.glob("*.gguf"))
+    assert not (tmp_path / "adapters" / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lora_alpha": 1e300},
+        {"lora_alpha": float("nan")},
+        {"lora_alpha": float("-inf")},
+        {"alpha_pattern": {"q_proj": 1e300}},
+        {"alpha_pattern": {"(": 1.0}},
+    ],
+    ids=str,
+)
+def test_settings_beyond_all_measure_are_refused(
+    settings: dict[str, Any], make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    folder = make_adapter(make_base("llama"), tmp_path / "a")
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    with pytest.raises(AdapterInvalid, match="damaged"):
+        read_peft(folder)
+
+
+def test_a_gguf_adapter_of_other_sizes_is_not_imported(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    """Rows that the heads divide would be turned and taken, without a look at the base."""
+    from gguf import GGUFReader, GGUFType, GGUFWriter, Keys
+
+    base = make_base("llama")
+    good = convert(make_adapter(base, tmp_path / "a"), base, tmp_path / "good.gguf")
+    for rows in (10, 32, 128):
+        writer = GGUFWriter(tmp_path / "bad.gguf", "llama")
+        writer.add_type(GGUFType.ADAPTER)
+        writer.add_string(Keys.Adapter.TYPE, "lora")
+        writer.add_float32(Keys.Adapter.LORA_ALPHA, 8.0)
+        for tensor in GGUFReader(good).tensors:
+            is_first = tensor.name == "blk.0.attn_q.weight.lora_b"
+            values = np.ones((rows, 4), np.float32) if is_first else np.array(tensor.data)
+            writer.add_tensor(tensor.name, values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        with pytest.raises(BaseMismatch, match="does not fit"):
+            import_adapter(tmp_path / "bad.gguf", "new", Base("tiny", base), tmp_path / "adapters")
+        (tmp_path / "bad.gguf").unlink()
+    assert not (tmp_path / "adapters" / "new").exists()
 
 
 def test_damaged_and_foreign_adapters_are_refused(

@@ -1,5 +1,6 @@
 """`lora-chat bases` and the GGUF commands of `adapters`, as a person types them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finetune.base import DEFAULT_BASE
+from finetune.errors import FinetuneError
 from finetune.gguf_file import read_gguf
 from finetune.gguf_lora import read_peft, write_gguf_lora
 from finetune.gguf_shape import GgufShape
@@ -93,14 +95,15 @@ def test_a_bad_import_changes_nothing(run: Any, make_base: Any, make_adapter: An
     base = make_base("llama")
     lora = read_peft(make_adapter(base, tmp_path / "adapter"))
     path = tmp_path / "adapter.gguf"
-    write_gguf_lora(lora, GgufShape("llama", 2, 4, 2), path)
+    config = json.loads((base / "config.json").read_text())
+    write_gguf_lora(lora, GgufShape.of_config(config), path)
     path.write_bytes(path.read_bytes()[:-100])
     runner = CliRunner()
     for source in (path, tmp_path / "none", tmp_path):
         words = ["adapters", "import", str(source), "--name", "x", "--base", str(base)]
         result = runner.invoke(app, words)
         assert result.exit_code == 1
-        assert result.exception is not None
+        assert isinstance(result.exception, FinetuneError)
     assert not (tmp_path / "home" / "adapters" / "x").exists()
 
 

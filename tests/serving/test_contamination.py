@@ -120,8 +120,10 @@ class Interleaving:
 
 @pytest.fixture(scope="module")
 def world(make_base: Any, make_adapter: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
-    base = make_base("llama")
-    folder = tmp_path_factory.mktemp("adapters")
+    return make_world(make_base("llama"), make_adapter, tmp_path_factory.mktemp("adapters"))
+
+
+def make_world(base: Path, make_adapter: Any, folder: Path) -> World:
     kinds: list[dict[str, Any]] = [
         {"r": 4},
         {"r": 24},
@@ -176,13 +178,24 @@ async def test_no_history_changes_an_answer_of_llama_cpp(options: dict[str, Any]
     await check(llama, options)
 
 
-async def check(world: World, options: dict[str, Any]) -> None:
+@needs_llamacpp
+async def test_no_history_changes_an_answer_where_windows_slide(
+    make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    """The prompts are longer than the window, what has left it is overwritten."""
+    world = make_world(make_base("gemma3_text", tied=True), make_adapter, tmp_path)
+    world.options, world.tolerance = {"make": make_llama_engine}, 0.1
+    assert min(map(len, world.prompts)) > 32
+    await check(world, {"context_length": 128, "kv_bytes": 0}, has_cached=False)
+
+
+async def check(world: World, options: dict[str, Any], *, has_cached: bool = True) -> None:
     num_answers = 0
     async with running(world.base, **options, **world.options) as engine:
         for seed in range(NUM_INTERLEAVINGS):
             num_answers += await Interleaving(world, engine, seed).run()
         stats = engine.stats()
     assert num_answers > 3 * NUM_INTERLEAVINGS
-    assert stats.num_cached_tokens > 0
+    assert stats.num_cached_tokens > 0 or not has_cached
     assert stats.num_free_blocks == stats.num_blocks
     assert (stats.num_running, stats.num_waiting) == (0, 0)

@@ -14,7 +14,8 @@ from serving.errors import AdapterRefused, EngineFailed, ServingError
 from serving.llamacpp.adapter import LoadedAdapter
 from serving.llamacpp.context import Piece
 from serving.llamacpp.lane import Lane
-from serving.llamacpp.lanes import LEAST
+from serving.llamacpp.lanes import LEAST, MOST
+from serving.llamacpp.slots import Slots
 from serving.llamacpp.work import LlamaWork
 from serving.residents import Residents
 from serving.row import Row
@@ -41,6 +42,7 @@ class RecordingContext:
     shared: dict[int, int] = field(default_factory=dict)
     is_open: bool = True
     fails: bool = False
+    remembers_all: bool = True
 
     def decode(self, pieces: Sequence[Piece]) -> list[Any]:
         assert self.is_open
@@ -58,12 +60,11 @@ class RecordingContext:
         assert taken <= self.num_cells
         return found
 
-    def forget(self, sequence: int, start: int) -> bool:
+    def forget(self, sequence: int, start: int) -> None:
         assert self.is_open
         held = self.tokens.setdefault(sequence, [])
         del held[start:]
         self.shared[sequence] = min(self.shared.get(sequence, 0), start)
-        return True
 
     def copy(self, source: int, target: int, end: int) -> None:
         assert not self.tokens.get(target)
@@ -88,7 +89,10 @@ def next_token(held: Sequence[int], blend: Blend) -> int:
 class Stage:
     """A work, its contexts, and what its requests were told."""
 
-    def __init__(self, max_cells: int = 3 * LEAST, limit: int = 1 << 30) -> None:
+    def __init__(
+        self, max_cells: int = 3 * LEAST, limit: int = 1 << 30, *, remembers_all: bool = True
+    ) -> None:
+        self.remembers_all = remembers_all
         self.contexts: list[RecordingContext] = []
         self.alive: set[Any] = set()
         self.told: dict[str, list[Delta | ServingError]] = {}
@@ -126,7 +130,9 @@ class Stage:
 
     def _open(self, blend: Blend, num_cells: int) -> Lane:
         pointers = [self.work.residents[ref.sha256].pointer for ref, _ in blend]
-        context = RecordingContext(blend, num_cells, pointers, self.alive)
+        context = RecordingContext(
+            blend, num_cells, pointers, self.alive, remembers_all=self.remembers_all
+        )
         self.contexts.append(context)
         return Lane(context, blend, num_cells, MAX_ROWS, CHUNK)
 
@@ -204,8 +210,71 @@ def test_a_shared_beginning_is_copied_from_whoever_computes_it():
     assert stage.tokens("short") == expected([*range(20), 7, 7], (), 5)
 
 
+def test_the_only_slot_keeps_the_beginning_that_it_shares():
+    memory = RecordingContext((), 100, [], set())
+    slots = Slots(1, 100, memory)
+    slot = slots.take(list(range(60)), 70)
+    slot.token_ids = memory.tokens[0] = list(range(60))
+    slots.release(slot)
+    again = slots.take([*range(10), 99, 98], 20)
+    assert again.token_ids == list(range(10))
+    assert memory.tokens[0] == list(range(10))
+
+
+def test_what_has_left_a_window_is_not_taken_for_granted():
+    """A sequence with a sliding window can go on, and can neither be cut nor be copied from."""
+    stage = Stage(remembers_all=False)
+    stage.ask("first", range(30))
+    stage.finish()
+    said = stage.tokens("first")
+    stage.ask("same", range(30))
+    stage.ask("further", [*range(30), *said[:-1], 7, 7])
+    stage.ask("other end", [*range(29), 9, 9])
+    stage.finish()
+    cached = {name: stage.told[name][-1] for name in ("same", "further", "other end")}
+    assert {name: getattr(d, "cached_tokens", None) for name, d in cached.items()} == {
+        "same": 0,
+        "further": 34,
+        "other end": 0,
+    }
+    for name, prompt in (("same", [*range(30)]), ("other end", [*range(29), 9, 9])):
+        assert stage.tokens(name) == expected(prompt, (), 5)
+
+
+def test_contexts_are_few_however_small_they_are():
+    stage = Stage(max_cells=1000 * LEAST)
+    for number in range(3 * MOST):
+        stage.ask(str(number), range(5), only("a", 1 + number / 100))
+        stage.finish()
+        assert len(stage.open_contexts) <= MOST
+
+
+def test_adapters_beyond_their_memory_go_with_their_contexts():
+    stage = Stage(limit=25)  # two adapters
+    for name in "abcd":
+        stage.ask(name, range(5), only(name))
+        stage.finish()
+    assert stage.work.residents.total <= 25
+    assert [context.blend[0][0].name for context in stage.open_contexts] == ["c", "d"]
+
+
+def test_idle_contexts_are_not_closed_in_vain():
+    stage = Stage(max_cells=2 * LEAST)
+    stage.ask("idle", range(5), only("a"))
+    stage.finish()
+    stage.ask("busy", range(5), only("b"), count=40)
+    stage.work.step()
+    stage.ask("too large", [1] * 1500, only("c"), count=500)
+    stage.work.lanes.max_cells = LEAST + 10
+    for _ in range(5):
+        stage.work.step()
+    assert [context.blend[0][0].name for context in stage.open_contexts] == ["a", "b"]
+    stage.finish()
+    assert len(stage.tokens("too large")) == 500
+
+
 def test_a_request_larger_than_its_context_gets_a_larger_one():
-    stage = Stage(max_cells=LEAST)
+    stage = Stage(max_cells=3 * LEAST)
     stage.work.lanes._own_cells = 256  # pyright: ignore[reportPrivateUsage]
     stage.ask("small", range(10))
     stage.finish()
@@ -298,7 +367,9 @@ def test_failing_ends_everybody_and_leaves_nothing():
 def test_random_operations_leak_nothing_and_answer_rightly(seed: int):
     chance = random.Random(seed)
     stage = Stage(
-        max_cells=chance.choice([LEAST, 2 * LEAST, 4 * LEAST]), limit=chance.choice([0, 30])
+        remembers_all=seed % 3 > 0,
+        max_cells=chance.choice([LEAST, 2 * LEAST, 4 * LEAST]),
+        limit=chance.choice([0, 30]),
     )
     asked: dict[str, tuple[list[int], Blend, int]] = {}
     rows: dict[str, Row] = {}
