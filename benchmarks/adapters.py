@@ -15,6 +15,7 @@ import numpy as np
 from finetune.gguf_lora import read_peft, write_gguf_lora
 from finetune.gguf_shape import GgufShape
 from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.projections import projection_sizes
 
 SEED = 20
 ALPHA = 32
@@ -38,16 +39,10 @@ class Shape:
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
         """Module name in a layer to (in, out)."""
-        query, key = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
-        return {
-            "self_attn.q_proj": (self.hidden, query),
-            "self_attn.k_proj": (self.hidden, key),
-            "self_attn.v_proj": (self.hidden, key),
-            "self_attn.o_proj": (query, self.hidden),
-            "mlp.gate_proj": (self.hidden, self.intermediate),
-            "mlp.up_proj": (self.hidden, self.intermediate),
-            "mlp.down_proj": (self.intermediate, self.hidden),
-        }
+        sizes = projection_sizes(
+            self.hidden, self.intermediate, self.num_heads, self.num_kv_heads, self.head_dim
+        )
+        return {name: (num_in, num_out) for name, (num_out, num_in) in sizes.items()}
 
 
 def read_shape(base: Path) -> Shape:

@@ -14,12 +14,12 @@ from .adapter import Version
 from .base import Base
 from .card import CARD_FILE, TEMPLATE_FILE, AdapterCard, SamplingDefaults, read_card
 from .drift import Drift, measure_drift
-from .errors import AdapterInvalid, ExportRefused
+from .errors import AdapterInvalid
 from .fingerprint import weight_files
 from .lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
 from .merge import merge_weights
 from .trained_base import check_base
-from .whole_folder import whole_folder
+from .whole_folder import check_space, whole_folder
 from .yardstick import Yardstick, find_yardstick
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,10 @@ class Merge:
     def export(self, out: Path) -> Drift:
         """Write the merged model, load it again and measure it. Raises ExportRefused and others."""
         with whole_folder(out) as folder:
-            _check_space(self.base.folder, folder)
+            needed = sum(
+                (self.base.folder / name).stat().st_size for name in weight_files(self.base.folder)
+            )
+            check_space(needed, folder)
             logger.info("Merging %s into %s …", self.version, self.base.id)
             dtype = merge_weights(self.base.folder, self.version.folder, folder)
             self._write_config(folder, dtype)
@@ -136,16 +139,6 @@ class Merge:
             yield f"> {self.card.disclaimer}"
         if self.card and self.card.system:
             yield f"Send it the system message that it was trained with: {self.card.system}"
-
-
-def _check_space(base: Path, folder: Path) -> None:
-    needed = sum((base / name).stat().st_size for name in weight_files(base))
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ExportRefused(
-            f"The merged model takes up to {needed / 1e9:.1f} GB, and there is {free / 1e9:.1f} GB "
-            f"left at {folder.parent}. Choose a folder on another disk with --out."
-        )
 
 
 def with_sampling(config: dict[str, Any], sampling: SamplingDefaults) -> dict[str, Any]:

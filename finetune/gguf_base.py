@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .base import SHORT_NAMES, kept_gguf, not_installed, read_tokenizer
+from .base import SHORT_NAMES, Base, find_base, kept_gguf, not_installed, read_tokenizer
 from .errors import BaseNotFound, BaseUnusable, GgufInvalid
 from .fingerprint import SAMPLE_SIZE, Fingerprint, digest_vocabulary
 from .gguf_conversion import convert_tokenizer
@@ -113,3 +113,15 @@ def find_gguf_base(spec: str, home: Path) -> GgufBase:
     except (GgufInvalid, KeyError) as error:
         raise BaseUnusable(f"{path} is no whole model: {error}") from error
     return base
+
+
+def find_any_base(spec: str, home: Path) -> Base | GgufBase:
+    """As a GGUF file where it is one: nothing is converted then. Raises as both finders do."""
+    if spec in SHORT_NAMES or kept_gguf(spec, home) is not None:
+        return find_gguf_base(spec, home)
+    return find_base(spec, home)
+
+
+def shape_of(base: Base | GgufBase) -> GgufShape:
+    """Raises BaseUnusable for an architecture that has no GGUF names here."""
+    return base.shape if isinstance(base, GgufBase) else GgufShape.of_config(base.config)

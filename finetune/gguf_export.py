@@ -9,17 +9,16 @@ from pathlib import Path
 from data.chat import ChatRenderer
 
 from .adapter import Version
-from .base import SHORT_NAMES, Base, find_base, kept_gguf
-from .card import TEMPLATE_FILE, AdapterCard, read_card
-from .errors import BaseNotFound, ExportRefused
+from .base import Base
+from .card import TEMPLATE_FILE, AdapterCard
+from .errors import ExportRefused
 from .export import README_FILE, read_sound
-from .gguf_base import GgufBase, find_gguf_base
+from .gguf_base import GgufBase, find_any_base, shape_of
 from .gguf_lora import Lora, read_peft, write_gguf_lora
 from .gguf_merge import merge_gguf
 from .gguf_shape import GgufShape
-from .lora import read_lora
-from .trained_base import check_base
-from .whole_folder import whole_folder
+from .trained_base import check_base, named_base
+from .whole_folder import check_space, whole_folder
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +48,9 @@ class GgufExport:
     def prepare(cls, version: Version, spec: str | None, home: Path) -> "GgufExport":
         """Raises AdapterInvalid, BaseMismatch, BaseNotFound or BaseUnusable."""
         card = read_sound(version)
-        base = _find_base(version.folder, spec, home)
+        base = find_any_base(spec or named_base(version.folder), home)
         check_base(version, card, base)
-        is_gguf = isinstance(base, GgufBase)
-        shape = base.shape if is_gguf else GgufShape.of_config(base.config)
-        return cls(version, card, base, shape, read_peft(version.folder))
+        return cls(version, card, base, shape_of(base), read_peft(version.folder))
 
     def adapter(self, out: Path) -> None:
         """The adapter alone, for `llama-server --lora`. Raises ExportRefused, BaseMismatch."""
@@ -74,7 +71,9 @@ class GgufExport:
                 "give it with --base; or export --to merged, which keeps the base's own form."
             )
         with whole_folder(out) as folder:
-            _check_space(base, folder)
+            check_space(
+                sum(2 * math.prod(tensor.shape) for tensor in base.gguf.tensors.values()), folder
+            )
             logger.info("Merging %s into %s …", self.version, base.path.name)
             merge_gguf(self.lora, base, folder / MODEL_FILE)
             self._write_template(folder)
@@ -147,29 +146,3 @@ class GgufExport:
         renderer = ChatRenderer(self.base.tokenizer, template)
         texts = [self.base.tokenizer.decode([token_id]) for token_id in renderer.end_ids]
         return [text for text in texts if text.isprintable() and '"' not in text]
-
-
-def find_any_base(spec: str, home: Path) -> Base | GgufBase:
-    """As a GGUF file where it is one: nothing is converted then. Raises as both finders do."""
-    if spec in SHORT_NAMES or kept_gguf(spec, home) is not None:
-        return find_gguf_base(spec, home)
-    return find_base(spec, home)
-
-
-def _find_base(adapter: Path, spec: str | None, home: Path) -> Base | GgufBase:
-    if spec is None:
-        card = read_card(adapter)
-        spec = card.base_spec if card else read_lora(adapter).base_model_name_or_path
-    if not spec:
-        raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
-    return find_any_base(spec, home)
-
-
-def _check_space(base: GgufBase, folder: Path) -> None:
-    needed = sum(2 * math.prod(tensor.shape) for tensor in base.gguf.tensors.values())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ExportRefused(
-            f"The merged model takes up to {needed / 1e9:.1f} GB, and there is {free / 1e9:.1f} GB "
-            f"left at {folder.parent}. Choose a folder on another disk with --out."
-        )

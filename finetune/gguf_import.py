@@ -7,9 +7,8 @@ from .adapter import Version, check_name, find_version, new_version, newest_vers
 from .base import Base
 from .errors import AdapterInvalid
 from .export import PEFT_FILES
-from .gguf_base import GgufBase
+from .gguf_base import GgufBase, shape_of
 from .gguf_lora import check_fit, read_gguf_lora, read_peft, write_peft
-from .gguf_shape import GgufShape
 
 
 def import_adapter(source: Path, name: str, base: Base | GgufBase, adapters: Path) -> Version:
@@ -21,7 +20,7 @@ def import_adapter(source: Path, name: str, base: Base | GgufBase, adapters: Pat
     check_name(name, base.id)
     if not source.exists():
         raise AdapterInvalid(f"There is no {source}: give a .gguf file or a PEFT folder.")
-    shape = base.shape if isinstance(base, GgufBase) else GgufShape.of_config(base.config)
+    shape = shape_of(base)
     with new_version(adapters, name) as folder:
         if source.is_dir():
             check_fit(read_peft(source), shape)

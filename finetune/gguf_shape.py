@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import BaseUnusable, GgufInvalid
 from .gguf_file import GgufFile
+from .projections import projection_sizes
 
 # transformers' model types and llama.cpp's architectures. Both mistral and llama are "llama" there.
 ARCHITECTURES = {
@@ -18,15 +19,6 @@ ARCHITECTURES = {
     "gemma3_text": "gemma3",
 }
 TURNED = frozenset({"llama"})  # whose rows of q and k llama.cpp orders in another way
-PROJECTIONS = (
-    "self_attn.q_proj",
-    "self_attn.k_proj",
-    "self_attn.v_proj",
-    "self_attn.o_proj",
-    "mlp.gate_proj",
-    "mlp.up_proj",
-    "mlp.down_proj",
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class GgufShape:
         modules = (
             f"model.layers.{layer}.{projection}"
             for layer in range(self.num_layers)
-            for projection in PROJECTIONS
+            for projection in self._sizes
         )
         return {f"{module}.weight": self.name_of(module) for module in modules}
 
@@ -109,17 +101,17 @@ class GgufShape:
 
     def sizes_of(self, name: str) -> tuple[int, int]:
         """(out, in) features of the linear layer with a weight of this name in transformers."""
-        queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
-        hidden, inner = self.hidden_size, self.intermediate_size
-        return {
-            "q_proj": (queries, hidden),
-            "k_proj": (keys, hidden),
-            "v_proj": (keys, hidden),
-            "o_proj": (hidden, queries),
-            "gate_proj": (inner, hidden),
-            "up_proj": (inner, hidden),
-            "down_proj": (hidden, inner),
-        }[name.removesuffix(".weight").rpartition(".")[2]]
+        return self._sizes[name.removesuffix(".weight").split(".", 3)[3]]
+
+    @cached_property
+    def _sizes(self) -> dict[str, tuple[int, int]]:
+        return projection_sizes(
+            self.hidden_size,
+            self.intermediate_size,
+            self.num_heads,
+            self.num_kv_heads,
+            self.head_dim,
+        )
 
     def turned_heads(self, module: str) -> int | None:
         """The number of heads whose rows llama.cpp has in another order; None: the same order."""

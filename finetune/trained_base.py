@@ -16,14 +16,20 @@ def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
     """
     if spec is not None:
         return find_base(spec, home)
-    card = read_card(adapter)
-    named = card.base_spec if card else read_lora(adapter).base_model_name_or_path
-    if not named:
-        raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
+    named = named_base(adapter)
     try:
         return find_base(named, home)
     except BaseNotFound as error:
         raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
+
+
+def named_base(adapter: Path) -> str:
+    """What an adapter's own files call its base. Raises BaseNotFound or AdapterInvalid."""
+    card = read_card(adapter)
+    named = card.base_spec if card else read_lora(adapter).base_model_name_or_path
+    if not named:
+        raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
+    return named
 
 
 def check_base(adapter: object, card: AdapterCard | None, base: Base | GgufBase) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.projections import projection_sizes
+
 from .errors import EngineUnsupported
 
 SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
@@ -40,17 +42,13 @@ class Architecture:
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
         """Each linear layer's name with its (out, in) features."""
-        queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
-        hidden, inner = self.hidden_size, self.intermediate_size
-        return {
-            "self_attn.q_proj": (queries, hidden),
-            "self_attn.k_proj": (keys, hidden),
-            "self_attn.v_proj": (keys, hidden),
-            "self_attn.o_proj": (hidden, queries),
-            "mlp.gate_proj": (inner, hidden),
-            "mlp.up_proj": (inner, hidden),
-            "mlp.down_proj": (hidden, inner),
-        }
+        return projection_sizes(
+            self.hidden_size,
+            self.intermediate_size,
+            self.num_heads,
+            self.num_kv_heads,
+            self.head_dim,
+        )
 
 
 def read_architecture(folder: Path) -> Architecture:

@@ -79,7 +79,7 @@ def import_adapter(
     home: HomeOption = None,
 ) -> None:
     """Take in an adapter that was trained elsewhere, as a new version of a name."""
-    from finetune.gguf_export import find_any_base
+    from finetune.gguf_base import find_any_base
     from finetune.gguf_import import import_adapter as take_in
 
     place = find_home(home)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused, GgufInvalid
+from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused
 from finetune.gguf_base import GgufBase
-from finetune.gguf_file import GgufFile, read_gguf
-from finetune.gguf_lora import SIDES, check_gguf_lora, read_peft, write_gguf_lora
+from finetune.gguf_lora import Lora, read_peft, write_gguf_lora
 from serving.encoder import Confirm
 from serving.engine import AdapterRef, LoadReport
 from serving.errors import AdapterRefused
@@ -59,8 +58,8 @@ class AdapterConverter:
         with ExitStack() as stack:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             try:
-                gguf = self._write(ref, folder / FILE)
-            except (AdapterInvalid, BaseMismatch, GgufInvalid, ExportRefused) as error:
+                lora = self._write(ref, folder / FILE)
+            except (AdapterInvalid, BaseMismatch, ExportRefused) as error:
                 # Clients see this message: where home lies is not their business.
                 told = str(error).replace(str(ref.folder), str(ref))
                 told = told.replace(str(folder / FILE), str(ref))
@@ -69,21 +68,20 @@ class AdapterConverter:
                 said = f"The adapter {ref} cannot be read: {error.strerror}"
                 raise AdapterRefused(said) from error
             stack.pop_all()
-        return ConvertedAdapter(folder, self._report(gguf))
+        return ConvertedAdapter(folder, self._report(lora))
 
-    def _write(self, ref: AdapterRef, path: Path) -> GgufFile:
+    def _write(self, ref: AdapterRef, path: Path) -> Lora:
         lora = read_peft(ref.folder)
         if self._confirm is not None:
             self._confirm(ref)
         write_gguf_lora(lora, self._base.shape, path)
-        gguf = read_gguf(path)
-        check_gguf_lora(gguf, self._base.shape)
-        return gguf
+        return lora
 
-    def _report(self, gguf: GgufFile) -> LoadReport:
+    def _report(self, lora: Lora) -> LoadReport:
         matched = tuple(
             name.removeprefix("model.").removesuffix(".weight")
-            for name, tensor in self._base.shape.names.items()
-            if tensor + SIDES[0] in gguf.tensors
+            for name in self._base.shape.names
+            if name in lora.pairs
         )
-        return LoadReport(matched, sum(tensor.num_bytes for tensor in gguf.tensors.values()))
+        num_bytes = sum(pair.a.nbytes + pair.b.nbytes for pair in lora.pairs.values())
+        return LoadReport(matched, num_bytes)

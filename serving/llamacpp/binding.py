@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 INSTALL = 'CMAKE_ARGS="-DLLAVA_BUILD=OFF" pip install "lora-chat[llamacpp]"'
 WITHOUT_AMX = "CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8 "
-WARNING, ERROR = 3, 4  # of ggml's log levels
+ERROR = 4  # of ggml's log levels
 
 
 def is_installed() -> bool:

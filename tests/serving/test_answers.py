@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from serving.engine import Blend, Request, Sampling
+from serving.engine import Request, Sampling
 from tests.serving.engines import (
     PROMPTS,
-    TOLERANCE,
     alone,
     collect,
     collect_all,
@@ -20,7 +19,6 @@ from tests.serving.engines import (
     running,
     token_ids,
 )
-from tests.serving.peft_reference import logits_of, peft_model
 
 SCHEMA = {
     "type": "object",
@@ -32,44 +30,6 @@ SCHEMA = {
     "required": ["sleeps", "kind", "grades"],
     "additionalProperties": False,
 }
-
-
-async def test_log_probabilities_are_those_of_transformers(
-    make_base: Any, make_adapter: Any, tmp_path: Path
-):
-    """Whatever chose the token: the model's own probabilities are told."""
-    base = make_base("llama")
-    ref = make_ref(make_adapter(base, tmp_path / "a"), "a")
-    blends: list[Blend] = [(), alone(ref), ((ref, 0.5),)]
-    sampling = Sampling(
-        max_tokens=20,
-        temperature=1.7,
-        seed=3,
-        repetition_penalty=1.3,
-        logit_bias=((40, 5.0),),
-        top_logprobs=20,
-        ignore_eos=True,
-    )
-    requests = [
-        Request(str(number), encode(base, PROMPTS[number]), (), blend, sampling)
-        for number, blend in enumerate(blends)
-    ]
-    async with running(base, chunk_tokens=3) as engine:
-        answers = await collect_all(engine, requests)
-    for request, answer in zip(requests, answers, strict=True):
-        ids = token_ids(answer)
-        model = peft_model(base, request.blend)
-        expected = logits_of(model, (*request.prompt_ids, *ids)).log_softmax(-1)
-        told = logprobs(answer)
-        assert [one.token_id for one in told] == ids
-        for one, own in zip(told, expected[len(request.prompt_ids) - 1 : -1], strict=True):
-            assert one.logprob == pytest.approx(float(own[one.token_id]), abs=TOLERANCE)
-            best = own.topk(20)
-            assert [value for _, value in one.top] == pytest.approx(
-                best.values.tolist(), abs=TOLERANCE
-            )
-            for token_id, value in one.top:
-                assert value == pytest.approx(float(own[token_id]), abs=TOLERANCE)
 
 
 async def test_an_answer_with_a_schema_is_json_that_satisfies_it(

@@ -33,6 +33,8 @@ from tests.serving.peft_reference import greedy, logits_of, peft_model
 MARGIN = {"torch": 1e-3, "llamacpp": 0.05}  # keys and values are float16 there
 TOLERANCE = {"torch": 5e-5, "llamacpp": 0.03}  # of log probabilities
 
+ASKED = {"torch": (20, 20), "llamacpp": (12, 5)}  # tokens, and the likeliest told of each
+
 KINDS = ["torch", pytest.param("llamacpp", marks=needs_llamacpp)]
 FAMILIES = [
     *(("torch", family) for family in ("llama", "llama3", "mistral", "qwen2", "qwen3")),
@@ -83,17 +85,18 @@ async def test_log_probabilities_are_those_of_peft(
 ):
     """Whatever chose the token: the model's own probabilities are told."""
     base = make_base(family, tied=family.startswith("gemma"))
+    num_tokens, num_told = ASKED[kind]
     options = {"rank_pattern": {"down_proj": 8}, "alpha_pattern": {"q_proj": 3.0}}
     a = make_ref(make_adapter(base, tmp_path / "a", std=0.05, **options), "a")
     b = make_ref(make_adapter(base, tmp_path / "b", std=0.05, seed=2, use_rslora=True), "b")
     blends: list[Blend] = [(), alone(a), ((a, 0.5),), ((a, 1.0), (b, -0.3))]
     sampling = Sampling(
-        max_tokens=12,
+        max_tokens=num_tokens,
         temperature=1.7,
         seed=3,
         repetition_penalty=1.3,
         logit_bias=((40, 5.0),),
-        top_logprobs=5,
+        top_logprobs=num_told,
         ignore_eos=True,
     )
     requests = [
@@ -110,6 +113,10 @@ async def test_log_probabilities_are_those_of_peft(
         assert [one.token_id for one in told] == ids
         for one, own in zip(told, expected[len(request.prompt_ids) - 1 : -1], strict=True):
             assert one.logprob == pytest.approx(float(own[one.token_id]), abs=TOLERANCE[kind])
+            best = own.topk(num_told)
+            assert [value for _, value in one.top] == pytest.approx(
+                best.values.tolist(), abs=TOLERANCE[kind]
+            )
             for token_id, value in one.top:
                 assert value == pytest.approx(float(own[token_id]), abs=TOLERANCE[kind])
 
