@@ -1,6 +1,7 @@
 """One llama.cpp context: sequences of tokens, computed together with one set of adapters."""
 
 import ctypes
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.errors import EngineFailed
+
+from .threads import ThreadChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class LlamaContext:
         pointer: Any,
         num_batch: int,
         vocab_size: int,
+        threads: ThreadChoice,
         *,
         remembers_all: bool,  # False with sliding windows: what has left them is overwritten
     ) -> None:
@@ -38,15 +42,14 @@ class LlamaContext:
         self._pointer = pointer
         self._memory = functions.llama_get_memory(pointer)
         self._vocab_size = vocab_size
+        self._threads = threads
         self._batch = _Batch(functions, num_batch)
 
     def decode(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32] | None]:
         """Compute all pieces; for each the logits [vocab] where they are wanted, valid until the
         next call. Raises EngineFailed."""
         ends = self._batch.fill(pieces)
-        code = self._functions.llama_decode(self._pointer, self._batch.struct)
-        if code != 0:
-            raise EngineFailed(f"llama.cpp could not compute this step (code {code}).")
+        self._compute()
         return [
             self._logits(end) if piece.wants_logits else None
             for piece, end in zip(pieces, ends, strict=True)
@@ -62,6 +65,16 @@ class LlamaContext:
 
     def close(self) -> None:
         self._functions.llama_free(self._pointer)
+
+    def _compute(self) -> None:
+        threads = self._threads
+        self._functions.llama_set_n_threads(self._pointer, threads.count, threads.most)
+        started = time.perf_counter()
+        code = self._functions.llama_decode(self._pointer, self._batch.struct)
+        if code != 0:
+            raise EngineFailed(f"llama.cpp could not compute this step (code {code}).")
+        if self._batch.struct.n_tokens == 1:
+            threads.note(time.perf_counter() - started)
 
     def _logits(self, index: int) -> NDArray[np.float32]:
         found = self._functions.llama_get_logits_ith(self._pointer, index)

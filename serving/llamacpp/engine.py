@@ -16,7 +16,7 @@ from serving.threaded_engine import ThreadedEngine
 from .adapter import AdapterConverter, ConvertedAdapter, LoadedAdapter
 from .binding import load_binding
 from .lane import Lane
-from .model import ContextSize, LlamaModel, bytes_per_token
+from .model import ContextSize, LlamaModel, bytes_per_token, most_kept
 from .work import LlamaWork
 
 
@@ -111,7 +111,8 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
             scales[ref.sha256] = scales.get(ref.sha256, 0.0) + scale
         adapters = [(residents[key].pointer, scale) for key, scale in scales.items()]
         context = self._opened.open_context(size, adapters)
-        return Lane(context, blend, num_cells, config.max_rows, config.chunk_tokens)
+        kept = most_kept(self._base)
+        return Lane(context, blend, num_cells, config.max_rows, config.chunk_tokens, kept)
 
     @property
     def _opened(self) -> LlamaModel:

@@ -23,13 +23,19 @@ class Context(SequenceMemory, Protocol):
 
 class Lane:
     def __init__(
-        self, context: Context, blend: Blend, num_cells: int, max_rows: int, chunk_tokens: int
+        self,
+        context: Context,
+        blend: Blend,
+        num_cells: int,
+        max_rows: int,
+        chunk_tokens: int,
+        num_kept: int,
     ) -> None:
         self.blend = blend
         self.rows: dict[Row, Slot] = {}  # oldest first
         self.is_doomed = False  # to be closed once nobody computes here
         self.last_turn = 0
-        self.slots = Slots(max_rows, num_cells, context)
+        self.slots = Slots(max_rows, num_cells, context, num_kept)
         self._context = context
         self._chunk_tokens = chunk_tokens  # of prompts, in one step
 

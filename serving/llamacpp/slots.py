@@ -41,8 +41,11 @@ class Slot:
 class Slots:
     """Owns a context's cells. A request is promised all that it can need, so none runs dry."""
 
-    def __init__(self, num_slots: int, num_cells: int, memory: SequenceMemory) -> None:
+    def __init__(
+        self, num_slots: int, num_cells: int, memory: SequenceMemory, num_kept: int
+    ) -> None:
         self.num_cells = num_cells
+        self._num_kept = num_kept  # cells of those who are gone, beyond the last one's
         self._memory = memory
         self._slots = [Slot(number) for number in range(num_slots)]
         self._clock = itertools.count(1)
@@ -62,7 +65,7 @@ class Slots:
         """
         best = max(self._slots, key=lambda slot: (self._shared(slot, prompt_ids), slot.is_free))
         shared = self._shared(best, prompt_ids)
-        slot = min(filter(_is_free, self._slots), key=lambda slot: slot.last_use)
+        slot = self._free[0]
         if slot is best or (best.is_free and 2 * shared >= len(best.token_ids)):
             slot = best
             self._cut(slot, shared)
@@ -76,9 +79,11 @@ class Slots:
         return slot
 
     def release(self, slot: Slot) -> None:
-        """Its tokens stay for whoever begins with the same ones."""
+        """Its tokens stay for whoever begins with the same ones, and the oldest ones go."""
         slot.num_promised = 0
         slot.last_use = next(self._clock)
+        others = [other for other in self._free if other is not slot]
+        self._forget(others, sum(len(other.token_ids) for other in others) - self._num_kept)
 
     def _shared(self, slot: Slot, prompt_ids: list[int]) -> int:
         """How many of its tokens can be used. Without its beginning, a sequence can only go on."""
@@ -94,18 +99,21 @@ class Slots:
         del slot.token_ids[end:]
 
     def _make_room(self) -> None:
-        """Forget what nobody computes with, oldest first, until all promises can be kept."""
-        free = sorted(filter(_is_free, self._slots), key=lambda slot: slot.last_use)
-        taken = sum(slot.num_taken for slot in self._slots)
-        for slot in free:
-            if taken <= self.num_cells:
+        """Forget what nobody computes with until all promises can be kept."""
+        self._forget(self._free, sum(slot.num_taken for slot in self._slots) - self.num_cells)
+
+    def _forget(self, slots: list[Slot], surplus: int) -> None:
+        """Empty slots, the first ones first, until they hold so many cells less."""
+        for slot in slots:
+            if surplus <= 0:
                 return
-            taken -= slot.num_taken
+            surplus -= len(slot.token_ids)
             self._cut(slot, 0)
 
-
-def _is_free(slot: Slot) -> bool:
-    return slot.is_free
+    @property
+    def _free(self) -> list[Slot]:
+        """Where nobody computes, those that were used longest ago first."""
+        return sorted((s for s in self._slots if s.is_free), key=lambda slot: slot.last_use)
 
 
 def _common(slot: Slot, prompt_ids: list[int]) -> int:

@@ -22,6 +22,7 @@ from serving.row import Row
 
 VOCABULARY = 32
 MAX_ROWS, CHUNK = 4, 16
+KEPT = 100  # [tokens]
 CONTEXT = 2048  # [tokens] that a request may take
 
 
@@ -134,7 +135,7 @@ class Stage:
             blend, num_cells, pointers, self.alive, remembers_all=self.remembers_all
         )
         self.contexts.append(context)
-        return Lane(context, blend, num_cells, MAX_ROWS, CHUNK)
+        return Lane(context, blend, num_cells, MAX_ROWS, CHUNK, KEPT)
 
     def _load(self, ref: AdapterRef) -> LoadedAdapter:
         if ref.name in self.refused:
@@ -212,13 +213,30 @@ def test_a_shared_beginning_is_copied_from_whoever_computes_it():
 
 def test_the_only_slot_keeps_the_beginning_that_it_shares():
     memory = RecordingContext((), 100, [], set())
-    slots = Slots(1, 100, memory)
+    slots = Slots(1, 100, memory, KEPT)
     slot = slots.take(list(range(60)), 70)
     slot.token_ids = memory.tokens[0] = list(range(60))
     slots.release(slot)
     again = slots.take([*range(10), 99, 98], 20)
     assert again.token_ids == list(range(10))
     assert memory.tokens[0] == list(range(10))
+
+
+def test_what_nobody_computes_with_any_more_is_kept_within_bounds():
+    stage = Stage()
+    for number in range(4):
+        stage.ask(str(number), [number] * 40)
+    stage.finish()
+    (context,) = stage.open_contexts
+    assert sum(map(len, context.tokens.values())) == 3 * 44  # the last one, and two of KEPT
+    stage.ask("long", [9] * 900)
+    stage.finish()
+    stage.ask("again", [9] * 900)
+    stage.finish()
+    assert sum(map(len, context.tokens.values())) == 904 + 2 * 44
+    last = stage.told["again"][-1]
+    assert isinstance(last, Delta)
+    assert last.cached_tokens == 899
 
 
 def test_what_has_left_a_window_is_not_taken_for_granted():
