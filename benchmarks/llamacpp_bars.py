@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .bar import Bar
-from .journal import Mix
+from .journal import Key, Mix
 from .llamacpp_plans import OURS_LLAMA, PART
 from .rival_plans import LLAMA, QUANTIZATIONS
 from .summary import TOKENS_PER_SECOND, Cell, Summary
@@ -18,14 +18,13 @@ SHARE_OF_FIRST_TOKEN = 0.2
 
 
 def llamacpp_bars(summary: Summary) -> Iterator[Bar]:
+    """llama-server counts with that number of threads with which it does better."""
     for kind in QUANTIZATIONS:
         for mix, (limit, words) in ALONE.items():
-            ours, theirs = (
-                _cell(summary, f"{server} {kind}", mix, 1, TOKENS_PER_SECOND)
-                for server in (OURS_LLAMA, LLAMA)
-            )
+            ours = _cell(summary, kind, mix, 1, TOKENS_PER_SECOND)
+            theirs = summary.best(_keys(summary, LLAMA, kind, mix, 1), TOKENS_PER_SECOND)
             name = f"llama.cpp {kind}, one client, {words}: tokens/s, times llama-server's"
-            yield Bar(name, limit, ours.median / theirs.median if ours and theirs else None)
+            yield Bar(name, limit, ours.median / theirs if ours and theirs else None)
         yield Bar(
             f"llama.cpp {kind}, one client, two adapters in turn: p95 to the first token, beyond "
             "that with one adapter",
@@ -34,27 +33,28 @@ def llamacpp_bars(summary: Summary) -> Iterator[Bar]:
             is_most=True,
             unit=" ms",
         )
-        ours, theirs = (
-            _cell(summary, f"{server} {kind}", "eight", 8, FIRST_TOKEN)
-            for server in (OURS_LLAMA, LLAMA)
-        )
+        ours = _cell(summary, kind, "eight", 8, FIRST_TOKEN)
+        keys = _keys(summary, LLAMA, kind, "eight", 8)
+        cells = [cell for key in keys if (cell := summary.cell(key, FIRST_TOKEN)) is not None]
         yield Bar(
             f"llama.cpp {kind}, eight clients with eight adapters: p95 to the first token in the "
             "worst round, times llama-server's in its best",
             SHARE_OF_FIRST_TOKEN,
-            ours.high / theirs.low if ours and theirs else None,
+            ours.high / min(cell.low for cell in cells) if ours and cells else None,
             is_most=True,
         )
 
 
 def _switch(summary: Summary, kind: str) -> float | None:
-    one, two = (
-        _cell(summary, f"{OURS_LLAMA} {kind}", mix, 1, FIRST_TOKEN) for mix in ("one", "two")
-    )
+    one, two = (_cell(summary, kind, mix, 1, FIRST_TOKEN) for mix in ("one", "two"))
     return two.median - one.median if one and two else None
 
 
-def _cell(summary: Summary, server: str, mix: Mix, streams: int, figure: str) -> Cell | None:
-    keys = [key for key in summary.find(server, mix, streams) if key.part == PART]
-    cells = (summary.cell(key, figure) for key in keys)
-    return next((cell for cell in cells if cell is not None), None)
+def _cell(summary: Summary, kind: str, mix: Mix, streams: int, figure: str) -> Cell | None:
+    """Our own."""
+    keys = _keys(summary, OURS_LLAMA, kind, mix, streams)
+    return next((cell for key in keys if (cell := summary.cell(key, figure)) is not None), None)
+
+
+def _keys(summary: Summary, server: str, kind: str, mix: Mix, streams: int) -> list[Key]:
+    return [key for key in summary.find(f"{server} {kind}", mix, streams) if key.part == PART]

@@ -17,6 +17,10 @@ OURS_LLAMA = "llama.cpp in lora-chat"
 PART = "llamacpp"
 SWITCHES = 24  # requests one after another, by a single client
 ALONE: tuple[Mix, ...] = ("one", "two")
+THREADS = {
+    CACHE: 2,
+    f"{CACHE}, one thread": 1,
+}  # llama-server's settings: its choice, and the other
 
 
 def llamacpp_plans(bench: Bench) -> Iterator[Plan]:
@@ -27,10 +31,12 @@ def llamacpp_plans(bench: Bench) -> Iterator[Plan]:
         alone = tuple(Workload(mix, 1, SWITCHES, num_tokens=tokens) for mix in ALONE)
         together = bench.workload("eight", 8)
         yield Plan(PART, name, (*alone, together), partial(_ours, bench, kind))
-        theirs = tuple(Workload(mix, 1, SWITCHES, CACHE, tokens) for mix in ALONE)
-        yield Plan(PART, f"{LLAMA} {kind}", theirs, partial(llama_measure, bench, kind, 1, True))
-        eight = bench.workload("eight", 8, CACHE, is_slow=True)
-        yield Plan(PART, f"{LLAMA} {kind}", (eight,), partial(llama_measure, bench, kind, 8, True))
+        for setting, threads in THREADS.items():
+            theirs = tuple(Workload(mix, 1, SWITCHES, setting, tokens) for mix in ALONE)
+            eight = bench.workload("eight", 8, setting, is_slow=True)
+            for slots, workloads in ((1, theirs), (8, (eight,))):
+                measure = partial(llama_measure, bench, kind, slots, True, threads)
+                yield Plan(PART, f"{LLAMA} {kind}", workloads, measure)
 
 
 @contextmanager

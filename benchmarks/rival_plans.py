@@ -36,19 +36,23 @@ def llama_plans(bench: Bench) -> Iterator[Plan]:
 
 
 def llama_measure(
-    bench: Bench, kind: str, slots: int, has_cache: bool
+    bench: Bench, kind: str, slots: int, has_cache: bool, threads: int = 2
 ) -> AbstractContextManager[Measure]:
     """A llama-server with all adapters, under load."""
     targets = tuple(Target("base", (number,)) for number in range(len(bench.adapters)))
-    return _over_http(partial(_llama_server, bench, kind, slots, has_cache), targets)
+    return _over_http(partial(_llama_server, bench, kind, slots, has_cache, threads), targets)
 
 
 @contextmanager
-def _llama_server(bench: Bench, kind: str, slots: int, has_cache: bool) -> Generator[str]:
+def _llama_server(
+    bench: Bench, kind: str, slots: int, has_cache: bool, threads: int
+) -> Generator[str]:
     assert bench.llama_bin is not None
     base, adapters = bench.quantized(kind), bench.gguf_adapters()
     log = bench.log(f"llama-{kind}-{slots}")
-    with llama_server(bench.llama_bin, base, adapters, slots, has_cache, log=log) as url:
+    with llama_server(
+        bench.llama_bin, base, adapters, slots, has_cache, log=log, threads=threads
+    ) as url:
         yield url
 
 
