@@ -106,6 +106,9 @@ class AdapterWatch:
         except ServingError as error:  # of one adapter, which the next request for it meets, too
             logger.warning("The adapter %s cannot be loaded: %s", name, error)
             return
+        except Exception:  # the task's border: the next adapter is met all the same
+            logger.exception("The adapter %s cannot be loaded", name)
+            return
         self._known.add(name)
         logger.info("The adapter %s is here%s", ref, ", in memory" if is_loaded else "")
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from finetune.lora import WEIGHTS_FILE
-from serving.engine import Engine
+from serving.engine import AdapterRef, Engine, LoadReport
 from serving.scripted import ScriptedEngine
 
 Add = Callable[..., Path]
@@ -51,6 +51,29 @@ def test_where_there_is_no_room_nothing_is_loaded(
     wait_until(lambda: "The adapter tcm@1 is here" in caplog.text)
     assert "in memory" not in caplog.text
     assert engine.adapters == {}
+
+
+def test_one_that_breaks_the_engine_keeps_no_other_from_being_met(
+    open_client: Open,
+    add_adapter: Add,
+    wait_until: Wait,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    engine = ScriptedEngine()
+    load = engine.load
+
+    async def break_at_first(ref: AdapterRef) -> LoadReport:
+        if ref.name == "odd":
+            raise RuntimeError("nobody foresaw this")
+        return await load(ref)
+
+    monkeypatch.setattr(engine, "load", break_at_first)
+    open_client(engine)
+    add_adapter("odd")
+    wait_until(lambda: "nobody foresaw this" in caplog.text)
+    add_adapter("tcm")
+    wait_until(lambda: "The adapter tcm@1 is here, in memory" in caplog.text)
 
 
 def test_damaged_folder_is_named_once_and_met_when_it_is_mended(
