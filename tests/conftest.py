@@ -93,6 +93,11 @@ def build_tokenizer(
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: several processes that share the tests end together."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+
+
 def pytest_unconfigure() -> None:
     """llama-cpp-python leaves two files open, and warnings are errors here."""
     if module := sys.modules.get("llama_cpp._utils"):

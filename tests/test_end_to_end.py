@@ -75,8 +75,6 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     """Two briefly trained adapters on the default base, served."""
     home = tmp_path_factory.mktemp("home")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
     for name, path in SAMPLES.items():
         values = {"data": path, "name": name, "max_training_tokens": 1200, "report_samples": 0}
         result = Job(TrainConfig.model_validate(values), home, Silent()).execute()
@@ -87,7 +85,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
         client = OpenAI(base_url=f"{url}/v1", api_key="none-needed", max_retries=0)
         yield Served(home, find_base("smollm2-135m", home), client)
         client.close()
-    torch.set_num_threads(threads)
 
 
 def peft_model(served: Served, weights: dict[str, float]) -> Any:

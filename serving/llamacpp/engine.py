@@ -121,6 +121,11 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
 
 
 def num_cores() -> int:
-    """Physical ones that this process may use: two threads on one core are slower than one."""
+    """Physical ones that this process may use, or fewer if OMP_NUM_THREADS says so, as for torch.
+
+    Two threads on one core are slower than one.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(allowed or 1, psutil.cpu_count(logical=False) or allowed or 1)
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    limits = [allowed, psutil.cpu_count(logical=False), int(told) if told.isdigit() else None]
+    return min((limit for limit in limits if limit), default=1)

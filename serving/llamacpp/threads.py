@@ -3,6 +3,9 @@
 A step of a small model is a thousand short products, after each of which threads wait for one
 another; and a thread that only waits takes time from those that send the answers. With a large
 model the products are long, and every core helps.
+
+From 512 cells on, llama.cpp adds up attention in another order for another number of threads, so
+the last digits of a token's logits may depend on it, as they do on which cells a sequence has.
 """
 
 import statistics

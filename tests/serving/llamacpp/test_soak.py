@@ -54,7 +54,7 @@ def make_bad(base: Path, other: Path, make_adapter: Any, folder: Path) -> list[A
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options", [{}, {"kv_bytes": 0, "adapter_bytes": 0, "max_rows": 3}], ids=str
+    "options", [{"num_threads": 2}, {"kv_bytes": 0, "adapter_bytes": 0, "max_rows": 3}], ids=str
 )
 async def test_random_operations_under_load(
     options: dict[str, Any], make_base: Any, make_adapter: Any, tmp_path: Path
