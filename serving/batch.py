@@ -53,16 +53,11 @@ class Batch:
         return EngineStats(
             num_running=len(self._scheduler.running),
             num_waiting=len(self._scheduler.waiting),
-            num_resident_adapters=len(self.bank.residents),
-            num_resident_bytes=self.bank.residents.total,
-            max_resident_bytes=self.bank.residents.limit,
             num_blocks=self._pool.num_blocks,
             num_free_blocks=self._pool.num_free,
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             num_preemptions=self._scheduler.num_preemptions,
-            num_adapter_loads=self.bank.residents.num_loads,
-            num_adapter_evictions=self.bank.residents.num_evictions,
             is_compiled=self.decoder.compiled is not None,
         )
 

@@ -51,7 +51,9 @@ class Work(Protocol):
 
     def fail(self, error: ServingError) -> None: ...
 
-    def stats(self) -> EngineStats: ...
+    def stats(self) -> EngineStats:
+        """All but what is told of residents, and of requests that have not arrived here yet."""
+        ...
 
 
 WorkT = TypeVar("WorkT", bound=Work)
@@ -122,8 +124,16 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
         work = self._work
         if work is None:
             return EngineStats(is_running=False)
-        stats = work.stats()
-        return replace(stats, num_waiting=max(0, self._num_submitted - stats.num_running))
+        stats, residents = work.stats(), work.residents
+        return replace(
+            stats,
+            num_waiting=max(0, self._num_submitted - stats.num_running),
+            num_resident_adapters=len(residents),
+            num_resident_bytes=residents.total,
+            max_resident_bytes=residents.limit,
+            num_adapter_loads=residents.num_loads,
+            num_adapter_evictions=residents.num_evictions,
+        )
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         self._check(request)

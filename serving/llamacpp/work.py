@@ -49,15 +49,10 @@ class LlamaWork:
         return EngineStats(
             num_running=len(self._running),
             num_waiting=len(self._waiting),
-            num_resident_adapters=len(self.residents),
-            num_resident_bytes=self.residents.total,
-            max_resident_bytes=self.residents.limit,
             num_blocks=num_blocks,
             num_free_blocks=max(0, num_blocks - -(-self.lanes.num_promised // BLOCK)),
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
-            num_adapter_loads=self.residents.num_loads,
-            num_adapter_evictions=self.residents.num_evictions,
             is_compiled=True,
         )
 
