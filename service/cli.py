@@ -19,6 +19,9 @@ from .commands.options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
 from .commands.serve_cli import ServeCommand, serve
 from .home import find_home
 
+# Libraries whose messages are not for our users.
+NOISY = ("alembic", "gguf", "httpx", "httpx2", "bitsandbytes", "transformers", "watchfiles")
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -78,7 +81,7 @@ def common(
 ) -> None:
     """Set up logging: to stderr, so that stdout holds a command's answer alone."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("alembic", "httpx", "httpx2", "bitsandbytes", "transformers", "watchfiles"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")

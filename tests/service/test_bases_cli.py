@@ -1,6 +1,7 @@
 """`lora-chat bases` and the GGUF commands of `adapters`, as a person types them."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -68,8 +69,9 @@ def test_pull_makes_a_base_ready(run: Any, make_base: Any, tmp_path: Path):
 
 
 def test_an_adapter_goes_out_for_llama_cpp_and_comes_in_again(
-    run: Any, make_base: Any, make_adapter: Any, tmp_path: Path
+    run: Any, make_base: Any, make_adapter: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level(logging.INFO)
     base = make_base("llama")
     path = write_gguf(base, tmp_path / "tiny.gguf")
     make_adapter(base, tmp_path / "home" / "adapters" / "style" / "1", use_rslora=True)
@@ -89,6 +91,7 @@ def test_an_adapter_goes_out_for_llama_cpp_and_comes_in_again(
         run("adapters", "export", "style", "--to", to, "--out", tmp_path / to, "--base", path)
     assert (tmp_path / "merged-gguf" / "model.gguf").is_file()
     assert (tmp_path / "ollama" / "Modelfile").is_file()
+    assert not [record for record in caplog.records if record.name.startswith("gguf")]
 
 
 def test_a_bad_import_changes_nothing(run: Any, make_base: Any, make_adapter: Any, tmp_path: Path):
