@@ -17,10 +17,8 @@ OURS_LLAMA = "llama.cpp in lora-chat"
 PART = "llamacpp"
 SWITCHES = 24  # requests one after another, by a single client
 ALONE: tuple[Mix, ...] = ("one", "two")
-THREADS = {
-    CACHE: 2,
-    f"{CACHE}, one thread": 1,
-}  # llama-server's settings: its choice, and the other
+# llama-server's settings: its own choice on two cores, and the other.
+THREADS = {CACHE: 2, f"{CACHE}, one thread": 1}
 
 
 def llamacpp_plans(bench: Bench) -> Iterator[Plan]:

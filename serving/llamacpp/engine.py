@@ -1,10 +1,7 @@
 """The llama.cpp engine: a GGUF base as it is, and a context for every set of adapters."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
-
-import psutil
 
 from finetune.gguf_base import GgufBase
 from serving.encoder import Confirm
@@ -16,7 +13,8 @@ from serving.threaded_engine import ThreadedEngine
 from .adapter import AdapterConverter, ConvertedAdapter, LoadedAdapter
 from .binding import load_binding
 from .lane import Lane
-from .model import ContextSize, LlamaModel, bytes_per_token, most_kept
+from .model import ContextSize, LlamaModel, bytes_per_token
+from .threads import num_cores
 from .work import LlamaWork
 
 
@@ -111,21 +109,10 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
             scales[ref.sha256] = scales.get(ref.sha256, 0.0) + scale
         adapters = [(residents[key].pointer, scale) for key, scale in scales.items()]
         context = self._opened.open_context(size, adapters)
-        kept = most_kept(self._base)
+        kept = self._opened.most_kept
         return Lane(context, blend, num_cells, config.max_rows, config.chunk_tokens, kept)
 
     @property
     def _opened(self) -> LlamaModel:
         assert self._model is not None
         return self._model
-
-
-def num_cores() -> int:
-    """Physical ones that this process may use, or fewer if OMP_NUM_THREADS says so, as for torch.
-
-    Two threads on one core are slower than one.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    limits = [allowed, psutil.cpu_count(logical=False), int(told) if told.isdigit() else None]
-    return min((limit for limit in limits if limit), default=1)

@@ -57,6 +57,7 @@ class LlamaModel:
         self.vocab_size: int = functions.llama_vocab_n_tokens(
             functions.llama_model_get_vocab(self._pointer)
         )
+        self.most_kept = _most_kept(base)
 
     def load_adapter(self, path: Path) -> Any:
         """A pointer to a GGUF LoRA file's weights. Raises AdapterRefused."""
@@ -126,7 +127,7 @@ def bytes_per_token(base: GgufBase) -> int:
     return shape.num_layers * shape.num_kv_heads * (key + value) * CACHE_BYTES
 
 
-def most_kept(base: GgufBase) -> int:
+def _most_kept(base: GgufBase) -> int:
     """How many cells of requests that are gone a context may keep, beyond the last one's.
 
     Every token passes over them, in every head of every layer, and reads all of the weights. Kept

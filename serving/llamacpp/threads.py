@@ -8,7 +8,10 @@ From 512 cells on, llama.cpp adds up attention in another order for another numb
 the last digits of a token's logits may depend on it, as they do on which cells a sequence has.
 """
 
+import os
 import statistics
+
+import psutil
 
 RUN = 4  # tokens in a row with one number of threads
 RUNS = 3  # of each number, in turn: what happens meanwhile happens to all of them
@@ -23,45 +26,55 @@ class ThreadChoice:
         self.most = most  # for prompts, and for tokens of several requests
         self._counts = _halved(most)
         self._chosen = most
-        self._rivals: list[int] = []  # being compared; empty while it rests
-        self._times: dict[int, list[float]] = {}
-        self._rest = 0
+        self._rest = 0  # tokens until the next comparison
+        self._times: dict[int, list[float]] = {}  # by the numbers compared; empty while it rests
         self._compare()
 
     @property
     def count(self) -> int:
         """Threads for the next token."""
-        if not self._rivals:
+        if not self._times:
             return self._chosen
-        num_noted = sum(map(len, self._times.values()))
-        return self._rivals[num_noted // RUN % len(self._rivals)]
+        return list(self._times)[self._num_noted // RUN % len(self._times)]
 
     def note(self, seconds: float) -> None:
         """Take into account how long a token took with `count` threads."""
-        if not self._rivals:
-            self._rest -= 1
-            if self._rest <= 0:
-                self._compare()
+        if self._times:
+            self._times[self.count].append(seconds)
+            if self._num_noted == RUN * RUNS * len(self._times):
+                self._choose()
             return
-        self._times[self.count].append(seconds)
-        if all(len(times) == RUN * RUNS for times in self._times.values()):
-            self._choose()
+        self._rest -= 1
+        if self._rest == 0:
+            self._compare()
+
+    @property
+    def _num_noted(self) -> int:
+        return sum(map(len, self._times.values()))
 
     def _compare(self) -> None:
         at = self._counts.index(self._chosen)
-        self._rivals = self._counts[max(0, at - 1) : at + 2]
-        self._times = {count: [] for count in self._rivals}
-        if len(self._rivals) == 1:  # nothing to choose from, ever
-            self._rest, self._rivals = 0, []
+        self._times = {count: [] for count in self._counts[max(0, at - 1) : at + 2]}
 
     def _choose(self) -> None:
         medians = {count: statistics.median(times) for count, times in self._times.items()}
-        best = min(self._rivals, key=lambda count: medians[count])
+        best = min(medians, key=lambda count: medians[count])
         if medians[best] < GAIN * medians[self._chosen]:
             self._chosen = best
             self._compare()  # the next half may be faster still
         else:
-            self._rest, self._rivals = REST, []
+            self._rest, self._times = REST, {}
+
+
+def num_cores() -> int:
+    """Physical ones that this process may use, or fewer if OMP_NUM_THREADS says so, as for torch.
+
+    Two threads on one core are slower than one.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    limits = [allowed, psutil.cpu_count(logical=False), int(told) if told.isdigit() else None]
+    return min((limit for limit in limits if limit), default=1)
 
 
 def _halved(most: int) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving.llamacpp.threads import REST, RUN, RUNS, ThreadChoice
+from serving.llamacpp.threads import REST, RUN, RUNS, ThreadChoice, num_cores
 
 TRIAL = RUN * RUNS
 
@@ -61,3 +61,16 @@ def test_equals_leave_it_as_it_is():
     choice = ThreadChoice(8)
     used = use(choice, lambda count: 1, 1000)
     assert used[8] == 1000 - TRIAL
+
+
+@pytest.mark.parametrize(
+    ("told", "physical", "expected"),
+    [("", 4, 4), ("2", 4, 2), ("64", 4, 4), ("0", 4, 4), ("2,1", 4, 4), ("", None, 8), ("1", 2, 1)],
+)
+def test_there_are_no_more_threads_than_cores_and_than_was_said(
+    told: str, physical: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 16 if logical else physical)
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert num_cores() == expected
