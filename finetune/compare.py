@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from data.chat import Rendered
 from data.conversation import Conversation
 
+from .config import Depth
+from .effort import Course, Effort, measure_rate, num_tokens
 from .general import general_conversations
-from .leakage import Leakage, measure_leakage
+from .leakage import Leakage, leakage_effort, measure_leakage
 from .likelihood import Likelihood
-from .pair import Pair, PairedRows, render_pair
-from .samples import Samples, ask
+from .pair import Pair, PairedRows, Side, render_pair
+from .samples import Samples, answer_limit, ask
 
 GENERAL_TOKENS = 512  # of the longest of the shipped questions, in any tokenizer
+SHORT_SAMPLES, SHORT_TOKENS = 2, 64  # at most, of a short report
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ class Material:
     num_samples: int = 0  # conversations that both sides answer
     sample_tokens: int | None = None  # of each such answer
     are_unseen: bool = True  # whether it is known that the adapter was not trained on them
+    depth: Depth = "full"
+
+    @property
+    def asked(self) -> slice:
+        """The conversations that both sides answer."""
+        most = {"none": 0, "short": min(SHORT_SAMPLES, self.num_samples), "full": self.num_samples}
+        return slice(most[self.depth])
+
+    def limit(self, side: Side, device: str) -> int:
+        """[tokens] of each answer."""
+        limit = answer_limit(side, self.rows[self.asked], self.sample_tokens, device)
+        return min(limit, SHORT_TOKENS) if self.depth == "short" else limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +47,63 @@ class Measured:
     precision: str
     unseen: Likelihood
     are_unseen: bool
-    general: Mapping[str, Likelihood]  # by language
+    general: Mapping[str, Likelihood]  # by language; none in a short report
     samples: Samples | None
     leakage: Leakage | None
+    depth: Depth = "full"
 
 
 def compare(pair: Pair, material: Material, announce: Callable[[str], None]) -> Measured:
     """Measure both sides; `announce` is told each stage before it begins."""
-    sides = f"{pair.baseline.name} and {pair.adapter.name}"
-    announce(f"Comparing {sides} on {len(material.conversations)} conversations")
+    asked = material.conversations[material.asked]
+    has_leakage = material.depth == "full" and bool(material.trained)
+    limit = material.limit(pair.adapter, pair.device)
+    efforts = efforts_of(pair.baseline, pair.adapter, material, pair.device)
+    course = Course(announce, efforts, measure_rate(pair, material.rows.baseline))
+    course.begin()
     unseen = pair.compare(material.rows)
-    announce("Comparing them on general questions: what has been forgotten")
-    general = {
-        language: pair.compare(
-            render_pair(pair.baseline, pair.adapter, conversations, GENERAL_TOKENS)
-        )
-        for language, conversations in general_conversations().items()
-    }
-    samples = None
-    if material.num_samples:
-        announce("Writing sample answers for the report")
-        chosen = slice(material.num_samples)
-        asked = material.conversations[chosen]
-        samples = ask(pair, asked, material.rows[chosen], material.sample_tokens)
-    leakage = None
-    if material.trained:
-        announce("Looking for training answers that come back word for word")
+    likelihoods: dict[str, Likelihood] = {}
+    if material.depth == "full":
+        course.begin()
+        general = _general_rows(pair.baseline, pair.adapter)
+        likelihoods = {language: pair.compare(rows) for language, rows in general.items()}
+    samples = leakage = None
+    if asked:
+        course.begin()
+        samples = ask(pair, asked, material.rows[material.asked], limit)
+    if has_leakage:
+        course.begin()
         shown = samples.shown if samples else ()
         leakage = measure_leakage(pair, material.trained, material.rows.adapter, unseen, shown)
-    return Measured(pair.precision, unseen, material.are_unseen, general, samples, leakage)
+    return Measured(
+        pair.precision,
+        unseen,
+        material.are_unseen,
+        likelihoods,
+        samples,
+        leakage,
+        material.depth,
+    )
+
+
+def efforts_of(baseline: Side, adapter: Side, material: Material, device: str) -> list[Effort]:
+    """The parts that `compare` goes through, in their order."""
+    sides = f"{baseline.name} and {adapter.name}"
+    count = len(material.conversations)
+    efforts = [Effort(f"Comparing {sides} on {count} conversations", num_tokens(material.rows))]
+    if material.depth == "full":
+        read = sum(map(num_tokens, _general_rows(baseline, adapter).values()))
+        efforts.append(Effort("Comparing them on general questions: what has been forgotten", read))
+    if material.conversations[material.asked]:
+        steps = 2 * material.limit(adapter, device)
+        efforts.append(Effort("Writing sample answers for the report", num_steps=steps))
+    if material.depth == "full" and material.trained:
+        efforts.append(leakage_effort(material.trained))
+    return efforts
+
+
+def _general_rows(baseline: Side, adapter: Side) -> dict[str, PairedRows]:
+    return {
+        language: render_pair(baseline, adapter, conversations, GENERAL_TOKENS)
+        for language, conversations in general_conversations().items()
+    }

@@ -25,6 +25,11 @@ ALIASES = {
 }
 
 
+# none: how likely base and adapter find held-out answers; short: and a few answers side by side;
+# full: and what was forgotten, and what is known by heart.
+Depth = Literal["none", "short", "full"]
+
+
 class TrainConfig(BaseModel):
     """One training run. None means: chosen by the size of the data or of the model."""
 
@@ -68,6 +73,7 @@ class TrainConfig(BaseModel):
     evals_per_epoch: int = Field(2, ge=1)
     patience: int = Field(3, ge=1)  # evaluations without a better one
     save_steps: int | None = Field(None, ge=1)  # at each evaluation if None
+    report: Depth = "full"  # at the end of the run
     report_samples: int = Field(4, ge=0)  # answers of either side shown in the report
     report_tokens: int | None = Field(None, ge=1)  # of each; by the references' lengths if None
 

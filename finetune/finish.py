@@ -11,13 +11,13 @@ from data.chat import ChatRenderer
 from .adapter import new_version, newest_version, version_folder
 from .base import Base
 from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity
-from .compare import Material, compare
+from .compare import Material, compare, efforts_of
 from .config import TrainConfig
 from .dataset import Dataset
 from .errors import TrainingStopped
 from .pair import Pair, PairedRows, Side
 from .peft_model import save_adapter
-from .report import History, Report
+from .report import REPORT_FILE, History, Report
 from .run import Run
 from .train import Observer, StepMetrics, Trainer
 
@@ -41,6 +41,11 @@ class Result:
     @property
     def gain(self) -> float:
         return 1 - self.adapter_loss / self.base_loss
+
+    @property
+    def report(self) -> Path | None:
+        path = self.folder / REPORT_FILE
+        return path if path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +99,41 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
     )
 
 
-def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
-    config, dataset = trained.config, trained.dataset
-    pair = Pair(
-        trained.base,
-        Side("the base", None, trained.renderer),
-        Side("the adapter", adapter, trained.renderer),
-        trained.device,
-        config.micro_batch_tokens,
-    )
-    material = Material(
+def report_seconds(
+    config: TrainConfig, dataset: Dataset, renderer: ChatRenderer, device: str, rate: float
+) -> float:
+    """How long the report takes where so many tokens are read a second."""
+    sides = _sides(None, renderer)
+    efforts = efforts_of(*sides, _material(config, dataset), device)
+    return sum(effort.seconds(rate) for effort in efforts)
+
+
+def _sides(adapter: Path | None, renderer: ChatRenderer) -> tuple[Side, Side]:
+    return Side("the base", None, renderer), Side("the adapter", adapter, renderer)
+
+
+def _material(config: TrainConfig, dataset: Dataset) -> Material:
+    return Material(
         conversations=dataset.held_out_conversations,
         rows=PairedRows(dataset.held_out, dataset.held_out),
         trained=dataset.rows,
         num_samples=config.report_samples,
         sample_tokens=config.report_tokens,
+        depth=config.report,
     )
+
+
+def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
+    config, dataset = trained.config, trained.dataset
+    sides = _sides(adapter, trained.renderer)
+    pair = Pair(trained.base, *sides, trained.device, config.micro_batch_tokens)
     steps = trained.run.metrics()
     return Report(
         name=trained.name,
         base_id=trained.base.id,
         baseline="the base",
         data=dataset.summary,
-        measured=compare(pair, material, trained.announce),
+        measured=compare(pair, _material(config, dataset), trained.announce),
         history=History(steps, training_loss, _settings(config, steps)),
         disclaimer=config.disclaimer,
     )

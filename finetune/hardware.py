@@ -38,11 +38,16 @@ def describe_machine() -> Machine:
 
 
 def cpu_features() -> tuple[str, ...]:
-    """The CPU's features that matter to speed here, by torch's names."""
+    """The CPU's features that matter to speed here, by torch's names: those that torch may use."""
     import torch
 
     present = torch.cpu.get_capabilities()
-    return tuple(name for name in TELLING_FEATURES if present.get(name))
+    is_wide = torch.backends.cpu.get_cpu_capability() == "AVX512"  # less under ATEN_CPU_CAPABILITY
+    return tuple(
+        name
+        for name in TELLING_FEATURES
+        if present.get(name) and (is_wide or not name.startswith(("avx512", "amx")))
+    )
 
 
 def pick_device() -> str:

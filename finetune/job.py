@@ -109,7 +109,7 @@ class Job:
         prepared = self._prepare()
         trainer = self._trainer(prepared, self.home, self.observer)
         self.observer.on_stage("Measuring a few steps")
-        return rehearse(trainer, prepared.dataset)
+        return rehearse(trainer, prepared.dataset, prepared.renderer)
 
     def _logged(self, run: Run) -> AbstractContextManager[None]:
         return log_file(run) if self.processes.is_first else nullcontext()

@@ -13,6 +13,7 @@ from data.chat import Rendered
 
 from .answers import last_answer, last_prompt, trained_spans
 from .bootstrap import Estimate, difference
+from .effort import Effort
 from .likelihood import Likelihood
 from .pair import Pair, PairedRows
 from .samples import Sample
@@ -34,6 +35,12 @@ class Leakage:
     usual_copy: int  # [characters] of it in the references to the same questions
     trained: Likelihood  # of rows that were trained on
     shortfall: Estimate  # what unseen answers gained less than trained ones [nats per token]
+
+
+def leakage_effort(trained: Sequence[Rendered]) -> Effort:
+    """What `measure_leakage` computes."""
+    read = 2 * sum(len(row.token_ids) for row in evenly(trained, MOST_MEASURED))
+    return Effort("Looking for training answers that come back word for word", read, MOST_TOKENS)
 
 
 def measure_leakage(

@@ -4,6 +4,7 @@ The baseline is the base alone, or another adapter. Each side renders with its o
 and system prompt, as a server would.
 """
 
+import copy
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from .hardware import Precision, wide_precision
 from .likelihood import Likelihood, compare_losses, count_characters
 from .peft_model import load_adapter
 from .rows import build_rows, with_system
+
+MOST_MERGED = 1 << 30  # [bytes] of a base that is copied, to have an adapter's weights added to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,11 @@ def render_pair(
 
 
 class Pair:
-    """Owns the model that both sides answer with."""
+    """Owns the models that both sides answer with.
+
+    Of a small base each side has a copy with its adapter merged into the weights: answers are
+    then written without the adapter's own products. A large base both sides share.
+    """
 
     def __init__(
         self, base: Base, baseline: Side, adapter: Side, device: str, batch_tokens: int
@@ -63,25 +70,27 @@ class Pair:
         self.adapter = adapter
         self.device = device
         self.precision: Precision = wide_precision(device)
-        self._batch_tokens = batch_tokens  # packed into one forward pass
-        self._model = self._load()
+        self.batch_tokens = batch_tokens  # packed into one forward pass
+        self._shared: Any = None  # the model of both, with all adapters
+        self._own: list[Any] = []  # or one of the baseline, one of the adapter
+        self._load()
 
-    def _load(self) -> Any:
+    def _load(self) -> None:
+        model = load_model(self.base, self.precision, self.device).eval()
+        if self.precision == "fp32" and _num_bytes(model) <= MOST_MERGED:
+            self._own = [_merged(model, side) for side in (self.baseline, self.adapter)]
+            return
         assert self.adapter.adapter is not None
-        model = load_adapter(
-            load_model(self.base, self.precision, self.device), self.adapter.adapter
-        )
+        self._shared = load_adapter(model, self.adapter.adapter).eval()
         if self.baseline.adapter is not None:
-            model.load_adapter(str(self.baseline.adapter), "baseline")
-        model.eval()
-        return model
+            self._shared.load_adapter(str(self.baseline.adapter), "baseline")
 
     def compare(self, rows: PairedRows) -> Likelihood:
         """How likely each side finds the answers."""
         characters = count_characters(rows.adapter, self.base.tokenizer)
         return compare_losses(
-            self._loss(self.baseline, rows.baseline),
-            self._loss(self.adapter, rows.adapter),
+            self.loss(self.baseline, rows.baseline),
+            self.loss(self.adapter, rows.adapter),
             characters,
         )
 
@@ -95,9 +104,9 @@ class Pair:
 
     def write(self, side: Side, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Answer]:
         """Greedy answers of one side."""
-        with self._speaking(side):
+        with self._speaking(side) as model:
             return write_answers(
-                self._model,
+                model,
                 self.base.tokenizer,
                 prompts,
                 side.renderer.end_ids,
@@ -105,13 +114,28 @@ class Pair:
                 self.device,
             )
 
-    def _loss(self, side: Side, rows: Sequence[Rendered]) -> AnswerLoss:
-        with self._speaking(side):
-            return answer_loss(self._model, rows, self._batch_tokens, self.device)
+    def loss(self, side: Side, rows: Sequence[Rendered]) -> AnswerLoss:
+        """How likely one side finds the answers."""
+        with self._speaking(side) as model:
+            return answer_loss(model, rows, self.batch_tokens, self.device)
 
     @contextmanager
-    def _speaking(self, side: Side) -> Generator[None]:
+    def _speaking(self, side: Side) -> Generator[Any]:
+        if self._own:
+            yield self._own[side is self.adapter]
+            return
         if side.adapter is not None:
-            self._model.set_adapter("default" if side is self.adapter else "baseline")
-        with self._model.disable_adapter() if side.adapter is None else nullcontext():
-            yield
+            self._shared.set_adapter("default" if side is self.adapter else "baseline")
+        with self._shared.disable_adapter() if side.adapter is None else nullcontext():
+            yield self._shared
+
+
+def _merged(model: Any, side: Side) -> Any:
+    """The model itself where a side has no adapter, else a copy with it."""
+    if side.adapter is None:
+        return model
+    return load_adapter(copy.deepcopy(model), side.adapter).merge_and_unload().eval()
+
+
+def _num_bytes(model: Any) -> int:
+    return sum(p.numel() * p.element_size() for p in model.parameters())

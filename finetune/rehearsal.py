@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from data.chat import Rendered
+from data.chat import ChatRenderer, Rendered
 
 from .dataset import Dataset
 from .evaluate import answer_loss
+from .finish import report_seconds
 from .hardware import peak_memory
 from .plan import Plan
 from .rows import pack
@@ -27,10 +28,11 @@ class Rehearsal:
     tokens_per_second: float  # while training, prompts included
     training_seconds: float
     evaluation_seconds: float  # all evaluations
+    report_seconds: float
     memory_bytes: int  # at the highest
 
 
-def rehearse(trainer: Trainer, dataset: Dataset) -> Rehearsal:
+def rehearse(trainer: Trainer, dataset: Dataset, renderer: ChatRenderer) -> Rehearsal:
     """Compute gradients of the window with the largest micro-batch, for memory, and of a few first
     ones, for time; weights stay as they are."""
     plan, rows = trainer.plan, dataset.rows
@@ -49,13 +51,18 @@ def rehearse(trainer: Trainer, dataset: Dataset) -> Rehearsal:
     seconds = _seconds(lambda: [compute(step) for step in chosen])
     rate = sum(sizes[step] for step in chosen) / seconds
     trainer.optimizer.zero_grad(set_to_none=True)
+    num_held_out = sum(len(row.token_ids) for row in dataset.held_out)
+    evaluation_seconds = _evaluation_seconds(trainer, dataset.held_out)
     return Rehearsal(
         plan=plan,
         dataset=dataset,
         num_trained_tokens=sum(rows[i].num_trained for window in plan.windows for i in window),
         tokens_per_second=rate,
         training_seconds=plan.num_tokens / rate,
-        evaluation_seconds=len(plan.eval_steps) * _evaluation_seconds(trainer, dataset.held_out),
+        evaluation_seconds=len(plan.eval_steps) * evaluation_seconds,
+        report_seconds=report_seconds(
+            trainer.config, dataset, renderer, trainer.device, num_held_out / evaluation_seconds
+        ),
         memory_bytes=peak_memory(trainer.device) + _moments(trainer),
     )
 

@@ -62,6 +62,7 @@ class Report:
             "base": self.base_id,
             "created": self.created.isoformat(timespec="seconds"),
             "precision": measured.precision,
+            "report": measured.depth,
             "data": self.data.model_dump(),
             "verdict": [asdict(finding) for finding in self.findings],
             "held_out": asdict(measured.unseen),
@@ -95,7 +96,8 @@ class Report:
         )
 
     def write(self, folder: Path) -> None:
-        """Both files."""
+        """Both files; without a report the numbers alone."""
         text = json.dumps(self.metrics(), ensure_ascii=False, indent=1)
         (folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
-        (folder / REPORT_FILE).write_text(self.html(), encoding="utf-8")
+        if self.measured.depth != "none":
+            (folder / REPORT_FILE).write_text(self.html(), encoding="utf-8")

@@ -20,7 +20,7 @@ METRICS_FILE = "metrics.jsonl"
 # What may change when a run goes on: it trains the same all the same.
 FREE = {
     *("micro_batch_tokens", "gradient_checkpointing", "save_steps", "promote"),
-    *("report_samples", "report_tokens", "disclaimer", "sampling"),
+    *("report", "report_samples", "report_tokens", "disclaimer", "sampling"),
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from data.conversation import Conversation
 
 from .answers import Answer, last_answer
-from .pair import Pair, PairedRows
+from .pair import Pair, PairedRows, Side
 from .text_scores import TextScores, score
 
 SLACK = 1.25  # times the longest reference, where no limit is given
@@ -35,23 +35,29 @@ class Samples:
         return self.longest_reference >= self.max_tokens
 
 
+def answer_limit(side: Side, rows: PairedRows, max_tokens: int | None, device: str) -> int:
+    """[tokens] of each answer: what is asked for, or room for the longest reference."""
+    most = MOST_TOKENS_ON_CPU if device == "cpu" else MOST_TOKENS
+    return max_tokens or min(most, round(SLACK * _longest_reference(side, rows)) + 1)
+
+
+def _longest_reference(side: Side, rows: PairedRows) -> int:
+    end_ids = side.renderer.end_ids
+    return max((len(last_answer(row, end_ids)) for row in rows.adapter), default=0)
+
+
 def ask(
-    pair: Pair, conversations: Sequence[Conversation], rows: PairedRows, max_tokens: int | None
+    pair: Pair, conversations: Sequence[Conversation], rows: PairedRows, max_tokens: int
 ) -> Samples:
     """Ask both sides each conversation's last question, greedily."""
-    end_ids = pair.adapter.renderer.end_ids
-    references = [last_answer(row, end_ids) for row in rows.adapter]
-    longest = max(map(len, references))
-    most = MOST_TOKENS_ON_CPU if pair.device == "cpu" else MOST_TOKENS
-    limit = max_tokens or min(most, round(SLACK * longest) + 1)
     shown = [
         Sample(*_asked(conversation), *answers)
-        for conversation, answers in zip(conversations, pair.answer(rows, limit), strict=True)
+        for conversation, answers in zip(conversations, pair.answer(rows, max_tokens), strict=True)
     ]
     texts = [sample.reference for sample in shown]
     return Samples(
-        max_tokens=limit,
-        longest_reference=longest,
+        max_tokens=max_tokens,
+        longest_reference=_longest_reference(pair.adapter, rows),
         shown=shown,
         baseline=score([sample.baseline for sample in shown], texts),
         adapter=score([sample.adapter for sample in shown], texts),

@@ -50,6 +50,13 @@ class Architecture:
             self.head_dim,
         )
 
+    @property
+    def num_parameters(self) -> int:
+        """All but biases and norms."""
+        layer = sum(rows * columns for rows, columns in self.projections.values())
+        tables = 1 if self.tied_embeddings else 2
+        return self.num_layers * layer + tables * self.vocab_size * self.hidden_size
+
 
 def read_architecture(folder: Path) -> Architecture:
     """Raises EngineUnsupported for a base that this decoder would compute wrongly."""

@@ -1,6 +1,7 @@
 """An engine's batch from its parts, by precision and device."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 Precision = Literal["auto", "int8", "fp32", "bf16", "nf4"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+MOST_WIDE = 1 << 30  # [bytes] of a base that is held in fp32 to be faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,24 @@ class Numbers:
     cache_dtype: Any  # of keys and values
 
 
-def choose_precision(precision: Precision, device: str) -> Precision:
-    """What `auto` means here."""
+def choose_precision(
+    precision: Precision, device: str, num_parameters: int, features: Sequence[str]
+) -> Precision:
+    """What `auto` means for a base of this size on a CPU with these features.
+
+    Without AVX-512 VNNI a small base is served in fp32: int8 takes a quarter of the memory, and
+    makes 3.6 tokens/s beside 5.1 on one stream, 4.5 beside 17.8 on eight (SmolLM2-135M, two cores
+    of a first-generation EPYC).
+    """
     if precision != "auto":
         return precision
     if device == "cuda":
         return "nf4"
     if exact_limit() is None:
         logger.warning("int8 products are wrong on this CPU: serving in fp32, which is slower")
+        return "fp32"
+    if "avx512_vnni" not in features and 4 * num_parameters <= MOST_WIDE:
+        logger.info("This CPU has no AVX-512 VNNI: fp32 is faster than int8 here")
         return "fp32"
     return "int8"
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finetune.hardware import cpu_features
+
 from .batch import Batch
 from .build import TorchEngineConfig, build_batch, build_encoder, choose_precision
 from .compiler import Compiler, library_path, load
@@ -70,7 +72,12 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
         return self._encoder.load(ref)
 
     def _choose_precision(self) -> TorchEngineConfig:
-        chosen = choose_precision(self._config.precision, self._config.device)
+        chosen = choose_precision(
+            self._config.precision,
+            self._config.device,
+            self._architecture.num_parameters,
+            cpu_features(),
+        )
         self._config = replace(self._config, precision=chosen)
         logger.info("The base's weights are held in %s", chosen)
         return self._config

@@ -12,7 +12,13 @@ from rich.text import Text
 
 from finetune.adapter import list_names
 from finetune.base import SHORT_NAMES
-from finetune.hardware import Machine, compute_precision, describe_machine, pick_device
+from finetune.hardware import (
+    Machine,
+    compute_precision,
+    cpu_features,
+    describe_machine,
+    pick_device,
+)
 from serving.compiler import find_compiler
 from serving.llamacpp.binding import install_command, is_installed
 
@@ -26,8 +32,6 @@ PACKAGES = (
 )
 GIB = 2**30
 LLAMA_2_7B_TRAINING = 10 * GIB  # NF4 weights, adapter, optimizer, activations with checkpointing
-
-SERVING = {"cpu": "int8", "cuda": "nf4"}
 
 
 def examine(home: Path, console: Console) -> None:
@@ -66,7 +70,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
     device = pick_device()
     yield (
         f"Training runs on the {'GPU' if device == 'cuda' else 'CPU'}: weights in NF4, computing "
-        f"in {compute_precision(device)}. Serving holds the base in {SERVING[device]}."
+        f"in {compute_precision(device)}. Serving holds the base in {_served(device)}."
     )
     if machine.gpu is None:
         yield (
@@ -84,6 +88,12 @@ def _meaning(machine: Machine) -> Iterator[str]:
             "GGUF bases are converted and run by the torch engine. To run them as they are, on "
             f"llama.cpp: {install_command()}"
         )
+
+
+def _served(device: str) -> str:
+    if device == "cuda":
+        return "nf4"
+    return "int8" if "avx512_vnni" in cpu_features() else "fp32 up to a gigabyte, else in int8"
 
 
 def _version(package: str) -> str:

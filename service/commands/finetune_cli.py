@@ -59,6 +59,9 @@ def finetune(
     general_mix: Annotated[
         float | None, typer.Option(help="0.05: everyday questions for each new row. [default: 0]")
     ] = None,
+    report: Annotated[
+        str | None, typer.Option(help="At the end: none, short or full. [default: full]")
+    ] = None,
     report_samples: Annotated[
         int | None, typer.Option(help="Answers side by side in the report.")
     ] = None,
@@ -96,6 +99,7 @@ def finetune(
         "replay": old_data,
         "replay_ratio": replay_ratio,
         "general_mix": general_mix,
+        "report": report,
         "report_samples": report_samples,
         "roles": pairs(roles, "--roles") or None,
         "columns": pairs(columns, "--map") or None,

@@ -39,7 +39,8 @@ def _work(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     yield "steps", f"{plan.num_steps}, with {len(plan.eval_steps)} evaluations"
     yield "speed", f"{rehearsal.tokens_per_second:,.0f} tokens a second, measured here and now"
     minutes = (rehearsal.training_seconds + rehearsal.evaluation_seconds) / 60
-    yield "time", f"about {minutes:,.1f} minutes, and the report"
+    yield "time", f"about {minutes:,.1f} minutes"
+    yield "report", f"about {rehearsal.report_seconds / 60:,.1f} minutes more (--report)"
     yield "memory", f"about {rehearsal.memory_bytes / GIB:.1f} GiB"
 
 

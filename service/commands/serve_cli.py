@@ -55,7 +55,7 @@ def serve(
         str | None,
         typer.Option(
             callback=_known_precision,
-            help="auto, int8, fp32, bf16 or nf4. auto: int8 on a CPU, nf4 on a GPU.",
+            help="auto, int8, fp32, bf16 or nf4. auto: the fastest on this CPU, nf4 on a GPU.",
         ),
     ] = None,
     max_batch: Annotated[

@@ -87,5 +87,6 @@ def _print_result(result: Result) -> None:
         f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."
     )
     typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
-    typer.echo(f"Report: {result.folder / 'report.html'}")
+    if result.report is not None:
+        typer.echo(f"Report: {result.report}")
     typer.echo(f"Ask it: lora-chat chat {result.name}")

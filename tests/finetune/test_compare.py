@@ -1,5 +1,6 @@
 """Everything that is measured of a base and an adapter, on a tiny model that learned by heart."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import torch
 from data.chat import ChatRenderer, Rendered
 from data.check import check
 from data.conversation import Conversation, Message
+from finetune import pair as pair_module
 from finetune.base import Base, load_model
 from finetune.compare import Material, Measured, compare
-from finetune.config import TrainConfig
+from finetune.config import Depth, TrainConfig
+from finetune.effort import duration
 from finetune.evaluate import token_losses
 from finetune.general import general_conversations
 from finetune.leakage import evenly, longest_copy, training_text
 from finetune.pair import Pair, PairedRows, Side, render_pair
 from finetune.peft_model import add_adapter, save_adapter
 from finetune.rows import build_rows, collate
-from finetune.samples import ask
+from finetune.samples import answer_limit, ask
 from finetune.verdict import judge
 
 TRAINED = [
@@ -71,20 +74,67 @@ def memoriser(
 
 @pytest.fixture(scope="module")
 def pair(base: Base, memoriser: Path) -> Pair:
+    return make_pair(base, memoriser)
+
+
+def make_pair(base: Base, memoriser: Path) -> Pair:
     renderer = ChatRenderer(base.tokenizer)
     sides = Side("the base", None, renderer), Side("learned", memoriser, renderer)
     return Pair(base, *sides, "cpu", 1024)
+
+
+def test_a_base_too_large_to_be_copied_answers_the_same(
+    base: Base, memoriser: Path, trained: list[Rendered], monkeypatch: pytest.MonkeyPatch
+):
+    own, rows = make_pair(base, memoriser), PairedRows(trained, trained)
+    monkeypatch.setattr(pair_module, "MOST_MERGED", 0)
+    shared = make_pair(base, memoriser)
+    found, expected = shared.compare(rows).nll, own.compare(rows).nll
+    assert found.baseline.value == pytest.approx(expected.baseline.value, abs=1e-6)
+    assert found.adapter.value == pytest.approx(expected.adapter.value, abs=1e-4)
+    assert shared.answer(rows, 24) == own.answer(rows, 24)
 
 
 @pytest.fixture(scope="module")
 def measured(pair: Pair, trained: list[Rendered]) -> Measured:
     asked = conversations(HELD_OUT)
     rows = render_pair(pair.baseline, pair.adapter, asked, 512)
+    return compare(pair, Material(asked, rows, trained, 2, sample_tokens=24), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("depth", "num_stages", "num_samples"), [("none", 1, 0), ("short", 2, 2), ("full", 4, 3)]
+)
+def test_a_shorter_report_measures_less_and_says_how_long_each_part_takes(
+    depth: Depth, num_stages: int, num_samples: int, pair: Pair, trained: list[Rendered]
+):
+    asked = conversations(HELD_OUT)
+    rows = render_pair(pair.baseline, pair.adapter, asked, 512)
     stages: list[str] = []
-    material = Material(asked, rows, trained, num_samples=2, sample_tokens=24)
-    found = compare(pair, material, stages.append)
-    assert len(stages) == 4
-    return found
+    found = compare(pair, Material(asked, rows, trained, 3, 8, depth=depth), stages.append)
+    assert len(stages) == num_stages
+    seconds = [
+        int(re.findall(r"about (\d+) s to the end of the report", each)[0]) for each in stages
+    ]
+    assert seconds == sorted(seconds, reverse=True)
+    assert len(found.samples.shown if found.samples else ()) == num_samples
+    assert bool(found.general) is bool(found.leakage) is (depth == "full")
+
+
+def test_a_short_report_keeps_its_answers_short(pair: Pair, trained: list[Rendered]):
+    asked, rows = conversations(TRAINED), PairedRows(trained, trained)
+    limits = [
+        Material(asked, rows, (), 2, sample_tokens=tokens, depth="short").limit(pair.adapter, "cpu")
+        for tokens in (None, 20, 500)
+    ]
+    assert limits == [answer_limit(pair.adapter, rows[:2], None, "cpu"), 20, 64]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.1, "about 1 s"), (119, "about 119 s"), (150, "about 2 min")]
+)
+def test_a_duration_is_told_in_words(seconds: float, text: str):
+    assert duration(seconds) == text
 
 
 def test_memorising_and_overfitting_are_found(measured: Measured):
@@ -107,7 +157,8 @@ def test_the_base_remembers_nothing(pair: Pair, trained: list[Rendered]):
 
 
 def test_answers_have_room_for_the_longest_reference(pair: Pair, trained: list[Rendered]):
-    found = ask(pair, conversations(TRAINED), PairedRows(trained, trained), None)
+    rows = PairedRows(trained, trained)
+    found = ask(pair, conversations(TRAINED), rows, answer_limit(pair.adapter, rows, None, "cpu"))
     assert found.longest_reference < found.max_tokens <= 1.25 * found.longest_reference + 1
     assert not found.is_cut
     assert found.adapter.rouge_l == pytest.approx(100)
