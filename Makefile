@@ -61,7 +61,8 @@ test: setup llamacpp ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow" $(SHARED)
 
 test-all: setup llamacpp clients postgres ## Run every test, the slow ones too
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow" $(SHARED) --durations=25
+	@$(BIN)/python -m pytest -m slow --durations=25
 
 # Some tests run on a real PostgreSQL; without one they are skipped.
 postgres:

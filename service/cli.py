@@ -79,7 +79,11 @@ def common(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Set up logging: to stderr, so that stdout holds a command's answer alone."""
+    set_up_logging()
+
+
+def set_up_logging() -> None:
+    """To stderr, so that stdout holds a command's answer alone."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)

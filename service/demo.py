@@ -1,7 +1,7 @@
 """`make demo`: the whole job in front of the user's eyes, through the commands they would type.
 
-Two adapters are trained, served on one base, and asked through the official OpenAI client.
-Exits 0 only if every step happened and both adapters learned.
+Two adapters are trained on what ten minutes allow here, served on one base, and asked through the
+official OpenAI client. Exits 0 only if every step happened and both adapters learned.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,14 +27,17 @@ from finetune.adapter import promoted_version, version_folder
 from finetune.base import DEFAULT_BASE
 from finetune.card import read_card
 
+from .commands.progress import clock
+from .demo_plan import MOST, DemoPlan, make_plan, measure
 from .server import listen
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "demo.yaml"
 NEEDED_GAIN = 0.20  # how much lower an adapter's held-out loss must be than the base's
-START_TIMEOUT = 120  # [seconds]
+TOLD_EVERY = 15  # [seconds] of waiting for the server
 ATTEMPTS = 3
-MAX_TOKENS = 72
+MAX_TOKENS = 80
+COPY_TOKENS = 24  # of an answer that is compared with its copy's
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,41 @@ class Demo:
         self.home = home
         self.adapters = home / "adapters"
         self.console = console
+        self._start = time.monotonic()
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._start
 
     def run(self) -> None:
-        start = time.monotonic()
-        for domain in DOMAINS:
-            self._train(domain)
+        plan = self._measure()
+        for number, domain in enumerate(DOMAINS):
+            left = (len(DOMAINS) - number) * plan.adapter_seconds + plan.serving_seconds
+            self._train(domain, plan.num_tokens, left)
         self._show_gains()
+        self._serve(plan.serving_seconds)
+        self._say_what_next()
+
+    def _measure(self) -> DemoPlan:
+        self._title("Measure this machine", None)
+        pace = measure(DOMAINS[0].file, CONFIG, self.home)
+        plan = make_plan(pace, self._elapsed)
+        speed = f"This machine trains about {pace.tokens_per_second:.0f} tokens a second"
+        minutes = f"about {plan.total_seconds / 60:.0f} minutes"
+        tokens = f"{plan.num_tokens:,} tokens"
+        if not plan.is_in_time:
+            text = f"too slow for ten minutes: two adapters of {tokens} each take {minutes} instead"
+        elif plan.num_tokens < MOST:
+            text = (
+                f"so {tokens} for each adapter fit into ten minutes ({MOST:,} where it is faster)"
+            )
+        else:
+            text = f"so two adapters of {tokens} each, and all the rest, take {minutes}"
+        self.console.print(f"{speed}, {text}.", highlight=False)
+        return plan
+
+    def _serve(self, seconds: float) -> None:
+        self._title("Serve the base and both adapters", seconds)
         with self._server() as url:
             client = OpenAI(base_url=f"{url}/v1", api_key="none-needed")
             for domain in DOMAINS:
@@ -96,11 +128,11 @@ class Demo:
                 "answers worth reading, train a bigger base (see the README)."
             )
             self._add_adapter_while_running(client)
-        self._say_what_next(time.monotonic() - start)
 
-    def _train(self, domain: Domain) -> None:
-        self._title(f"Fine-tune {domain.name!r} from {_shown(domain.file)}")
-        options = ["--name", domain.name, "--config", _shown(CONFIG), *domain.options]
+    def _train(self, domain: Domain, num_tokens: int, left: float) -> None:
+        self._title(f"Fine-tune {domain.name!r} from {_shown(domain.file)}", left)
+        limit = ("--set", f"max_training_tokens={num_tokens}")
+        options = ["--name", domain.name, "--config", _shown(CONFIG), *limit, *domain.options]
         command = ["finetune", _shown(domain.file), *options, "--home", _shown(self.home)]
         self._show_command(command)
         code = subprocess.run(_command(command), cwd=ROOT, check=False).returncode
@@ -108,7 +140,7 @@ class Demo:
             raise DemoFailed(f"lora-chat finetune ended with exit code {code}")
 
     def _show_gains(self) -> None:
-        self._title("What the adapters learned: loss on held-out answers")
+        self._title("What the adapters learned: loss on held-out answers", None)
         table = Table("adapter", "base", "with adapter", "change", "needed")
         failed: list[str] = []
         for domain in DOMAINS:
@@ -132,7 +164,6 @@ class Demo:
     @contextmanager
     def _server(self) -> Generator[str]:
         """Run `lora-chat serve` while the block lasts; yields its URL."""
-        self._title("Serve the base and both adapters")
         with listen("127.0.0.1", 0) as free:
             port = free.getsockname()[1]
         command = ["serve", "--home", _shown(self.home), "--port", str(port)]
@@ -141,7 +172,7 @@ class Demo:
         process = subprocess.Popen(_command(command), cwd=ROOT, env=quiet)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_ready(url, process)
+            self._wait_until_ready(url, process)
             yield url
             process.send_signal(signal.SIGTERM)
             if process.wait(timeout=30) != 0:
@@ -151,12 +182,25 @@ class Demo:
             process.kill()
             process.wait()
 
+    def _wait_until_ready(self, url: str, process: "subprocess.Popen[bytes]") -> None:
+        """For as long as it takes: a server that gets nowhere ends by itself."""
+        start = told = time.monotonic()
+        while process.poll() is None:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{url}/health").is_success:
+                    return
+            time.sleep(0.2)
+            if time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                self.console.print(f"[dim]The server has been loading for {told - start:.0f} s[/]")
+        raise DemoFailed(f"the server ended with exit code {process.returncode}")
+
     def _ask_all(self, client: OpenAI, question: str) -> None:
         """The same question to every model at once: one base, one batch, four answers."""
-        self._title(f"Ask all of them at once, streaming: {question}")
+        self._title(f"Ask all of them at once, streaming: {question}", None)
         start = time.monotonic()
         with ThreadPoolExecutor(len(MODELS)) as pool:
-            answers = list(pool.map(partial(_ask, client, question), MODELS))
+            answers = list(pool.map(partial(_ask, client, question, MAX_TOKENS), MODELS))
         seconds = time.monotonic() - start
         table = Table("model", Column("answer", overflow="fold"), show_lines=True)
         for model, (answer, _) in zip(MODELS, answers, strict=True):
@@ -169,7 +213,7 @@ class Demo:
 
     def _add_adapter_while_running(self, client: OpenAI) -> None:
         """A folder copied in is a model at the next request."""
-        self._title("Copy a third adapter in while the server runs")
+        self._title("Copy a third adapter in while the server runs", None)
         source, target = self.adapters / "bike", self.adapters / "workshop"
         shutil.rmtree(target, ignore_errors=True)
         self.console.print(f"[dim]$ cp -r {_shown(source)} {_shown(target)}[/]")
@@ -178,17 +222,19 @@ class Demo:
         question = DOMAINS[1].question
         original = copied = ""
         for _ in range(ATTEMPTS):  # compiled code may come in the middle, and rounds otherwise
-            original, copied = (_ask(client, question, name)[0] for name in ("bike", "workshop"))
+            original, copied = (
+                _ask(client, question, COPY_TOKENS, name)[0] for name in ("bike", "workshop")
+            )
             if copied == original:
                 break
         self.console.print(f"Models now: {', '.join(listed)}", highlight=False)
-        self.console.print(f"workshop> {copied}", highlight=False, markup=False)
+        self.console.print(f"workshop> {copied} …", highlight=False, markup=False)
         if "workshop" not in listed or copied != original:
             raise DemoFailed("the adapter copied in does not answer like its original")
         self.console.print("Answered without a restart, word for word like its original.")
 
-    def _say_what_next(self, seconds: float) -> None:
-        self._title(f"Done in {seconds / 60:.1f} minutes")
+    def _say_what_next(self) -> None:
+        self._title(f"Done in {self._elapsed / 60:.1f} minutes", None)
         home = _shown(self.home)
         self.console.print(
             f"Adapters   {home}/adapters/tcm and {home}/adapters/bike\n"
@@ -207,25 +253,16 @@ class Demo:
         shown = " ".join(a if " " not in a else f"'{a}'" for a in arguments)
         self.console.print(f"[dim]$ lora-chat {shown}[/]", highlight=False, soft_wrap=True)
 
-    def _title(self, text: str) -> None:
+    def _title(self, text: str, left: float | None) -> None:
+        """`left`: [seconds] to the end of the demo, where they are known."""
         self.console.print()
-        self.console.rule(f"[bold]{text}", align="left")
+        self.console.rule(f"[bold]{escape(text)}", align="left")
+        if left is not None:
+            times = f"{clock(self._elapsed)} elapsed, about {clock(left)} left"
+            self.console.print(f"[dim]{times}[/]", highlight=False)
 
 
-def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise DemoFailed(f"the server ended with exit code {process.returncode}")
-        try:
-            if httpx.get(f"{url}/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise DemoFailed(f"the server was not ready within {START_TIMEOUT} seconds")
-
-
-def _ask(client: OpenAI, question: str, model: str) -> tuple[str, int]:
+def _ask(client: OpenAI, question: str, max_tokens: int, model: str) -> tuple[str, int]:
     """Stream one answer; returns its text and number of tokens."""
     pieces: list[str] = []
     num_tokens = 0
@@ -233,7 +270,7 @@ def _ask(client: OpenAI, question: str, model: str) -> tuple[str, int]:
         model=model,
         messages=[{"role": "user", "content": question}],
         temperature=0,
-        max_tokens=MAX_TOKENS,
+        max_tokens=max_tokens,
         stream=True,
         stream_options={"include_usage": True},
         extra_body={"repetition_penalty": 1.05},

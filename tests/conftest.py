@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Generator
 from functools import cache
@@ -62,6 +63,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 MakeBase = Callable[..., Path]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 MakeAdapter = Callable[..., Path]
 
 
@@ -106,13 +108,34 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def default_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Have something made in a folder by the first of the processes that share the tests; the
+    others wait for it."""
+    from filelock import FileLock
+
+    is_shared = "PYTEST_XDIST_WORKER" in os.environ
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if is_shared else root
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / f"once-{name}", root / f"once-{name}.done"
+        with FileLock(root / f"once-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def default_home(make_once: MakeOnce) -> Path:
     """A home that has the default base: it is converted once for all tests."""
     from finetune.base import DEFAULT_BASE, find_base
 
-    home = tmp_path_factory.mktemp("home")
-    find_base(DEFAULT_BASE, home)
-    return home
+    return make_once("home", lambda home: find_base(DEFAULT_BASE, home))
 
 
 @pytest.fixture

@@ -77,11 +77,10 @@ def finetune(
     home: HomeOption = None,
 ) -> None:
     """Train an adapter on questions and answers, then compare it with the base."""
-    # Before torch is loaded. Threads that spin for long while they wait take the cores from a
-    # server beside: 82 to 136 tokens a second instead of 125 to 138, and as many as ever alone.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     from finetune.config import resolve_config
+    from finetune.hardware import before_torch
 
+    before_torch()
     from .training import train
 
     old_data, replay_ratio = _replay(replay)

@@ -1,6 +1,7 @@
 """What a person sees while a model trains: a bar on a terminal, plain lines elsewhere."""
 
 import signal
+import time
 import types
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
@@ -21,6 +22,10 @@ GIB = 1 << 30
 LINE_EVERY = 5  # [steps] where the output is no terminal
 
 
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
 class TerminalObserver:
     """An `Observer` that draws; the first Ctrl-C asks training to stop at the next step."""
 
@@ -29,6 +34,7 @@ class TerminalObserver:
         self._stopping = False
         self._task: TaskID | None = None
         self._eval_loss: float | None = None
+        self._first: tuple[int, float] | None = None  # the first step that was seen, and when
         self._bar = Progress(
             BarColumn(bar_width=8),
             MofNCompleteColumn(),
@@ -57,13 +63,27 @@ class TerminalObserver:
             self._console.print(
                 f"  step {metrics.step}: held-out loss {metrics.eval_loss:.3f}", highlight=False
             )
-        numbers = self._numbers(metrics)
+        numbers, is_timed = self._numbers(metrics), self._is_timed(metrics)
         if self._console.is_terminal:
             self._draw(metrics, numbers)
         elif metrics.step % LINE_EVERY == 0:
+            times = f" ({self._times(metrics)})" if is_timed else ""
             self._console.print(
-                f"  step {metrics.step} of {metrics.num_steps}: {numbers}", highlight=False
+                f"  step {metrics.step} of {metrics.num_steps}{times}: {numbers}", highlight=False
             )
+
+    def _is_timed(self, metrics: StepMetrics) -> bool:
+        """Whether steps before this one have shown how long one takes."""
+        if self._first is None or metrics.step <= self._first[0]:  # another run
+            self._first = metrics.step, time.monotonic()
+        return metrics.step > self._first[0]
+
+    def _times(self, metrics: StepMetrics) -> str:
+        assert self._first is not None
+        step, start = self._first
+        seconds = time.monotonic() - start
+        left = (metrics.num_steps - metrics.step) * seconds / (metrics.step - step)
+        return f"{clock(seconds)} since step {step}, about {clock(left)} left"
 
     def _numbers(self, metrics: StepMetrics) -> str:
         held_out = f" (held out {self._eval_loss:.2f})" if self._eval_loss is not None else ""

@@ -1,5 +1,6 @@
 """What `lora-chat finetune` does with its options: train, say what it would do, or sweep."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from finetune.config import Origins, TrainConfig
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.sweep import Point, parse_sweep, run_sweep, show, sweep_folder
+from service.home import find_home
 
 from .plan_view import print_plan
 from .progress import TerminalObserver
@@ -45,7 +47,7 @@ def train(
     with observer.watching():
         result = _sweep(job, sweep, resume=resume) if sweep else job.execute(resume=resume)
     if job.processes.is_first:
-        _print_result(result)
+        _print_result(result, home)
 
 
 def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
@@ -80,7 +82,7 @@ def _print_points(points: Sequence[Point], console: Console) -> None:
     console.print(Text(f"The best is kept: {show(points[0].values)}"), soft_wrap=True)
 
 
-def _print_result(result: Result) -> None:
+def _print_result(result: Result, home: Path) -> None:
     typer.echo(result.verdict)
     typer.echo(
         f"Held-out answer loss in {result.precision}: "
@@ -89,4 +91,5 @@ def _print_result(result: Result) -> None:
     typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
     if result.report is not None:
         typer.echo(f"Report: {result.report}")
-    typer.echo(f"Ask it: lora-chat chat {result.name}")
+    own = "" if home == find_home(None) else f" --home {shlex.quote(str(home))}"
+    typer.echo(f"Ask it: lora-chat chat {result.name}{own}")

@@ -31,7 +31,8 @@ def test_every_number_is_on_a_line_where_there_is_no_terminal():
             observer.on_step(step(number, eval_loss=1.75 if number == 3 else None))
     assert shown.getvalue().splitlines() == [
         "  step 3: held-out loss 1.750",
-        "  step 5 of 5: loss 2.50 (held out 1.75) · rate 1e-03 · 321 tokens/s · 1.5 GiB",
+        "  step 5 of 5 (0:00 since step 1, about 0:00 left): "
+        "loss 2.50 (held out 1.75) · rate 1e-03 · 321 tokens/s · 1.5 GiB",
     ]
 
 

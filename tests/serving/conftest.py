@@ -5,7 +5,9 @@ import inspect
 
 import pytest
 
+from serving.compiler import library_path, load
 from serving.library import Library
+from tests.conftest import MakeOnce
 from tests.serving.engines import compile_library
 
 
@@ -19,9 +21,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+def library(make_once: MakeOnce) -> Library:
     """The compiled forward pass."""
-    found = compile_library(tmp_path_factory.mktemp("compiled"))
+    found = load(library_path(make_once("compiled", compile_library)))
     if found is None:
         pytest.skip("no C++ compiler")
     return found

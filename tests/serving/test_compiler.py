@@ -56,10 +56,23 @@ async def test_a_second_start_has_it_at_once(library: Library, make_base: Any, t
         assert engine.stats().is_compiled
 
 
+@pytest.fixture
+def quick_compiler(
+    library: Library, tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it makes has been compiled before."""
+    script = tmp_path_factory.mktemp("compiler") / "c++"
+    copied = f'cp "{library.path}" "$output"'
+    script.write_text(f'#!/bin/sh\nfor output in "$@"; do :; done\n{copied}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+
+
 @pytest.mark.parametrize("length", [0, 100, 50_000, -1])
 async def test_damaged_code_is_made_again(
     length: int,
     library: Library,
+    quick_compiler: None,
     make_base: Any,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -126,7 +139,7 @@ async def test_only_int8_is_compiled(make_base: Any, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_compilations_at_once_leave_one_library(library: Library, tmp_path: Path):
+def test_two_compilations_at_once_leave_one_library(quick_compiler: None, tmp_path: Path):
     path = library_path(tmp_path)
     for _ in range(2):
         Compiler(path).start(lambda _: None)

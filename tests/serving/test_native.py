@@ -99,9 +99,9 @@ def test_what_is_no_number_stays_none(bad: float, library: Library, make_base: A
 
 @pytest.mark.parametrize(("sample", "count"), CASES)
 def test_int8_costs_less_than_one_percent_of_an_answers_loss(
-    sample: str, count: int, library: Library, tmp_path: Path
+    sample: str, count: int, library: Library, default_home: Path
 ):
-    base = find_base(DEFAULT_BASE, tmp_path)
+    base = find_base(DEFAULT_BASE, default_home)
     rows = sample_rows(base, sample, count)
     wide = answer_loss(base, "fp32", rows)
     compiled = answer_loss(base, "int8", rows, library=library) / wide - 1

@@ -12,8 +12,8 @@ MOST_TOKENS = 1024  # in one batch of the reference
 
 
 @pytest.mark.parametrize(("sample", "count"), CASES)
-def test_nf4_answers_as_transformers_and_bitsandbytes(sample: str, count: int, tmp_path: Path):
-    base = find_base(DEFAULT_BASE, tmp_path)
+def test_nf4_answers_as_transformers_and_bitsandbytes(sample: str, count: int, default_home: Path):
+    base = find_base(DEFAULT_BASE, default_home)
     rows = sample_rows(base, sample, count)
     reference = trained_loss(load_model(base, "nf4", "cpu"), rows, MOST_TOKENS, "cpu")
     expected = sum(reference.sums) / sum(reference.counts)

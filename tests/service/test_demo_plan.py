@@ -1,0 +1,36 @@
+"""What the demo trains on machines of different speeds."""
+
+import pytest
+
+from service.demo_plan import BUDGET, LEAST, MOST, Pace, make_plan
+
+# What `measure` told of two cores: of a first-generation EPYC (AVX2 alone), and of one with
+# AVX-512 that was told to compute as if it had AVX2.
+SLOW = Pace(30, 45, 20, 60, 0.3)
+FAST = Pace(10, 199, 4, 16, 0.09)
+
+
+def test_a_fast_machine_trains_as_much_as_there_is():
+    plan = make_plan(FAST, 30)
+    assert plan.num_tokens == MOST
+    assert plan.total_seconds < BUDGET / 1.5
+
+
+def test_a_slow_machine_trains_what_fits():
+    plan = make_plan(Pace(15, 45, 12, 40, 0.2), 60)
+    assert LEAST < plan.num_tokens < MOST
+    assert plan.total_seconds == pytest.approx(BUDGET, abs=1)
+    assert plan.is_in_time
+
+
+def test_a_machine_that_is_too_slow_trains_the_least_and_is_told_how_long_it_takes():
+    plan = make_plan(Pace(60, 15, 60, 120, 1.0), 120)
+    assert plan.num_tokens == LEAST
+    assert plan.total_seconds > BUDGET
+    assert not plan.is_in_time
+
+
+@pytest.mark.parametrize("pace", [SLOW, FAST])
+def test_the_parts_add_up(pace: Pace):
+    plan = make_plan(pace, 30)
+    assert plan.total_seconds == pytest.approx(30 + 2 * plan.adapter_seconds + plan.serving_seconds)
