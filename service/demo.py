@@ -28,7 +28,7 @@ from finetune.base import DEFAULT_BASE
 from finetune.card import read_card
 
 from .commands.progress import clock
-from .demo_plan import MOST, DemoPlan, make_plan, measure
+from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
 from .server import listen
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,18 +91,20 @@ class Demo:
         return time.monotonic() - self._start
 
     def run(self) -> None:
-        plan = self._measure()
-        for number, domain in enumerate(DOMAINS):
-            left = (len(DOMAINS) - number) * plan.adapter_seconds + plan.serving_seconds
-            self._train(domain, plan.num_tokens, left)
+        self._title("Measure this machine", None)
+        pace = measure(DOMAINS[0].file, CONFIG, self.home)
+        plan = make_plan(pace, self._elapsed, len(DOMAINS))
+        self._say_plan(pace, plan)
+        for missing, domain in zip(range(len(DOMAINS), 0, -1), DOMAINS, strict=True):
+            begun = self._elapsed
+            plan = make_plan(pace, begun, missing)
+            self._train(domain, plan)
+            pace = pace.slowed(max(1.0, (self._elapsed - begun) / plan.adapter_seconds))
         self._show_gains()
         self._serve(plan.serving_seconds)
         self._say_what_next()
 
-    def _measure(self) -> DemoPlan:
-        self._title("Measure this machine", None)
-        pace = measure(DOMAINS[0].file, CONFIG, self.home)
-        plan = make_plan(pace, self._elapsed)
+    def _say_plan(self, pace: Pace, plan: DemoPlan) -> None:
         speed = f"This machine trains about {pace.tokens_per_second:.0f} tokens a second"
         minutes = f"about {plan.total_seconds / 60:.0f} minutes"
         tokens = f"{plan.num_tokens:,} tokens"
@@ -115,7 +117,6 @@ class Demo:
         else:
             text = f"so two adapters of {tokens} each, and all the rest, take {minutes}"
         self.console.print(f"{speed}, {text}.", highlight=False)
-        return plan
 
     def _serve(self, seconds: float) -> None:
         self._title("Serve the base and both adapters", seconds)
@@ -129,9 +130,10 @@ class Demo:
             )
             self._add_adapter_while_running(client)
 
-    def _train(self, domain: Domain, num_tokens: int, left: float) -> None:
+    def _train(self, domain: Domain, plan: DemoPlan) -> None:
+        left = plan.total_seconds - self._elapsed
         self._title(f"Fine-tune {domain.name!r} from {_shown(domain.file)}", left)
-        limit = ("--set", f"max_training_tokens={num_tokens}")
+        limit = ("--set", f"max_training_tokens={plan.num_tokens}")
         options = ["--name", domain.name, "--config", _shown(CONFIG), *limit, *domain.options]
         command = ["finetune", _shown(domain.file), *options, "--home", _shown(self.home)]
         self._show_command(command)

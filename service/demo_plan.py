@@ -11,7 +11,6 @@ TRIED = 600  # [tokens] of the plan that is measured
 MOST = 15_000  # [tokens] that an adapter is trained on; prompts included
 # Of fewer, the workshop's adapter gains less than it needs to (4,500: 24 %; 4,000: 22 %).
 LEAST = 4_000
-NUM_ADAPTERS = 2
 NUM_EVALUATIONS = 2  # of each
 NUM_STEPS = 300  # in which the server writes a token of every answer that is being written
 
@@ -25,6 +24,16 @@ class Pace:
     evaluation_seconds: float
     report_seconds: float
     step_seconds: float  # to write one token of a few answers
+
+    def slowed(self, factor: float) -> "Pace":
+        """Where everything takes so many times longer."""
+        return Pace(
+            self.loading_seconds * factor,
+            self.tokens_per_second / factor,
+            self.evaluation_seconds * factor,
+            self.report_seconds * factor,
+            self.step_seconds * factor,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +55,18 @@ def measure(data: Path, config: Path, home: Path) -> Pace:
         return pool.submit(_measure, data, config, home).result()
 
 
-def make_plan(pace: Pace, elapsed: float) -> DemoPlan:
-    """Spend what is left of the ten minutes on the training."""
+def make_plan(pace: Pace, elapsed: float, num_adapters: int) -> DemoPlan:
+    """Spend what is left of the ten minutes on training so many adapters."""
     serving = pace.loading_seconds + NUM_STEPS * pace.step_seconds
     beside = (
         2 * pace.loading_seconds  # once more for the report
         + NUM_EVALUATIONS * pace.evaluation_seconds
         + pace.report_seconds
     )
-    seconds = (BUDGET - elapsed - serving) / NUM_ADAPTERS - beside
+    seconds = (BUDGET - elapsed - serving) / num_adapters - beside
     num_tokens = int(min(MOST, max(LEAST, seconds * pace.tokens_per_second)))
     adapter = beside + num_tokens / pace.tokens_per_second
-    return DemoPlan(num_tokens, adapter, serving, elapsed + NUM_ADAPTERS * adapter + serving)
+    return DemoPlan(num_tokens, adapter, serving, elapsed + num_adapters * adapter + serving)
 
 
 def _measure(data: Path, config: Path, home: Path) -> Pace:
