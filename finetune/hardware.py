@@ -13,9 +13,9 @@ Precision = Literal["fp32", "bf16", "nf4", "int8"]
 TELLING_FEATURES = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
-# How long a thread of a parallel region spins before it sleeps. Left to itself it spins for ever
-# where there are as many threads as cores, and takes the cores from a server beside: 82 to 136
-# tokens a second instead of 125 to 138, and as many as ever alone.
+# How often a thread looks for more work before it sleeps. Left to itself it looks for milliseconds
+# and takes the cores from others: a server beside a training makes 82 to 136 tokens a second
+# instead of 125 to 138, and each is as fast as ever alone.
 SPINS = "20000"
 
 

@@ -15,6 +15,7 @@ from .config import TrainConfig
 from .dropout import row_seed
 from .errors import CheckpointFailed, Hopeless, TrainingStopped
 from .evaluate import answer_loss
+from .free_cores import FreeCores
 from .gradients import Gradients
 from .hardware import free_memory, peak_memory
 from .lean_model import LeanModel
@@ -87,6 +88,7 @@ class Trainer:
             config.prompt_loss_weight,
         )
         self.best = self.weights()
+        self._cores = FreeCores(torch.get_num_threads())
 
     def restore(
         self, progress: Progress, weights: dict[str, Any], best: dict[str, Any], optimizer: Any
@@ -138,6 +140,7 @@ class Trainer:
         free_memory(self.device)
 
     def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
+        self._use_free_cores()
         start = time.perf_counter()
         index = self.progress.step
         window = self.plan.windows[index]
@@ -164,6 +167,12 @@ class Trainer:
                 eval_loss=eval_loss,
             )
         )
+
+    def _use_free_cores(self) -> None:
+        import torch
+
+        if self.device == "cpu" and torch.get_num_threads() != (count := self._cores.num_threads()):
+            torch.set_num_threads(count)
 
     def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
         """One optimizer step; the loss is normalised by the window's trained tokens."""

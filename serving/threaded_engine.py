@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
+from finetune.free_cores import LOOK, FreeCores
+
 from .engine import AdapterRef, Blend, Delta, EngineStats, LoadReport, Request
 from .errors import EngineBusy, EngineFailed, PromptTooLong, ServingError
 from .grammar import Grammars, Matcher
@@ -76,6 +78,8 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
         self._thread: threading.Thread | None = None
         self._work: WorkT | None = None
         self._num_submitted = 0  # waiting in commands or in the work
+        self._cores: FreeCores | None = None
+        self._num_threads = 0
 
     @property
     @abstractmethod
@@ -88,6 +92,14 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
     @abstractmethod
     def _read(self, ref: AdapterRef) -> Loaded:
         """An adapter from its files; on a thread of its own. Raises AdapterRefused."""
+
+    @abstractmethod
+    def _most_threads(self) -> int:
+        """That may compute a step; asked on the engine's thread."""
+
+    @abstractmethod
+    def _use_threads(self, work: WorkT, count: int) -> None:
+        """Compute with so many from the next step on."""
 
     def _close(self, work: WorkT) -> None:
         """Free what `_build` made; on the engine's thread, once nobody computes any more."""
@@ -133,6 +145,8 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
             max_resident_bytes=residents.limit,
             num_adapter_loads=residents.num_loads,
             num_adapter_evictions=residents.num_evictions,
+            num_threads=self._num_threads,
+            cores_elsewhere=self._cores.others if self._cores else 0.0,
         )
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
@@ -224,19 +238,24 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
                 ready.set_exception(error)
                 return
             self._work, self._loader = work, AdapterLoader(self._read)
+            self._num_threads = self._most_threads()
+            self._cores = FreeCores(self._num_threads)
             self._is_open = True
             ready.set_result(None)
             try:
-                while self._advance(work):
+                while self._advance(work, self._cores):
                     pass
             finally:
                 self._end(work)
 
-    def _advance(self, work: WorkT) -> bool:
+    def _advance(self, work: WorkT, cores: FreeCores) -> bool:
         """Obey and take a step; False to stop."""
         try:
-            if not self._obey(work):
+            if not self._obey(work, cores):
                 return False
+            if (count := cores.num_threads()) != self._num_threads:
+                self._use_threads(work, count)
+                self._num_threads = count
             work.step()
         except Exception:  # the thread's border: one bad step must not end the server
             logger.exception("A step of the engine failed; its requests end with an error")
@@ -257,12 +276,15 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
             self._work = None
             self._close(work)
 
-    def _obey(self, work: WorkT) -> bool:
+    def _obey(self, work: WorkT, cores: FreeCores) -> bool:
         """Carry out what has been asked, waiting if there is nothing else to do; False to stop."""
         while True:
             try:
-                command = self._commands.get(block=work.is_idle)
+                command = self._commands.get(block=work.is_idle, timeout=LOOK)
             except queue.Empty:
+                cores.look()
+                if work.is_idle:
+                    continue
                 return True
             if command is None:
                 return False

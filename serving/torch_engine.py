@@ -67,6 +67,16 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
         self._compile(batch)
         return batch
 
+    def _most_threads(self) -> int:
+        import torch
+
+        return torch.get_num_threads()
+
+    def _use_threads(self, work: Batch, count: int) -> None:
+        import torch
+
+        torch.set_num_threads(count)
+
     def _read(self, ref: AdapterRef) -> EncodedAdapter:
         assert self._encoder is not None
         return self._encoder.load(ref)

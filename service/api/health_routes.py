@@ -33,6 +33,8 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
             cached_tokens=stats.num_cached_tokens,
             preemptions=stats.num_preemptions,
             compiled=stats.is_compiled,
+            threads=stats.num_threads,
+            cores_elsewhere=round(stats.cores_elsewhere, 1),
         )
 
     @router.get("/ready", response_model=Readiness, responses=REFUSALS)

@@ -139,6 +139,9 @@ def serve(
 
 
 def _run(settings: "ServiceSettings") -> None:
+    from finetune.hardware import before_torch
+
+    before_torch()
     from service import server
     from service.operations.gate import Gate
     from service.operations.logs import configure_logs

@@ -27,6 +27,8 @@ GAUGES = {
     "num_waiting": ("requests_waiting", "Requests queued"),
     "num_blocks": ("kv_blocks", "Blocks of the KV cache, 16 tokens each"),
     "num_resident_adapters": ("resident_adapters", "Adapters in memory"),
+    "num_threads": ("threads", "Threads that compute a step"),
+    "cores_elsewhere": ("cores_elsewhere", "Cores that other programs use"),
     "num_resident_bytes": ("resident_adapter_bytes", "Memory that adapters take"),
 }
 COUNTERS = {

@@ -2,7 +2,7 @@
 
 import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ class LlamaContext:
         num_batch: int,
         vocab_size: int,
         threads: ThreadChoice,
+        free_threads: Callable[[], int],
         *,
         remembers_all: bool,  # False with sliding windows: what has left them is overwritten
     ) -> None:
@@ -43,6 +44,7 @@ class LlamaContext:
         self._memory = functions.llama_get_memory(pointer)
         self._vocab_size = vocab_size
         self._threads = threads
+        self._free_threads = free_threads
         self._batch = _Batch(functions, num_batch)
 
     def decode(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32] | None]:
@@ -67,13 +69,15 @@ class LlamaContext:
         self._functions.llama_free(self._pointer)
 
     def _compute(self) -> None:
-        threads = self._threads
-        self._functions.llama_set_n_threads(self._pointer, threads.count, threads.most)
+        threads, free = self._threads, self._free_threads()
+        chosen = threads.count
+        counts = min(chosen, free), min(threads.most, free)
+        self._functions.llama_set_n_threads(self._pointer, *counts)
         started = time.perf_counter()
         code = self._functions.llama_decode(self._pointer, self._batch.struct)
         if code != 0:
             raise EngineFailed(f"llama.cpp could not compute this step (code {code}).")
-        if self._batch.struct.n_tokens == 1:
+        if self._batch.struct.n_tokens == 1 and chosen <= free:
             threads.note(time.perf_counter() - started)
 
     def _logits(self, index: int) -> NDArray[np.float32]:

@@ -59,7 +59,7 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
     def _build(self) -> LlamaWork:
         config, context_length = self._config, self.context_length
         max_cells = config.kv_bytes // bytes_per_token(self._base)
-        self._model = LlamaModel(self._base, config.num_threads or num_cores())
+        self._model = LlamaModel(self._base, self._most_threads())
         return LlamaWork(
             Residents(
                 lambda ref: self._load(self._converter.convert(ref)),
@@ -72,6 +72,12 @@ class LlamaCppEngine(ThreadedEngine[LlamaWork, ConvertedAdapter]):
             max_cells,
             context_length,
         )
+
+    def _most_threads(self) -> int:
+        return self._config.num_threads or num_cores()
+
+    def _use_threads(self, work: LlamaWork, count: int) -> None:
+        self._opened.free_threads = count
 
     def _read(self, ref: AdapterRef) -> ConvertedAdapter:
         return self._converter.convert(ref)

@@ -36,7 +36,7 @@ class LlamaModel:
     def __init__(self, base: GgufBase, num_threads: int) -> None:
         """Raises EngineUnsupported where llama.cpp is not there or cannot load the file."""
         self._binding: Binding = load_binding()
-        self._num_threads = num_threads
+        self._num_threads = self.free_threads = num_threads  # free: of cores that others leave
         self._choices: dict[int, ThreadChoice] = {}  # by the number of adapters
         functions = self._binding.functions
         params = functions.llama_model_default_params()
@@ -107,6 +107,7 @@ class LlamaModel:
             size.num_batch,
             self.vocab_size,
             self._choices.setdefault(len(adapters), ThreadChoice(self._num_threads)),
+            lambda: self.free_threads,
             remembers_all=not has_windows,
         )
 

@@ -32,6 +32,8 @@ class FullEngine(ScriptedEngine):
             num_preemptions=9,
             num_adapter_loads=10,
             num_adapter_evictions=11,
+            num_threads=12,
+            cores_elsewhere=1.5,
         )
 
 
@@ -58,6 +60,8 @@ def test_the_engine_is_asked_when_somebody_looks(open_client: Callable[..., Test
         "requests_running": 1,
         "requests_waiting": 2,
         "resident_adapters": 3,
+        "threads": 12,
+        "cores_elsewhere": 1.5,
         "resident_adapter_bytes": 4,
         "kv_blocks": 50,
         "kv_blocks_used": 44,

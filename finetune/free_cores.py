@@ -1,0 +1,93 @@
+"""How many cores other programs leave free, and so how many threads pay here and now.
+
+Threads of one computation wait for one another many times in every layer. With more threads than
+free cores, one of them is not running when the others wait for it.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+logger = logging.getLogger(__name__)
+
+LOOK = 2.0  # [seconds] from one look to the next
+SPAN = 5  # looks that are taken together: other programs come and go
+# [cores] in use elsewhere for which no thread is given up. A program that competes with two threads
+# for two cores gets two thirds of one; so does a client that reads many answers.
+SPARED = 0.7
+NOTICED = 0.5  # [cores] in use elsewhere that are worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds that processors have worked so far, on the cores that this process may use."""
+
+    at: float  # [seconds] of a monotonic clock
+    everybody: float
+    own: float
+
+
+class FreeCores:
+    """Belongs to one thread, which asks before each step; looking costs it a tenth of a
+    millisecond every two seconds."""
+
+    def __init__(self, most: int, look: Callable[[], Usage] | None = None) -> None:
+        self._most = most
+        self._cores = usable_cores()
+        self._look = look or (lambda: look_at(self._cores))
+        self._seen = [self._look()]
+        self._others = 0.0
+        self._told = most
+
+    @property
+    def others(self) -> float:
+        """Cores that other programs use, on average of the last seconds."""
+        return self._others
+
+    def num_threads(self, now: float | None = None) -> int:
+        """As many as there are free cores, at least one, at most as many as it was made for."""
+        self.look(now)
+        free = int(len(self._cores) - self._others + SPARED)
+        count = max(1, min(self._most, free))
+        self._tell(count)
+        return count
+
+    def look(self, now: float | None = None) -> None:
+        """Where the last look is long enough ago; an idle program calls this now and then."""
+        if (time.monotonic() if now is None else now) - self._seen[-1].at < LOOK:
+            return
+        self._seen = [*self._seen[-SPAN:], self._look()]
+        first, last = self._seen[0], self._seen[-1]
+        used = last.everybody - first.everybody - (last.own - first.own)
+        self._others = max(0.0, used / (last.at - first.at))
+
+    def _tell(self, count: int) -> None:
+        if count == self._told:
+            return
+        self._told = count
+        if self._others >= NOTICED:
+            logger.warning(
+                "Other programs use %.1f of %d cores: computing with %d thread%s, and slower",
+                *(self._others, len(self._cores), count, "s" * (count != 1)),
+            )
+        else:
+            logger.info("The cores are free again: computing with %d threads", count)
+
+
+def usable_cores() -> Sequence[int]:
+    """The numbers of those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return range(psutil.cpu_count() or 1)
+
+
+def look_at(cores: Sequence[int]) -> Usage:
+    """What low-priority programs use does not count: they give way."""
+    each = psutil.cpu_times(percpu=True)
+    busy = sum(each[core].user + each[core].system for core in cores if core < len(each))
+    own = psutil.Process().cpu_times()
+    return Usage(time.monotonic(), busy, own.user + own.system)

@@ -1,0 +1,83 @@
+"""How many threads pay beside what other programs use."""
+
+import logging
+import multiprocessing
+import time
+
+import pytest
+
+from finetune.free_cores import LOOK, SPAN, FreeCores, Usage, look_at, usable_cores
+
+CORES = len(usable_cores())
+
+
+class Machine:
+    """Its clock goes on by hand; `others` cores are in use elsewhere, `own` here."""
+
+    def __init__(self) -> None:
+        self.usage = Usage(0, 100, 10)
+
+    def work(self, seconds: float, own: float, others: float) -> None:
+        usage = self.usage
+        self.usage = Usage(
+            usage.at + seconds,
+            usage.everybody + seconds * (own + others),
+            usage.own + seconds * own,
+        )
+
+    def look(self) -> Usage:
+        return self.usage
+
+
+def settled(machine: Machine, free: FreeCores, own: float, others: float) -> int:
+    for _ in range(2 * SPAN):
+        machine.work(LOOK, own, others)
+        free.num_threads(machine.usage.at)
+    return free.num_threads(machine.usage.at)
+
+
+@pytest.mark.skipif(CORES < 2, reason="there is nothing to choose on one core")
+def test_threads_are_as_many_as_the_cores_that_others_leave(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    machine = Machine()
+    free = FreeCores(CORES, machine.look)
+    assert settled(machine, free, CORES, 0.2) == CORES
+    assert caplog.text == ""
+    assert settled(machine, free, CORES - 0.8, 0.8) == CORES - 1
+    assert free.others == pytest.approx(0.8)
+    assert "Other programs use 0.8 of" in caplog.text
+    assert settled(machine, free, 0.3, CORES + 3) == 1
+    assert settled(machine, free, 1, 0.1) == CORES
+    assert "free again" in caplog.text
+
+
+def test_it_is_never_more_than_it_was_made_for():
+    machine = Machine()
+    assert settled(machine, FreeCores(1, machine.look), 0, 0) == 1
+
+
+def test_between_two_looks_the_answer_stays():
+    machine = Machine()
+    free = FreeCores(CORES, machine.look)
+    before = free.num_threads(0)
+    machine.work(LOOK / 2, 0, CORES)
+    assert free.num_threads(machine.usage.at) == before
+
+
+def spin(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def test_another_process_is_seen_and_this_one_is_not():
+    before = look_at(usable_cores())
+    spin(0.5)
+    between = look_at(usable_cores())
+    assert between.own - before.own >= 0.2
+    other = multiprocessing.get_context("spawn").Process(target=spin, args=(1.0,))
+    other.start()
+    other.join()
+    after = look_at(usable_cores())
+    others = after.everybody - between.everybody - (after.own - between.own)
+    assert others >= 0.5
