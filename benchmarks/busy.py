@@ -38,7 +38,7 @@ WARM_UP = 2  # steps of a training that do not count
 LOOK = 0.02  # [seconds] between two looks at how far a training is
 LEAST_SUM = 0.8  # of the shares of the speed alone
 MOST_SLOWER = 3.0  # times the 95th percentile between two tokens, alone
-MOST_STALL = 5.0  # [seconds] without a token, or without a step
+MOST_STALL = 5.0  # [seconds] without a token; of a step, beyond what its share explains
 OUTPUT_TOKENS = 256  # of each answer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -60,8 +60,13 @@ class Stepping:
     ends: Sequence[float]
 
     @property
-    def longest(self) -> float:
-        return max(b - a for a, b in pairwise(self.ends[WARM_UP:]))
+    def steps(self) -> list[float]:
+        return [b - a for a, b in pairwise(self.ends[WARM_UP:])]
+
+    def stall(self, alone: "Stepping") -> float:
+        """The most by which a step took longer than its share of the speed explains."""
+        share = self.share_of(alone)
+        return max(own - usual / share for own, usual in zip(self.steps, alone.steps, strict=False))
 
     def share_of(self, alone: "Stepping") -> float:
         """Of the speed alone, on the steps that both have taken."""
@@ -88,7 +93,8 @@ class Found:
     @property
     def bars(self) -> list[Bar]:
         slower = self.streaming.gap_p95 / self.streaming_alone.gap_p95
-        stall = max(self.streaming.gap_max, *(each.longest for each in self.trainings.values()))
+        stalls = [each.stall(self.trainings_alone[name]) for name, each in self.trainings.items()]
+        stall = max(self.streaming.gap_max, *stalls)
         return [
             Bar("sum of the shares", LEAST_SUM, sum(self.shares.values())),
             Bar("between tokens, p95, times alone", MOST_SLOWER, slower, is_most=True),

@@ -78,9 +78,11 @@ def finetune(
 ) -> None:
     """Train an adapter on questions and answers, then compare it with the base."""
     from finetune.config import resolve_config
+    from finetune.free_cores import give_way
     from finetune.hardware import before_torch
 
     before_torch()
+    give_way()
     from .training import train
 
     old_data, replay_ratio = _replay(replay)

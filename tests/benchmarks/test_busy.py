@@ -23,10 +23,11 @@ def test_a_share_is_of_the_steps_that_both_have_taken():
     assert late.share_of(ALONE) == pytest.approx(0.5)
 
 
-def test_the_longest_step_is_a_stall_except_while_warming_up():
-    ends = [0.0, 9.0, 10.0, 11.0, 14.0]
+def test_what_a_step_takes_beyond_its_share_is_a_stall_except_while_warming_up():
     assert WARM_UP == 2
-    assert Stepping(ends).longest == 3
+    assert HALF.stall(ALONE) == pytest.approx(0)
+    late = Stepping([0.0, 9.0, 10.0, 12.0, 14.0, 20.0])  # a third of the speed, on average
+    assert late.stall(ALONE) == pytest.approx(6 - 10 / 3)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_the_longest_step_is_a_stall_except_while_warming_up():
         (Streaming(20, 0.2, 6.0), {"a": HALF, "b": HALF}, [True, True, False]),
         (
             Streaming(20, 0.2, 1.0),
-            {"a": HALF, "b": Stepping([*range(9), 16.0])},
+            {"a": HALF, "b": Stepping([*range(9), 18.0])},
             [True, True, False],
         ),
     ],

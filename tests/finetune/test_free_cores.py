@@ -2,11 +2,14 @@
 
 import logging
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
-from finetune.free_cores import LOOK, SPAN, FreeCores, Usage, look_at, usable_cores
+from finetune.free_cores import LOOK, NICENESS, SPAN, FreeCores, Usage, look_at, usable_cores
 
 CORES = len(usable_cores())
 
@@ -81,3 +84,16 @@ def test_another_process_is_seen_and_this_one_is_not():
     after = look_at(usable_cores())
     others = after.everybody - between.everybody - (after.own - between.own)
     assert others >= 0.5
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="no priorities here")
+def test_giving_way_happens_once_and_is_known():
+    code = (
+        "from finetune.free_cores import *; import os\n"
+        "before = gives_way(); give_way(); give_way(); print(before, gives_way(), os.nice(0))"
+    )
+    command = ["nice", "-n", "0", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    usual = os.nice(0)
+    expected = (usual > 0, True, usual or NICENESS)
+    assert done.stdout.split() == [str(each) for each in expected]

@@ -1,6 +1,7 @@
 """How well the decoder predicts the answers of the shipped samples, in any precision."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.serving.forcing import Forcing, Text
 
 FEW, MANY = 5, 40  # conversations
 TIMEOUT = 900  # [seconds]
+BUDGET = 60  # [seconds] that a measurement of many rows may take
 CASES = [  # a sample and how much of it
     pytest.param("bike_workshop", FEW),
     *(
@@ -33,6 +35,16 @@ def sample_rows(base: Base, name: str, count: int) -> list[Rendered]:
     renderer = ChatRenderer(base.tokenizer)
     conversations = read_conversations(FOLDER / f"{name}.txt")
     return [renderer.render(conversation) for conversation in conversations[:count]]
+
+
+def affordable(
+    rows: Sequence[Rendered], measure: Callable[[Sequence[Rendered]], object]
+) -> Sequence[Rendered]:
+    """As many of the first rows as are measured within the budget here, by a few of them."""
+    start = time.perf_counter()
+    measure(rows[:FEW])
+    count = FEW * BUDGET / (time.perf_counter() - start)
+    return rows[: max(FEW, int(count))]
 
 
 def answer_loss(

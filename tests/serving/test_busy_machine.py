@@ -60,7 +60,7 @@ async def test_an_engine_takes_fewer_threads_beside_busy_programs(
 
         def busy(percpu: bool) -> list[Any]:
             """All cores, by others."""
-            core = SimpleNamespace(user=2 * time.monotonic(), system=0.0)
+            core = SimpleNamespace(user=2 * time.monotonic(), system=0.0, nice=0.0)
             return [core] * (max(usable_cores()) + 1)
 
         monkeypatch.setattr(psutil, "cpu_times", busy)

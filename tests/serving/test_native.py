@@ -16,7 +16,7 @@ from serving import compiler
 from serving.library import Library
 from tests.serving.engines import alone, compile_library, make_ref, needs_int8
 from tests.serving.forcing import Forcing, Text
-from tests.serving.likelihood import CASES, answer_loss, sample_rows
+from tests.serving.likelihood import CASES, affordable, answer_loss, sample_rows
 from tests.serving.test_exact import FAMILIES, STEPS, random_texts
 
 pytestmark = needs_int8
@@ -102,7 +102,9 @@ def test_int8_costs_less_than_one_percent_of_an_answers_loss(
     sample: str, count: int, library: Library, default_home: Path
 ):
     base = find_base(DEFAULT_BASE, default_home)
-    rows = sample_rows(base, sample, count)
+    rows = affordable(
+        sample_rows(base, sample, count), lambda some: answer_loss(base, "int8", some)
+    )
     wide = answer_loss(base, "fp32", rows)
     compiled = answer_loss(base, "int8", rows, library=library) / wide - 1
     eager = answer_loss(base, "int8", rows) / wide - 1

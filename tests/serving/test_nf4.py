@@ -6,7 +6,7 @@ import pytest
 
 from finetune.base import DEFAULT_BASE, find_base, load_model
 from finetune.evaluate import answer_loss as trained_loss
-from tests.serving.likelihood import CASES, answer_loss, sample_rows
+from tests.serving.likelihood import CASES, affordable, answer_loss, sample_rows
 
 MOST_TOKENS = 1024  # in one batch of the reference
 
@@ -14,7 +14,7 @@ MOST_TOKENS = 1024  # in one batch of the reference
 @pytest.mark.parametrize(("sample", "count"), CASES)
 def test_nf4_answers_as_transformers_and_bitsandbytes(sample: str, count: int, default_home: Path):
     base = find_base(DEFAULT_BASE, default_home)
-    rows = sample_rows(base, sample, count)
+    rows = affordable(sample_rows(base, sample, count), lambda some: answer_loss(base, "nf4", some))
     reference = trained_loss(load_model(base, "nf4", "cpu"), rows, MOST_TOKENS, "cpu")
     expected = sum(reference.sums) / sum(reference.counts)
     found = answer_loss(base, "nf4", rows)
