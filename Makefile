@@ -73,13 +73,13 @@ postgres:
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/clang-format --dry-run -Werror serving/native/*
+	$(BIN)/clang-format --dry-run -Werror serving/torch/native/cpp/*
 	$(BIN)/basedpyright
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i serving/native/*
+	$(BIN)/clang-format -i serving/torch/native/cpp/*
 
 clean: ## Remove the virtual environments and the demo's output
 	rm -rf .venv .clients demo-home

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from finetune.gguf_lora import read_peft, write_gguf_lora
-from finetune.gguf_shape import GgufShape
-from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
-from finetune.projections import projection_sizes
+from finetune.adapters.gguf import read_peft, write_gguf_lora
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.bases.gguf_shape import GgufShape
+from finetune.bases.projections import projection_sizes
 
 SEED = 20
 ALPHA = 32

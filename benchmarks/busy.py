@@ -24,14 +24,14 @@ from typing import Annotated
 import httpx
 import typer
 
-from finetune.base import DEFAULT_BASE, find_base
+from finetune.bases.base import DEFAULT_BASE, find_base
 from finetune.hardware import cpu_features
 
 from .bar import Bar, bars_table
 from .markdown import describe_provenance, table
-from .ours import OurServer, our_server
 from .process import ProgramFailed, Running, running
 from .provenance import RESULTS, ROOT, describe, shown_command
+from .serving.ours import OurServer, our_server
 
 TRAININGS = {"tcm": "tcm_consultation.txt", "bike": "bike_workshop.txt"}
 WARM_UP = 2  # steps of a training that do not count

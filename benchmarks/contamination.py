@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from finetune.base import DEFAULT_BASE, SHORT_NAMES, find_base
+from finetune.bases.base import DEFAULT_BASE, SHORT_NAMES, find_base
 
 from .adapters import make_adapters, write_gguf
-from .rivals import llama_server, quantize
+from .rivals.servers import llama_server, quantize
 
 QUESTION = "How do I fix a flat bicycle tyre?"
 DETOUR = "Write four lines about the sea and the wind."

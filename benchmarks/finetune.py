@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from finetune.base import DEFAULT_BASE, Base, find_base
+from finetune.bases.base import DEFAULT_BASE, Base, find_base
 from finetune.errors import FinetuneError
 from finetune.hardware import compute_precision
 

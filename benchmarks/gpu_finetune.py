@@ -21,13 +21,13 @@ import typer
 from finetune.hardware import free_memory
 
 from .adapters import read_shape
-from .matmul import matmul_rate
-from .our_training import OurTraining
-from .peft_training import PeftTraining
 from .provenance import RESULTS, describe, shown_command
 from .random_base import LLAMA_2_7B, TINY, make_random_base
-from .training import LONG, PACKED, SHORT, Workload, speed_if_it_fits
-from .training_report import Case, Result, write_report
+from .training.matmul import matmul_rate
+from .training.ours import OurTraining
+from .training.plain_peft import PeftTraining
+from .training.report import Case, Result, write_report
+from .training.workloads import LONG, PACKED, SHORT, Workload, speed_if_it_fits
 
 NO_GPU = (
     "There is no NVIDIA GPU here that torch can use, and LLaMA-2-7B's shape is measured on one. "

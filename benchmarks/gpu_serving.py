@@ -22,11 +22,11 @@ import typer
 from finetune.hardware import free_memory
 
 from .adapters import make_adapters
-from .decode import RANK, Decoded, Lengths, OurDecoder, Place, Precision
 from .markdown import describe_provenance, number, table
-from .peft_decode import PeftDecoder
 from .provenance import RESULTS, Provenance, describe, shown_command
 from .random_base import LLAMA_2_7B, TINY, make_random_base
+from .serving.decode import RANK, Decoded, Lengths, OurDecoder, Place, Precision
+from .serving.peft_decode import PeftDecoder
 
 PRECISIONS: tuple[Precision, ...] = ("nf4", "bf16")
 COPIES = 5

@@ -23,9 +23,9 @@ import typer
 from finetune.errors import FinetuneError
 
 from .contamination import HOME
-from .ours import OurServer, our_server
 from .process import ProgramFailed
 from .provenance import RESULTS, shown_command
+from .serving.ours import OurServer, our_server
 from .soaking.asking import TIMEOUT
 from .soaking.churn import DROPPED, LOADED, Churn
 from .soaking.findings import Findings, write

@@ -5,7 +5,7 @@ Knows nothing of torch, models or HTTP: a tokenizer is something it is handed.
 
 from .conversation import Conversation, Item, Message
 from .errors import DataError, Fault, InvalidData, TemplateError, UnreadableFile
-from .reader import ReadOptions, read_conversations, read_items
+from .reading.reader import ReadOptions, read_conversations, read_items
 from .split import split_conversations
 
 __all__ = [

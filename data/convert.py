@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .conversation import Conversation, Item, Message
-from .dialogue import split_cell
 from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
+from .reading.dialogue import split_cell
 from .whole_file import check_folder, whole_file
 
 ShapeName = Literal["messages", "alpaca", "sharegpt"]

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .dialogue import find_pairs
-from .encoding import open_text
+from .checking.rules import script_of
 from .errors import Fault, InvalidData
-from .reader import read_text
-from .rules import script_of
-from .source import find_sources
+from .reading.dialogue import find_pairs
+from .reading.encoding import open_text
+from .reading.reader import read_text
+from .reading.source import find_sources
 from .whole_file import whole_file
 
 SUFFIXES = (".txt", ".md")

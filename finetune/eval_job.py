@@ -10,20 +10,20 @@ from data.conversation import Message, Role
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
 
-from .adapter import Version, find_version
-from .base import Base
-from .card import TEMPLATE_FILE, DataSummary, read_card
-from .compare import Material, compare
-from .config import TrainConfig
-from .dataset import Dataset, hash_conversations
+from .adapters.card import TEMPLATE_FILE, DataSummary, read_card
+from .adapters.lora import read_lora
+from .adapters.trained_base import check_base, find_trained_base
+from .adapters.versions import Version, find_version
+from .bases.base import Base
 from .errors import AdapterInvalid
+from .evaluation.compare import Material, compare
+from .evaluation.report import Report
+from .evaluation.sides import Pair, Side, render_pair
+from .export.yardstick import config_of, own_dataset
 from .hardware import pick_device
-from .lora import read_lora
-from .pair import Pair, Side, render_pair
-from .report import Report
-from .trained_base import check_base, find_trained_base
+from .training.config import TrainConfig
+from .training.dataset import Dataset, hash_conversations
 from .whole_folder import whole_folder
-from .yardstick import config_of, own_dataset
 
 DEFAULT_SAMPLES: int = TrainConfig.model_fields["report_samples"].default
 

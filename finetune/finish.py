@@ -8,18 +8,18 @@ from pathlib import Path
 
 from data.chat import ChatRenderer
 
-from .adapter import new_version, newest_version, version_folder
-from .base import Base
-from .card import TEMPLATE_FILE, AdapterCard, BaseIdentity
-from .compare import Material, compare, efforts_of
-from .config import TrainConfig
-from .dataset import Dataset
+from .adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity
+from .adapters.versions import new_version, newest_version, version_folder
+from .bases.base import Base
 from .errors import TrainingStopped
-from .pair import Pair, PairedRows, Side
-from .peft_model import save_adapter
-from .report import REPORT_FILE, History, Report
-from .run import Run
-from .train import Observer, StepMetrics, Trainer
+from .evaluation.compare import Material, compare, efforts_of
+from .evaluation.report import REPORT_FILE, History, Report
+from .evaluation.sides import Pair, PairedRows, Side
+from .training.config import TrainConfig
+from .training.dataset import Dataset
+from .training.peft_model import save_adapter
+from .training.run import Run
+from .training.trainer import Observer, StepMetrics, Trainer
 
 RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
 

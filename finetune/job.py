@@ -9,27 +9,27 @@ from typing import Any
 
 from data import Conversation, ReadOptions
 from data.chat import ChatRenderer
-from data.check import read_checked
+from data.checking.check import read_checked
 from data.conversation import Role
 from data.personal import redact_conversation
 
-from .adapter import check_name
-from .base import Base, find_base, load_model
-from .checkpoint import list_checkpoints, load_checkpoint
-from .config import TrainConfig
-from .dataset import Dataset, prepare_dataset
+from .adapters.versions import check_name
+from .bases.base import Base, find_base, load_model
 from .errors import ConfigError
 from .finish import Result, Trained, finish
-from .gpu_kernels import names_in_use
 from .hardware import pick_device, wide_precision
-from .journal import Journal, log_file
-from .parent import find_parent
-from .peft_model import add_adapter, load_adapter
-from .plan import Plan, make_plan
-from .processes import Processes, join_processes
+from .kernels.gpu_kernels import names_in_use
 from .rehearsal import Rehearsal, rehearse
-from .run import Run, RunState
-from .train import Observer, Trainer
+from .training.checkpoint import list_checkpoints, load_checkpoint
+from .training.config import TrainConfig
+from .training.dataset import Dataset, prepare_dataset
+from .training.journal import Journal, log_file
+from .training.parent import find_parent
+from .training.peft_model import add_adapter, load_adapter
+from .training.plan import Plan, make_plan
+from .training.processes import Processes, join_processes
+from .training.run import Run, RunState
+from .training.trainer import Observer, Trainer
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from data.chat import ChatRenderer, Rendered
 
-from .dataset import Dataset
-from .evaluate import answer_loss
 from .finish import report_seconds
 from .hardware import peak_memory
-from .plan import Plan
-from .rows import pack
-from .train import Trainer
+from .training.dataset import Dataset
+from .training.loss import answer_loss
+from .training.plan import Plan
+from .training.rows import pack
+from .training.trainer import Trainer
 
 MEASURED = 3  # steps, after a first one that warms up
 EVALUATED = 4  # held-out rows

@@ -14,9 +14,9 @@ import yaml
 
 from data.whole_file import whole_file
 
-from .config import ALIASES, TrainConfig, load_config
 from .errors import ConfigError, Hopeless, NotResumable
-from .run import STATE_FILE, read_state
+from .training.config import ALIASES, TrainConfig, load_config
+from .training.run import STATE_FILE, read_state
 
 RESULTS_FILE = "sweep.json"
 MOST = 64  # runs

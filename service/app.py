@@ -11,40 +11,40 @@ from starlette.types import ASGIApp, Lifespan
 
 from serving.engine import Engine
 
-from .accounts.access import Access
-from .accounts.guarded_engine import GuardedEngine
 from .accounts.keyring import Keyring
 from .accounts.keys import Keys
 from .accounts.rate_limit import RATE_LIMIT_HEADERS, RateLimits
-from .accounts.state import State
 from .accounts.usage import UsageLedger
-from .adapters.adapter_routes import adapter_routes
 from .adapters.adapters import Adapters
 from .adapters.intake import Intake
 from .adapters.lora_loading import LoraLoading
 from .adapters.lora_routes import lora_routes
+from .adapters.routes import adapter_routes
 from .adapters.watch import watching
+from .answering.guarded_engine import GuardedEngine
+from .answering.limited_engine import LimitedEngine
+from .answering.observed_engine import ObservedEngine
+from .api.chat.completions import ChatCompletions
 from .api.chat_routes import chat_routes
-from .api.completions import ChatCompletions
-from .api.docs_routes import docs_routes
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
-from .api.text_completions import TextCompletions
+from .api.text.completions import TextCompletions
 from .api.text_routes import text_routes
 from .api.token_routes import token_routes
 from .api.tokenization import Tokenization
 from .errors import answer_errors
+from .http.access import Access
+from .http.body_limit import BodyLimit
+from .http.browser_guard import BrowserGuard
+from .http.docs import docs_routes
+from .http.gate import Gate, GateKeeper
+from .http.metrics_routes import metrics_routes
+from .http.plain_path import PlainPath
+from .http.recorder import Recorder
 from .models import Models
-from .operations.body_limit import BodyLimit
-from .operations.browser_guard import BrowserGuard
-from .operations.gate import Gate, GateKeeper
-from .operations.limited_engine import LimitedEngine
-from .operations.metrics import Metrics
-from .operations.metrics_routes import metrics_routes
-from .operations.observed_engine import ObservedEngine
-from .operations.plain_path import PlainPath
-from .operations.recorder import Recorder
 from .settings import ServiceSettings
+from .state.database import State
+from .telemetry.metrics import Metrics
 
 VERSION = version("lora-chat")
 

@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .commands.adapters_cli import adapters_app
+from .commands.adapters import adapters_app
 from .commands.bases_cli import bases_app
-from .commands.data_cli import data_app
-from .commands.eval_cli import evaluate
-from .commands.finetune_cli import finetune
-from .commands.keys_cli import keys_app
-from .commands.options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
-from .commands.serve_cli import ServeCommand, serve
+from .commands.data import data_app
+from .commands.eval import evaluate
+from .commands.finetune import finetune
+from .commands.keys import keys_app
+from .commands.serve import ServeCommand, serve
 from .home import find_home
+from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
 
 # Libraries whose messages are not for our users.
 NOISY = ("alembic", "gguf", "httpx", "httpx2", "bitsandbytes", "transformers", "watchfiles")
@@ -106,7 +106,7 @@ def chat(
     home: HomeOption = None,
 ) -> None:
     """Talk to a model in the terminal; /model NAME switches, /help lists the commands."""
-    from .commands.terminal import chat as talk
+    from .client.terminal import chat as talk
 
     if url is not None:
         talk(url, model, api_key=api_key)

@@ -11,11 +11,11 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from finetune.config_file import parse_assignments, read_pairs, unknown_key
 from finetune.errors import ConfigError
+from finetune.training.config_file import parse_assignments, read_pairs, unknown_key
 
-from .commands.options import KEY_VARIABLE
 from .home import DEFAULT_HOME
+from .options import KEY_VARIABLE
 from .settings import ServiceSettings
 
 PREFIX = "LORA_CHAT_"

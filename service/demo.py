@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from finetune.adapter import promoted_version, version_folder
-from finetune.base import DEFAULT_BASE
-from finetune.card import read_card
+from finetune.adapters.card import read_card
+from finetune.adapters.versions import promoted_version, version_folder
+from finetune.bases.base import DEFAULT_BASE
 
 from .commands.progress import clock
 from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure

@@ -70,11 +70,11 @@ def make_plan(pace: Pace, elapsed: float, num_adapters: int) -> DemoPlan:
 
 
 def _measure(data: Path, config: Path, home: Path) -> Pace:
-    from finetune.base import find_base
-    from finetune.config import load_config
-    from finetune.effort import STEP
+    from finetune.bases.base import find_base
+    from finetune.evaluation.effort import STEP
     from finetune.hardware import before_torch
     from finetune.job import Job
+    from finetune.training.config import load_config
 
     from .cli import set_up_logging
 

@@ -4,15 +4,15 @@ import logging
 from dataclasses import dataclass
 
 from data.chat import Tokenizer
-from finetune.base import find_base, kept_gguf
-from finetune.gguf_base import find_gguf_base
+from finetune.bases.base import find_base, kept_gguf
+from finetune.bases.gguf_base import find_gguf_base
 from finetune.hardware import pick_device
-from serving.build import TorchEngineConfig
+from serving.adapters.store import AdapterStore
 from serving.engine import Engine
 from serving.llamacpp.binding import install_command, is_installed, load_binding
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
-from serving.store import AdapterStore
-from serving.torch_engine import TorchEngine
+from serving.torch.build import TorchEngineConfig
+from serving.torch.engine import TorchEngine
 
 from .settings import ServiceSettings
 

@@ -40,8 +40,8 @@ from serving.errors import (
     ServingError,
 )
 
-from .api.fields import UNSUPPORTED
 from .api.protocol import ErrorBody, ErrorDetail
+from .http.fields import UNSUPPORTED
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 NO_RETRY = {"X-Should-Retry": "false"}  # to OpenAI's clients: it would take as long again

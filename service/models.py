@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.chat import ChatRenderer, Tokenizer
-from finetune.card import AdapterCard, SamplingDefaults
+from finetune.adapters.card import AdapterCard, SamplingDefaults
+from serving.adapters.notation import parse_model
+from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.engine import Blend
 from serving.errors import BlendError, ModelNotFound
-from serving.notation import parse_model
-from serving.store import AdapterEntry, AdapterStore
 
 from .accounts.caller import current_caller
 from .adapters.adapters import file_name

@@ -17,14 +17,14 @@ from sse_starlette.sse import AppStatus
 from serving.errors import EngineFailed
 
 from .accounts.keys import Keys
-from .accounts.state import open_state
 from .app import build_app
 from .engines import open_engine
 from .errors import PortUnavailable, Stopping, TlsRefused
+from .http.gate import Gate
+from .http.patience import http_protocol
 from .models import Models
-from .operations.gate import Gate
-from .operations.http_protocol import http_protocol
 from .settings import ServiceSettings, is_loopback
+from .state.database import open_state
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from serving.build import Precision
+from serving.torch.build import Precision
 
-from .commands.options import DEFAULT_BASE
 from .home import DEFAULT_HOME
+from .options import DEFAULT_BASE
 
 GIB = 1 << 30
 

@@ -7,19 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finetune.adapter import Version
-from finetune.base import Base
-from finetune.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.adapters.trained_base import find_trained_base
+from finetune.adapters.versions import Version
+from finetune.bases.base import Base
+from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid, BaseMismatch, FinetuneError
-from finetune.fingerprint import Fingerprint
-from finetune.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
-from finetune.trained_base import find_trained_base
 
-from .architecture import Architecture, read_architecture
+from .adapters.store import AdapterStore
 from .engine import AdapterRef
 from .errors import ServingError
-from .lora_weights import load_lora
-from .store import AdapterStore
+from .torch.architecture import Architecture, read_architecture
+from .torch.lora_weights import load_lora
 
 NO_CARD = f"no {CARD_FILE}: a bare PEFT folder, so there is nothing to compare with"
 COPY_AGAIN = "Copy the folder again from where it was made, or train again."

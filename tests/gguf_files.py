@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from finetune.gguf_shape import GgufShape
+from finetune.bases.gguf_shape import GgufShape
 
 ONE_MORE = ("gemma", "gemma2", "gemma3")  # their norms are kept with 1 added
 

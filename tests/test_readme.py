@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import typer
 
-from data.dialogue import read_dialogue
+from data.reading.dialogue import read_dialogue
 from service.cli import app
 from service.home import VARIABLE
-from tests.data.reading import conversations_of
+from tests.data.reading.items import conversations_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from service.api.chat_stream import DONE, EventParser
+from service.client.stream import DONE, EventParser
 
 from .question import Outcome, Question
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from benchmarks.process import ProgramFailed
-from finetune.general import conversations_to_mix_in, general_conversations
+from data.shipped import conversations_to_mix_in, general_conversations
 
 from .asking import PATH, body_of
 from .question import Question

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.adapters import make_adapters
 from benchmarks.tuning.tiny import make_tiny_base
-from finetune.base import DEFAULT_BASE, find_base
+from finetune.bases.base import DEFAULT_BASE, find_base
 
 NUM_ADAPTERS = 7
 RANK = 8

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from data.chat import Rendered
-from finetune.base import Base, load_model
-from finetune.evaluate import answer_loss
-from finetune.peft_model import load_adapter
+from finetune.bases.base import Base, load_model
+from finetune.training.loss import answer_loss
+from finetune.training.peft_model import load_adapter
 
 from .samples import split
 

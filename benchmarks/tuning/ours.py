@@ -9,10 +9,10 @@ from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
-from finetune.config import load_config
 from finetune.errors import TrainingStopped
 from finetune.job import Job
-from finetune.train import StepMetrics
+from finetune.training.config import load_config
+from finetune.training.trainer import StepMetrics
 
 from .steps import RECORDED, task_file
 from .task import Kept, Outcome, Recipe, Task, read_task

@@ -10,11 +10,11 @@ from typing import Any
 
 from benchmarks.provenance import ROOT
 from data.chat import ChatRenderer, Rendered
-from data.check import read_checked
+from data.checking.check import read_checked
 from data.conversation import Conversation, Message
-from finetune.base import Base
-from finetune.config import load_config
-from finetune.dataset import prepare_dataset
+from finetune.bases.base import Base
+from finetune.training.config import load_config
+from finetune.training.dataset import prepare_dataset
 
 from .task import IGNORED
 

@@ -9,9 +9,9 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.journal import AnyJournal, AnyRecord
-from benchmarks.plan import PLACE
 from benchmarks.process import ProgramFailed
-from finetune.base import Base
+from benchmarks.serving.plan import PLACE
+from finetune.bases.base import Base
 from service.bench.figures import Figures
 
 from .samples import Prepared, Sample, prepare

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from finetune.plan import default_learning_rate
+from finetune.training.plan import default_learning_rate
 
 from .quality import QualityRun
 from .sitting import Sitting

@@ -12,9 +12,9 @@ from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import KeyRefused
+from service.state.database import KEYS, USAGE, State
 
 from .caller import SCOPES, Caller, Limits, Scope
-from .state import KEYS, USAGE, State
 
 PREFIX = "lc-"
 ID_PREFIX = "key_"

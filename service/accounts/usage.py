@@ -10,9 +10,9 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import StateUnavailable
+from service.state.database import USAGE, State
 
 from .keys import DAY, day_of
-from .state import USAGE, State
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
 
-from finetune.adapter import (
+from finetune.adapters.card import AdapterCard
+from finetune.adapters.versions import (
     find_version,
     list_versions,
     promote,
@@ -14,16 +15,15 @@ from finetune.adapter import (
     rollback,
     version_folders,
 )
-from finetune.card import AdapterCard
 from finetune.errors import AdapterInvalid
 from service.accounts.caller import current_caller
 from service.errors import InvalidRequest
+from serving.adapters.notation import Part
+from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.engine import AdapterRef, Engine
 from serving.errors import AdapterRefused, ModelNotFound, ServingError
-from serving.notation import Part
-from serving.store import AdapterEntry, AdapterStore
 
-from .adapter_protocol import AdapterInfo, VersionInfo
+from .protocol import AdapterInfo, VersionInfo
 
 PATHS = ("replay", "output_dir", "data", "base", "from_adapter")  # options that may hold one
 

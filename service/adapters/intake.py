@@ -10,15 +10,21 @@ import anyio
 from fastapi.concurrency import run_in_threadpool
 from pydantic import TypeAdapter, ValidationError
 
-from finetune.adapter import NAME, check_has_versions, install, promoted_version, staging_folder
+from finetune.adapters.versions import (
+    NAME,
+    check_has_versions,
+    install,
+    promoted_version,
+    staging_folder,
+)
 from finetune.errors import AdapterInvalid
 from service.errors import InvalidRequest
+from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine, LoadReport
 from serving.errors import AdapterRefused
-from serving.store import AdapterStore
 
-from .adapter_protocol import AdapterTaken
 from .adapters import check_mine
+from .protocol import AdapterTaken
 from .staging import FILES, StagedFiles, room_needed
 from .upload import receive
 

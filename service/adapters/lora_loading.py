@@ -9,17 +9,17 @@ from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
 
-from finetune.adapter import promote, promoted_version
-from finetune.lora import CONFIG_FILE
+from finetune.adapters.lora import CONFIG_FILE
+from finetune.adapters.versions import promote, promoted_version
 from service.errors import AdapterNotFound, InvalidRequest, NotAllowed
+from serving.adapters.notation import Part
+from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.engine import Engine
 from serving.errors import AdapterRefused, ModelNotFound
-from serving.notation import Part
-from serving.store import AdapterEntry, AdapterStore
 
-from .adapter_protocol import AdapterTaken, LoadLora
 from .adapters import Adapters, check_mine
 from .intake import Intake, taken
+from .protocol import AdapterTaken, LoadLora
 from .staging import FILES
 
 

@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from service.api.strict_json import StrictRoute
 from service.errors import REFUSALS, InvalidRequest
+from service.http.strict_json import StrictRoute
 from service.models import Models
 
-from .adapter_protocol import AdapterFreed, AdapterTaken, LlamaServerAdapter, LoadLora, UnloadLora
 from .lora_loading import LoraLoading
+from .protocol import AdapterFreed, AdapterTaken, LlamaServerAdapter, LoadLora, UnloadLora
 
 # Clients that do not ask for JSON get text, as from vLLM.
 AS_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from finetune.card import CARD_FILE, TEMPLATE_FILE
-from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
 from service.errors import DiskFull, InvalidRequest, UploadTooLarge
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE, CARD_FILE, "README.md")

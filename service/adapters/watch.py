@@ -15,10 +15,10 @@ from fastapi.concurrency import run_in_threadpool
 from watchfiles import awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
-from finetune.adapter import NAME, folder_names
+from finetune.adapters.versions import NAME, folder_names
+from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.engine import AdapterRef, Engine
 from serving.errors import ServingError
-from serving.store import AdapterEntry, AdapterStore
 
 logger = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request, Response
 
 from service.errors import REFUSALS
+from service.http.connection import answer_streamed, answer_whole
+from service.http.strict_json import StrictRoute
 
-from .chat_request import ChatRequest
-from .completions import ChatCompletions
-from .connection import answer_streamed, answer_whole
+from .chat.completions import ChatCompletions
+from .chat.request import ChatRequest
 from .protocol import ChatCompletion
-from .strict_json import StrictRoute
 
 
 def chat_routes(completions: ChatCompletions) -> APIRouter:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from finetune.card import SamplingDefaults
+from finetune.adapters.card import SamplingDefaults
 from service.errors import InvalidRequest
 from service.models import ResolvedModel
 from service.settings import ServiceSettings

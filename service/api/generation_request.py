@@ -5,9 +5,8 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from serving.notation import MAX_SCALE
-
-from .fields import Shape, Text, as_list, only, only_with
+from service.http.fields import Shape, Text, as_list, only, only_with
+from serving.adapters.notation import MAX_SCALE
 
 MAX_DIGITS = 9  # of a token id
 MAX_CHOICES = 128

@@ -5,8 +5,8 @@ from importlib.metadata import version
 from fastapi import APIRouter, Response
 
 from service.errors import REFUSALS, Reply
+from service.http.gate import Gate
 from service.models import Models
-from service.operations.gate import Gate
 from serving.engine import Engine
 
 from .protocol import Health, Readiness

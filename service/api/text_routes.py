@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request, Response
 
 from service.errors import REFUSALS
+from service.http.connection import answer_streamed, answer_whole
+from service.http.strict_json import StrictRoute
 
-from .connection import answer_streamed, answer_whole
 from .protocol import TextCompletion
-from .strict_json import StrictRoute
-from .text_completions import TextCompletions
-from .text_request import TextRequest
+from .text.completions import TextCompletions
+from .text.request import TextRequest
 
 
 def text_routes(completions: TextCompletions) -> APIRouter:

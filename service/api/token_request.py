@@ -5,9 +5,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .chat_message import Messages
-from .fields import Shape, Text, only
-from .tool_request import Tools
+from service.http.fields import Shape, Text, only
+
+from .chat.message import Messages
+from .chat.tool_request import Tools
 
 
 class TokenizeRequest(Shape):

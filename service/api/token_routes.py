@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 
 from service.errors import REFUSALS
+from service.http.strict_json import StrictRoute
 
 from .protocol import DetokenizedText, TokenizedText
-from .strict_json import StrictRoute
 from .token_request import DetokenizeRequest, TokenizeRequest
 from .tokenization import Tokenization
 

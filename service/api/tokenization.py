@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from service.models import Models, ResolvedModel
 from serving.engine import Engine
 
-from .chat_message import ChatMessage, conversation_of
+from .chat.message import ChatMessage, conversation_of
 from .protocol import DetokenizedText, TokenizedText
 from .token_request import DetokenizeRequest, TokenizeRequest
 from .vocabulary import Vocabulary

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.api.chat_stream import Reading, StreamBroken, error_message
+from service.client.stream import Reading, StreamBroken, error_message
 from service.errors import ServerRefused
 
 from .measurement import Answer, Failure, Measurement

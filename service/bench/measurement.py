@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from service.api.chat_stream import TokenCounts
+from service.client.stream import TokenCounts
 
 MILLISECONDS = 1_000
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from finetune.base import SHORT_NAMES
+from finetune.bases.base import SHORT_NAMES
 
 MIB = 1 << 20
 

@@ -7,8 +7,7 @@ import typer
 from rich.console import Console
 
 from service.home import find_home
-
-from .options import HomeOption
+from service.options import HomeOption
 
 bases_app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +32,7 @@ def pull(
     home: HomeOption = None,
 ) -> None:
     """Have a base model ready: download it, or convert what a package carries."""
-    from finetune.base import find_base
+    from finetune.bases.base import find_base
 
     typer.echo(find_base(base, find_home(home)).folder)
 
@@ -51,7 +50,7 @@ def quantize(
     home: HomeOption = None,
 ) -> None:
     """Write a GGUF base in another quantization, for the llama.cpp engine."""
-    from finetune.gguf_base import find_gguf_base
+    from finetune.bases.gguf_base import find_gguf_base
     from serving.llamacpp.quantize import quantize as quantize_base
 
     if out and out.suffix != ".gguf":

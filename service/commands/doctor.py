@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from finetune.adapter import list_names
-from finetune.base import SHORT_NAMES
+from finetune.adapters.versions import list_names
+from finetune.bases.base import SHORT_NAMES
 from finetune.hardware import (
     Machine,
     compute_precision,
@@ -19,8 +19,8 @@ from finetune.hardware import (
     describe_machine,
     pick_device,
 )
-from serving.compiler import find_compiler
 from serving.llamacpp.binding import install_command, is_installed
+from serving.torch.native.compiler import find_compiler
 
 PACKAGES = (
     "torch",

@@ -5,10 +5,10 @@ from typing import Literal
 
 import typer
 
-from finetune.adapter import find_version
-from finetune.export import Merge, export_peft
-from finetune.gguf_export import GgufExport
-from finetune.trained_base import find_trained_base
+from finetune.adapters.trained_base import find_trained_base
+from finetune.adapters.versions import find_version
+from finetune.export.gguf import GgufExport
+from finetune.export.merged import Merge, export_peft
 
 Target = Literal["peft", "merged", "gguf-lora", "merged-gguf", "ollama"]
 

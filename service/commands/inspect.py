@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from finetune.adapter import find_version, list_names, list_versions, promoted_version
-from finetune.lora import read_lora
+from finetune.adapters.lora import read_lora
+from finetune.adapters.versions import find_version, list_names, list_versions, promoted_version
+from serving.adapters.notation import Part, parse_model
+from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.errors import BlendError, ServingError
-from serving.notation import Part, parse_model
-from serving.store import AdapterEntry, AdapterStore
 from serving.verification import Subject, verify
 
 

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from finetune.config import Origins, TrainConfig
-from finetune.plan import Plan, origins_of
 from finetune.rehearsal import Rehearsal
+from finetune.training.config import Origins, TrainConfig
+from finetune.training.plan import Plan, origins_of
 
 GIB = 1 << 30
 CHOSEN = ("learning_rate", "dropout", "epochs", "batch_size")  # by the plan where nobody says

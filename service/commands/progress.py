@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from finetune.train import StepMetrics
+from finetune.training.trainer import StepMetrics
 
 GIB = 1 << 30
 LINE_EVERY = 5  # [steps] where the output is no terminal

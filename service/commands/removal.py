@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from finetune.adapter import (
+from finetune.adapters.versions import (
     Version,
     find_version,
     heir_of,

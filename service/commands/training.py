@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from finetune.config import Origins, TrainConfig
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.sweep import Point, parse_sweep, run_sweep, show, sweep_folder
+from finetune.training.config import Origins, TrainConfig
 from service.home import find_home
 
 from .plan_view import print_plan

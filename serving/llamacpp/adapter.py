@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
+from finetune.bases.gguf_base import GgufBase
 from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused
-from finetune.gguf_base import GgufBase
-from finetune.gguf_lora import Lora, read_peft, write_gguf_lora
-from serving.encoder import Confirm
 from serving.engine import AdapterRef, LoadReport
 from serving.errors import AdapterRefused
+from serving.torch.encoder import Confirm
 
 FILE = "adapter.gguf"
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.gguf_base import GgufBase
-from serving.encoder import Confirm
+from finetune.bases.gguf_base import GgufBase
+from serving.adapters.residents import Residents
 from serving.engine import AdapterRef, Blend
+from serving.engine_thread import ThreadedEngine
 from serving.errors import AdapterRefused, EngineUnsupported
-from serving.residents import Residents
-from serving.threaded_engine import ThreadedEngine
+from serving.torch.encoder import Confirm
 
 from .adapter import AdapterConverter, ConvertedAdapter, LoadedAdapter
 from .binding import load_binding

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from serving.engine import Blend, Delta
 from serving.errors import ServingError
-from serving.row import Row
-from serving.sampler import Choice
+from serving.requests.row import Row
+from serving.requests.sampler import Choice
 
 from .context import Piece
 from .slots import SequenceMemory, Slot, Slots

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from serving.engine import AdapterRef, Blend
-from serving.sequence import namespace
+from serving.requests.sequence import namespace
 
 from .lane import Lane
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.gguf_base import GgufBase
+from finetune.bases.gguf_base import GgufBase
 from serving.errors import AdapterRefused, EngineFailed, EngineUnsupported
 
 from .binding import Binding, install_command, load_binding

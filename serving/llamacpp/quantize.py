@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-from finetune.gguf_base import GgufBase
+from finetune.bases.gguf_base import GgufBase
 from serving.errors import QuantizationFailed
 
 from .binding import load_binding

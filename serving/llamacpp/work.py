@@ -4,12 +4,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from serving.adapters.residents import Residents
 from serving.engine import AdapterRef, Blend, EngineStats
 from serving.errors import EngineFailed, ServingError
-from serving.fair_queue import FairQueue
-from serving.residents import Residents
-from serving.row import Row
-from serving.sequence import Sequence
+from serving.requests.fair_queue import FairQueue
+from serving.requests.row import Row
+from serving.requests.sequence import Sequence
 
 from .adapter import LoadedAdapter
 from .lane import Lane

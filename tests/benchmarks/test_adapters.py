@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM
 
 from benchmarks.adapters import ALPHA, make_adapters
-from finetune.lora import WEIGHTS_FILE, read_lora
+from finetune.adapters.lora import WEIGHTS_FILE, read_lora
 
 
 @pytest.fixture

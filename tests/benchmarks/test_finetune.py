@@ -40,7 +40,7 @@ from benchmarks.tuning.task import (
 )
 from benchmarks.tuning.tiny import SPECIAL, first_conversations, make_tiny_base
 from benchmarks.tuning.tools import FACTORY, OURS, PEFT, TRL, available_tools
-from finetune.base import Base
+from finetune.bases.base import Base
 
 BIKE = "bike_workshop"
 MACHINE: dict[str, Any] = {

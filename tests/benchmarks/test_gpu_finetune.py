@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from benchmarks.gpu_finetune import app
 from benchmarks.provenance import Provenance
-from benchmarks.training import LONG, PACKED, SHORT, Speed
-from benchmarks.training_report import Case, Result, bars, render
-from benchmarks.training_rows import make_rows
+from benchmarks.training.report import Case, Result, bars, render
+from benchmarks.training.rows import make_rows
+from benchmarks.training.workloads import LONG, PACKED, SHORT, Speed
 
 ROWS = [(SHORT, 1), (SHORT, 4), (PACKED, 1), (PACKED, 4), (LONG, 1)]
 

@@ -9,10 +9,10 @@ from time import monotonic
 import pytest
 
 from service.accounts.keys import Keys, KeyWish
-from service.accounts.state import open_state
 from service.app import build_app
 from service.models import Models
 from service.settings import ServiceSettings
+from service.state.database import open_state
 from serving.engine import Delta, Engine, Request
 from serving.errors import EngineBusy, EngineFailed
 from serving.scripted import ScriptedEngine

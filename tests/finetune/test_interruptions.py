@@ -15,11 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from finetune.checkpoint import list_checkpoints
-from finetune.config import TrainConfig
 from finetune.errors import TrainingStopped
 from finetune.job import Job
-from finetune.train import StepMetrics
+from finetune.training.checkpoint import list_checkpoints
+from finetune.training.config import TrainConfig
+from finetune.training.trainer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 
@@ -30,7 +30,7 @@ ACCELERATE = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", 
 PROGRAM = """
 import sys
 from pathlib import Path
-from finetune.config import load_config
+from finetune.training.config import load_config
 from finetune.job import Job
 
 class Quiet:

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from data.errors import DataError
-from finetune.adapter import list_names, promoted_version
-from finetune.card import read_card
-from finetune.config import TrainConfig
+from finetune.adapters.card import read_card
+from finetune.adapters.versions import list_names, promoted_version
 from finetune.errors import AdapterInvalid, BaseMismatch, ConfigError, NotResumable, TrainingStopped
 from finetune.job import Job, Result
-from finetune.train import StepMetrics
+from finetune.training.config import TrainConfig
+from finetune.training.trainer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune.config import TrainConfig
 from finetune.errors import ConfigError, Hopeless, NotResumable
-from finetune.run import STATE_FILE, RunState
 from finetune.sweep import RESULTS_FILE, parse_sweep, run_sweep, sweep_folder
+from finetune.training.config import TrainConfig
+from finetune.training.run import STATE_FILE, RunState
 
 CONFIG = TrainConfig.model_validate({"data": "x.txt", "rank": 4})
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .wire import CHAT, Hostile, chat, http, post
+from tests.hostile.wire import CHAT, Hostile, chat, http, post
 
 MEGABYTE = 1 << 20
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .wire import QUESTION, Hostile, chat
+from tests.hostile.wire import QUESTION, Hostile, chat
 
 WRONG: dict[str, list[Any]] = {
     "model": [None, 1, [], {}, True],

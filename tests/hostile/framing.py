@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .wire import CHAT, Hostile, http
+from tests.hostile.wire import CHAT, Hostile, http
 
 GOOD = b'{"model":"tiny-llama","max_tokens":1,"messages":[{"role":"user","content":"Hi"}]}'
 JSON = "Content-Type: application/json"

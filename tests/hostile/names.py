@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from .wire import Hostile, chat, http, post_json
+from tests.hostile.wire import Hostile, chat, http, post_json
 
 NAMES = {
     "empty": "",

@@ -7,7 +7,7 @@ import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 
-from .wire import Hostile, post
+from tests.hostile.wire import Hostile, post
 
 TARGET = "/v1/adapters?name=trap"
 CONFIG = "adapter_config.json"

@@ -23,23 +23,23 @@ from tokenizers import decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from data.chat import Tokenizer
-from finetune.card import (
+from finetune.adapters.card import (
     TEMPLATE_FILE,
     AdapterCard,
     BaseIdentity,
     DataSummary,
     SamplingDefaults,
 )
-from finetune.fingerprint import Fingerprint
-from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
-from service.accounts.state import State, open_state
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.bases.fingerprint import Fingerprint
 from service.app import build_app
 from service.models import Models
 from service.server import http_config, listen, url_of
 from service.settings import ServiceSettings
+from service.state.database import State, open_state
+from serving.adapters.store import AdapterStore
 from serving.engine import Engine, Request
 from serving.scripted import ScriptedEngine
-from serving.store import AdapterStore
 from tests.service.postgres import PostgresMissing, running_postgres
 
 CHATML = (

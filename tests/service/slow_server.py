@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 from service.app import build_app
+from service.http.gate import Gate
 from service.models import Models
-from service.operations.gate import Gate
-from service.operations.logs import configure_logs
 from service.server import http_config, listen, serve
 from service.settings import ServiceSettings
+from service.telemetry.logs import configure_logs
+from serving.adapters.store import AdapterStore
 from serving.scripted import ScriptedEngine
-from serving.store import AdapterStore
 from tests.service.conftest import BASE, make_tokenizer
 
 

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from finetune.errors import BaseNotFound
 from service.engines import open_engine
-from service.operations.gate import Gate
+from service.http.gate import Gate
 from service.server import configure
 from service.settings import ServiceSettings
 from serving.llamacpp.binding import is_installed
 from serving.llamacpp.engine import LlamaCppEngine
-from serving.torch_engine import TorchEngine
+from serving.torch.engine import TorchEngine
 from tests.gguf_files import write_gguf
 from tests.service.conftest import URL
 

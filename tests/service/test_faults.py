@@ -23,8 +23,8 @@ import psutil
 import pytest
 
 from service.accounts.keys import Keys, KeyWish
-from service.accounts.state import STATE_FILE, open_state
 from service.accounts.usage import read_usage
+from service.state.database import STATE_FILE, open_state
 from serving.scripted import ScriptedEngine
 from tests.service.test_serve_process import Served
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.card import SamplingDefaults
+from finetune.adapters.card import SamplingDefaults
 from service.api.generation_request import LoraChoice
 from service.errors import InvalidRequest
 from service.models import Models

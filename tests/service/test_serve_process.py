@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from finetune.base import find_base
-from finetune.card import AdapterCard
+from finetune.adapters.card import AdapterCard
+from finetune.bases.base import find_base
 
 ROOT = Path(__file__).parents[2]
 START = 60  # [seconds] a start may take on a busy machine

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.errors import PortUnavailable, TlsRefused
-from service.operations.gate import Gate
+from service.http.gate import Gate
 from service.server import check_certificate, configure, listen
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine

@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from serving.compiler import library_path, load
-from serving.library import Library
+from serving.torch.native.compiler import library_path, load
+from serving.torch.native.library import Library
 from tests.conftest import MakeOnce
 from tests.serving.engines import compile_library
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from finetune.gguf_base import find_gguf_base
-from serving.compiler import Compiler, library_path, load
+from finetune.bases.gguf_base import find_gguf_base
 from serving.engine import AdapterRef, Blend, Delta, Engine, Request, Sampling, TokenLogprob
-from serving.library import Library
-from serving.linear import exact_limit
 from serving.llamacpp.binding import is_installed
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
-from serving.torch_engine import TorchEngine, TorchEngineConfig
+from serving.torch.engine import TorchEngine, TorchEngineConfig
+from serving.torch.linear import exact_limit
+from serving.torch.native.compiler import Compiler, library_path, load
+from serving.torch.native.library import Library
 from tests.gguf_files import gguf_of
 
 MakeEngine = Callable[..., Engine]

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 
-from serving.architecture import read_architecture
-from serving.bank import AdapterBank
-from serving.blocks import BLOCK
-from serving.build import Precision, TorchEngineConfig, build_encoder, numbers_for
-from serving.decoder import Decoder
 from serving.engine import Blend, Request
-from serving.library import Library
-from serving.native import NativeForward
-from serving.paged_cache import PagedCache
-from serving.scheduler import Chunk
-from serving.sequence import Sequence, num_blocks_for
-from serving.step import build_step, order
+from serving.requests.sequence import Sequence, num_blocks_for
+from serving.torch.architecture import read_architecture
+from serving.torch.bank import AdapterBank
+from serving.torch.blocks import BLOCK
+from serving.torch.build import Precision, TorchEngineConfig, build_encoder, numbers_for
+from serving.torch.decoder import Decoder
+from serving.torch.native.forward import NativeForward
+from serving.torch.native.library import Library
+from serving.torch.paged_cache import PagedCache
+from serving.torch.scheduler import Chunk
+from serving.torch.step import build_step, order
 
 Counts = Several[int]  # [tokens] of each step
 

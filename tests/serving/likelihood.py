@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from data.chat import ChatRenderer, Rendered
-from data.reader import read_conversations
-from finetune.base import Base
-from serving.build import Precision
+from data.reading.reader import read_conversations
+from finetune.bases.base import Base
 from serving.engine import Blend
-from serving.library import Library
+from serving.torch.build import Precision
+from serving.torch.native.library import Library
 from tests.serving.forcing import Forcing, Text
 
 FEW, MANY = 5, 40  # conversations

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 
-from serving.blocks import BLOCK, BlockPool
+from serving.adapters.residents import Residents
 from serving.engine import AdapterRef, Blend, Request, Sampling
 from serving.errors import AdapterRefused
-from serving.granules import GranuleTable
-from serving.residents import Residents
-from serving.scheduler import Chunk, Plan, Scheduler
-from serving.sequence import Sequence as Row
+from serving.requests.sequence import Sequence as Row
+from serving.torch.blocks import BLOCK, BlockPool
+from serving.torch.granules import GranuleTable
+from serving.torch.scheduler import Chunk, Plan, Scheduler
 
 END = 0  # a token that ends the answer
 NUM_GRANULES = {"a": 1, "b": 1, "c": 2, "d": 3}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serving.engine import AdapterRef, Blend, Delta, Engine, Request
-from serving.library import Library
+from serving.torch.native.library import Library
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from data.chat import ChatRenderer
-from finetune.adapter import find_version
-from finetune.base import Base
-from finetune.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
-from finetune.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.versions import find_version
+from finetune.bases.base import Base
 from service.cli import app
 from serving.verification import CHECKS, Subject, verify
 

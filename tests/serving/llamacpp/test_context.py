@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune.gguf_base import GgufBase, find_gguf_base
+from finetune.bases.gguf_base import GgufBase, find_gguf_base
 from serving.engine import Request
 from serving.llamacpp.context import Piece
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from finetune.adapter import Version, find_version
-from finetune.base import Base
+from finetune.adapters.gguf import check_gguf_lora
+from finetune.adapters.versions import Version, find_version
+from finetune.bases.base import Base
+from finetune.bases.gguf_base import GgufBase, find_gguf_base
+from finetune.bases.gguf_file import read_gguf
 from finetune.errors import BaseMismatch, ExportRefused
-from finetune.gguf_base import GgufBase, find_gguf_base
-from finetune.gguf_export import ADAPTER_FILE, MODEL_FILE, MODELFILE, GgufExport
-from finetune.gguf_file import read_gguf
-from finetune.gguf_import import import_adapter
-from finetune.gguf_lora import check_gguf_lora
+from finetune.export.gguf import ADAPTER_FILE, MODEL_FILE, MODELFILE, GgufExport
+from finetune.export.importing import import_adapter
 from serving.engine import AdapterRef, Blend, Request, Sampling
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from tests.gguf_files import write_gguf

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from finetune.gguf_base import find_gguf_base
+from finetune.bases.gguf_base import find_gguf_base
 from serving.engine import Request
 from serving.errors import QuantizationFailed
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig

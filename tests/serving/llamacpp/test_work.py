@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.adapters.residents import Residents
 from serving.engine import AdapterRef, Blend, Delta, LoadReport, Request, Sampling
 from serving.errors import AdapterRefused, EngineFailed, ServingError
 from serving.llamacpp.adapter import LoadedAdapter
@@ -17,8 +18,7 @@ from serving.llamacpp.lane import Lane
 from serving.llamacpp.lanes import LEAST, MOST
 from serving.llamacpp.slots import Slots
 from serving.llamacpp.work import LlamaWork
-from serving.residents import Residents
-from serving.row import Row
+from serving.requests.row import Row
 
 VOCABULARY = 32
 MAX_ROWS, CHUNK = 4, 16

@@ -1,0 +1,4 @@
+"""How fast a large file is checked, and in how much memory.
+
+Knows nothing of models.
+"""

@@ -1,0 +1,4 @@
+"""What the service costs when the engine computes nothing.
+
+Knows nothing of models or adapters.
+"""

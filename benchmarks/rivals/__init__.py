@@ -1,0 +1,4 @@
+"""Other servers of LoRA adapters, as processes.
+
+Knows nothing of what they are asked.
+"""

@@ -1,0 +1,156 @@
+"""Everything that can be said of data before anything is trained on it, in one pass."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.conversation import Conversation, Item
+from data.errors import Fault
+from data.likeness import Alike, Likeness
+from data.reading.reader import ReadOptions, conversations_of, read_items
+
+from .lengths import Lengths
+from .rules import check_conversation, script_of
+from .tokens import TokenCheck
+
+MOST_KEPT = 1000  # faults of a kind; more are only counted
+SCRIPTS = (None, "Chinese", "other")
+CLEAR_MAJORITY = 0.9  # of the conversations, in one script
+
+
+@dataclass(slots=True)
+class Findings:
+    num_conversations: int = 0
+    num_turns: int = 0
+    num_answers: int = 0  # trained
+    questions: Lengths = field(default_factory=Lengths)  # [characters]
+    answers: Lengths = field(default_factory=Lengths)  # [characters]
+    sources: Counter[str] = field(default_factory=Counter[str])  # conversations of each
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    faults: list[Fault] = field(default_factory=list[Fault])  # the first ones of every kind
+    tokens: TokenCheck | None = None
+
+    def note(self, fault: Fault) -> None:
+        key = fault.severity, fault.kind
+        self.counts[key] += 1
+        if self.counts[key] <= MOST_KEPT:
+            self.faults.append(fault)
+
+    def num(self, severity: str) -> int:
+        return sum(count for (each, _), count in self.counts.items() if each == severity)
+
+    @property
+    def num_errors(self) -> int:
+        return self.num("error")
+
+    @property
+    def num_warnings(self) -> int:
+        return self.num("warning")
+
+
+def read_checked(
+    path: str | Path, options: ReadOptions | None = None
+) -> tuple[list[Conversation], Findings]:
+    """What is to be trained on, and what was found about it.
+
+    Raises as `read_conversations` does.
+    """
+    items = list(read_items(path, options))
+    findings = check(items)
+    conversations = [item for item in items if isinstance(item, Conversation)]
+    return conversations_of([*conversations, *findings.faults], path), findings
+
+
+def check(items: Iterable[Item], tokens: TokenCheck | None = None) -> Findings:
+    """All that is wrong or suspicious, of any amount of data: what is kept of a conversation takes
+    some 300 bytes. With `tokens`, also what a base's tokenizer makes of it."""
+    findings, places = Findings(tokens=tokens), _Places()
+    likeness, scripts = Likeness(), array("b")
+    for item in items:
+        if isinstance(item, Fault):
+            findings.note(item)
+            continue
+        _count(item, findings)
+        likeness.add(item)
+        places.add(item)
+        scripts.append(SCRIPTS.index(script_of(item.messages[-1].content)))
+        for fault in (*check_conversation(item), *(tokens.take(item) if tokens else ())):
+            findings.note(fault)
+    for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places)):
+        findings.note(fault)
+    if not findings.num_conversations and not findings.num_errors:
+        findings.note(
+            Fault("all files", 1, "conversations", "none", "at least one", kind="nothing")
+        )
+    return findings
+
+
+class _Places:
+    """Where conversations stand, by their numbers, in little memory."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._known: dict[str, int] = {}
+        self._numbers = array("I")
+        self._lines = array("L")
+
+    def add(self, conversation: Conversation) -> None:
+        source = conversation.source
+        if source not in self._known:
+            self._known[source] = len(self._names)
+            self._names.append(source)
+        self._numbers.append(self._known[source])
+        self._lines.append(conversation.line)
+
+    def __getitem__(self, index: int) -> tuple[str, int]:
+        return self._names[self._numbers[index]], self._lines[index]
+
+    def warn(self, index: int, seen: str, expected: str, kind: str) -> Fault:
+        return Fault(*self[index], "conversation", seen, expected, "warning", kind)
+
+
+def _count(conversation: Conversation, findings: Findings) -> None:
+    findings.num_conversations += 1
+    findings.sources[conversation.source] += 1
+    for message in conversation.messages:
+        findings.num_turns += 1
+        findings.num_answers += message.is_trained
+        if message.role == "user":
+            findings.questions.add(len(message.content))
+        elif message.role == "assistant":
+            findings.answers.add(len(message.content))
+
+
+def _compare(likeness: Likeness, places: _Places) -> Iterator[Fault]:
+    def beside(pair: Alike) -> str:
+        return "{}:{}".format(*places[pair.first])
+
+    equal = likeness.equal()
+    for pair in equal:
+        seen = f"the same question and answer as {beside(pair)}"
+        yield places.warn(pair.index, seen, "each conversation once", "duplicate")
+    repeated = {pair.index for pair in equal}
+    for pair in (each for each in likeness.near() if each.index not in repeated):
+        seen = f"{pair.similarity:.0%} of the text of {beside(pair)}"
+        yield places.warn(pair.index, seen, "conversations unlike each other", "near duplicate")
+    for pair in likeness.contradictory():
+        seen = f"the same question as {beside(pair)}, and another answer"
+        yield places.warn(pair.index, seen, "one answer to a question", "contradiction")
+
+
+def _compare_scripts(scripts: Sequence[int], places: _Places) -> Iterator[Fault]:
+    """Answers in another script than nearly all others."""
+    counts = Counter(script for script in scripts if SCRIPTS[script])
+    if not counts:
+        return
+    [(usual, count)] = counts.most_common(1)
+    if count == counts.total() or count < CLEAR_MAJORITY * counts.total():
+        return
+    names = {1: "Chinese characters", 2: "no Chinese characters"}
+    for index, script in enumerate(scripts):
+        if SCRIPTS[script] and script != usual:
+            seen = f"an answer with {names[script]}"
+            expected = f"{names[usual]}, as in {count:,} others"
+            yield places.warn(index, seen, expected, "language")

@@ -1,0 +1,72 @@
+"""What is suspicious in one conversation, whatever the others are."""
+
+import re
+from collections.abc import Iterator
+
+from data.conversation import Conversation, Message
+from data.errors import Fault
+from data.personal import find_personal
+
+LONGEST = 20_000  # [characters] of a turn
+NUM_SHOWN = 60  # [characters] around what was seen
+
+HTML = re.compile(
+    r"</?(?:a|b|br|div|em|font|h[1-6]|i|img|li|ol|p|span|strong|table|td|th|tr|ul)(?:\s[^<>]*)?/?>"
+    r"|&(?:nbsp|lt|gt|amp|quot|apos|ldquo|rdquo|hellip|mdash|#\d{2,6}|#x[0-9a-fA-F]{2,5});",
+    re.IGNORECASE,
+)
+MOJIBAKE = re.compile(
+    "\ufffd"  # what a program writes for bytes that it cannot read
+    "|锟斤拷|烫烫烫|屯屯屯"
+    "|[ÃÂ][\u0080-\u00bf]"  # UTF-8 read as Latin-1 or Windows-1252: é as Ã©
+    "|â€[\u0080-\u00bf\u2018-\u203a\u20ac\u2122]"
+    "|(?:[äåæçèé][\u0080-\u00bf\u0152-\u0192\u2013-\u203a\u20ac]{1,2}){2}"
+)
+MARK = re.compile("[\ufffd锟烫屯ÃÂâäåæçèé]")  # one of them is in every mojibake, and found fast
+IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+BEGINNING = 80  # [characters] that say which script it is
+MANY_LETTERS = 10  # [letters] from which on a text has a language
+
+
+def check_conversation(conversation: Conversation) -> Iterator[Fault]:
+    """Each with the turn it is about."""
+    if not any(message.is_trained for message in conversation.messages):
+        expected = "one to train on: a weight of 1"
+        where = conversation.source, conversation.line, "conversation"
+        yield Fault(*where, "no answer that is trained", expected, kind="nothing trained")
+    for number, message in enumerate(conversation.messages, start=1):
+        for kind, seen, expected in _check_message(message):
+            at = f"turn {number}"
+            yield Fault(conversation.source, conversation.line, at, seen, expected, "warning", kind)
+
+
+def script_of(text: str) -> str | None:
+    """Chinese or other, by most of the letters at the beginning; None where there are few."""
+    text = text[:BEGINNING]
+    num_letters = sum(map(str.isalpha, text))
+    if num_letters < MANY_LETTERS:
+        return None
+    return "Chinese" if 5 * len(IDEOGRAPH.findall(text)) > num_letters else "other"
+
+
+def _check_message(message: Message) -> Iterator[tuple[str, str, str]]:
+    text = message.content
+    if ("<" in text or "&" in text) and (match := HTML.search(text)):
+        yield "html", _show(text, match.start()), "text without HTML"
+    if not text.isascii() and MARK.search(text) and (match := MOJIBAKE.search(text)):
+        expected = "characters that were decoded right"
+        yield "mojibake", _show(text, match.start()), expected
+    if len(text) > LONGEST:
+        yield "length", f"{len(text):,} characters", f"at most {LONGEST:,} in a turn"
+    kinds = sorted({found.kind.name for found in find_personal(text)})
+    if kinds:  # not shown: a report must not spread it
+        yield "personal data", f"what looks like {_listed(kinds)}", "none (--redact replaces it)"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(f"an {name}" if name[0] in "aei" else f"a {name}" for name in names)
+
+
+def _show(text: str, at: int) -> str:
+    begin = max(0, at - NUM_SHOWN // 2)
+    return repr(text[begin : begin + NUM_SHOWN])

@@ -1,0 +1,157 @@
+"""Files, folders, standard input and data sets, made conversations: the one door for data."""
+
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from data.conversation import Conversation, Item, Role
+from data.errors import Fault, InvalidData, UnreadableFile
+
+from .dialogue import read_dialogue
+from .encoding import SURE, is_usual, open_text
+from .hub import PREFIX, read_hub
+from .json_rows import read_json, read_jsonl
+from .source import Source, find_sources
+from .tables import read_csv, read_parquet, read_xlsx
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user says of the files: who is who in a dialogue, what fields are called."""
+
+    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Item]]
+BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Item]]
+
+DIALOGUES = (".txt", ".md")
+TEXT_ROWS: dict[str, TextReader] = {
+    ".jsonl": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": partial(read_csv, delimiter="\t"),
+}
+BINARY_ROWS: dict[str, BinaryReader] = {".parquet": read_parquet, ".xlsx": read_xlsx}
+GUESSED = 1 << 14  # [characters] that show whether a guess was right
+SUFFIXES = (*DIALOGUES, *TEXT_ROWS, *BINARY_ROWS)
+
+
+def read_conversations(
+    paths: str | Path | Iterable[str | Path], options: ReadOptions | None = None
+) -> list[Conversation]:
+    """Everything that `read_items` finds.
+
+    Raises UnreadableFile if there is nothing to read or the one file is not text, and
+    InvalidData, which carries every fault of every file, if what was read is malformed.
+    """
+    return conversations_of(read_items(paths, options), paths)
+
+
+def conversations_of(
+    items: Iterable[Item], paths: str | Path | Iterable[str | Path]
+) -> list[Conversation]:
+    """Raises InvalidData with every error among the items."""
+    read = list(items)
+    faults = [item for item in read if isinstance(item, Fault) and item.severity == "error"]
+    if faults:
+        named = ", ".join(map(str, _listed(paths)))
+        raise InvalidData(f"{named}: faults in the data: {len(faults)}", faults)
+    return [item for item in read if isinstance(item, Conversation)]
+
+
+def read_items(
+    paths: str | Path | Iterable[str | Path], options: ReadOptions | None = None
+) -> Iterator[Item]:
+    """Conversations and faults one by one, of files and folders (in sorted order, with their
+    subfolders), of "-" for standard input and "hf:NAME" for a data set of the Hugging Face hub.
+
+    Raises UnreadableFile if there is nothing to read or the one file cannot be.
+    """
+    options = options or ReadOptions()
+    listed = _listed(paths)
+    hubs = [str(path) for path in listed if str(path).startswith(PREFIX)]
+    sources = [
+        source
+        for path in listed
+        if not str(path).startswith(PREFIX)
+        for source in find_sources(path, SUFFIXES)
+    ]
+    yield from _unused_options(options, listed, sources, has_hubs=bool(hubs))
+    is_alone = len(sources) + len(hubs) == 1
+    for source in sources:
+        try:
+            yield from _read_source(source, options)
+        except UnreadableFile as error:
+            if is_alone:
+                raise
+            seen = str(error).removeprefix(f"{source.name}: ")
+            yield Fault(source.name, 1, "file", seen, "a file that can be read")
+    for name in hubs:
+        yield from read_hub(name, options.columns)
+
+
+def _unused_options(
+    options: ReadOptions, listed: list[str | Path], sources: list[Source], *, has_hubs: bool
+) -> Iterator[Fault]:
+    """What the user says of files that are not there, and so has said of the others in vain."""
+    suffixes = {source.suffix for source in sources}
+    where = ", ".join(map(str, listed)), 1
+    if options.roles and suffixes.isdisjoint(DIALOGUES):
+        expected = f"a dialogue ({', '.join(DIALOGUES)}) for it, or leave the option out"
+        yield Fault(*where, "--roles", "rows alone, which name their roles themselves", expected)
+    if options.columns and not has_hubs and suffixes.issubset(DIALOGUES):
+        expected = "a table or JSON for it, or leave the option out (--roles names speakers)"
+        yield Fault(*where, "--map", "dialogues alone, which have no fields", expected)
+
+
+def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else [*paths]
+
+
+def read_text(source: Source) -> str:
+    """Raises UnreadableFile."""
+    with _said_plainly(source), source.open() as file, open_text(file, source.name) as text:
+        return text.read()
+
+
+def _read_source(source: Source, options: ReadOptions) -> Iterator[Item]:
+    with _said_plainly(source), source.open() as file:
+        if source.suffix in BINARY_ROWS:
+            yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
+            return
+        with open_text(file, source.name) as text:
+            yield from _guessed(text, source)
+            if source.suffix in DIALOGUES:
+                yield from read_dialogue(text.read(), source.name, options.roles)
+            else:
+                yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
+
+
+def _guessed(text: TextIO, source: Source) -> Iterator[Fault]:
+    """A warning where the encoding is a guess that may be wrong."""
+    if text.encoding in SURE:
+        return
+    begin = text.tell()
+    beginning = text.read(GUESSED)
+    text.seek(begin)
+    if not is_usual(beginning, text.encoding):
+        shown = next((line for line in beginning.split("\n") if not line.isascii()), "")[:40]
+        seen = f"read as {text.encoding.upper()}: {shown!r}"
+        expected = "UTF-8, if that is not what it says"
+        yield Fault(source.name, 1, "encoding", seen, expected, "warning", "encoding")
+
+
+@contextmanager
+def _said_plainly(source: Source) -> Generator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        advice = "check its rights, or pack it anew"
+        raise UnreadableFile(f"{source.name}: {reason}; {advice}") from error

@@ -1,0 +1,103 @@
+"""Rows of any file to conversations: what the user has named, what a person has decided."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.conversation import Item
+from data.errors import Fault
+
+from .row import Fields, Row
+from .shapes import TITLE, read_row, show_keys, unnamed, unused
+
+Numbered = tuple[int, Any]  # a row with the line it begins on
+Columns = Mapping[str, str]  # what a field is called in the file
+
+KEEP = "keep"  # the column in which a person decides about a draft
+YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
+NO = ("no", "n", "false", "0", "0.0", "否")
+
+UNUSED = "a field of no known use", "what training uses; this field is left out"
+UNUSED_TITLE = (
+    "a title beside a question, left out",
+    "a title where the question is empty; --map question=title,answer=… asks the titles instead",
+)
+
+
+@dataclass(slots=True)
+class _LeftOut:
+    """What is not trained on of rows that are, and of those that are not."""
+
+    undecided: list[int] = field(default_factory=list[int])  # lines
+    unused: dict[str, int] = field(default_factory=dict[str, int])  # first line of each key
+    unnamed: dict[str, int] = field(default_factory=dict[str, int])
+
+    def note(self, given: Fields, fields: Fields, columns: Columns, line: int) -> None:
+        """`fields` are those of `given` by their own names."""
+        for key in unused(fields):
+            self.unused.setdefault(key, line)
+        for key in unnamed(given, columns.values()) if columns else ():
+            self.unnamed.setdefault(key, line)
+
+    def faults(self, source: str) -> Iterator[Fault]:
+        if lines := self.undecided:
+            seen = f"{len(lines)} rows without a decision, which are left out"
+            yield Fault(source, lines[0], KEEP, seen, "yes or no", "warning", "undecided")
+        for key, line in self.unused.items():
+            seen, expected = UNUSED_TITLE if key.strip().lower() == TITLE else UNUSED
+            yield Fault(source, line, key, seen, expected, "warning", "unused field")
+        if self.unnamed:
+            seen = f"not named, and so left out: {show_keys(self.unnamed)}"
+            expected = (
+                "a name for each that training shall use, such as system=NAME or history=NAME"
+            )
+            line = min(self.unnamed.values())
+            yield Fault(source, line, "--map", seen, expected, "warning", "unused field")
+
+
+def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Item]:
+    """Each row a conversation, or what is wrong with it."""
+    is_empty, left_out = True, _LeftOut()
+    for each in rows:
+        is_empty = False
+        if isinstance(each, Fault):
+            yield each
+            continue
+        line, value = each
+        row = Row(source, line)
+        decision = _decision(value, row)
+        if decision == "undecided":
+            left_out.undecided.append(line)
+        if decision != "yes":
+            yield from row.faults
+            continue
+        fields = _renamed(value, columns, row) if columns and isinstance(value, dict) else value
+        conversation = None if row.faults else read_row(fields, row)
+        yield from row.faults
+        if conversation:
+            yield conversation
+            left_out.note(value, fields, columns, line)
+    if is_empty:
+        yield Fault(source, 1, "rows", "none", "at least one row")
+    yield from left_out.faults(source)
+
+
+def _decision(value: Any, row: Row) -> str:
+    """What a person says of a draft: yes, no, undecided or, with a fault, neither."""
+    fields = value if isinstance(value, dict) else {}
+    key = next((key for key in fields if key.strip().lower() == KEEP), None)
+    if key is None:
+        return "yes"
+    given = fields[key]
+    word = "" if given is None else str(given).strip().lower()
+    if word not in (*YES, *NO, ""):
+        row.refuse(KEEP, repr(given), "yes or no")
+    return "yes" if word in YES else "undecided" if not word else "no"
+
+
+def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:
+    """The fields that the user has named, by their own names, and nothing else."""
+    missing = [column for column in columns.values() if column not in fields]
+    for column in missing:
+        row.refuse(column, show_keys(fields), f"the column {column!r}, as --map says")
+    return {name: fields[column] for name, column in columns.items() if column in fields}

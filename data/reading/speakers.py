@@ -1,0 +1,53 @@
+"""Who asks and who answers in a file whose speakers have names of their own."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from data.conversation import Role
+from data.errors import Fault
+
+NAME = re.compile(r"\s*(?:<\s*)?(?P<name>\w{1,20})(?:\s*>)?\s*[:：]\s*\S")
+FEWEST = 2  # lines of each speaker
+SHARE = 0.8  # of the lines with a name that must be the two speakers', and of those that alternate
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    roles: dict[str, Role]  # by name, in lower case
+    warning: Fault
+
+
+def find_speakers(
+    lines: Sequence[str], source: str, role_of: Callable[[str], Role | None]
+) -> Speakers | None:
+    """Two names that speak by turns, of which the first asks, unless `role_of` knows better of one;
+    None where there are no such two."""
+    numbered = [
+        (number, match["name"].lower())
+        for number, line in enumerate(lines, start=1)
+        if (match := NAME.match(line))
+    ]
+    names = [name for _, name in numbered]
+    two = Counter(names).most_common(2)
+    if len(two) < 2 or two[1][1] < FEWEST:
+        return None
+    spoken = [name for name in names if name in dict(two)]
+    changes = sum(one != other for one, other in pairwise(spoken))
+    if len(spoken) < SHARE * len(names) or changes < SHARE * (len(spoken) - 1):
+        return None
+    asks = spoken[0]
+    answers = next(name for name, _ in two if name != asks)
+    if role_of(asks) == "assistant" or role_of(answers) == "user":
+        asks, answers = answers, asks
+    counts = dict(two)
+    seen = (
+        f"no role words, but {asks} ({counts[asks]} lines) and {answers} ({counts[answers]} lines) "
+        f"by turns: {asks} was taken for the user, {answers} for the assistant"
+    )
+    expected = f"role words, or --roles '{asks}=user,{answers}=assistant' in the right order"
+    line = next(number for number, name in numbered if name == asks)
+    fault = Fault(source, line, "speakers", seen, expected, "warning", "speakers")
+    return Speakers({asks: "user", answers: "assistant"}, fault)

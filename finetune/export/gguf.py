@@ -1,0 +1,148 @@
+"""Adapters for llama.cpp and what is built on it: a GGUF adapter, a merged GGUF model, Ollama."""
+
+import logging
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.chat import ChatRenderer
+from finetune.adapters.card import TEMPLATE_FILE, AdapterCard
+from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
+from finetune.adapters.trained_base import check_base, named_base
+from finetune.adapters.versions import Version
+from finetune.bases.base import Base
+from finetune.bases.gguf_base import GgufBase, find_any_base, shape_of
+from finetune.bases.gguf_shape import GgufShape
+from finetune.errors import ExportRefused
+from finetune.whole_folder import check_space, whole_folder
+
+from .gguf_merge import merge_gguf
+from .merged import README_FILE, read_sound
+
+logger = logging.getLogger(__name__)
+
+ADAPTER_FILE, MODEL_FILE, MODELFILE = "adapter.gguf", "model.gguf", "Modelfile"
+QUOTES = '"""'
+PARAMETERS = {  # ours to Ollama's
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repetition_penalty": "repeat_penalty",
+    "max_tokens": "num_predict",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GgufExport:
+    """Everything that such a folder is made from."""
+
+    version: Version
+    card: AdapterCard | None  # None: a bare PEFT folder
+    base: Base | GgufBase
+    shape: GgufShape
+    lora: Lora
+
+    @classmethod
+    def prepare(cls, version: Version, spec: str | None, home: Path) -> "GgufExport":
+        """Raises AdapterInvalid, BaseMismatch, BaseNotFound or BaseUnusable."""
+        card = read_sound(version)
+        base = find_any_base(spec or named_base(version.folder), home)
+        check_base(version, card, base)
+        return cls(version, card, base, shape_of(base), read_peft(version.folder))
+
+    def adapter(self, out: Path) -> None:
+        """The adapter alone, for `llama-server --lora`. Raises ExportRefused, BaseMismatch."""
+        with whole_folder(out) as folder:
+            self._write_adapter(folder)
+            self._write_readme(
+                folder,
+                f"A GGUF LoRA adapter for {self.base.id}, made by lora-chat from {self.version}:",
+                f"```bash\nllama-server --model BASE.gguf --lora {ADAPTER_FILE}\n```",
+            )
+
+    def merged(self, out: Path) -> None:
+        """A whole model. Raises ExportRefused where the base is no GGUF file."""
+        base = self.base
+        if not isinstance(base, GgufBase):
+            raise ExportRefused(
+                f"{base.id} is no GGUF file. Make one with llama.cpp's convert_hf_to_gguf.py and "
+                "give it with --base; or export --to merged, which keeps the base's own form."
+            )
+        with whole_folder(out) as folder:
+            check_space(
+                sum(2 * math.prod(tensor.shape) for tensor in base.gguf.tensors.values()), folder
+            )
+            logger.info("Merging %s into %s …", self.version, base.path.name)
+            merge_gguf(self.lora, base, folder / MODEL_FILE)
+            self._write_template(folder)
+            self._write_readme(
+                folder,
+                f"{base.id} with the LoRA adapter {self.version} merged into its weights by "
+                "lora-chat; what the adapter changes is in F16, the rest as in the base.",
+                f"```bash\nllama-server --model {MODEL_FILE}{self._template_option}\n```",
+            )
+
+    def ollama(self, out: Path) -> None:
+        """A GGUF adapter with a Modelfile. Raises ExportRefused, BaseMismatch."""
+        with whole_folder(out) as folder:
+            self._write_adapter(folder)
+            (folder / MODELFILE).write_text(self._modelfile(), encoding="utf-8")
+            self._write_readme(
+                folder,
+                f"{self.version} for Ollama, made by lora-chat:",
+                f"```bash\nollama create {self.version.name} -f {MODELFILE}\n"
+                f"ollama run {self.version.name}\n```",
+                "Ollama writes the conversation by its base's template. The adapter's own, "
+                f"where it has one, is {TEMPLATE_FILE} in Jinja, which a Modelfile cannot hold.",
+            )
+
+    def _write_adapter(self, folder: Path) -> None:
+        write_gguf_lora(self.lora, self.shape, folder / ADAPTER_FILE)
+        self._write_template(folder)
+
+    def _write_template(self, folder: Path) -> None:
+        template = self.version.folder / TEMPLATE_FILE
+        if template.is_file():
+            shutil.copyfile(template, folder / TEMPLATE_FILE)
+
+    @property
+    def _template_option(self) -> str:
+        has_own = (self.version.folder / TEMPLATE_FILE).is_file()
+        return f" --jinja --chat-template-file {TEMPLATE_FILE}" if has_own else ""
+
+    def _write_readme(self, folder: Path, *paragraphs: str) -> None:
+        notes: list[str] = []
+        if self.card and self.card.disclaimer:
+            notes.append(f"> {self.card.disclaimer}")
+        if self.card and self.card.system:
+            notes.append(f"It was trained with this system message: {self.card.system}")
+        parts = [f"# {self.version.name}", *notes, *paragraphs]
+        (folder / README_FILE).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+    def _modelfile(self) -> str:
+        source = self.base.path if isinstance(self.base, GgufBase) else self.base.folder
+        lines = [
+            f"# {self.base.id}, on which the adapter was trained; another copy of it will do.",
+            f"FROM {source}",
+            f"ADAPTER ./{ADAPTER_FILE}",
+        ]
+        if self.card:
+            given = self.card.sampling.model_dump(exclude_none=True)
+            lines += [f"PARAMETER {PARAMETERS[key]} {value}" for key, value in given.items()]
+            lines += [f"# {line}" for line in (self.card.disclaimer or "").splitlines()]
+        lines += [f'PARAMETER stop "{text}"' for text in self._end_texts()]
+        if self.card and self.card.system:
+            if QUOTES in self.card.system:
+                raise ExportRefused(f"The adapter's system message holds {QUOTES}, which ends it.")
+            lines.append(f"SYSTEM {QUOTES}{self.card.system}{QUOTES}")
+        return "\n".join(lines) + "\n"
+
+    def _end_texts(self) -> list[str]:
+        """What ends an answer by the adapter's template."""
+        path = self.version.folder / TEMPLATE_FILE
+        template = path.read_text(encoding="utf-8") if path.is_file() else None
+        renderer = ChatRenderer(self.base.tokenizer, template)
+        texts = [self.base.tokenizer.decode([token_id]) for token_id in renderer.end_ids]
+        return [text for text in texts if text.isprintable() and '"' not in text]

@@ -1,0 +1,129 @@
+"""The rows that a finished adapter is measured on again.
+
+An adapter folder holds no conversations. Its card has the data's hash and the options of the
+split, so that the held-out rows can be told from the file itself, where that is still at hand.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import data as data_package
+from data import Conversation, DataError, ReadOptions, read_conversations
+from data.chat import ChatRenderer, Rendered
+from data.conversation import Role
+from data.personal import redact_conversation
+from finetune.adapters.card import AdapterCard
+from finetune.adapters.versions import Version
+from finetune.errors import ConfigError
+from finetune.training.config import TrainConfig, load_config
+from finetune.training.dataset import Dataset, hash_conversations, prepare_dataset
+from finetune.training.rows import build_rows, with_system
+from finetune.training.run import CONFIG_FILE, STATE_FILE, RunState
+
+SAMPLES = Path(data_package.__file__).parent / "samples"
+MOST_ROWS = 200
+PER_SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    rows: list[Rendered]
+    words: str  # which rows they are
+
+
+def find_yardstick(
+    version: Version,
+    card: AdapterCard | None,
+    renderer: ChatRenderer,
+    data: Path | None,
+    runs: Path,
+) -> Yardstick:
+    """The held-out rows, if `data` or the run's own file is what the adapter was trained on.
+
+    Otherwise the conversations of `data`, or without any the shipped samples. Raises DataError
+    where `data` cannot be read.
+    """
+    config = config_of(card)
+    if data is not None:
+        conversations = _read(data, config)
+        held_out = _held_out(conversations, card, renderer, config, data)
+        return held_out or _all_of(conversations, renderer, config, data.name)
+    for path in _data_of_runs(runs, str(version)):
+        try:
+            held_out = _held_out(_read(path, config), card, renderer, config, path)
+        except DataError:  # it has changed, or is no more
+            continue
+        if held_out is not None:
+            return held_out
+    return _samples(renderer, config)
+
+
+def config_of(card: AdapterCard | None) -> TrainConfig:
+    """What an adapter was trained with, as far as the options are still known."""
+    values = card.config if card else {}
+    return load_config(None, {k: v for k, v in values.items() if k in TrainConfig.model_fields})
+
+
+def _read(path: Path, config: TrainConfig) -> list[Conversation]:
+    roles: dict[str, Role] = {name.lower(): role for name, role in config.roles.items()}
+    conversations = read_conversations(path, ReadOptions(roles, config.columns))
+    return [redact_conversation(c) for c in conversations] if config.redact else conversations
+
+
+def own_dataset(
+    conversations: list[Conversation],
+    card: AdapterCard | None,
+    renderer: ChatRenderer,
+    config: TrainConfig,
+    path: Path,
+) -> Dataset | None:
+    """The data divided as for the training; None where it is not what the card tells of."""
+    if card is None or card.data.sha256 != hash_conversations(conversations):
+        return None
+    return prepare_dataset(conversations, renderer, config, path)
+
+
+def _held_out(
+    conversations: list[Conversation],
+    card: AdapterCard | None,
+    renderer: ChatRenderer,
+    config: TrainConfig,
+    path: Path,
+) -> Yardstick | None:
+    dataset = own_dataset(conversations, card, renderer, config, path)
+    if dataset is None:
+        return None
+    words = f"the {len(dataset.held_out)} held-out conversations of {path.name}"
+    return Yardstick(dataset.held_out, words)
+
+
+def _all_of(
+    conversations: list[Conversation], renderer: ChatRenderer, config: TrainConfig, name: str
+) -> Yardstick:
+    chosen = with_system(conversations[:MOST_ROWS], config.system)
+    rows, _ = build_rows(chosen, renderer, config.max_tokens)
+    return Yardstick(rows, f"{len(rows)} conversations of {name}, not all unknown to the adapter")
+
+
+def _samples(renderer: ChatRenderer, config: TrainConfig) -> Yardstick:
+    chosen: list[Conversation] = []
+    for path in sorted(SAMPLES.glob("*.txt")):
+        chosen += read_conversations(path)[:PER_SAMPLE]
+    rows, _ = build_rows(with_system(chosen, config.system), renderer, config.max_tokens)
+    words = f"{len(rows)} shipped sample conversations: the adapter's own data is not at hand"
+    return Yardstick(rows, f"{words} (give it with --data FILE)")
+
+
+def _data_of_runs(runs: Path, adapter: str) -> Iterator[Path]:
+    """The files of the runs that made this adapter, newest first."""
+    states = list(runs.glob(f"*/{STATE_FILE}"))
+    for state in sorted(states, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            if RunState.model_validate_json(state.read_bytes()).adapter == adapter:
+                path = load_config(state.with_name(CONFIG_FILE), {}).data
+                yield from [path] if path and path.exists() else []  # not "-", not "hf:…"
+        except (ValidationError, ConfigError):
+            continue

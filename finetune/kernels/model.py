@@ -1,0 +1,106 @@
+"""A PEFT model made to train in less time and memory, with the same results.
+
+Where a module is one of those known here its forward is replaced: LoRA layers, RMSNorm, SwiGLU and
+attention. Every other module stays as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from finetune.errors import BaseUnusable
+from finetune.training.rows import Batch
+
+from .answer_head import AnswerHead
+from .attention import STRIDE, register
+from .dropout import Layout, Masks
+from .gpu_kernels import Liger, find_liger
+from .lora import lora_forward
+from .pointwise import RmsNorm, SwiGlu
+
+SHARED_INPUTS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # whose layers and heads are as here
+
+
+class LeanModel:
+    """Owns how a PEFT model is computed while it trains; `peft` is the model itself."""
+
+    def __init__(self, peft: Any) -> None:
+        """Raises BaseUnusable for a model of another family."""
+        self.peft = peft
+        self._causal = peft.get_base_model()
+        family = self._causal.config.model_type
+        if family not in FAMILIES:
+            raise BaseUnusable(
+                f"The base is a {family} model. Adapters are trained on models of the families "
+                f"{', '.join(FAMILIES)}: others compute otherwise, and are not served either."
+            )
+        self._masks = Masks()
+        liger = find_liger(self._causal.device.type)
+        self._causal.set_attn_implementation(register())
+        numbers: dict[str, int] = {}
+        for name, module in self._causal.named_modules():
+            number = numbers.setdefault(_input_name(name), len(numbers))
+            if replaced := _forward(module, number, self._masks, liger):
+                module.forward = replaced
+
+    def token_losses(self, batch: Batch) -> Any:
+        """The loss of every trained token, shape [trained], in float32 and with its gradient."""
+        batch = _filled(batch)
+        self._masks.layout = batch.layout
+        hidden = self._causal.get_decoder()(
+            input_ids=batch.input_ids,
+            position_ids=batch.position_ids,
+            use_cache=False,
+            row_lengths=batch.layout.lengths,
+        ).last_hidden_state[0]
+        weight = self._causal.get_output_embeddings().weight
+        return AnswerHead.apply(hidden[batch.predicting], weight, batch.labels)
+
+
+def _filled(batch: Batch) -> Batch:
+    """With a row behind the others that nothing depends on, so that packs have few sizes."""
+    import torch
+
+    surplus = -batch.input_ids.shape[1] % STRIDE
+    if not surplus or batch.input_ids.device.type != "cpu":
+        return batch
+    lengths, seeds = batch.layout.lengths, batch.layout.seeds
+    return replace(
+        batch,
+        input_ids=torch.nn.functional.pad(batch.input_ids, (0, surplus)),
+        position_ids=torch.nn.functional.pad(batch.position_ids, (0, surplus)),
+        layout=Layout((*lengths, surplus), (*seeds, 0)),
+    )
+
+
+def _input_name(name: str) -> str:
+    """Modules of one parent that read the same input have one name here."""
+    parent, _, own = name.rpartition(".")
+    return f"{parent}.{next((group for group in SHARED_INPUTS if own in group), own)}"
+
+
+def _forward(
+    module: Any, input_number: int, masks: Masks, liger: Liger | None
+) -> Callable[..., Any] | None:
+    """What to compute instead; None where the module stays as it is."""
+    from peft.tuners.lora import LoraLayer
+
+    if isinstance(module, LoraLayer):
+        return lora_forward(module, input_number, masks)
+    if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
+        norm = liger.rms_norm if liger else RmsNorm.apply
+        return lambda x: norm(x, module.weight, module.variance_epsilon)
+    if _is_swiglu(module):
+        swiglu = liger.swiglu if liger else SwiGlu.apply
+        return lambda x: module.down_proj(swiglu(module.gate_proj(x), module.up_proj(x)))
+    return None
+
+
+def _is_swiglu(module: Any) -> bool:
+    import torch
+
+    parts = ("gate_proj", "up_proj", "down_proj")
+    activation = getattr(module, "act_fn", None)
+    is_silu = isinstance(activation, torch.nn.SiLU) or type(activation).__name__ == "SiLUActivation"
+    return is_silu and all(hasattr(module, part) for part in parts)

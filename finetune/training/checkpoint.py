@@ -1,0 +1,127 @@
+"""Checkpoints of a run: everything needed to go on as if it had never stopped.
+
+    checkpoints/step-000012/adapter.safetensors    the trained weights
+                            best.safetensors       the best so far, by evaluation
+                            optimizer.pt           AdamW's moments
+                            state.json             progress
+
+Random state needs no saving: the order of rows and the dropout of a step are functions of the
+seed and the step's number.
+"""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+
+from finetune.errors import CheckpointFailed, NotResumable
+
+KEPT = 2
+UNFINISHED = ".new-"
+UNREADABLE = (OSError, EOFError, ValidationError, RuntimeError, UnpicklingError, SafetensorError)
+
+logger = logging.getLogger(__name__)
+
+
+class Progress(BaseModel):
+    """How far a run has come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = 0  # optimizer steps done
+    tokens: int = 0  # trained on so far, prompts included
+    best_loss: float | None = None  # held-out, per token
+    best_step: int = 0
+    evals_without_gain: int = 0
+    first_losses: list[float] = []  # training losses of the first steps, in nats
+    last_losses: list[float] = []  # and of as many last ones
+
+    def note_loss(self, loss: float, num_kept: int) -> None:
+        if len(self.first_losses) < num_kept:
+            self.first_losses = [*self.first_losses, loss]
+        self.last_losses = [*self.last_losses, loss][-num_kept:]
+
+
+def save_checkpoint(
+    run: Path, progress: Progress, weights: dict[str, Any], best: dict[str, Any], optimizer: Any
+) -> Path:
+    """Write a checkpoint whole, then drop the oldest beyond the last two.
+
+    Raises CheckpointFailed where it cannot be written; those before it stay.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    folder = run / "checkpoints"
+    target = folder / f"step-{progress.step:06d}"
+    if target.is_dir():  # of the same step, so of the same content
+        return target
+    temporary = folder / f"{UNFINISHED}{progress.step:06d}"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        save_file(weights, temporary / "adapter.safetensors")
+        save_file(best, temporary / "best.safetensors")
+        torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
+        (temporary / "state.json").write_text(progress.model_dump_json())
+        _write_through(temporary)
+        os.rename(temporary, target)
+        _write_through(folder)
+    except (OSError, RuntimeError, SafetensorError) as error:  # the latter two from a full disk
+        raise CheckpointFailed(f"The checkpoint {target} cannot be written: {error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    for old in (*list_checkpoints(run)[:-KEPT], *folder.glob(f"{UNFINISHED}*")):
+        shutil.rmtree(old)
+    return target
+
+
+def _write_through(folder: Path) -> None:
+    """Let what is in a folder, and that it is there, survive a power cut."""
+    for path in (*(each for each in folder.iterdir() if each.is_file()), folder):
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError:  # Windows opens no folders
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """The run's checkpoints, oldest first."""
+    return sorted((run / "checkpoints").glob("step-*"))
+
+
+def load_checkpoint(run: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
+    """The newest checkpoint that is whole: progress, weights, best weights, optimizer state.
+
+    Raises NotResumable where there is none.
+    """
+    found = list_checkpoints(run)
+    if not found:
+        raise NotResumable(f"The run in {run} has no checkpoint yet. Start it anew.")
+    faults: list[str] = []
+    for folder in reversed(found):
+        try:
+            return _load(folder)
+        except UNREADABLE as error:
+            faults.append(f"{folder.name}: {error}")
+            logger.warning("The checkpoint in %s cannot be read: %s", folder, error)
+    raise NotResumable(f"No checkpoint of {run} can be read: {'; '.join(faults)}. Start anew.")
+
+
+def _load(folder: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
+    import torch
+    from safetensors.torch import load_file
+
+    progress = Progress.model_validate_json((folder / "state.json").read_bytes())
+    optimizer = torch.load(folder / "optimizer.pt", weights_only=True, map_location="cpu")
+    weights = load_file(folder / "adapter.safetensors")
+    return progress, weights, load_file(folder / "best.safetensors"), optimizer

@@ -1,0 +1,182 @@
+"""What a training run is told: every option, its default and the names it is also known by."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from finetune.adapters.card import SamplingDefaults
+from finetune.bases.base import DEFAULT_BASE
+from finetune.errors import ConfigError
+
+from .config_file import parse_assignments, read_pairs, unknown_key
+
+# The names that lora-scripts and PEFT users know.
+ALIASES = {
+    "train_data_dir": "data",
+    "base_model": "base",
+    "pretrained_lora": "from_adapter",
+    "lora_rank": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "max_length": "max_tokens",
+    "save_name": "name",
+}
+
+
+# none: how likely base and adapter find held-out answers; short: and a few answers side by side;
+# full: and what was forgotten, and what is known by heart.
+Depth = Literal["none", "short", "full"]
+
+
+class TrainConfig(BaseModel):
+    """One training run. None means: chosen by the size of the data or of the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task_type: Literal["text-generation"] = "text-generation"
+    data: Path | None = None
+    roles: dict[str, Literal["user", "assistant", "system"]] = {}  # by name in a dialogue
+    columns: dict[str, str] = {}  # what question, answer and others are called in a table
+    replay: Path | None = None  # older data to mix in, of which old adapters were made
+    replay_ratio: float = Field(0.1, gt=0, le=10)  # replayed conversations for each new one
+    general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
+    redact: bool = False  # replace phone numbers, e-mails and the like
+    base: str = DEFAULT_BASE
+    name: str | None = None  # the file's stem
+    from_adapter: str | None = None
+    output_dir: Path | None = None  # the run folder; under home if None
+    promote: bool = True
+
+    rank: int = Field(16, ge=1, le=512)
+    alpha: float | None = Field(None, gt=0)  # 2 × rank
+    dropout: float | None = Field(None, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | list[str] = "all-linear"
+    use_rslora: bool = False
+    quantize: Literal["nf4", "int8", "none"] = "nf4"
+
+    learning_rate: float | None = Field(None, gt=0, lt=1)
+    epochs: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=1)  # [conversations] per optimizer step
+    micro_batch_tokens: int = Field(1024, ge=16)  # packed into one forward pass
+    max_tokens: int = Field(2048, ge=16)  # per conversation; older turns are cut
+    max_training_tokens: int | None = Field(None, ge=1)  # over all epochs
+    warmup_ratio: float = Field(0.03, ge=0, le=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    prompt_loss_weight: float = Field(0.0, ge=0, le=1)  # of a token that is no answer's
+    gradient_checkpointing: bool | None = None  # on a GPU
+    seed: int = Field(42, ge=0, lt=2**32)
+
+    holdout: float = Field(0.1, gt=0, le=0.5)
+    evals_per_epoch: int = Field(2, ge=1)
+    patience: int = Field(3, ge=1)  # evaluations without a better one
+    save_steps: int | None = Field(None, ge=1)  # at each evaluation if None
+    report: Depth = "full"  # at the end of the run
+    report_samples: int = Field(4, ge=0)  # answers of either side shown in the report
+    report_tokens: int | None = Field(None, ge=1)  # of each; by the references' lengths if None
+
+    system: str | None = None
+    disclaimer: str | None = None
+    sampling: SamplingDefaults = SamplingDefaults()
+
+    @field_validator("task_type", mode="before")
+    @classmethod
+    def _text_only(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("image"):
+            raise ValueError(
+                "lora-chat trains text models only; for images use an image LoRA trainer. "
+                "Write task_type: text-generation, or leave it out"
+            )
+        return value
+
+    @property
+    def effective_alpha(self) -> float:
+        return self.alpha if self.alpha is not None else 2.0 * self.rank
+
+
+Origins = dict[str, str]  # where each key that was set was set
+
+
+def load_config(
+    path: Path | None, options: Mapping[str, object], assignments: Iterable[str] = ()
+) -> TrainConfig:
+    """What `resolve_config` gives, without the origins."""
+    return resolve_config(path, options, assignments)[0]
+
+
+def resolve_config(
+    path: Path | None, options: Mapping[str, object], assignments: Iterable[str] = ()
+) -> tuple[TrainConfig, Origins]:
+    """Merge a YAML file, `key=value` assignments and options that are not None, later ones first.
+
+    Raises ConfigError with every fault of them together.
+    """
+    values, faults = _read(path) if path else ({}, [])
+    assigned, more = _parse(assignments)
+    chosen = {ALIASES.get(k, k): value for k, value in options.items() if value is not None}
+    origins = dict.fromkeys(values, path.name if path else "") | dict.fromkeys(assigned, "--set")
+    origins |= dict.fromkeys(chosen, "option")
+    values = {**values, **assigned, **chosen}
+    faults += more
+    faults += [_unknown(key) for key in values if key not in TrainConfig.model_fields]
+    known = {key: value for key, value in values.items() if key in TrainConfig.model_fields}
+    try:
+        config = TrainConfig.model_validate(known)
+    except ValidationError as error:
+        faults += [_describe(item) for item in error.errors()]
+        raise ConfigError(_where(path), faults) from None
+    if faults:
+        raise ConfigError(_where(path), faults)
+    return config, origins
+
+
+def dump_config(config: TrainConfig) -> str:
+    """The resolved config as YAML that `load_config` reads back."""
+    values = config.model_dump(mode="json", exclude_none=True)
+    return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    pairs, repeated = read_pairs(path)
+    values, faults = _by_one_name(pairs)
+    return values, repeated + faults
+
+
+def _parse(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    pairs, faults = parse_assignments(assignments)
+    values, more = _by_one_name(pairs)
+    return values, faults + more
+
+
+def _by_one_name(pairs: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """Every option under its own name, and the faults of those set under two names."""
+    values: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    faults: list[str] = []
+    for written, value in pairs:
+        key = ALIASES.get(written, written)
+        if names.setdefault(key, written) != written:
+            faults.append(f"{written}: {key} is set twice, under two of its names")
+        values[key] = value
+    return values, faults
+
+
+def _unknown(key: str) -> str:
+    known = [*TrainConfig.model_fields, *ALIASES]
+    known += [f"sampling.{name}" for name in SamplingDefaults.model_fields]
+    return unknown_key(key, known)
+
+
+def _describe(item: Any) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return _unknown(path)
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{path}: {message} (found {item['input']!r})"
+
+
+def _where(path: Path | None) -> str:
+    return f"The configuration in {path} has faults" if path else "The options have faults"

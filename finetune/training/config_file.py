@@ -1,0 +1,58 @@
+"""Configurations as people write them: a YAML file, and `key=value` on the command line."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finetune.errors import ConfigError
+
+Pair = tuple[str, Any]
+
+
+def read_pairs(path: Path) -> tuple[list[Pair], list[str]]:
+    """The file's keys and values, and the keys that stand in it twice, as faults.
+
+    Raises ConfigError for a file that cannot be read at all.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        loaded, node = yaml.safe_load(text), yaml.compose(text)
+    except FileNotFoundError:
+        raise ConfigError(str(path), ["there is no such file"]) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(str(path), [f"cannot be read as YAML: {error}"]) from error
+    if not isinstance(loaded, dict) or not isinstance(node, yaml.MappingNode):
+        raise ConfigError(str(path), ["holds no 'key: value' lines"])
+    # YAML itself would let the last one win.
+    counts = Counter(str(key.value) for key, _ in node.value)
+    repeated = [f"{key}: set {count} times" for key, count in counts.items() if count > 1]
+    return [(str(key), value) for key, value in loaded.items()], repeated
+
+
+def parse_assignments(
+    assignments: Iterable[str], example: str = "epochs=3"
+) -> tuple[list[Pair], list[str]]:
+    """What `--set key=value` says, and the faults in it."""
+    pairs: list[Pair] = []
+    faults: list[str] = []
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {assignment!r} is not key=value, such as {example}")
+            continue
+        try:
+            pairs.append((key.strip(), yaml.safe_load(text)))
+        except yaml.YAMLError as error:
+            faults.append(f"--set {assignment!r}: {error}")
+    return pairs, faults
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The fault of a key that is not known, with the nearest that is."""
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key}: unknown key{hint}"

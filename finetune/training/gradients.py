@@ -1,0 +1,128 @@
+"""The loss of one optimizer step and its gradient, in micro-batches that fit into memory."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from data.chat import Rendered
+from finetune.errors import Hopeless
+from finetune.hardware import free_memory
+
+from .processes import Processes
+from .rows import Batch, collate, pack
+
+Value = TypeVar("Value")
+
+logger = logging.getLogger(__name__)
+
+
+class Gradients:
+    """Owns the size of micro-batches: it is halved when memory runs out, the step done again."""
+
+    def __init__(
+        self,
+        token_losses: Callable[[Batch], Any],
+        parameters: Sequence[Any],
+        micro_batch_tokens: int,
+        device: str,
+        processes: Processes,
+        prompt_weight: float = 0.0,
+    ) -> None:
+        self.token_losses = token_losses
+        self.micro_batch_tokens = micro_batch_tokens
+        self._parameters = parameters
+        self._device = device
+        self._processes = processes
+        self._prompt_weight = prompt_weight
+
+    def accumulate(self, rows: Sequence[Rendered], seeds: Sequence[int]) -> float:
+        """Leave the window's gradient in the parameters; returns its loss in nats per trained
+        token, whatever the micro-batches and processes.
+
+        Raises Hopeless where memory does not even suffice for one row.
+        """
+        total_weight = sum(row.num_trained for row in rows) + self._prompt_weight * sum(
+            len(row.token_ids) - 1 - row.num_trained for row in rows
+        )
+        own = self._processes.share([len(row.token_ids) for row in rows])
+        mine = [rows[i] for i in own], [seeds[i] for i in own]
+        loss = self.within_memory(rows, lambda budget: self._add(*mine, total_weight, budget))
+        if not own:
+            self._fill_missing()
+        self._processes.add([parameter.grad for parameter in self._parameters])
+        return self._processes.total(loss)[0]
+
+    def within_memory(self, rows: Sequence[Rendered], compute: Callable[[int], Value]) -> Value:
+        """What `compute` makes of the rows with a budget of tokens at a time, halved for every
+        process and for good wherever memory runs out in one. Raises Hopeless as `accumulate`."""
+        while True:
+            try:
+                result = compute(self.micro_batch_tokens)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                result = None
+            if not self._processes.any(result is None) and result is not None:
+                return result
+            self._halve(rows)
+
+    def _add(
+        self,
+        rows: Sequence[Rendered],
+        seeds: Sequence[int],
+        total_weight: float,
+        budget: int,
+    ) -> float:
+        loss = 0.0
+        for group, group_seeds in _micro_batches(rows, seeds, budget):
+            batch = collate(group, group_seeds, self._prompt_weight).to(self._device)
+            part = (self.token_losses(batch) * batch.weights).sum() / total_weight
+            part.backward()
+            loss += part.item()
+        return loss
+
+    def _halve(self, rows: Sequence[Rendered]) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+        free_memory(self._device)
+        before = self.micro_batch_tokens
+        if all(len(group) == 1 for group in pack(rows, before)):
+            longest = max(len(row.token_ids) for row in rows)
+            raise Hopeless(
+                f"Memory ran out with a single conversation of up to {longest} tokens; the last "
+                "checkpoint is kept. Go on with --resume --set gradient_checkpointing=true, or "
+                f"start anew with shorter ones, such as --set max_tokens={longest // 2}, or with a "
+                "smaller base."
+            )
+        self.micro_batch_tokens = before // 2
+        logger.warning(
+            "Memory ran out with %d tokens at a time; going on with %d (the effective batch stays "
+            "the same). Set micro_batch_tokens=%d to begin with it next time",
+            before,
+            before // 2,
+            before // 2,
+        )
+
+    def _fill_missing(self) -> None:
+        """A process without rows of its own has a gradient of zeros."""
+        import torch
+
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, Exception) and (
+        isinstance(error, MemoryError) or should_reduce_batch_size(error)
+    )
+
+
+def _micro_batches(
+    rows: Sequence[Rendered], seeds: Sequence[int], budget: int
+) -> list[tuple[list[Rendered], Sequence[int]]]:
+    groups = pack(rows, budget)
+    ends = [sum(len(group) for group in groups[: i + 1]) for i in range(len(groups))]
+    return [(group, seeds[end - len(group) : end]) for group, end in zip(groups, ends, strict=True)]

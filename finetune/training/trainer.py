@@ -1,0 +1,244 @@
+"""The training loop: packed micro-batches, answer-only loss, evaluation, checkpoints."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+from data.chat import Rendered
+from finetune.errors import CheckpointFailed, Hopeless, TrainingStopped
+from finetune.free_cores import FreeCores
+from finetune.hardware import free_memory, peak_memory
+from finetune.kernels.dropout import row_seed
+from finetune.kernels.model import LeanModel
+
+from .checkpoint import Progress, save_checkpoint
+from .config import TrainConfig
+from .gradients import Gradients
+from .loss import answer_loss
+from .plan import Plan
+from .processes import ALONE, Processes
+
+FIRST = 5  # [steps] whose mean loss later ones are held against
+EXPLODED = 3.0  # [nats] above it: twenty times the perplexity
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetrics:
+    step: int  # counted from 1
+    num_steps: int
+    loss: float  # mean over the step's trained tokens, in nats
+    learning_rate: float
+    grad_norm: float
+    tokens_per_second: float  # prompts included
+    trained_tokens_per_second: float
+    memory_bytes: int  # at the highest so far: the GPU's, or the process's
+    eval_loss: float | None = None
+
+
+class Observer(Protocol):
+    """Who is told how a run goes."""
+
+    def on_stage(self, text: str) -> None: ...
+
+    def on_step(self, metrics: StepMetrics) -> None: ...
+
+    def should_stop(self) -> bool:
+        """Asked between steps; True saves the run and ends it."""
+        ...
+
+
+class Trainer:
+    """Trains the adapter of one PEFT model by one plan."""
+
+    def __init__(
+        self,
+        model: Any,
+        plan: Plan,
+        config: TrainConfig,
+        run: Path,
+        device: str,
+        observer: Observer,
+        processes: Processes = ALONE,
+    ) -> None:
+        import torch
+
+        self.model = model
+        self.plan = plan
+        self.config = config
+        self.run = run
+        self.device = device
+        self.observer = observer
+        self.processes = processes
+        self.progress = Progress()
+        self.lean = LeanModel(model)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, weight_decay=config.weight_decay, fused=True
+        )
+        self.gradients = Gradients(
+            self.lean.token_losses,
+            self.parameters,
+            config.micro_batch_tokens,
+            device,
+            processes,
+            config.prompt_loss_weight,
+        )
+        self.best = self.weights()
+        self._cores = FreeCores(torch.get_num_threads())
+
+    def restore(
+        self, progress: Progress, weights: dict[str, Any], best: dict[str, Any], optimizer: Any
+    ) -> None:
+        """Go back to a checkpoint."""
+        from peft import set_peft_model_state_dict
+
+        self.progress, self.best = progress, best
+        set_peft_model_state_dict(self.model, weights)
+        self.optimizer.load_state_dict(optimizer)
+
+    def train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> Progress:
+        """Run to the plan's end or until no evaluation improves; keep the best weights.
+
+        Raises TrainingStopped when asked to stop, after saving, and where the loss is no number or
+        explodes, where memory runs out, and where a checkpoint cannot be written.
+        """
+        self.model.train()
+        while self.progress.step < self.plan.num_steps and not self.is_exhausted:
+            if self.processes.any(self.observer.should_stop()):
+                self._save()
+                self.processes.any(False)  # nobody leaves before it is saved
+                raise TrainingStopped(
+                    f"Stopped after step {self.progress.step} of {self.plan.num_steps}; everything "
+                    f"is saved in {self.run}. Go on with the same command and --resume."
+                )
+            self._advance(rows, held_out)
+        return self.progress
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self.progress.evals_without_gain >= self.config.patience
+
+    def weights(self) -> dict[str, Any]:
+        """A copy of the adapter's weights, by PEFT's names."""
+        from peft import get_peft_model_state_dict
+
+        state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+    def restore_best(self) -> None:
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(self.model, self.best)
+
+    def release(self) -> None:
+        """Let go of the model and all that was made for it; nothing can be trained afterwards."""
+        del self.model, self.lean, self.parameters, self.optimizer, self.gradients
+        free_memory(self.device)
+
+    def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
+        self._use_free_cores()
+        start = time.perf_counter()
+        index = self.progress.step
+        window = self.plan.windows[index]
+        loss, grad_norm = self._step(index, [rows[row] for row in window])
+        num_tokens = sum(len(rows[row].token_ids) for row in window)
+        num_trained = sum(rows[row].num_trained for row in window)
+        seconds = time.perf_counter() - start
+        self.progress.step += 1
+        self.progress.tokens += num_tokens
+        eval_loss = self._evaluate(held_out) if index + 1 in self.plan.eval_steps else None
+        every = self.config.save_steps
+        if eval_loss is not None or (every and (index + 1) % every == 0):
+            self._save()
+        self.observer.on_step(
+            StepMetrics(
+                step=index + 1,
+                num_steps=self.plan.num_steps,
+                loss=loss,
+                learning_rate=self.plan.learning_rate_at(index),
+                grad_norm=grad_norm,
+                tokens_per_second=num_tokens / seconds,
+                trained_tokens_per_second=num_trained / seconds,
+                memory_bytes=peak_memory(self.device),
+                eval_loss=eval_loss,
+            )
+        )
+
+    def _use_free_cores(self) -> None:
+        import torch
+
+        if self.device == "cpu" and torch.get_num_threads() != (count := self._cores.num_threads()):
+            torch.set_num_threads(count)
+
+    def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
+        """One optimizer step; the loss is normalised by the window's trained tokens."""
+        import torch
+
+        # A row's dropout depends on the seed, the step and the row's place in it, on nothing else.
+        seeds = [row_seed(self.config.seed, index, place) for place in range(len(window))]
+        loss = self.gradients.accumulate(window, seeds)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        self._refuse_explosion(loss, float(norm))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate_at(index)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss, float(norm)
+
+    def _refuse_explosion(self, loss: float, grad_norm: float) -> None:
+        """Raises Hopeless before the weights take harm, or where they have."""
+        progress = self.progress
+        if math.isfinite(loss) and math.isfinite(grad_norm):
+            progress.note_loss(loss, FIRST)
+            first, last = fmean(progress.first_losses), fmean(progress.last_losses)
+            if progress.step < 2 * FIRST or last < first + EXPLODED:
+                return
+            seen = f"rose from {first:.2f} to {last:.2f}"
+        else:
+            seen = f"became {loss} and its gradient {grad_norm}"
+        raise Hopeless(
+            f"The loss {seen} by step {progress.step + 1}. Checkpoints before it are kept in "
+            f"{self.run}. Start anew with a lower rate, such as --set learning_rate="
+            f"{self.plan.learning_rate / 4:.0e}."
+        )
+
+    def _evaluate(self, held_out: Sequence[Rendered]) -> float:
+        loss = self._held_out_loss(held_out)
+        if self.progress.best_loss is None or loss < self.progress.best_loss:
+            self.progress.best_loss, self.progress.best_step = loss, self.progress.step
+            self.progress.evals_without_gain = 0
+            self.best = self.weights()
+        else:
+            self.progress.evals_without_gain += 1
+        return loss
+
+    def _held_out_loss(self, held_out: Sequence[Rendered]) -> float:
+        """Each process takes its share of the rows; per answer token, in nats."""
+        share = self.processes.share([len(row.token_ids) for row in held_out])
+        own = self.gradients.within_memory(
+            held_out,
+            lambda budget: answer_loss(
+                self.model,
+                [held_out[i] for i in share],
+                budget,
+                self.device,
+                self.lean.token_losses,
+            ),
+        )
+        loss, count = self.processes.total(sum(own.sums), sum(own.counts))
+        return loss / count
+
+    def _save(self) -> None:
+        if not self.processes.is_first:
+            return
+        try:
+            save_checkpoint(self.run, self.progress, self.weights(), self.best, self.optimizer)
+        except CheckpointFailed as error:
+            raise TrainingStopped(
+                f"{error} Checkpoints before step {self.progress.step} are kept in {self.run}. "
+                "Make room and go on with the same command and --resume."
+            ) from error

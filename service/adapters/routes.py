@@ -1,0 +1,77 @@
+"""/v1/adapters: versions, uploads, promotion, removal."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from service.errors import REFUSALS
+from service.http.connection import CLIENT_GONE
+from service.http.strict_json import StrictRoute
+
+from .adapters import Adapters
+from .intake import Intake
+from .protocol import AdapterDeleted, AdapterInfo, AdapterList, AdapterTaken, Promotion
+from .staging import FILES
+
+BINARY = {"type": "string", "format": "binary"}
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": f"The files {', '.join(FILES)}, or one .zip of them.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "name": {"type": "string"},
+                        "promote": {"type": "boolean"},
+                        "file": {"type": "array", "items": BINARY},
+                    },
+                }
+            },
+            "application/zip": {"schema": BINARY},
+        },
+    }
+}
+
+
+def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+
+    @router.get("/v1/adapters")
+    def list_adapters() -> AdapterList:
+        return AdapterList(data=adapters.describe_all())
+
+    @router.post("/v1/adapters", status_code=201, response_model=AdapterTaken, openapi_extra=UPLOAD)
+    async def upload(
+        request: Request, name: str | None = None, promote: bool | None = None
+    ) -> AdapterTaken | Response:
+        given = {"name": name, "promote": None if promote is None else str(promote)}
+        asked = {field: value for field, value in given.items() if value is not None}
+        content_type = request.headers.get("content-type", "")
+        try:
+            return await intake.upload(content_type, request.stream(), asked)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+
+    @router.get("/v1/adapters/{name}")
+    def find_adapter(name: str) -> AdapterInfo:
+        return adapters.describe(name)
+
+    @router.post("/v1/adapters/{name}/promote")
+    def promote(name: str, promotion: Promotion) -> AdapterInfo:
+        return adapters.promote(name, promotion.version)
+
+    @router.post("/v1/adapters/{name}/rollback")
+    def roll_back(name: str) -> AdapterInfo:
+        return adapters.roll_back(name)
+
+    @router.delete("/v1/adapters/{reference}")
+    async def remove(reference: str) -> AdapterDeleted:
+        await adapters.remove(reference)
+        return AdapterDeleted(id=reference)
+
+    _ = (list_adapters, upload, find_adapter, promote, roll_back, remove)
+    return router

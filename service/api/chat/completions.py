@@ -1,0 +1,81 @@
+"""Chat requests become jobs for the engine."""
+
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+
+from service.api.choices import split
+from service.api.engine_request import EngineRequests
+from service.api.generation import Generation, Job
+from service.api.labels import new_labels
+from service.api.logprobs import TokenNames
+from service.api.protocol import ChatCompletion
+from service.errors import InvalidRequest
+from service.http.fields import UNSUPPORTED
+from service.models import Models
+from service.settings import ServiceSettings
+from serving.engine import Engine
+
+from .answers import ChatAnswers
+from .call_formats import format_of
+from .call_reader import CallReader, ForcedReader, Reader
+from .message import conversation_of
+from .request import ChatRequest
+
+
+class ChatCompletions:
+    """Answers chat requests with one engine, whole or as a stream."""
+
+    def __init__(self, engine: Engine, models: Models, settings: ServiceSettings) -> None:
+        self._generation = Generation(engine)
+        self._requests = EngineRequests(engine, settings)
+        self._models = models
+        self._settings = settings
+        self._names = TokenNames(models.tokenizer)
+
+    async def answer(self, chat: ChatRequest) -> ChatCompletion:
+        """Raises what resolving, rendering and the engine raise."""
+        return await self._generation.answer(partial(self._prepare, chat))
+
+    def stream(self, chat: ChatRequest) -> AsyncGenerator[bytes]:
+        """The payloads of a stream's events. Closing the iterator cancels the request.
+
+        Raises at the first step what `answer` raises; a later error becomes the last event.
+        """
+        return self._generation.stream(partial(self._prepare, chat))
+
+    def _prepare(self, chat: ChatRequest) -> Job[ChatCompletion]:
+        model = self._models.resolve(chat.model, chat.lora or ())
+        prompt_ids = model.renderer.prompt_ids(
+            conversation_of(chat.messages, model.system),
+            [tool.for_template for tool in chat.offered_tools],
+        )
+        labels = new_labels("chatcmpl", chat.model, model)
+        request = self._requests.write(
+            labels.id, chat, model, prompt_ids, self._settings.default_max_tokens
+        )
+        reader = _reader_of(chat, model.renderer.template)
+        return Job(
+            split(request, chat.num_choices),
+            ChatAnswers(chat, labels, request, self._names, reader),
+            prompt_field="messages",
+            schema_field="tools" if chat.forces_calls else "response_format",
+        )
+
+
+def _reader_of(chat: ChatRequest, template: str) -> Callable[[], Reader] | None:
+    """What reads the calls of an answer; None where there can be none."""
+    names = frozenset(tool.function.name for tool in chat.offered_tools)
+    if not names:
+        return None
+    known = format_of(template)
+    if chat.tool_choice is not None and chat.tool_choice.is_forced:
+        chosen = chat.tool_choice.function
+        return partial(ForcedReader, known, names, chosen.name if chosen else None)
+    if known is None:
+        raise InvalidRequest(
+            "This model's chat template writes tools, but the form of its calls is not known "
+            "here. Say in tool_choice that one is to be called ('required', or a name), or none.",
+            "tools",
+            UNSUPPORTED,
+        )
+    return partial(CallReader, known, names, several=chat.may_call_several)

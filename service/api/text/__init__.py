@@ -1,0 +1,4 @@
+"""Text completions: what is asked, and what is answered.
+
+Knows nothing of chat templates or tools.
+"""

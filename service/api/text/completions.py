@@ -1,0 +1,67 @@
+"""Text completions become jobs for the engine: prompts as they are, without a chat template."""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+
+from service.api.choices import Tally, split
+from service.api.engine_request import EngineRequests
+from service.api.generation import Generation, Job
+from service.api.labels import new_labels
+from service.api.logprobs import TokenNames
+from service.api.protocol import TextCompletion
+from service.api.vocabulary import Vocabulary
+from service.errors import InvalidRequest
+from service.models import Models
+from service.settings import ServiceSettings
+from serving.engine import Engine, Request
+
+from .answers import AskedText, TextAnswers
+from .request import DEFAULT_TOKENS, Prompt, TextRequest
+
+FIELD = "prompt"
+
+
+class TextCompletions:
+    """Goes on from texts with one engine, whole or as a stream."""
+
+    def __init__(self, engine: Engine, models: Models, settings: ServiceSettings) -> None:
+        self._generation = Generation(engine)
+        self._requests = EngineRequests(engine, settings)
+        self._models = models
+        self._vocabulary = Vocabulary(models.tokenizer)
+        self._names = TokenNames(models.tokenizer)
+
+    async def answer(self, text: TextRequest) -> TextCompletion:
+        """Raises what resolving and the engine raise."""
+        return await self._generation.answer(partial(self._prepare, text))
+
+    def stream(self, text: TextRequest) -> AsyncGenerator[bytes]:
+        """The payloads of a stream's events, as those of chats."""
+        return self._generation.stream(partial(self._prepare, text))
+
+    def _prepare(self, text: TextRequest) -> Job[TextCompletion]:
+        model = self._models.resolve(text.model, text.lora or ())
+        labels = new_labels("cmpl", text.model, model)
+        asked: list[AskedText] = []
+        requests: list[Request] = []
+        for index, prompt in enumerate(text.prompt):
+            request = self._requests.write(
+                f"{labels.id}-{index}", text, model, self._ids(prompt), DEFAULT_TOKENS
+            )
+            tallies = [Tally(request.end_ids) for _ in range(text.num_choices)]
+            asked.append(AskedText(request, self._echo(prompt) if text.echo else "", tallies))
+            requests += split(request, text.num_choices)
+        answers = TextAnswers(text, labels, asked, self._names)
+        return Job(requests, answers, prompt_field=FIELD, schema_field=FIELD)
+
+    def _ids(self, prompt: Prompt) -> tuple[int, ...]:
+        if isinstance(prompt, str):
+            prompt = self._vocabulary.encode(prompt)
+        else:
+            self._vocabulary.check(prompt, FIELD)
+        if not prompt:
+            raise InvalidRequest("prompt: it has no tokens, so there is nothing to go on.", FIELD)
+        return prompt
+
+    def _echo(self, prompt: Prompt) -> str:
+        return prompt if isinstance(prompt, str) else self._vocabulary.decode(prompt)

@@ -1,0 +1,4 @@
+"""A server seen from outside: the terminal chat, streams as they arrive, a model that drafts.
+
+Knows the server by HTTP alone.
+"""

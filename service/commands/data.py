@@ -1,0 +1,287 @@
+"""`lora-chat data`: look at training data, check it, convert it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.options import DEFAULT_BASE, BaseOption, HomeOption
+
+if TYPE_CHECKING:
+    from data.conversation import Item
+
+data_app = typer.Typer(
+    no_args_is_help=True,
+    help="Check, look at and convert training data.",
+    epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`",
+)
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE…", help="Files or folders; - for standard input, hf:NAME for the hub's."
+    ),
+]
+RolesOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Who is who in a dialogue: 'Anna=user,Ben=assistant'.", metavar="NAME=ROLE,…"
+    ),
+]
+MapOption = Annotated[
+    str | None,
+    typer.Option(
+        "--map", help="What fields are called: 'question=ask,answer=reply'.", metavar="FIELD=NAME,…"
+    ),
+]
+
+
+@data_app.command(
+    epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`"
+)
+def check(
+    files: Files,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what was found to an HTML file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Also count this base's tokens, and show what is trained.", metavar="BASE"
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=16, help="Of a conversation, as `finetune` has it.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Say everything that is wrong or suspicious; exit 1 where training would refuse the data."""
+    from rich.console import Console
+
+    from data.checking.check import check as check_items
+    from data.checking.report import check_report, write_report
+    from data.reading.reader import read_items
+
+    from .data_view import as_dict, print_findings
+
+    if report is not None:
+        check_report(report)
+    options = read_options(roles, columns)
+    tokens = _token_check(base, max_tokens, home) if base is not None else None
+    findings = check_items(read_items(files, options), tokens)
+    if report is not None:
+        write_report(findings, files, report)
+    if as_json:
+        typer.echo(json.dumps(as_dict(findings), ensure_ascii=False, indent=1))
+    else:
+        print_findings(findings, Console(), report)
+    if findings.num_errors:
+        raise typer.Exit(1)
+
+
+@data_app.command(epilog="Example: `lora-chat data convert my-clinic.xlsx --out my-clinic.jsonl`")
+def convert(
+    files: Files,
+    out: Annotated[Path, typer.Option(help="The .jsonl file to write; it must not exist.")],
+    shape: Annotated[
+        str, typer.Option(help="messages (OpenAI's), alpaca or sharegpt.")
+    ] = "messages",
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
+    ] = False,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Write any readable data as JSON lines, one conversation a line."""
+    from data.convert import SHAPE_NAMES, ShapeName, write_conversations
+    from data.reading.reader import read_items
+
+    chosen: ShapeName | None = next((each for each in SHAPE_NAMES if each == shape), None)
+    if chosen is None:
+        message = f"{shape!r} is none of {', '.join(SHAPE_NAMES)}"
+        raise typer.BadParameter(message, param_hint="--shape")
+    items = _saying_warnings(read_items(files, read_options(roles, columns)))
+    count = write_conversations(items, out, chosen, redacted=redact)
+    typer.echo(f"{out}: {count:,} conversations")
+
+
+@data_app.command(
+    epilog="Example: `lora-chat data split all.jsonl --train train.jsonl --held-out test.jsonl`"
+)
+def split(
+    files: Files,
+    train: Annotated[Path, typer.Option(help="The .jsonl file for training.")],
+    held_out: Annotated[Path, typer.Option(help="The .jsonl file for what is held out.")],
+    fraction: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Of the conversations, to hold out.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Another one gives another split.")] = 0,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Hold conversations out, so that nothing alike is on both sides."""
+    from data.convert import check_new, write_conversations
+    from data.errors import DataError
+    from data.reading.reader import conversations_of, read_items
+    from data.split import split_conversations
+
+    if train.resolve() == held_out.resolve():
+        raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
+    for path in (train, held_out):
+        check_new(path)
+    items = _saying_warnings(read_items(files, read_options(roles, columns)))
+    conversations = conversations_of(items, files)
+    wanted = max(1, round(fraction * len(conversations)))
+    sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
+    if not all(sides):
+        raise DataError("There are fewer than two conversations unlike each other to divide.")
+    for side, path in zip(sides, (train, held_out), strict=True):
+        count = write_conversations(side, path)
+        typer.echo(f"{path}: {count:,} conversations")
+
+
+@data_app.command(epilog="Example: `lora-chat data stats data/samples/bike_workshop.txt`")
+def stats(files: Files, roles: RolesOption = None, columns: MapOption = None) -> None:
+    """Count conversations, turns and characters, by file and in all."""
+    from rich.console import Console
+
+    from data.checking.check import check as check_items
+    from data.reading.reader import read_items
+
+    from .data_view import print_stats
+
+    print_stats(check_items(read_items(files, read_options(roles, columns))), Console())
+
+
+@data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
+def show(
+    file: Annotated[str, typer.Argument(help="A file, a folder, - or hf:NAME.")],
+    number: Annotated[int, typer.Argument(min=1, help="Which conversation, from 1 on.")] = 1,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Print one conversation as it was read."""
+    from itertools import islice
+
+    from rich.console import Console
+
+    from data.conversation import Conversation
+    from data.errors import DataError
+    from data.reading.reader import read_items
+
+    from .data_view import print_conversation
+
+    items = read_items(file, read_options(roles, columns))
+    found = (item for item in items if isinstance(item, Conversation))
+    conversation = next(islice(found, number - 1, None), None)
+    if conversation is None:
+        raise DataError(f"{file}: there are fewer than {number} conversations without faults")
+    print_conversation(conversation, number, Console())
+
+
+@data_app.command(epilog="Example: `lora-chat data label handbook.md --out qa.csv`")
+def label(
+    documents: Annotated[
+        list[str], typer.Argument(metavar="DOC…", help="Texts: .txt or .md files, or folders.")
+    ],
+    out: Annotated[Path, typer.Option(help="The .csv file that the drafts are added to.")],
+    url: Annotated[
+        str | None,
+        typer.Option(help="Any OpenAI-compatible server. [default: start one on the local base]"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Of that server. [default: the first it lists]")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="OPENAI_API_KEY", help="Of that server.")
+    ] = None,
+    pairs_per_passage: Annotated[
+        int, typer.Option("--pairs", min=1, help="To ask for, of each passage.")
+    ] = 3,
+    base: BaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Have a model draft questions and answers from documents, for you to look through.
+
+    Write yes into the column keep beside what is right: those rows alone are trained on.
+    Rows that are there are never changed: the same command goes on where it was stopped.
+    """
+    from contextlib import nullcontext
+
+    from data.label import draft, read_passages
+    from service.client.drafting import drafting
+    from service.home import find_home
+
+    passages = read_passages(documents)
+    if url is not None:
+        started = nullcontext(url)
+    else:
+        from service.server import serving_in_background
+        from service.settings import ServiceSettings
+
+        settings = ServiceSettings(base=base or DEFAULT_BASE, home=find_home(home))
+        started = serving_in_background(settings)
+    with started as address, drafting(address, model, key) as generate:
+        done = draft(passages, generate, out, pairs_per_passage)
+    typer.echo(
+        f"{out}: {done.num_pairs} questions from {done.num_passages - done.num_before} passages"
+        f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
+    )
+    typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
+
+
+def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
+    """The items, with the warnings among them said on stderr."""
+    from data.errors import Fault
+
+    for item in items:
+        if isinstance(item, Fault) and item.severity == "warning":
+            typer.echo(f"Warning: {item}", err=True)
+        yield item
+
+
+def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:
+    """Raises FinetuneError where there is no such base."""
+    from data.chat import ChatRenderer
+    from data.checking.tokens import TokenCheck
+    from finetune.bases.base import find_base
+    from finetune.training.config import TrainConfig
+    from service.home import find_home
+
+    tokenizer = find_base(base, find_home(home)).tokenizer
+    usual = TrainConfig.model_validate({}).max_tokens
+    return TokenCheck(ChatRenderer(tokenizer), tokenizer.decode, max_tokens or usual)
+
+
+def read_options(roles: str | None, columns: str | None) -> Any:
+    """Raises BadParameter for what cannot be read."""
+    from data.conversation import Role
+    from data.reading.reader import ReadOptions
+    from data.reading.role_words import ROLE_WORDS
+
+    known: dict[str, Role] = {role: role for role in ROLE_WORDS}
+    by_name: dict[str, Role] = {}
+    for name, role in pairs(roles, "--roles").items():
+        if role not in known:
+            message = f"{role!r} is no role; choose from {', '.join(known)}"
+            raise typer.BadParameter(message, param_hint="--roles")
+        by_name[name.lower()] = known[role]
+    return ReadOptions(by_name, pairs(columns, "--map"))
+
+
+def pairs(text: str | None, option: str) -> dict[str, str]:
+    """Of `name=value,name=value`; raises BadParameter."""
+    found: dict[str, str] = {}
+    for pair in (text or "").replace("，", ",").split(","):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not pair.strip():
+            continue
+        if not name or not equals or not value:
+            raise typer.BadParameter(f"{pair!r} is not of the form name=value", param_hint=option)
+        found[name] = value
+    return found

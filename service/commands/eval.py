@@ -1,0 +1,76 @@
+"""`lora-chat eval`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.home import find_home
+from service.options import HomeOption
+
+from .adapters import TrainedBaseOption
+from .data import MapOption, RolesOption, read_options
+
+
+def evaluate(
+    adapter: Annotated[str, typer.Argument(help="A name, or name@version.")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="Dialogues, tables or JSON lines: a file, a folder, -, or hf:NAME."),
+    ],
+    against: Annotated[
+        str | None, typer.Option(help="Another adapter to compare with. [default: the base]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder. [default: one under home/evals]")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take the first so many conversations.")
+    ] = None,
+    report_samples: Annotated[
+        int | None, typer.Option(min=0, help="Answers to write and show. [default: 4]")
+    ] = None,
+    report_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Of each. [default: by the references' lengths]")
+    ] = None,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
+    base: TrainedBaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Compare an adapter with its base, or with another adapter, and write a report.
+
+    Of the data that it was trained on, the held-out part is taken.
+    """
+    from finetune.eval_job import EvalJob, EvalOptions
+    from finetune.evaluation.report import METRICS_FILE, REPORT_FILE
+
+    reading = read_options(roles, columns)
+    options = EvalOptions(
+        adapter,
+        data,
+        against=against,
+        base=base,
+        out=out,
+        limit=limit,
+        report_samples=report_samples,
+        report_tokens=report_tokens,
+        roles=reading.roles,
+        columns=reading.columns,
+    )
+    report, folder = EvalJob(options, find_home(home), _announce).execute()
+    if as_json:
+        typer.echo(json.dumps(report.metrics(), ensure_ascii=False, indent=1))
+        return
+    for finding in report.findings:
+        typer.echo(str(finding))
+        if finding.advice:
+            typer.echo(f"  What to try: {finding.advice}")
+    typer.echo(f"Report: {folder / REPORT_FILE}")
+    typer.echo(f"Numbers: {folder / METRICS_FILE}")
+
+
+def _announce(stage: str) -> None:
+    typer.echo(f"• {stage}", err=True)

@@ -1,0 +1,158 @@
+"""`lora-chat keys`: who may use a server, and how much they did."""
+
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from service.options import ConfigOption, DatabaseOption, HomeOption
+
+if TYPE_CHECKING:
+    from service.state.database import State
+
+keys_app = typer.Typer(
+    no_args_is_help=True,
+    help="Make, list and revoke the keys of a server's users. Once there is a key, a server asks "
+    "every client for one, and it counts within seconds, while the server runs.",
+    epilog="Example: `lora-chat keys create anna --adapters tcm,bike`",
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@keys_app.command(epilog="Example: `lora-chat keys create anna --requests-per-minute 60`")
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            help="chat: ask the models. admin: that, and change the adapters. [default: chat]",
+        ),
+    ] = None,
+    adapters: Annotated[
+        str | None,
+        typer.Option(
+            help="a,b: these alone, in all their versions; the base too only if it is named here. "
+            "[default: all, and the base]"
+        ),
+    ] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="More are refused. [default: no limit]")
+    ] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Of prompts and answers. [default: no limit]")
+    ] = None,
+    expires: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=36500, metavar="DAYS", help="[default: never]"),
+    ] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Make a key and print it: this once, since only its hash is kept."""
+    from service.accounts.caller import Limits
+    from service.accounts.keys import Keys, KeyWish
+
+    from .keys_view import describe
+
+    wish = KeyWish(
+        name,
+        scopes or ("chat",),
+        None if adapters is None else [part.strip() for part in adapters.split(",")],
+        Limits(requests_per_minute, tokens_per_minute),
+        expires,
+    )
+    with _opened(home, database, config) as state:
+        key, secret = Keys(state).create(wish)
+    typer.echo(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
+    typer.echo(secret)
+
+
+@keys_app.command("list", epilog="Example: `lora-chat keys list`")
+def list_keys(
+    wants_json: JsonOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """List the keys, by their names and last characters."""
+    from service.accounts.keys import Keys
+
+    from .keys_view import print_keys
+
+    with _opened(home, database, config) as state:
+        print_keys(Keys(state).all(), Console(), wants_json=wants_json)
+
+
+@keys_app.command(epilog="Example: `lora-chat keys revoke anna`")
+def revoke(
+    reference: Annotated[str, typer.Argument(help="A name or an id.", metavar="NAME|ID")],
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Let a key be valid no more, from a few seconds on."""
+    from service.accounts.keys import Keys
+
+    with _opened(home, database, config) as state:
+        key = Keys(state).revoke(reference)
+    typer.echo(f"The key {key.name!r} ({key.id}) is revoked.")
+
+
+@keys_app.command(epilog="Example: `lora-chat keys clear`")
+def clear(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Forget all keys and their usage: a server then asks nobody for a key."""
+    from service.accounts.keys import Keys
+
+    with _opened(home, database, config) as state:
+        if not yes:
+            typer.confirm(
+                "Forget every key and all usage? Servers of this state then answer anybody.",
+                abort=True,
+                err=True,
+            )
+        typer.echo(f"Forgotten: {Keys(state).clear()} keys.")
+
+
+@keys_app.command(epilog="Example: `lora-chat keys usage --days 7`")
+def usage(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="The last ones, today among them. [default: all]")
+    ] = None,
+    wants_json: JsonOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Show what each key asked of each model, by day (in UTC)."""
+    import time
+
+    from service.accounts.keys import Keys
+    from service.accounts.usage import read_usage
+
+    from .keys_view import print_usage
+
+    with _opened(home, database, config) as state:
+        names = {key.id: key.name for key in Keys(state).all()}
+        rows = read_usage(state, days, time.time())
+    print_usage(rows, names, Console(), wants_json=wants_json)
+
+
+def _opened(
+    home: Path | None, database: str | None, config: Path | None
+) -> "AbstractContextManager[State]":
+    """The state of the server that has these options, its environment and its file."""
+    from service.configuration import resolve_settings
+    from service.state.database import open_state
+
+    settings = resolve_settings({"home": home, "database": database}, config=config).settings
+    return closing(open_state(settings.home, settings.database))

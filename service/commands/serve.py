@@ -1,0 +1,159 @@
+"""`lora-chat serve`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from typer.core import TyperCommand
+
+from service.options import BaseOption, DatabaseOption, HomeOption
+
+if TYPE_CHECKING:
+    from service.settings import ServiceSettings
+
+ALIASES = {"context": "context_length", "compile_": "compile"}  # options of other names
+
+
+class ServeCommand(TyperCommand):
+    """Shows the settings' defaults in its help, so that they need not be written again."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from service.settings import ServiceSettings
+
+        for option in self.params:
+            name = option.name or ""
+            field = ServiceSettings.model_fields.get(ALIASES.get(name, name))
+            if field and field.default not in (None, False, "") and "[default" not in _help(option):
+                shown = f"--{name.strip('_')}" if field.default is True else field.default
+                cast(Any, option).help = f"{_help(option)} [default: {shown}]"
+        super().format_help(ctx, formatter)
+
+
+def _help(option: object) -> str:
+    return str(getattr(option, "help", ""))
+
+
+def _known_precision(value: str | None) -> str | None:
+    if value is None:
+        return None
+    from serving.torch.build import PRECISIONS
+
+    if value not in PRECISIONS:
+        raise typer.BadParameter(f"choose one of {', '.join(PRECISIONS)}")
+    return value
+
+
+def serve(
+    base: BaseOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="auto, torch or llamacpp. auto: llamacpp for a .gguf file, where it is."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            callback=_known_precision,
+            help="auto, int8, fp32, bf16 or nf4. auto: the fastest on this CPU, nf4 on a GPU.",
+        ),
+    ] = None,
+    max_batch: Annotated[
+        int | None, typer.Option(min=1, help="Requests computed together.")
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(min=16, help="Most tokens of prompt and answer. [default: the base's]"),
+    ] = None,
+    kv_memory: Annotated[
+        float | None, typer.Option(min=0.01, help="GiB for keys and values of running requests.")
+    ] = None,
+    adapter_memory: Annotated[
+        float | None, typer.Option(min=0, help="GiB for adapters that wait in memory for requests.")
+    ] = None,
+    compile_: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile for this CPU while answering."),
+    ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="PEM file: serve HTTPS. Needs --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    root_path: Annotated[
+        str | None, typer.Option(help="/lora: what a proxy takes off the path of each URL.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
+    log_content: Annotated[
+        bool | None, typer.Option("--log-content", help="Log prompts and answers too.")
+    ] = None,
+    database: DatabaseOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of settings. [default: serve.yaml below home, if there]"),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="Set any setting: key=value. Repeatable.")
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print all settings as a YAML file, and exit.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Serve the base and every adapter on an OpenAI-compatible API.
+
+    Options win over the environment (LORA_CHAT_PORT and so on), that over the file.
+    """
+    from service.configuration import dump_settings, resolve_settings
+
+    options: dict[str, object] = {
+        "base": base,
+        "home": home,
+        "database": database,
+        "host": host,
+        "port": port,
+        "engine": engine,
+        "precision": precision,
+        "max_batch": max_batch,
+        "context_length": context,
+        "kv_memory": kv_memory,
+        "adapter_memory": adapter_memory,
+        "compile": compile_,
+        "insecure": insecure,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "root_path": root_path,
+        "log_level": log_level,
+        "log_format": log_format,
+        "log_content": log_content,
+    }
+    resolved = resolve_settings(options, assignments or (), config)
+    if print_config:
+        typer.echo(dump_settings(resolved), nl=False)
+        return
+    _run(resolved.settings)
+
+
+def _run(settings: "ServiceSettings") -> None:
+    from finetune.hardware import before_torch
+
+    before_torch()
+    from service import server
+    from service.http.gate import Gate
+    from service.telemetry.logs import configure_logs
+
+    if not settings.insecure and server.needs_keys(settings):
+        raise typer.BadParameter(
+            f"anybody who reaches {settings.host} could use this server, which asks for no key; "
+            "make one with `lora-chat keys create NAME`, or add --insecure to allow that",
+            param_hint="--host",
+        )
+    configure_logs(settings)
+    server.check_certificate(settings)
+    listener = server.listen(settings.host, settings.port)
+    gate = Gate()
+    server.serve(server.configure(settings, gate), listener, gate, settings.grace)

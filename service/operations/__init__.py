@@ -1,1 +1,0 @@
-"""What keeps a server standing: limits, a graceful end, logs, metrics."""

@@ -1,0 +1,9 @@
+"""Alembic runs this: migrate on the connection that `service.state.database` opened and locked."""
+
+from alembic import context
+
+from service.state.database import METADATA
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+with context.begin_transaction():
+    context.run_migrations()

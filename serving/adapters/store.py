@@ -1,0 +1,248 @@
+"""The adapters under home, as they are at this moment: names to pinned versions.
+
+What a folder holds is read again as soon as one of its files has changed, so a folder copied in
+while the server runs is there for the next request, and a promotion counts from the next on.
+"""
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.header import tensor_names
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.adapters.versions import (
+    NAME,
+    folder_names,
+    list_names,
+    list_versions,
+    promoted_of,
+    version_folder,
+)
+from finetune.bases.fingerprint import Fingerprint
+from finetune.errors import AdapterInvalid
+from serving.engine import AdapterRef, Blend
+from serving.errors import AdapterRefused, BlendError, ModelNotFound
+
+from .notation import Part, parse_model
+
+logger = logging.getLogger(__name__)
+
+READ_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TEMPLATE_FILE)
+MAX_FORGOTTEN = 100  # versions that are gone and still remembered
+HASHED_FILES = (CONFIG_FILE, WEIGHTS_FILE)
+Stamp = tuple[int, ...]  # changes with a file's content, and not when its folder is moved
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterEntry:
+    """One version with what it brings along."""
+
+    name: str
+    version: str
+    folder: Path
+    card: AdapterCard | None  # None: a bare PEFT folder
+    template: str | None  # the chat template it was trained with
+    created: int  # Unix seconds
+    num_bytes: int  # of its weights
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+class AdapterStore:
+    """Finds adapter versions and checks that they belong to the base being served."""
+
+    def __init__(self, adapters: Path, base: Fingerprint | None = None) -> None:
+        self.adapters = adapters
+        self.base = base
+        self._entries: dict[Path, tuple[list[Stamp | None], AdapterEntry]] = {}
+        self._hashes: dict[Stamp, str] = {}
+        self._warned: dict[str, str] = {}
+        self._withdrawn: set[str] = set()
+
+    def names(self) -> list[str]:
+        return [name for name in list_names(self.adapters) if name not in self._withdrawn]
+
+    def entries(self) -> list[AdapterEntry]:
+        """The promoted version of every adapter; the log says which are damaged or foreign."""
+        names = folder_names(self.adapters)
+        found = [entry for name in names if (entry := self.listed(name)) is not None]
+        self._forget_gone(len(found))
+        return found
+
+    def listed(self, name: str) -> AdapterEntry | None:
+        """A name's promoted version, or None: it is gone, or the log says once what is wrong."""
+        try:
+            entry = self.entry(Part(name))
+        except ModelNotFound:
+            return None
+        except AdapterRefused as error:
+            if self._warned.get(name) != str(error):
+                self._warned[name] = str(error)
+                logger.warning("The adapter %s is not listed: %s", name, error)
+            return None
+        self._warned.pop(name, None)
+        return entry
+
+    def entry(self, part: Part) -> AdapterEntry:
+        """Raises ModelNotFound for an unknown name or version, AdapterRefused for a bad folder."""
+        if part.name in self._withdrawn:
+            raise ModelNotFound(part.name, self.names())
+        return self.entry_of_any(part)
+
+    def entry_of_any(self, part: Part) -> AdapterEntry:
+        """The same, of names that have been withdrawn, too."""
+        versions = list_versions(self.adapters, part.name) if NAME.fullmatch(part.name) else []
+        version = part.version or promoted_of(self.adapters, part.name, versions)
+        if version not in versions:
+            asked = part.name if part.version is None else f"{part.name}@{part.version}"
+            raise ModelNotFound(asked, self.names())
+        folder = version_folder(self.adapters, part.name, version)
+        return self.read(part.name, version, folder)
+
+    def versions(self, name: str) -> list[str]:
+        """Oldest first, damaged ones too. Raises ModelNotFound."""
+        found = list_versions(self.adapters, name) if NAME.fullmatch(name) else []
+        if not found or name in self._withdrawn:
+            raise ModelNotFound(name, self.names())
+        return found
+
+    def read(self, name: str, version: str, folder: Path) -> AdapterEntry:
+        """What a folder under `adapters` holds. Raises AdapterRefused."""
+        stamps = [_stamp(f"{folder}{os.sep}{file}") for file in READ_FILES]
+        known = self._entries.get(folder)
+        if known is not None and known[0] == stamps and known[1].name == name:
+            return known[1]
+        try:
+            self._check_place(folder)
+            entry = _read(name, version, folder)
+        except (AdapterInvalid, OSError, UnicodeDecodeError) as error:
+            raise self.refusal(error, name, version, folder) from error
+        self._check_base(name, entry.card)
+        self._entries[folder] = (stamps, entry)
+        return entry
+
+    def pin(self, entry: AdapterEntry) -> AdapterRef:
+        """The entry as its files are now: reads them whole the first time, to hash them."""
+        try:
+            sha256 = self._sha256(entry.folder)
+        except OSError as error:
+            raise self.refusal(error, entry.name, entry.version, entry.folder) from error
+        return AdapterRef(entry.name, entry.version, sha256, entry.folder)
+
+    def confirm(self, ref: AdapterRef) -> None:
+        """Once its files have been read: raises AdapterRefused if they are others by now."""
+        try:
+            is_same = self._sha256(ref.folder) == ref.sha256
+        except OSError as error:
+            raise self.refusal(error, ref.name, ref.version, ref.folder) from error
+        if not is_same:
+            raise AdapterRefused(f"The adapter {ref} was replaced while it was loaded. Ask again.")
+
+    def pinned(self, entry: AdapterEntry) -> AdapterRef | None:
+        """The same, or None where that would mean to read the files: nobody has asked for it."""
+        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in HASHED_FILES]
+        known = all(stamp is not None and stamp in self._hashes for stamp in stamps)
+        return self.pin(entry) if known else None
+
+    def resolve(self, model: str) -> tuple[list[AdapterEntry], Blend]:
+        """What a model's name means now; the base's own id is not this store's business.
+
+        Raises ModelNotFound, BlendError or AdapterRefused.
+        """
+        parts = parse_model(model)
+        if parts is None:
+            raise ModelNotFound(model, self.names())
+        entries = [self.entry(part) for part in parts]
+        if len({entry.folder for entry in entries}) < len(entries):
+            raise BlendError(f"The blend {model!r} names an adapter version twice. Add its scales.")
+        blend = tuple((self.pin(e), part.scale) for e, part in zip(entries, parts, strict=True))
+        return entries, blend
+
+    def withdraw(self, name: str) -> None:
+        """Let a name be not found from now on, although its files stay."""
+        self._withdrawn.add(name)
+
+    def readmit(self, name: str) -> None:
+        """Let a name be found again."""
+        self._withdrawn.discard(name)
+
+    def refusal(self, error: Exception, name: str, version: str, folder: Path) -> AdapterRefused:
+        """Clients see this message: where home lies is not their business."""
+        said = str(error).replace(str(folder), f"{name}{os.sep}{version}")
+        return AdapterRefused(said.replace(f"{self.adapters}{os.sep}", ""))
+
+    def _check_place(self, folder: Path) -> None:
+        """A link may not make the server read, let alone serve, what lies elsewhere."""
+        home = os.path.realpath(self.adapters) + os.sep
+        for path in (folder, *(folder / name for name in READ_FILES)):
+            if not os.path.realpath(path).startswith(home):
+                raise AdapterInvalid(
+                    f"{path} is a link that leads out of the adapters' folder. Copy in what it "
+                    "leads to."
+                )
+
+    def _check_base(self, name: str, card: AdapterCard | None) -> None:
+        if card is None or self.base is None:
+            return
+        if differences := card.base.fingerprint.differences(self.base):
+            raise AdapterRefused(
+                f"The adapter {name!r} was trained on the base {card.base.id!r}, not on the one "
+                f"served here: {'; '.join(differences)}. Serve it with --base {card.base.id}."
+            )
+
+    def _sha256(self, folder: Path) -> str:
+        digest = hashlib.sha256()
+        for name in HASHED_FILES:
+            with (folder / name).open("rb") as file:
+                stamp = _stamp(file.fileno())
+                if stamp is None or stamp not in self._hashes:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                    if stamp is None or _stamp(file.fileno()) != stamp:
+                        raise OSError(
+                            f"{folder / name} is being written. Ask again when it is done."
+                        )
+                    self._hashes[stamp] = found
+                digest.update(self._hashes[stamp].encode())
+        return digest.hexdigest()
+
+    def _forget_gone(self, num_names: int) -> None:
+        """Versions that have been removed are not remembered for ever."""
+        if len(self._entries) > 2 * num_names + MAX_FORGOTTEN:
+            for folder in [each for each in list(self._entries) if not os.path.isdir(each)]:
+                self._entries.pop(folder, None)
+
+
+def _stamp(file: str | int) -> Stamp | None:
+    """None where there is no such file."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _read(name: str, version: str, folder: Path) -> AdapterEntry:
+    read_lora(folder)
+    tensor_names(folder)
+    card = read_card(folder)
+    template = folder / TEMPLATE_FILE
+    status = (folder / WEIGHTS_FILE).stat()
+    return AdapterEntry(
+        name,
+        version,
+        folder,
+        card,
+        template.read_text(encoding="utf-8") if template.is_file() else None,
+        int(card.created.timestamp() if card is not None else status.st_mtime),
+        status.st_size,
+    )

@@ -1,0 +1,49 @@
+"""The weights' header: sound files are listed, everything else is refused by name."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from finetune.adapters.header import tensor_names
+from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.errors import AdapterInvalid
+
+WHOLE = save({"a": np.zeros(3, np.float32), "b": np.ones(2, np.uint8)}, {"format": "pt"})
+
+
+def framed(header: object) -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def test_a_sound_files_tensors_are_named(tmp_path: Path):
+    (tmp_path / WEIGHTS_FILE).write_bytes(WHOLE)
+    assert sorted(tensor_names(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"short",
+        WHOLE[:-1],
+        WHOLE[:40],
+        WHOLE + b"more",
+        pickle.dumps({"a": 1}),
+        b"\xff" * 100,
+        framed([1, 2]),
+        framed({"a": 5}),
+        framed({"a": {}}),
+        framed({"a": {"data_offsets": [0]}}),
+        framed({"a": {"data_offsets": [0, "x"]}}),
+        (200_000).to_bytes(8, "little") + b"[" * 200_000,
+    ],
+)
+def test_everything_else_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / WEIGHTS_FILE).write_bytes(content)
+    with pytest.raises(AdapterInvalid, match=WEIGHTS_FILE):
+        tensor_names(tmp_path)

@@ -1,0 +1,81 @@
+"""One step's gradient in micro-batches, and what happens when memory runs out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from data.chat import Rendered
+from finetune.errors import TrainingStopped
+from finetune.training.gradients import Gradients
+from finetune.training.processes import ALONE, Processes
+from finetune.training.rows import Batch
+
+ROWS = [Rendered((1, 2, 3, 4), (False, False, True, True)) for _ in range(4)]
+SEEDS = range(4)
+
+
+class OneWeight:
+    """A model whose loss of a token is its label times the one weight."""
+
+    def __init__(self, room: int, error: Callable[[], Exception]) -> None:
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.room = room
+        self.error = error
+        self.sizes: list[int] = []
+
+    def token_losses(self, batch: Batch) -> Any:
+        size = batch.input_ids.numel()
+        self.sizes.append(size)
+        if size > self.room:
+            raise self.error()
+        return self.weight * batch.labels
+
+    def gradients(self, budget: int, prompt_weight: float = 0.0) -> Gradients:
+        return Gradients(self.token_losses, [self.weight], budget, "cpu", ALONE, prompt_weight)
+
+
+def full() -> Exception:
+    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [full, MemoryError, lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: 9")],
+)
+def test_memory_that_runs_out_halves_the_micro_batch_and_keeps_the_step(
+    error: Callable[[], Exception], caplog: pytest.LogCaptureFixture
+):
+    whole, small = OneWeight(16, error), OneWeight(4, error)
+    expected = whole.gradients(16).accumulate(ROWS, SEEDS)
+    gradients = small.gradients(16)
+    assert gradients.accumulate(ROWS, SEEDS) == pytest.approx(expected)
+    assert small.weight.grad == whole.weight.grad == pytest.approx(3.5)
+    assert small.sizes == [16, 8, 4, 4, 4, 4]
+    assert gradients.micro_batch_tokens == 4  # and the next step begins with it
+    assert "effective batch stays" in caplog.text
+
+
+def test_memory_too_small_for_one_conversation_stops_with_advice():
+    with pytest.raises(TrainingStopped, match="max_tokens=2"):
+        OneWeight(3, full).gradients(16).accumulate(ROWS, SEEDS)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    with pytest.raises(RuntimeError, match="shape"):
+        OneWeight(3, lambda: RuntimeError("shape mismatch")).gradients(16).accumulate(ROWS, SEEDS)
+
+
+def test_prompt_tokens_count_by_their_weight():
+    model = OneWeight(99, full)
+    loss = model.gradients(16, prompt_weight=0.5).accumulate(ROWS[:1], SEEDS)
+    assert loss == pytest.approx((3 + 4 + 0.5 * 2) / 2.5)
+
+
+@pytest.mark.parametrize("sizes", [[], [5], [9, 1, 1, 1, 5], [3, 3, 3, 3, 3]])
+def test_processes_share_everything_and_nothing_twice(sizes: Sequence[int]):
+    shares = [Processes(rank, 2).share(sizes) for rank in range(2)]
+    assert sorted(shares[0] + shares[1]) == list(range(len(sizes)))
+    loads = [sum(sizes[i] for i in share) for share in shares]
+    assert abs(loads[0] - loads[1]) <= max(sizes, default=0)

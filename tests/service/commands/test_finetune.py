@@ -1,0 +1,101 @@
+"""`lora-chat finetune`, as a person calls it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from finetune.adapters.versions import list_names
+from service.cli import app
+
+DIALOGUE = "\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。\n" for i in range(6))
+
+
+def test_a_dialogue_in_gb18030_is_trained_on_with_nothing_said_of_it(
+    tmp_path: Path, make_base: Callable[..., Path]
+):
+    data, home = tmp_path / "医案.txt", tmp_path / "home"
+    data.write_bytes(DIALOGUE.encode("gb18030"))
+    given = ["finetune", str(data), "--base", str(make_base("llama")), "--home", str(home)]
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 0, result.output
+    assert list_names(home / "adapters") == ["医案"]
+    assert "Adapter 医案@1" in result.output
+    report = (home / "adapters" / "医案" / "1" / "report.html").read_text(encoding="utf-8")
+    assert "怎么办？" in report
+
+
+@pytest.fixture
+def finetune(tmp_path: Path, make_base: Callable[..., Path]) -> Callable[..., Any]:
+    (tmp_path / "tcm.txt").write_text(DIALOGUE * 2 + "\n患者：还有呢？\n医生：多喝水。\n")
+    (tmp_path / "old.txt").write_text("\n".join(f"Q: {i}?\nA: old {i}\n" for i in range(9)))
+
+    def run(*options: object) -> Any:
+        home = ["--home", str(tmp_path / "home"), "--base", str(make_base("llama"))]
+        given = ["finetune", str(tmp_path / "tcm.txt"), *home, *map(str, options)]
+        return CliRunner().invoke(app, given)
+
+    return run
+
+
+def test_a_dry_run_says_where_each_value_comes_from_and_leaves_nothing(
+    finetune: Callable[..., Any], tmp_path: Path
+):
+    (tmp_path / "some.yaml").write_text("lora_dropout: 0.2\n")
+    result = finetune(
+        "--dry-run", "--rank", 4, "--config", tmp_path / "some.yaml", "--set", "seed=7"
+    )
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    said = {line[0]: line[1:] for line in lines if line}
+    assert said["rank"] == ["4", "option"]
+    assert said["dropout"] == ["0.2", "some.yaml"]
+    assert said["seed"] == ["7", "--set"]
+    assert said["epochs"] == ["10", "size", "rule:", "8", "conversations"]
+    assert said["weight_decay"][-1] == "default"
+    assert said["alpha"][0] == "8.0"
+    assert {"tokens", "steps", "speed", "time", "memory"} <= said.keys()
+    assert not (tmp_path / "home" / "runs").exists()
+    assert not (tmp_path / "home" / "adapters").exists()
+
+
+def test_a_sweep_keeps_the_best_and_reports_all(finetune: Callable[..., Any], tmp_path: Path):
+    result = finetune("--sweep", "learning_rate=1e-6,1e-2", "--set", "epochs=2")
+    assert result.exit_code == 0, result.output
+    assert "The best is kept: learning_rate=1e-2" in " ".join(result.stdout.split())
+    folder = tmp_path / "home" / "runs" / "tcm-sweep-1"
+    results = json.loads((folder / "sweep.json").read_text())
+    assert [point["values"]["learning_rate"] for point in results] == ["1e-2", "1e-6"]
+    assert results[0]["held_out_loss"] < results[1]["held_out_loss"]
+    card = json.loads((tmp_path / "home" / "adapters" / "tcm" / "1" / "lora-chat.json").read_text())
+    assert card["config"]["learning_rate"] == 0.01
+    assert list_names(tmp_path / "home" / "adapters") == ["tcm"]
+
+
+def test_older_data_is_replayed_and_options_reach_the_run(
+    finetune: Callable[..., Any], tmp_path: Path
+):
+    given = ["--replay", f"{tmp_path / 'old.txt'}:0.5", "--quantize", "int8", "--use-rslora"]
+    more = ["--target-modules", "q_proj,v_proj", "--prompt-loss-weight", 0.1, "--set", "epochs=1"]
+    result = finetune(*given, *more, "--general-mix", 0.4, "--report-samples", 0)
+    assert result.exit_code == 0, result.output
+    version = tmp_path / "home" / "adapters" / "tcm" / "1"
+    card = json.loads((version / "lora-chat.json").read_text())
+    num_trained = card["data"]["num_trained"]
+    assert card["data"]["num_replayed"] == round(0.5 * num_trained)
+    assert card["data"]["num_mixed_in"] == round(0.4 * num_trained)
+    assert card["config"]["quantize"] == "int8"
+    settings = json.loads((version / "adapter_config.json").read_text())
+    assert settings["use_rslora"] is True
+    assert set(settings["target_modules"]) == {"q_proj", "v_proj"}
+
+
+def test_values_that_make_no_sense_are_refused_by_name(finetune: Callable[..., Any]):
+    for option, value in (("--rank", 0), ("--quantize", "nf3"), ("--prompt-loss-weight", 2)):
+        result = finetune(option, value)
+        assert result.exit_code != 0
+        assert option.removeprefix("--").replace("-", "_") in str(result.exception)
+    assert "rank=8,16,32" in str(finetune("--sweep", "rank").exception)

@@ -1,0 +1,148 @@
+"""Compiled code appears while eager code answers, is kept, and is never needed."""
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.engine import Engine, Request
+from serving.torch.native.compiler import Compiler, library_path, load
+from serving.torch.native.library import Library
+from tests.serving.engines import (
+    GREEDY,
+    PROMPTS,
+    collect,
+    encode,
+    join_compilers,
+    needs_int8,
+    place,
+    running,
+    token_ids,
+)
+
+pytestmark = needs_int8
+
+
+async def until_compiled(engine: Engine) -> None:
+    async with asyncio.timeout(60):
+        while not engine.stats().is_compiled:
+            await asyncio.sleep(0.02)
+
+
+def requests_of(base: Path) -> list[Request]:
+    return [Request(text, encode(base, text), sampling=GREEDY) for text in PROMPTS]
+
+
+async def test_eager_answers_until_compiled_code_is_there(
+    library: Library, make_base: Any, tmp_path: Path
+):
+    base = make_base()
+    async with running(base, precision="int8", compiled=tmp_path / "compiled") as engine:
+        assert not engine.stats().is_compiled
+        first = token_ids(await collect(engine, requests_of(base)[0]))
+        assert len(first) == GREEDY.max_tokens
+        await until_compiled(engine)
+        again = token_ids(await collect(engine, requests_of(base)[0]))
+        assert len(again) == GREEDY.max_tokens
+    assert load(library_path(tmp_path / "compiled")) is not None
+
+
+async def test_a_second_start_has_it_at_once(library: Library, make_base: Any, tmp_path: Path):
+    place(tmp_path, library)
+    async with running(make_base(), precision="int8", compiled=tmp_path) as engine:
+        assert engine.stats().is_compiled
+
+
+@pytest.fixture
+def quick_compiler(
+    library: Library, tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it makes has been compiled before."""
+    script = tmp_path_factory.mktemp("compiler") / "c++"
+    copied = f'cp "{library.path}" "$output"'
+    script.write_text(f'#!/bin/sh\nfor output in "$@"; do :; done\n{copied}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+
+
+@pytest.mark.parametrize("length", [0, 100, 50_000, -1])
+async def test_damaged_code_is_made_again(
+    length: int,
+    library: Library,
+    quick_compiler: None,
+    make_base: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+):
+    path = place(tmp_path, library)
+    path.write_bytes(path.read_bytes()[:length])
+    async with running(make_base(), precision="int8", compiled=tmp_path) as engine:
+        await until_compiled(engine)
+    assert load(path) is not None
+    assert "damaged" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["false", "/nowhere/g++"])
+async def test_without_a_compiler_a_warning_says_what_helps(
+    command: str,
+    make_base: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setenv("CXX", command)
+    base = make_base()
+    async with running(base, precision="int8", compiled=tmp_path) as engine:
+        await asyncio.to_thread(join_compilers)
+        answer = token_ids(await collect(engine, requests_of(base)[0]))
+        assert not engine.stats().is_compiled
+    assert len(answer) == GREEDY.max_tokens
+    assert "apt install g++" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_stop_ends_the_compilation_quietly(
+    make_base: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async with running(make_base(), precision="int8", compiled=tmp_path):
+        pass
+    start = time.monotonic()
+    await asyncio.to_thread(join_compilers)
+    assert time.monotonic() - start < 2
+    assert list(tmp_path.iterdir()) == []
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_code_that_computes_something_else_is_not_used(
+    library: Library,
+    make_base: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    def nothing(self: Library, model: Any, step: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Library, "forward", nothing)
+    place(tmp_path, library)
+    async with running(make_base(), precision="int8", compiled=tmp_path) as engine:
+        assert not engine.stats().is_compiled
+    assert "not used" in caplog.text
+
+
+async def test_only_int8_is_compiled(make_base: Any, tmp_path: Path):
+    async with running(make_base(), precision="fp32", compiled=tmp_path):
+        join_compilers()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_compilations_at_once_leave_one_library(quick_compiler: None, tmp_path: Path):
+    path = library_path(tmp_path)
+    for _ in range(2):
+        Compiler(path).start(lambda _: None)
+    join_compilers()
+    assert list(tmp_path.iterdir()) == [path]
+    assert load(path) is not None

@@ -1,0 +1,138 @@
+"""The compiled forward pass against the eager one, and against itself in other batches.
+
+Rounding to int8 lets two correct computations differ: a value between two steps falls on either
+side of it. What compiled code computes must not depend on its batch at all, though.
+"""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from finetune.bases.base import DEFAULT_BASE, find_base
+from serving.torch.native import compiler
+from serving.torch.native.library import Library
+from tests.serving.engines import alone, compile_library, make_ref, needs_int8
+from tests.serving.forcing import Forcing, Text
+from tests.serving.likelihood import CASES, affordable, answer_loss, sample_rows
+from tests.serving.torch.test_exact import FAMILIES, STEPS, random_texts
+
+pytestmark = needs_int8
+TOLERANCE = 0.04  # of the logits' size; seen: 0.012
+
+
+def texts_of(base: Path, make_adapter: Any, folder: Path) -> list[Text]:
+    """The base, an adapter, one of two granules, and a blend of both."""
+    a = make_ref(make_adapter(base, folder / "a", seed=1), "a")
+    b = make_ref(make_adapter(base, folder / "b", seed=2, r=20), "b")
+    return random_texts([(), alone(a), alone(b), ((a, 0.7), (b, 0.3))])
+
+
+def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    """As a share of the other's size."""
+    return float((one - other).norm() / other.norm())
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_compiled_logits_are_the_eager_ones(
+    family: str, tied: bool, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base(family, tied=tied)
+    texts = texts_of(base, make_adapter, tmp_path)
+    expected = Forcing(base, "int8").logits(texts, STEPS["whole"])
+    found = Forcing(base, "int8", library=library).logits(texts, STEPS["whole"])
+    for own, eager in zip(found, expected, strict=True):
+        assert distance(own, eager) < TOLERANCE
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral-window", "qwen2", "qwen3"])
+def test_compiled_logits_do_not_depend_on_the_batch(
+    family: str, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    """Not in the last bit: whole, in chunks or token by token; with others or alone."""
+    base = make_base(family)
+    texts = texts_of(base, make_adapter, tmp_path)
+    forcing = Forcing(base, "int8", library=library)
+    expected = [forcing.logits([text], STEPS["whole"])[0] for text in texts]
+    for counts in STEPS.values():
+        for own, right in zip(forcing.logits(texts, counts), expected, strict=True):
+            assert torch.equal(own, right)
+
+
+def test_compiled_answers_follow_the_adapter(
+    library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    base = make_base("llama")
+    plain, *adapted = Forcing(base, "int8", library=library).logits(
+        [
+            Text(random_texts([()] * 4)[0].token_ids, text.blend)
+            for text in texts_of(base, make_adapter, tmp_path)
+        ],
+        STEPS["whole"],
+    )
+    for own in adapted:
+        assert distance(own, plain) > 5 * TOLERANCE
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_none(bad: float, library: Library, make_base: Any):
+    """An adapter's failure must not look like an answer, nor reach another row."""
+    base = make_base("llama")
+    texts = random_texts([()] * 4)
+    forcing = Forcing(base, "int8", library=library)
+    expected = forcing.logits(texts, STEPS["whole"])
+    embedding = forcing.decoder._embedding  # pyright: ignore[reportPrivateUsage]
+    token_id = texts[0].token_ids[40]
+    clean = [text for text in texts[1:] if token_id not in text.token_ids]
+    assert clean
+    with torch.inference_mode():
+        embedding[token_id, 3] = bad
+    found = forcing.logits(texts, STEPS["whole"])
+    assert found[0][40].isnan().all()
+    for text in clean:
+        number = texts.index(text)
+        assert torch.equal(found[number], expected[number])
+
+
+@pytest.mark.parametrize(("sample", "count"), CASES)
+def test_int8_costs_less_than_one_percent_of_an_answers_loss(
+    sample: str, count: int, library: Library, default_home: Path
+):
+    base = find_base(DEFAULT_BASE, default_home)
+    rows = affordable(
+        sample_rows(base, sample, count), lambda some: answer_loss(base, "int8", some)
+    )
+    wide = answer_loss(base, "fp32", rows)
+    compiled = answer_loss(base, "int8", rows, library=library) / wide - 1
+    eager = answer_loss(base, "int8", rows) / wide - 1
+    figures = f"{sample}: fp32 {wide:.4f}, compiled {compiled:+.2%}, eager {eager:+.2%}"
+    assert max(abs(compiled), abs(eager)) < 0.01, figures
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are x86's")
+@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
+def test_older_processors_compute_the_same(
+    level: str,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """What has no AVX-512 computes the same sums without it."""
+    monkeypatch.setattr(compiler, "FLAGS", (*compiler.FLAGS, f"-march={level}"))
+    older = compile_library(tmp_path / "compiled")
+    assert older is not None
+    base = make_base("qwen3")
+    texts = texts_of(base, make_adapter, tmp_path)
+    forcing = Forcing(base, "int8", library=older)
+    found = forcing.logits(texts, STEPS["whole"])
+    expected = Forcing(base, "int8", library=library).logits(texts, STEPS["whole"])
+    for own, right in zip(found, expected, strict=True):
+        assert distance(own, right) < TOLERANCE
+    for own, again in zip(found, forcing.logits(texts, STEPS["decoding"]), strict=True):
+        assert torch.equal(own, again)
