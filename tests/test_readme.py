@@ -1,5 +1,6 @@
 """The README tells the truth about files, commands and configurations."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -22,23 +23,65 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_the_tree_names_every_module_and_nothing_else():
+def map_of(text: str) -> set[str]:
+    """The folders that the last block of a page draws, by their paths."""
     listed: set[str] = set()
     parents: list[str] = []
-    for line in blocks("text")[-1].splitlines():
-        name = line.split()[0]
+    for line in re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL)[-1].splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
-        parents = [*parents[:depth], name.rstrip("/")]
-        if parents[0] in PACKAGES and name.endswith(".py"):
-            listed.add("/".join(parents))
-    modules = {
-        str(path.relative_to(ROOT))
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
+        parents = [*parents[:depth], line.split()[0].rstrip("/")]
+        assert line.split()[0].endswith("/"), line
+        listed.add("/".join(parents))
+    return listed
+
+
+def folders_below(folder: Path) -> set[str]:
+    """Those with files in them, but not alembic's own."""
+    found = {path.parent.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.as_posix()
+        for path in found
+        if path.name not in ("", "__pycache__") and path.parent.name != "migrations"
     }
-    assert listed == {
-        path for path in modules if "/migrations/" not in path and not path.endswith("__init__.py")
-    }
+
+
+def test_the_map_names_every_folder_and_nothing_else():
+    listed = map_of(README)
+    assert listed >= set(PACKAGES)
+    assert all((ROOT / path).is_dir() for path in listed)
+    for package in PACKAGES:
+        below = {path.partition("/")[2] for path in listed if path.startswith(f"{package}/")}
+        assert below == folders_below(ROOT / package)
+
+
+def test_the_map_of_the_benchmarks_names_every_folder_and_nothing_else():
+    folder = ROOT / "benchmarks"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert map_of(page) == folders_below(folder)
+
+
+def described() -> list[str]:
+    """Every module and every folder of code, by the file whose docstring says what it is."""
+    files = {path for folder in (*PACKAGES, "benchmarks") for path in (ROOT / folder).rglob("*.py")}
+    files |= {path.parent / "__init__.py" for path in files if "migrations" not in path.parts}
+    return sorted(str(path.relative_to(ROOT)) for path in files)
+
+
+def fault_of(path: str) -> str | None:
+    """What is wrong with a file's docstring."""
+    docstring = ast.get_docstring(ast.parse((ROOT / path).read_bytes()))
+    if not docstring:
+        return "no docstring"
+    first, *rest = docstring.splitlines()
+    if len(first) > 100:
+        return f"a first line of {len(first)} characters"
+    if not first.endswith((".", "?")) or (rest and rest[0].strip()):
+        return "a first line that is not complete in itself"
+    return None
+
+
+def test_every_first_line_says_what_a_file_or_folder_is():
+    assert {path: fault for path in described() if (fault := fault_of(path))} == {}
 
 
 def test_every_command_in_the_readme_parses():

@@ -1,6 +1,5 @@
-"""Our fine-tuning beside other tools': the same rows, each tool in a process and an environment
-of its own.
+"""Our fine-tuning beside other tools': the same rows, each tool in an environment of its own.
 
-`task`, `steps` and the tools' own modules run in foreign environments too: they import nothing of
-this project but each other.
+`task`, `steps` and the tools' own modules run in foreign environments too, each tool as a process:
+they import nothing of this project but each other.
 """

@@ -1,5 +1,7 @@
-"""What is made from a GGUF base once and kept under `home/bases`: a Hugging Face folder, or its
-tokenizer alone."""
+"""What is made of a GGUF base once and kept: a Hugging Face folder, or its tokenizer alone.
+
+It lies under `home/bases`.
+"""
 
 import contextlib
 import hashlib

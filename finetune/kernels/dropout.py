@@ -1,7 +1,9 @@
-"""Dropout that a row takes with it: which values are dropped follows from the step, the row and the
-module alone, and on a CPU not from what the row is packed with. So a smaller micro-batch, a run
-resumed and a run on several processes train alike, and no mask is kept for the backward pass.
-On a GPU other packs drop other values, as many of them.
+"""Dropout that a row takes with it, whatever else it is packed with.
+
+Which values are dropped follows from the step, the row and the module alone, and on a CPU not from
+what the row is packed with. So a smaller micro-batch, a run resumed and a run on several processes
+train alike, and no mask is kept for the backward pass. On a GPU other packs drop other values, as
+many of them.
 """
 
 from collections.abc import Sequence
