@@ -1,34 +1,140 @@
-"""Data flows data -> finetune -> serving -> service; imports point only to the left."""
+"""Data flows data -> finetune -> serving -> service; imports point only to the left.
+
+Inside a package the folders have borders too: what two neighbours know of one another points one
+way, and no folder is a corridor.
+"""
 
 import ast
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("data", "finetune", "serving", "service")
+MOST_MODULES = 17  # in one folder, without its __init__.py
+# What serving may know of finetune: bases, adapters' folders, and what imports next to nothing.
+LIGHT = ("finetune.errors", "finetune.hardware")
+SERVED = ("finetune.bases", "finetune.adapters", *LIGHT)
+# Known without torch: all that schedules, counts and reads can be tested in milliseconds.
+TORCH_FREE = (
+    *("data", "service", "serving/requests", "serving/adapters"),
+    *(f"serving/torch/{name}.py" for name in ("scheduler", "blocks", "granules")),
+)
+# Arrows that run back up: a module that imports of a neighbour which, in the end, imports it. No
+# more of them; each goes with what is said beside it.
+BACK_UP = {
+    # `read_deltas` belongs to the adapters' weights.
+    ("finetune.adapters.gguf", "finetune.export.merge"),
+    # `Batch`, `Layout`, `pack` and `collate` belong to the kernels.
+    ("finetune.kernels.model", "finetune.training.rows"),
+    # The size of a block and its digests belong to the sequence.
+    ("serving.requests.sequence", "serving.torch.blocks"),
+    # The classes of errors stay below; what HTTP answers to them belongs to `http`.
+    ("service.errors", "service.http.fields"),
+    ("service.errors", "service.api.protocol"),
+    # `models` is to say which model is meant; what is told of models belongs to `api`.
+    ("service.models", "service.adapters.adapters"),
+    ("service.models", "service.api.generation_request"),
+    ("service.models", "service.api.protocol"),
+    # `Text` is no matter of chats.
+    ("service.adapters.protocol", "service.api.chat.request"),
+}
 
 
-def imports_of(tree: ast.AST) -> Iterator[str]:
-    """The top-level package of every absolute import below a node."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.split(".")[0]
+@dataclass(frozen=True)
+class Arrow:
+    """One module imports another."""
+
+    source: str
+    target: str
+
+    def in_folder(self) -> tuple[str, str, str]:
+        """The folder where their ways part, and which of its modules and folders these are."""
+        here, there = self.source.split("."), self.target.split(".")
+        depth = next(i for i in range(len(here)) if here[i] != there[i])
+        return ".".join(here[:depth]), here[depth], there[depth]
 
 
-def imports_at_module_level(tree: ast.Module) -> set[str]:
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    outside = [node for node in tree.body if not isinstance(node, functions)]
-    return {name for node in outside for name in imports_of(node)}
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def modules_of(room: str) -> list[Path]:
-    modules = sorted((ROOT / room).rglob("*.py"))
+    start = ROOT / room
+    modules = sorted(start.rglob("*.py")) if start.is_dir() else [start]
     assert modules, f"{room} has no modules"
     return modules
+
+
+@cache
+def all_modules() -> dict[str, Path]:
+    return {dotted(path): path for room in (*ROOMS, "benchmarks") for path in modules_of(room)}
+
+
+def imports_of(node: ast.AST, path: Path) -> Iterator[str]:
+    """What is imported below a node of a file, by full names: modules, or packages' own names."""
+    package = dotted(path.parent)
+    for each in ast.walk(node):
+        if isinstance(each, ast.Import):
+            yield from (alias.name for alias in each.names)
+        elif isinstance(each, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - each.level]
+            source = ".".join([*(above if each.level else []), *filter(None, [each.module])])
+            for alias in each.names:
+                name = f"{source}.{alias.name}"
+                yield name if name in all_modules() else source
+
+
+def imports_at_module_level(path: Path) -> set[str]:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    tree = ast.parse(path.read_bytes())
+    outside = [node for node in tree.body if not isinstance(node, functions)]
+    return {name for node in outside for name in imports_of(node, path)}
+
+
+@cache
+def arrows() -> list[Arrow]:
+    """All imports among our modules, in functions too."""
+    return [
+        Arrow(name, target)
+        for name, path in all_modules().items()
+        for target in sorted(set(imports_of(ast.parse(path.read_bytes()), path)))
+        if target in all_modules() and target != name
+    ]
+
+
+def circle_of(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """One of the circles that the arrows close, if they close any."""
+    graph: dict[str, set[str]] = defaultdict(set)
+    for source, target in pairs:
+        graph[source].add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def circles_between_neighbours(ignored: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """By folder: modules and folders in it that, in the end, import one another.
+
+    A folder's own `__init__.py` re-exports what is inside, and is no neighbour of it.
+    """
+    ways: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    packages = {name for name, path in all_modules().items() if path.name == "__init__.py"}
+    for arrow in arrows():
+        is_known = (arrow.source, arrow.target) in ignored
+        if not is_known and not {arrow.source, arrow.target} & packages:
+            folder, here, there = arrow.in_folder()
+            if folder:
+                ways[folder].add((here, there))
+    return {folder: circle for folder, pairs in ways.items() if (circle := circle_of(pairs))}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -37,16 +143,60 @@ def test_room_imports_none_to_its_right(room: str):
     wrong = {
         str(path.relative_to(ROOT)): found
         for path in modules_of(room)
-        if (found := forbidden & set(imports_of(ast.parse(path.read_bytes()))))
+        if (
+            found := forbidden
+            & {name.split(".")[0] for name in imports_of(ast.parse(path.read_bytes()), path)}
+        )
     }
     assert wrong == {}
 
 
-@pytest.mark.parametrize("room", ["data", "service"])
+@pytest.mark.parametrize("room", TORCH_FREE)
 def test_room_needs_no_torch_to_be_imported(room: str):
     wrong = [
         str(path.relative_to(ROOT))
         for path in modules_of(room)
-        if "torch" in imports_at_module_level(ast.parse(path.read_bytes()))
+        if any(name.split(".")[0] == "torch" for name in imports_at_module_level(path))
     ]
     assert wrong == []
+
+
+def test_serving_knows_bases_and_adapters_of_finetune_and_little_else():
+    wrong = {
+        (arrow.source, arrow.target)
+        for arrow in arrows()
+        if arrow.source.startswith("serving.") and arrow.target.startswith("finetune")
+        if not any(arrow.target == each or arrow.target.startswith(f"{each}.") for each in SERVED)
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_serving_may_know_of_finetune_besides_is_light(name: str):
+    assert not [arrow for arrow in arrows() if arrow.source == name]
+
+
+def test_no_folder_is_a_corridor():
+    modules = [path for path in all_modules().values() if path.name != "__init__.py"]
+    sizes = Counter(str(path.parent.relative_to(ROOT)) for path in modules)
+    assert {folder: size for folder, size in sizes.items() if size > MOST_MODULES} == {}
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    assert circle_of((arrow.source, arrow.target) for arrow in arrows()) == []
+
+
+def test_between_neighbours_imports_point_one_way():
+    assert circles_between_neighbours(BACK_UP) == {}
+
+
+@pytest.mark.parametrize("arrow", sorted(BACK_UP), ids=lambda arrow: arrow[0])
+def test_each_known_arrow_back_up_is_still_there(arrow: tuple[str, str]):
+    assert Arrow(*arrow) in arrows(), "it has gone: take it off the list"
+    assert circles_between_neighbours(BACK_UP - {arrow}), "it closes no circle any more"
+
+
+def test_nothing_but_the_source_lies_beside_the_source_of_compiled_code():
+    """All files there make the compiled code's name."""
+    folder = ROOT / "serving" / "torch" / "native" / "cpp"
+    assert {path.suffix for path in folder.iterdir()} == {".cpp", ".hpp"}
