@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("data", "finetune", "serving", "service")
 MOST_MODULES = 17  # in one folder, without its __init__.py
 # What serving may know of finetune: bases, adapters' folders, and what imports next to nothing.
-LIGHT = ("finetune.errors", "finetune.hardware")
+LIGHT = ("finetune.errors", "finetune.hardware", "finetune.free_cores")
 SERVED = ("finetune.bases", "finetune.adapters", *LIGHT)
 # Known without torch: all that schedules, counts and reads can be tested in milliseconds.
 TORCH_FREE = (

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Generator
@@ -195,3 +196,13 @@ def test_the_demo_does_the_whole_job(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "word for word like its original" in done.stdout
+    assert re.search(r"\d:\d\d elapsed, about \d+:\d\d left", done.stdout)
+    _, told = done.stdout.split("What to type next:")
+    chat, serve, finetune, doctor = map(shlex.split, told.strip().splitlines())
+    assert (serve[1], finetune[1:]) == ("serve", ["finetune", "YOUR-FILE.txt"])
+    for command in (chat, doctor):
+        tried = subprocess.run(
+            command, cwd=ROOT, input=f"{QUESTION}\n", capture_output=True, text=True, check=False
+        )
+        assert tried.returncode == 0, tried.stderr
+        assert len(tried.stdout) > 10
