@@ -54,15 +54,15 @@ $(CLIENTS): tests/clients/requirements.txt tests/clients/package.json tests/clie
 demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in front of your eyes
 	@$(BIN)/python -m service.demo
 
-# A file's tests stay in one process; the slow ones measure, and have the machine to themselves.
+# A file's tests stay in one process. Those that measure have the machine to themselves.
 SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup llamacpp ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow" $(SHARED)
 
 test-all: setup llamacpp clients postgres ## Run every test, the slow ones too
-	@$(BIN)/python -m pytest -m "not slow" $(SHARED) --durations=25
-	@$(BIN)/python -m pytest -m slow --durations=25
+	@$(BIN)/python -m pytest -m "not alone" $(SHARED) --durations=25
+	@$(BIN)/python -m pytest -m alone --durations=25
 
 # Some tests run on a real PostgreSQL; without one they are skipped.
 postgres:

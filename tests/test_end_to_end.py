@@ -187,6 +187,7 @@ def test_the_client_in_the_readme_streams_an_answer(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1500)
 def test_the_demo_does_the_whole_job(tmp_path: Path):
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

@@ -49,6 +49,7 @@ def test_ten_seconds_at_full_load(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_two_minutes_at_full_load(tmp_path: Path):
     found = soak(tmp_path, "--minutes", "2")
     assert len(found["samples"]) >= LEAST_SAMPLES, "so memory and files were judged"

@@ -53,6 +53,7 @@ def make_bad(base: Path, other: Path, make_adapter: Any, folder: Path) -> list[A
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "options", [{"num_threads": 2}, {"kv_bytes": 0, "adapter_bytes": 0, "max_rows": 3}], ids=str
 )
