@@ -38,7 +38,7 @@ class FreeCores:
     millisecond every two seconds."""
 
     def __init__(self, most: int, look: Callable[[], Usage] | None = None) -> None:
-        self._most = most
+        self.most = most
         self._cores = usable_cores()
         self._look = look or (lambda: look_at(self._cores))
         self._seen = [self._look()]
@@ -54,9 +54,16 @@ class FreeCores:
         """As many as there are free cores, at least one, at most as many as it was made for."""
         self.look(now)
         free = int(len(self._cores) - self._others + SPARED)
-        count = max(1, min(self._most, free))
+        count = max(1, min(self.most, free))
         self._tell(count)
         return count
+
+    def use(self) -> None:
+        """Have torch compute with so many from now on, in this thread."""
+        import torch
+
+        if torch.get_num_threads() != (count := self.num_threads()):
+            torch.set_num_threads(count)
 
     def look(self, now: float | None = None) -> None:
         """Where the last look is long enough ago; an idle program calls this now and then."""

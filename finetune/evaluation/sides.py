@@ -14,6 +14,7 @@ from typing import Any
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
 from finetune.bases.base import Base, load_model
+from finetune.free_cores import FreeCores
 from finetune.hardware import Precision, wide_precision
 from finetune.training.loss import AnswerLoss, answer_loss
 from finetune.training.peft_model import load_adapter
@@ -65,12 +66,15 @@ class Pair:
     def __init__(
         self, base: Base, baseline: Side, adapter: Side, device: str, batch_tokens: int
     ) -> None:
+        import torch
+
         self.base = base
         self.baseline = baseline
         self.adapter = adapter
         self.device = device
         self.precision: Precision = wide_precision(device)
         self.batch_tokens = batch_tokens  # packed into one forward pass
+        self._cores = FreeCores(torch.get_num_threads())
         self._shared: Any = None  # the model of both, with all adapters
         self._own: list[Any] = []  # or one of the baseline, one of the adapter
         self._load()
@@ -121,6 +125,8 @@ class Pair:
 
     @contextmanager
     def _speaking(self, side: Side) -> Generator[Any]:
+        if self.device == "cpu":
+            self._cores.use()
         if self._own:
             yield self._own[side is self.adapter]
             return

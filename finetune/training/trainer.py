@@ -136,11 +136,15 @@ class Trainer:
 
     def release(self) -> None:
         """Let go of the model and all that was made for it; nothing can be trained afterwards."""
+        import torch
+
+        torch.set_num_threads(self._cores.most)
         del self.model, self.lean, self.parameters, self.optimizer, self.gradients
         free_memory(self.device)
 
     def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
-        self._use_free_cores()
+        if self.device == "cpu":
+            self._cores.use()
         start = time.perf_counter()
         index = self.progress.step
         window = self.plan.windows[index]
@@ -167,12 +171,6 @@ class Trainer:
                 eval_loss=eval_loss,
             )
         )
-
-    def _use_free_cores(self) -> None:
-        import torch
-
-        if self.device == "cpu" and torch.get_num_threads() != (count := self._cores.num_threads()):
-            torch.set_num_threads(count)
 
     def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
         """One optimizer step; the loss is normalised by the window's trained tokens."""
