@@ -111,7 +111,8 @@ def test_a_run_that_was_killed_goes_on_as_it_would_have(old: Path, expected: dic
     run(*given, *(part for value in values for part in ("--set", value)), "--resume")
     assert read_state(folder).adapter == "workshop@3"
     for step, before in zip(losses_of(killed), expected["losses"], strict=True):
-        assert step == pytest.approx(before, abs=0.01)  # other processors round otherwise
+        # It was made in bfloat16, whose steps are 2^-8 of a value; other processors compute in fp32.
+        assert step == pytest.approx(before, rel=2**-7)
     assert (folder / METRICS_FILE).read_text().count("\n") == 8
 
 
