@@ -1,4 +1,4 @@
-// What Python hands over: addresses and sizes (native.py has the same structures).
+// What Python hands over: addresses and sizes (structures.py has the same structures).
 #pragma once
 
 #include "attention.hpp"
