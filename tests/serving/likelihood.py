@@ -17,7 +17,7 @@ from tests.serving.forcing import Forcing, Text
 
 FEW, MANY = 5, 40  # conversations
 TIMEOUT = 900  # [seconds]
-BUDGET = 60  # [seconds] that a measurement of many rows may take
+BUDGET = 30  # [seconds] that a measurement of many rows may take
 CASES = [  # a sample and how much of it
     pytest.param("bike_workshop", FEW),
     *(
