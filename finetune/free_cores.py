@@ -19,7 +19,7 @@ SPAN = 5  # looks that are taken together: other programs come and go
 # [cores] in use elsewhere for which no thread is given up. A program that competes with two threads
 # for two cores gets two thirds of one; so does a client that reads many answers.
 SPARED = 0.7
-NOTICED = 0.5  # [cores] in use elsewhere that are worth a word
+APART = 0.2  # [cores] between giving a thread up and taking it back
 # Three shares for a server, one for each thread of a training (1,024 and 335 of Linux's weights).
 NICENESS = 5
 
@@ -40,10 +40,11 @@ class FreeCores:
     def __init__(self, most: int, look: Callable[[], Usage] | None = None) -> None:
         self.most = most
         self._cores = usable_cores()
-        self._look = look or (lambda: look_at(self._cores))
-        self._seen = [self._look()]
+        self._take_look = look or (lambda: look_at(self._cores))
+        self._seen: list[Usage] = []
         self._others = 0.0
-        self._told = most
+        self._count = most
+        self.look()
 
     @property
     def others(self) -> float:
@@ -53,10 +54,15 @@ class FreeCores:
     def num_threads(self, now: float | None = None) -> int:
         """As many as there are free cores, at least one, at most as many as it was made for."""
         self.look(now)
-        free = int(len(self._cores) - self._others + SPARED)
-        count = max(1, min(self.most, free))
-        self._tell(count)
+        fewer, more = (self._count_with(spared) for spared in (SPARED, SPARED - APART))
+        count = fewer if fewer < self._count else max(self._count, more)
+        if count != self._count:
+            self._tell(count)
+            self._count = count
         return count
+
+    def _count_with(self, spared: float) -> int:
+        return max(1, min(self.most, int(len(self._cores) - self._others + spared)))
 
     def use(self) -> None:
         """Have torch compute with so many from now on, in this thread."""
@@ -67,24 +73,27 @@ class FreeCores:
 
     def look(self, now: float | None = None) -> None:
         """Where the last look is long enough ago; an idle program calls this now and then."""
-        if (time.monotonic() if now is None else now) - self._seen[-1].at < LOOK:
+        if self._seen and (time.monotonic() if now is None else now) - self._seen[-1].at < LOOK:
             return
-        self._seen = [*self._seen[-SPAN:], self._look()]
+        try:
+            usage = self._take_look()
+        except (OSError, psutil.Error) as error:  # too many open files, or a closed /proc
+            logger.debug("Nothing is known of other programs now: %s", error)
+            return
+        self._seen = [*self._seen[-SPAN:], usage]
         first, last = self._seen[0], self._seen[-1]
-        used = last.everybody - first.everybody - (last.own - first.own)
-        self._others = max(0.0, used / (last.at - first.at))
+        if last.at > first.at:
+            used = last.everybody - first.everybody - (last.own - first.own)
+            self._others = max(0.0, used / (last.at - first.at))
 
     def _tell(self, count: int) -> None:
-        if count == self._told:
-            return
-        self._told = count
-        if self._others >= NOTICED:
+        if count == self.most:
+            logger.info("The cores are free again: computing with %d threads", count)
+        elif self._count == self.most:
             logger.warning(
                 "Other programs use %.1f of %d cores: computing with %d thread%s, and slower",
                 *(self._others, len(self._cores), count, "s" * (count != 1)),
             )
-        else:
-            logger.info("The cores are free again: computing with %d threads", count)
 
 
 def usable_cores() -> Sequence[int]:
@@ -107,7 +116,9 @@ def give_way() -> None:
 
 def look_at(cores: Sequence[int]) -> Usage:
     """What programs of low priority use does not count for one of usual priority: they give way."""
-    each = [times for core, times in enumerate(psutil.cpu_times(percpu=True)) if core in cores]
+    each = psutil.cpu_times(percpu=True)
+    if max(cores) < len(each):  # else they are numbered otherwise there: all are counted
+        each = [each[core] for core in cores]
     busy = sum(times.user + times.system for times in each)
     if gives_way():
         busy += sum(times.nice for times in each)

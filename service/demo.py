@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +23,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from data.errors import DataError
 from finetune.adapters.card import read_card
 from finetune.adapters.versions import promoted_version, version_folder
 from finetune.bases.base import DEFAULT_BASE
+from finetune.errors import FinetuneError
 
 from .commands.progress import clock
 from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
@@ -74,7 +76,7 @@ def main() -> None:
     console = Console()
     try:
         Demo(home, console).run()
-    except DemoFailed as error:
+    except (DemoFailed, DataError, FinetuneError, BrokenExecutor) as error:
         console.print(f"\n[bold red]The demo failed:[/] {error}", highlight=False)
         sys.exit(1)
 

@@ -234,12 +234,12 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
         with self._computing():
             try:
                 work = self._build()
+                self._num_threads = self._most_threads()
+                self._cores = FreeCores(self._num_threads)
             except BaseException as error:  # noqa: BLE001 - handed to whoever awaits start()
                 ready.set_exception(error)
                 return
             self._work, self._loader = work, AdapterLoader(self._read)
-            self._num_threads = self._most_threads()
-            self._cores = FreeCores(self._num_threads)
             self._is_open = True
             ready.set_result(None)
             try:

@@ -8,6 +8,7 @@ from data.conversation import Conversation
 from data.shipped import general_conversations
 from finetune.training.config import Depth
 
+from .answers import BATCH
 from .effort import Course, Effort, measure_rate, num_tokens
 from .leakage import Leakage, leakage_effort, measure_leakage
 from .likelihood import Likelihood
@@ -95,7 +96,8 @@ def efforts_of(baseline: Side, adapter: Side, material: Material, device: str) -
         read = sum(map(num_tokens, _general_rows(baseline, adapter).values()))
         efforts.append(Effort("Comparing them on general questions: what has been forgotten", read))
     if material.conversations[material.asked]:
-        steps = 2 * material.limit(adapter, device)
+        num_batches = -(-len(material.conversations[material.asked]) // BATCH)
+        steps = 2 * num_batches * material.limit(adapter, device)
         efforts.append(Effort("Writing sample answers for the report", num_steps=steps))
     if material.depth == "full" and material.trained:
         efforts.append(leakage_effort(material.trained))

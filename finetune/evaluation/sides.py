@@ -125,8 +125,19 @@ class Pair:
 
     @contextmanager
     def _speaking(self, side: Side) -> Generator[Any]:
+        """Its model, computing with the cores that are free."""
+        import torch
+
         if self.device == "cpu":
             self._cores.use()
+        try:
+            with self._as(side) as model:
+                yield model
+        finally:
+            torch.set_num_threads(self._cores.most)
+
+    @contextmanager
+    def _as(self, side: Side) -> Generator[Any]:
         if self._own:
             yield self._own[side is self.adapter]
             return

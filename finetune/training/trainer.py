@@ -106,7 +106,16 @@ class Trainer:
         Raises TrainingStopped when asked to stop, after saving, and where the loss is no number or
         explodes, where memory runs out, and where a checkpoint cannot be written.
         """
+        import torch
+
         self.model.train()
+        try:
+            self._train(rows, held_out)
+        finally:
+            torch.set_num_threads(self._cores.most)
+        return self.progress
+
+    def _train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
         while self.progress.step < self.plan.num_steps and not self.is_exhausted:
             if self.processes.any(self.observer.should_stop()):
                 self._save()
@@ -116,7 +125,6 @@ class Trainer:
                     f"is saved in {self.run}. Go on with the same command and --resume."
                 )
             self._advance(rows, held_out)
-        return self.progress
 
     @property
     def is_exhausted(self) -> bool:
@@ -136,9 +144,6 @@ class Trainer:
 
     def release(self) -> None:
         """Let go of the model and all that was made for it; nothing can be trained afterwards."""
-        import torch
-
-        torch.set_num_threads(self._cores.most)
         del self.model, self.lean, self.parameters, self.optimizer, self.gradients
         free_memory(self.device)
 

@@ -44,6 +44,11 @@ def evaluate(
 
     Of the data that it was trained on, the held-out part is taken.
     """
+    from finetune.free_cores import give_way
+    from finetune.hardware import before_torch
+
+    before_torch()
+    give_way()
     from finetune.eval_job import EvalJob, EvalOptions
     from finetune.evaluation.report import METRICS_FILE, REPORT_FILE
 

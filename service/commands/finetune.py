@@ -60,7 +60,10 @@ def finetune(
         float | None, typer.Option(help="0.05: everyday questions for each new row. [default: 0]")
     ] = None,
     report: Annotated[
-        str | None, typer.Option(help="At the end: none, short or full. [default: full]")
+        str | None,
+        typer.Option(
+            help="none, short (at most two answers of 64 tokens) or full. [default: full]"
+        ),
     ] = None,
     report_samples: Annotated[
         int | None, typer.Option(help="Answers side by side in the report.")

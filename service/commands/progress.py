@@ -5,6 +5,7 @@ import time
 import types
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -13,16 +14,19 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from finetune.training.trainer import StepMetrics
+if TYPE_CHECKING:
+    from finetune.training.trainer import StepMetrics
 
 GIB = 1 << 30
 LINE_EVERY = 5  # [steps] where the output is no terminal
 
 
 def clock(seconds: float) -> str:
+    """Minutes and seconds: 4:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
@@ -39,6 +43,7 @@ class TerminalObserver:
             BarColumn(bar_width=8),
             MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
             console=console,
         )
@@ -56,7 +61,7 @@ class TerminalObserver:
     def on_stage(self, text: str) -> None:
         self._console.print(f"• {text}", highlight=False, markup=False, emoji=False)
 
-    def on_step(self, metrics: StepMetrics) -> None:
+    def on_step(self, metrics: "StepMetrics") -> None:
         if metrics.step == 1 or metrics.eval_loss is not None:
             self._eval_loss = metrics.eval_loss
         if metrics.eval_loss is not None:
@@ -72,27 +77,27 @@ class TerminalObserver:
                 f"  step {metrics.step} of {metrics.num_steps}{times}: {numbers}", highlight=False
             )
 
-    def _is_timed(self, metrics: StepMetrics) -> bool:
+    def _is_timed(self, metrics: "StepMetrics") -> bool:
         """Whether steps before this one have shown how long one takes."""
         if self._first is None or metrics.step <= self._first[0]:  # another run
             self._first = metrics.step, time.monotonic()
         return metrics.step > self._first[0]
 
-    def _times(self, metrics: StepMetrics) -> str:
+    def _times(self, metrics: "StepMetrics") -> str:
         assert self._first is not None
         step, start = self._first
         seconds = time.monotonic() - start
         left = (metrics.num_steps - metrics.step) * seconds / (metrics.step - step)
         return f"{clock(seconds)} since step {step}, about {clock(left)} left"
 
-    def _numbers(self, metrics: StepMetrics) -> str:
+    def _numbers(self, metrics: "StepMetrics") -> str:
         held_out = f" (held out {self._eval_loss:.2f})" if self._eval_loss is not None else ""
         return (
             f"loss {metrics.loss:.2f}{held_out} · rate {metrics.learning_rate:.0e} · "
             f"{metrics.tokens_per_second:.0f} tokens/s · {metrics.memory_bytes / GIB:.1f} GiB"
         )
 
-    def _draw(self, metrics: StepMetrics, numbers: str) -> None:
+    def _draw(self, metrics: "StepMetrics", numbers: str) -> None:
         if self._task is None or metrics.step <= self._bar.tasks[0].completed:  # another run
             if self._task is not None:
                 self._bar.remove_task(self._task)

@@ -69,15 +69,16 @@ class LlamaContext:
         self._functions.llama_free(self._pointer)
 
     def _compute(self) -> None:
-        threads, free = self._threads, self._free_threads()
-        chosen = threads.count
-        counts = min(chosen, free), min(threads.most, free)
-        self._functions.llama_set_n_threads(self._pointer, *counts)
+        threads = self._threads
+        threads.free = self._free_threads()
+        self._functions.llama_set_n_threads(
+            self._pointer, threads.count, min(threads.most, threads.free)
+        )
         started = time.perf_counter()
         code = self._functions.llama_decode(self._pointer, self._batch.struct)
         if code != 0:
             raise EngineFailed(f"llama.cpp could not compute this step (code {code}).")
-        if self._batch.struct.n_tokens == 1 and chosen <= free:
+        if self._batch.struct.n_tokens == 1:
             threads.note(time.perf_counter() - started)
 
     def _logits(self, index: int) -> NDArray[np.float32]:

@@ -24,11 +24,23 @@ class ThreadChoice:
 
     def __init__(self, most: int) -> None:
         self.most = most  # for prompts, and for tokens of several requests
+        self._free = most
         self._counts = _halved(most)
         self._chosen = most
         self._rest = 0  # tokens until the next comparison
         self._times: dict[int, list[float]] = {}  # by the numbers compared; empty while it rests
         self._compare()
+
+    @property
+    def free(self) -> int:
+        """Threads that other programs leave cores for: none beyond them is tried or chosen."""
+        return self._free
+
+    @free.setter
+    def free(self, count: int) -> None:
+        if count != self._free:
+            self._free = count
+            self._compare()
 
     @property
     def count(self) -> int:
@@ -53,8 +65,10 @@ class ThreadChoice:
         return sum(map(len, self._times.values()))
 
     def _compare(self) -> None:
-        at = self._counts.index(self._chosen)
-        self._times = {count: [] for count in self._counts[max(0, at - 1) : at + 2]}
+        counts = [count for count in self._counts if count <= self._free] or self._counts[-1:]
+        self._chosen = min(self._chosen, counts[0])
+        at = counts.index(self._chosen)
+        self._times = {count: [] for count in counts[max(0, at - 1) : at + 2]}
 
     def _choose(self) -> None:
         medians = {count: statistics.median(times) for count, times in self._times.items()}

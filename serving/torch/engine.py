@@ -70,7 +70,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
     def _most_threads(self) -> int:
         import torch
 
-        return torch.get_num_threads()
+        return torch.get_num_threads() if self._config.device == "cpu" else 1
 
     def _use_threads(self, work: Batch, count: int) -> None:
         import torch

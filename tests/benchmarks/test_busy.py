@@ -13,7 +13,7 @@ HALF = Stepping([2.0 * second for second in range(12)])
 
 def found(streaming: Streaming, trainings: dict[str, Stepping]) -> Found:
     alone = dict.fromkeys(trainings, ALONE)
-    return Found(Streaming(40, 0.1, 0.2), streaming, alone, trainings)
+    return Found(Streaming(40, 0.1, 0.2, 0.3), streaming, alone, trainings)
 
 
 def test_a_share_is_of_the_steps_that_both_have_taken():
@@ -33,12 +33,13 @@ def test_what_a_step_takes_beyond_its_share_is_a_stall_except_while_warming_up()
 @pytest.mark.parametrize(
     ("streaming", "trainings", "passed"),
     [
-        (Streaming(20, 0.2, 1.0), {"a": HALF, "b": HALF}, [True, True, True]),
-        (Streaming(4, 0.2, 1.0), {"a": HALF}, [False, True, True]),
-        (Streaming(20, 0.4, 1.0), {"a": HALF, "b": HALF}, [True, False, True]),
-        (Streaming(20, 0.2, 6.0), {"a": HALF, "b": HALF}, [True, True, False]),
+        (Streaming(20, 0.2, 1.0, 0.5), {"a": HALF, "b": HALF}, [True, True, True]),
+        (Streaming(4, 0.2, 1.0, 0.5), {"a": HALF}, [False, True, True]),
+        (Streaming(20, 0.4, 1.0, 0.5), {"a": HALF, "b": HALF}, [True, False, True]),
+        (Streaming(20, 0.2, 6.0, 0.5), {"a": HALF, "b": HALF}, [True, True, False]),
+        (Streaming(20, 0.2, 1.0, 6.0), {"a": HALF, "b": HALF}, [True, True, False]),
         (
-            Streaming(20, 0.2, 1.0),
+            Streaming(20, 0.2, 1.0, 0.5),
             {"a": HALF, "b": Stepping([*range(9), 18.0])},
             [True, True, False],
         ),

@@ -67,6 +67,33 @@ def test_between_two_looks_the_answer_stays():
     assert free.num_threads(machine.usage.at) == before
 
 
+def test_looks_that_fail_change_nothing():
+    machine = Machine()
+    fails = False
+
+    def look() -> Usage:
+        if fails:
+            raise OSError("Too many open files")
+        return machine.look()
+
+    free = FreeCores(CORES, look)
+    before = settled(machine, free, 0.5, CORES)
+    fails = True
+    assert settled(machine, free, CORES, 0) == before
+
+
+@pytest.mark.skipif(CORES < 2, reason="there is nothing to choose on one core")
+def test_what_varies_a_little_changes_nothing(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    machine = Machine()
+    free = FreeCores(CORES, machine.look)
+    assert settled(machine, free, CORES - 1, 0.8) == CORES - 1
+    for others in (0.6, 0.75, 0.65):
+        assert settled(machine, free, CORES - 1, others) == CORES - 1
+    assert settled(machine, free, CORES, 0.4) == CORES
+    assert len(caplog.records) == 2
+
+
 def spin(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:

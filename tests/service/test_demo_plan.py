@@ -1,5 +1,8 @@
 """What the demo trains on machines of different speeds."""
 
+import subprocess
+import sys
+
 import pytest
 
 from service.demo_plan import BUDGET, LEAST, MOST, Pace, make_plan
@@ -42,3 +45,10 @@ def test_what_took_longer_than_planned_leaves_less_for_the_second():
     late = make_plan(pace.slowed(1.1), 60 + 1.1 * first.adapter_seconds, 1)
     assert LEAST < late.num_tokens < first.num_tokens
     assert late.total_seconds == pytest.approx(BUDGET, abs=1)
+
+
+def test_the_demo_and_the_progress_of_commands_leave_torch_to_those_who_compute():
+    code = "import sys, service.demo, service.commands.progress; print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

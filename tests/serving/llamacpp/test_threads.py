@@ -74,3 +74,13 @@ def test_there_are_no_more_threads_than_cores_and_than_was_said(
     monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 16 if logical else physical)
     monkeypatch.setenv("OMP_NUM_THREADS", told)
     assert num_cores() == expected
+
+
+def test_no_more_are_tried_than_other_programs_leave_cores_for():
+    choice = ThreadChoice(8)
+    choice.free = 3
+    assert set(use(choice, lambda count: 1 / count, 2000)) <= {2, 1}
+    assert choice.count == 2
+    choice.free = 8
+    use(choice, lambda count: 1 / count, 6 * 3 * TRIAL)
+    assert choice.count == 8

@@ -18,6 +18,7 @@ SMALL, LARGE = 135_000_000, 7_000_000_000
         ("cpu", SMALL, ("avx2",), "fp32"),
         ("cpu", SMALL, ("avx2", "avx512_f"), "fp32"),
         ("cpu", LARGE, ("avx2",), "int8"),
+        ("cpu", SMALL, (), "int8"),
         ("cuda", SMALL, (), "nf4"),
     ],
 )
