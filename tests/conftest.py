@@ -13,6 +13,7 @@ import pytest
 
 # Tiny models gain nothing from threads, and threads of several processes only fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the commands have it
 
 TEMPLATES = Path(__file__).parent / "data" / "templates"
 CHATML = (TEMPLATES / "chatml.jinja").read_text(encoding="utf-8")

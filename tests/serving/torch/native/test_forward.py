@@ -103,7 +103,8 @@ def test_int8_costs_less_than_one_percent_of_an_answers_loss(
 ):
     base = find_base(DEFAULT_BASE, default_home)
     rows = affordable(
-        sample_rows(base, sample, count), lambda some: answer_loss(base, "int8", some)
+        sample_rows(base, sample, count),
+        lambda some: [answer_loss(base, "int8", some, library=own) for own in (library, None)],
     )
     wide = answer_loss(base, "fp32", rows)
     compiled = answer_loss(base, "int8", rows, library=library) / wide - 1
