@@ -251,6 +251,7 @@ class Demo:
             "  .venv/bin/lora-chat doctor",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
 
     def _show_command(self, arguments: list[str]) -> None:
