@@ -3,6 +3,7 @@
 import gc
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,6 +61,11 @@ def cpu_features() -> tuple[str, ...]:
         for name in TELLING_FEATURES
         if present.get(name) and (is_wide or not name.startswith(("avx512", "amx")))
     )
+
+
+def is_int8_slow(features: Sequence[str]) -> bool:
+    """Whether fp32 serves sooner on a CPU with these: int8's compiled form is for AVX-512 VNNI."""
+    return "avx2" in features and "avx512_vnni" not in features
 
 
 def pick_device() -> str:

@@ -17,6 +17,7 @@ from finetune.hardware import (
     compute_precision,
     cpu_features,
     describe_machine,
+    is_int8_slow,
     pick_device,
 )
 from serving.llamacpp.binding import install_command, is_installed
@@ -93,9 +94,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
 def _served(device: str) -> str:
     if device == "cuda":
         return "nf4"
-    features = cpu_features()
-    is_slow = "avx2" in features and "avx512_vnni" not in features
-    return "fp32 up to a gigabyte, else in int8" if is_slow else "int8"
+    return "fp32 up to a gigabyte, else in int8" if is_int8_slow(cpu_features()) else "int8"
 
 
 def _version(package: str) -> str:

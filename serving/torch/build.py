@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from finetune.hardware import is_int8_slow
 from serving.errors import EngineUnsupported
 from serving.requests.sequence import num_blocks_for
 
@@ -64,8 +65,7 @@ def choose_precision(
     if exact_limit() is None:
         logger.warning("int8 products are wrong on this CPU: serving in fp32, which is slower")
         return "fp32"
-    is_slow = "avx2" in features and "avx512_vnni" not in features
-    if is_slow and 4 * num_parameters <= MOST_WIDE:
+    if is_int8_slow(features) and 4 * num_parameters <= MOST_WIDE:
         logger.info("This CPU has no AVX-512 VNNI: fp32 is faster than int8 here")
         return "fp32"
     return "int8"
