@@ -161,7 +161,11 @@ def test_packed_files_are_read(tmp_path: Path):
     assert [each.messages[0].content for each in read] == ["头晕怎么办？"] * 2
 
 
-@pytest.mark.parametrize("raw", [b"", b"no gzip", gzip.compress(GOOD.encode())[:-9]])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"no gzip", gzip.compress(GOOD.encode())[:-9]],
+    ids=["empty", "not gzip", "cut short"],
+)
 def test_a_broken_packed_file_is_unreadable(tmp_path: Path, raw: bytes):
     (tmp_path / "a.txt.gz").write_bytes(raw)
     with pytest.raises(UnreadableFile, match=r"a\.txt\.gz"):
