@@ -32,11 +32,12 @@ llamacpp: $(LLAMACPP) ## Build llama-cpp-python into .venv, for the llama.cpp en
 
 # Without the parts for pictures it takes two thirds of the time. pip keeps what it has built. Built
 # with AMX by some compilers, it crashes (serving/llamacpp/binding.py).
+# CMAKE_ARGS of your own are handed on: other processors, Metal, CUDA.
 NO_AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && echo CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8)
 $(LLAMACPP): $(STAMP)
 	@if command -v c++ >/dev/null; then \
 	echo "Building llama-cpp-python (about six minutes on two cores, the first time)"; \
-	$(NO_AMX) CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(PIP) install --no-warn-conflicts -c constraints.txt llama-cpp-python && touch $(LLAMACPP); \
+	$(NO_AMX) CMAKE_ARGS="-DLLAVA_BUILD=OFF $$CMAKE_ARGS" $(PIP) install --no-warn-conflicts -c constraints.txt llama-cpp-python && touch $(LLAMACPP); \
 	else echo "No C++ compiler here: the tests of the llama.cpp engine will be skipped"; fi
 
 clients: $(CLIENTS) ## Make .clients: OpenAI clients of other people, for the slow tests
