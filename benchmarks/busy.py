@@ -25,7 +25,6 @@ import httpx
 import typer
 
 from finetune.bases.base import DEFAULT_BASE, find_base
-from finetune.hardware import cpu_features
 
 from .bar import Bar, bars_table
 from .markdown import describe_provenance, table
@@ -136,7 +135,7 @@ def measure(home: Path, seconds: float, streams: int, precision: str) -> Found:
             alone[name] = follow([run], seconds)[0]
     options = ("--precision", precision)
     with our_server(home, log=home / "server.log", options=options) as server:
-        if precision == "int8" or (precision == "auto" and "avx512_vnni" in cpu_features()):
+        if precision in ("auto", "int8"):
             server.wait_until_compiled()
         stream(server, min(seconds, 5), streams)
         streaming_alone = stream(server, seconds, streams)

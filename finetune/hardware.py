@@ -3,7 +3,6 @@
 import gc
 import os
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,10 @@ from typing import Literal
 Precision = Literal["fp32", "bf16", "nf4", "int8"]
 
 # What the arithmetic here profits from; the rest of a CPU's flags says nothing to a user.
-TELLING_FEATURES = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+TELLING_FEATURES = (
+    *("avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"),
+    *("dot", "i8mm"),  # Arm's
+)
 
 
 # How often a thread looks for more work before it sleeps. Left to itself it looks for milliseconds
@@ -61,11 +63,6 @@ def cpu_features() -> tuple[str, ...]:
         for name in TELLING_FEATURES
         if present.get(name) and (is_wide or not name.startswith(("avx512", "amx")))
     )
-
-
-def is_int8_slow(features: Sequence[str]) -> bool:
-    """Whether fp32 serves sooner on a CPU with these: int8's compiled form is for AVX-512 VNNI."""
-    return "avx2" in features and "avx512_vnni" not in features
 
 
 def pick_device() -> str:

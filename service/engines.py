@@ -11,8 +11,8 @@ from serving.adapters.store import AdapterStore
 from serving.engine import Engine
 from serving.llamacpp.binding import install_command, is_installed, load_binding
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
-from serving.torch.build import TorchEngineConfig
 from serving.torch.engine import TorchEngine
+from serving.torch.forms.build import TorchEngineConfig
 
 from .settings import ServiceSettings
 

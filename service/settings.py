@@ -12,7 +12,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from serving.torch.build import Precision
+from serving.torch.forms.build import Precision
 
 from .home import DEFAULT_HOME
 from .options import DEFAULT_BASE

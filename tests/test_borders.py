@@ -199,4 +199,4 @@ def test_each_known_arrow_back_up_is_still_there(arrow: tuple[str, str]):
 def test_nothing_but_the_source_lies_beside_the_source_of_compiled_code():
     """All files there make the compiled code's name."""
     folder = ROOT / "serving" / "torch" / "native" / "cpp"
-    assert {path.suffix for path in folder.iterdir()} == {".cpp", ".hpp"}
+    assert {path.suffix for path in folder.rglob("*.*")} == {".cpp", ".hpp"}

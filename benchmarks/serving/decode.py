@@ -14,7 +14,7 @@ from serving.engine import AdapterRef, Delta, Request, Sampling
 from serving.errors import ServingError
 from serving.requests.row import Row
 from serving.torch.architecture import read_architecture
-from serving.torch.build import TorchEngineConfig, build_batch, build_encoder, numbers_for
+from serving.torch.forms.build import Form, TorchEngineConfig, build_parts, numbers_for
 from serving.torch.work import Batch
 
 Precision = Literal["bf16", "nf4"]
@@ -102,8 +102,8 @@ class OurDecoder:
             adapter_bytes=UNLIMITED,
         )
         with torch.inference_mode():
-            encoder = build_encoder(self._architecture, config)
-            self._batch: Batch = build_batch(place.folder, self._architecture, encoder, config)
+            parts = build_parts(place.folder, self._architecture, Form(place.precision), config)
+        self._batch = Batch(parts, max_rows, lengths.chunk)
 
     def decode(self, num_adapters: int, num_rows: int) -> Decoded:
         """The rows take the adapters in turn; without any, they are the base's."""

@@ -110,7 +110,10 @@ def _ready_url(log: Path) -> str | None:
 
 
 def our_plans(bench: Bench) -> Iterator[Plan]:
-    loads = tuple(bench.workload(mix, streams) for streams, mix in product(STREAMS, MIXES))
+    loads = (
+        *(bench.workload(mix, streams) for streams, mix in product(STREAMS, MIXES)),
+        bench.workload("one", 1),
+    )
     yield Plan("ours", OURS, loads, partial(_under_load, bench))
     for setting in (COLD, WARM):
         first = Workload("first", 1, 1, setting, FIRST_TOKENS)

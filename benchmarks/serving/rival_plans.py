@@ -25,7 +25,7 @@ NUM_TARGETS: dict[Mix, int] = {"eight": 8, "two": 2, "one": 1}
 
 
 def llama_plans(bench: Bench) -> Iterator[Plan]:
-    """As many slots as there are streams."""
+    """As many slots as there are streams: eight, sixteen, and one."""
     for kind, slots, setting in product(QUANTIZATIONS, STREAMS, (CACHE, NO_CACHE)):
         workloads = (
             bench.workload("eight", slots, setting, is_slow=True),
@@ -33,6 +33,9 @@ def llama_plans(bench: Bench) -> Iterator[Plan]:
         )
         measure = partial(llama_measure, bench, kind, slots, setting == CACHE)
         yield Plan("llama", f"{LLAMA} {kind}", workloads, measure)
+    for kind in QUANTIZATIONS:
+        alone = (bench.workload("one", 1, CACHE),)
+        yield Plan("llama", f"{LLAMA} {kind}", alone, partial(llama_measure, bench, kind, 1, True))
 
 
 def llama_measure(

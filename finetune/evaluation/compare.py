@@ -100,7 +100,7 @@ def efforts_of(baseline: Side, adapter: Side, material: Material, device: str) -
         steps = 2 * num_batches * material.limit(adapter, device)
         efforts.append(Effort("Writing sample answers for the report", num_steps=steps))
     if material.depth == "full" and material.trained:
-        efforts.append(leakage_effort(material.trained))
+        efforts.append(leakage_effort(material.trained, material.rows.adapter))
     return efforts
 
 

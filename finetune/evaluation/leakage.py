@@ -20,7 +20,7 @@ from .sides import Pair, PairedRows
 
 MOST_ROWS = 8  # continued, of either kind
 MOST_TOKENS = 32  # of a continuation
-MOST_MEASURED = 16  # trained rows whose loss is measured: it costs most of the time here
+MOST_MEASURED = 16  # trained rows whose loss is measured, and no more than there are unseen ones
 SHORTEST = 9  # [tokens] of an answer of which a third and a rest can be told apart
 BETWEEN = "\n\0\n"  # answers, in the text that is searched: no copy reaches over it
 
@@ -37,9 +37,9 @@ class Leakage:
     shortfall: Estimate  # what unseen answers gained less than trained ones [nats per token]
 
 
-def leakage_effort(trained: Sequence[Rendered]) -> Effort:
+def leakage_effort(trained: Sequence[Rendered], held_out: Sequence[Rendered]) -> Effort:
     """What `measure_leakage` computes."""
-    read = 2 * sum(len(row.token_ids) for row in evenly(trained, MOST_MEASURED))
+    read = 2 * sum(len(row.token_ids) for row in _measured(trained, held_out))
     return Effort("Looking for training answers that come back word for word", read, MOST_TOKENS)
 
 
@@ -51,7 +51,7 @@ def measure_leakage(
     shown: Sequence[Sample],
 ) -> Leakage:
     """Of the pair's adapter; `trained` are all the rows that it was trained on."""
-    measured = evenly(trained, MOST_MEASURED)
+    measured = _measured(trained, held_out)
     known = pair.compare(PairedRows(measured, measured))
     end_ids = pair.adapter.renderer.end_ids
     old, new = (evenly(_continuable(rows, end_ids), MOST_ROWS) for rows in (trained, held_out))
@@ -69,6 +69,10 @@ def measure_leakage(
         trained=known,
         shortfall=difference(unseen.nll.difference, known.nll.difference),
     )
+
+
+def _measured(trained: Sequence[Rendered], held_out: Sequence[Rendered]) -> list[Rendered]:
+    return evenly(trained, min(MOST_MEASURED, len(held_out)))
 
 
 def reproduced(pair: Pair, rows: Sequence[Rendered]) -> list[float]:

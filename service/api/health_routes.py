@@ -33,6 +33,8 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
             cached_tokens=stats.num_cached_tokens,
             preemptions=stats.num_preemptions,
             compiled=stats.is_compiled,
+            precision=stats.precision,
+            kernel=stats.kernel,
             threads=stats.num_threads,
             cores_elsewhere=round(stats.cores_elsewhere, 1),
         )

@@ -159,6 +159,8 @@ class Health(BaseModel):
     cached_tokens: int  # of them, those that had been computed before
     preemptions: int
     compiled: bool
+    precision: str  # of the base's weights
+    kernel: str  # that computes their products; "": none of our own
     threads: int  # that compute a step
     cores_elsewhere: float  # that other programs use; the engine leaves them their share
 

@@ -15,13 +15,12 @@ from finetune.bases.base import SHORT_NAMES
 from finetune.hardware import (
     Machine,
     compute_precision,
-    cpu_features,
     describe_machine,
-    is_int8_slow,
     pick_device,
 )
 from serving.llamacpp.binding import install_command, is_installed
 from serving.torch.native.compiler import find_compiler
+from serving.torch.native.kernels import kernel_here
 
 PACKAGES = (
     "torch",
@@ -94,7 +93,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
 def _served(device: str) -> str:
     if device == "cuda":
         return "nf4"
-    return "fp32 up to a gigabyte, else in int8" if is_int8_slow(cpu_features()) else "int8"
+    return f"int8 (kernel {kernel_here().name}), or fp32 where that is timed faster"
 
 
 def _version(package: str) -> str:

@@ -22,6 +22,7 @@ class EncodedAdapter:
     rows[group]       A as the linear stores rows: tensors [layers, granules · parts · 16, …]
     ups[group][part]  B, [layers, granules, 16, out]
     largest           of A's and B's numbers by place; NaN or infinite if one of them is
+    kind              of products that it is for
     """
 
     num_granules: int
@@ -29,6 +30,7 @@ class EncodedAdapter:
     rows: tuple[tuple[Any, ...] | None, ...]
     ups: tuple[tuple[Any | None, ...], ...]
     largest: dict[Place, float]
+    kind: Kind
 
     @property
     def report(self) -> LoadReport:
@@ -56,7 +58,7 @@ class Encoder:
         self._confirm = confirm
         self.compiled: CompiledEncoder | None = None
         self._architecture = architecture
-        self._kind = kind
+        self.kind = kind
         self._device = device
 
     def load(self, ref: AdapterRef) -> EncodedAdapter:
@@ -75,7 +77,7 @@ class Encoder:
             a, b = self._stack(weights, name)
             most = a.abs().amax((1, 2)).maximum(b.abs().amax((1, 2)))
             largest |= {(layer, name): each for layer, each in enumerate(most.tolist())}
-            encoded[name] = self._kind.encode_pair(a, b)
+            encoded[name] = self.kind.encode_pair(a, b)
         rows = tuple(
             self._rows([encoded[name][0] for name in group]) if group in weights.groups else None
             for group in GROUPS
@@ -87,7 +89,7 @@ class Encoder:
             )
             for group in GROUPS
         )
-        return EncodedAdapter(weights.num_granules, weights.matched, rows, ups, largest)
+        return EncodedAdapter(weights.num_granules, weights.matched, rows, ups, largest, self.kind)
 
     def empty_ups(self, group: Sequence[str]) -> tuple[Any, ...]:
         """Stacked B of a group's parts, without any granule yet."""
@@ -96,7 +98,7 @@ class Encoder:
         def empty(name: str) -> Any:
             out_features, in_features = self._architecture.projections[name]
             a, b = torch.zeros(0, GRANULE, in_features), torch.zeros(0, out_features, GRANULE)
-            return self._kind.encode_pair(a, b)[1].to(self._device)
+            return self.kind.encode_pair(a, b)[1].to(self._device)
 
         return tuple(empty(name) for name in group)
 
@@ -125,7 +127,7 @@ class Encoder:
         layers, _, in_features = parts[0].shape
         granules = [part.view(layers, -1, GRANULE, in_features) for part in parts]
         rows = torch.stack(granules, dim=2).view(layers, -1, in_features)
-        return tuple(tensor.to(self._device) for tensor in self._kind.encode(rows))
+        return tuple(tensor.to(self._device) for tensor in self.kind.encode(rows))
 
     def _up(self, up: Any) -> Any:
         return up.view(len(up), -1, GRANULE, up.shape[2]).to(self._device)

@@ -102,6 +102,12 @@ class Scheduler:
         if not self.waiting.remove(sequence) and sequence in self.running:
             self.finish(sequence)
 
+    def move(self, pool: BlockPool, places: AdapterPlaces) -> None:
+        """Go on with other blocks and adapters; those that run wait to be computed anew."""
+        for sequence in reversed(self.running.copy()):
+            self._preempt(sequence)
+        self._pool, self._places = pool, places
+
     def clear(self) -> None:
         """Forget all sequences, and all prefixes."""
         for sequence in list(self.running):

@@ -10,10 +10,8 @@ from serving.requests.sampler import Choice
 from serving.requests.sequence import Sequence
 
 from .bank import AdapterBank
-from .blocks import BlockPool
-from .decoder import Decoder
 from .encoder import EncodedAdapter
-from .paged_cache import PagedCache
+from .forms.build import Form, Parts
 from .scheduler import Chunk, Scheduler
 from .step import build_step, order
 
@@ -24,23 +22,20 @@ class Batch:
     All its methods belong into one `torch.inference_mode`: what a step writes, another reads.
     """
 
-    def __init__(
-        self,
-        decoder: Decoder,
-        bank: AdapterBank,
-        cache: PagedCache,
-        pool: BlockPool,
-        max_rows: int,
-        chunk_tokens: int,
-    ) -> None:
-        self.bank = bank
-        self.decoder = decoder
-        self._cache = cache
-        self._pool = pool
-        self._scheduler = Scheduler(pool, bank, max_rows, chunk_tokens)
+    def __init__(self, parts: Parts, max_rows: int, chunk_tokens: int) -> None:
+        self._parts = parts
+        self._scheduler = Scheduler(parts.pool, parts.bank, max_rows, chunk_tokens)
         self._rows: dict[Sequence, Row] = {}
         self._num_prompt_tokens = 0
         self._num_cached_tokens = 0
+
+    @property
+    def form(self) -> Form:
+        return self._parts.form
+
+    @property
+    def bank(self) -> AdapterBank:
+        return self._parts.bank
 
     @property
     def is_idle(self) -> bool:
@@ -51,15 +46,18 @@ class Batch:
         return self.bank.residents
 
     def stats(self) -> EngineStats:
+        form = self.form
         return EngineStats(
             num_running=len(self._scheduler.running),
             num_waiting=len(self._scheduler.waiting),
-            num_blocks=self._pool.num_blocks,
-            num_free_blocks=self._pool.num_free,
+            num_blocks=self._parts.pool.num_blocks,
+            num_free_blocks=self._parts.pool.num_free,
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             num_preemptions=self._scheduler.num_preemptions,
-            is_compiled=self.decoder.compiled is not None,
+            is_compiled=form.library is not None,
+            precision=form.precision,
+            kernel=form.library.kernel if form.library else "",
         )
 
     def add(self, row: Row) -> None:
@@ -70,6 +68,12 @@ class Batch:
         """Forget a request wherever it is; nothing happens if it has ended."""
         self._scheduler.cancel(row.sequence)
         self._rows.pop(row.sequence, None)
+
+    def become(self, parts: Parts) -> None:
+        """Compute in another form from the next step on. Requests keep their tokens; what has been
+        computed of them, other code would have computed otherwise, and it is computed again."""
+        self._scheduler.move(parts.pool, parts.bank)
+        self._parts = parts
 
     def drop(self, adapter: AdapterRef) -> int:
         """Forget an adapter as soon as no request uses it. Returns the bytes that it takes."""
@@ -100,13 +104,14 @@ class Batch:
                 row.emit(error)
 
     def _compute(self, chunks: list[Chunk]) -> Any:
+        decoder = self._parts.decoder
         step = build_step(
             chunks,
             lambda chunk: self.bank.granules(chunk.sequence.request.blend),
-            self.decoder.dtype,
-            self.decoder.device,
+            decoder.dtype,
+            decoder.device,
         )
-        return self.decoder.forward(step, self._cache, self.bank)
+        return decoder.forward(step, self._parts.cache, self.bank)
 
     def _tell(self, rows: list[Row], logits: Any) -> None:
         """Choose each row's next token; tell the listeners when all is in order again."""

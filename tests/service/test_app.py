@@ -43,6 +43,8 @@ def test_health_names_the_base_and_counts_requests(client: TestClient):
         "compiled": False,
         "threads": 0,
         "cores_elsewhere": 0.0,
+        "precision": "",
+        "kernel": "",
     }
 
 

@@ -18,6 +18,7 @@ from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch.engine import TorchEngine, TorchEngineConfig
 from serving.torch.linear import exact_limit
 from serving.torch.native.compiler import Compiler, library_path, load
+from serving.torch.native.kernels import Kernel
 from serving.torch.native.library import Library
 from tests.gguf_files import gguf_of
 
@@ -132,9 +133,9 @@ def exact_options(
     return {**options, "compiled": folder}
 
 
-def compile_library(folder: Path) -> Library | None:
-    path = library_path(folder)
-    Compiler(path).start(lambda _: None)
+def compile_library(folder: Path, kernel: Kernel | None = None) -> Library | None:
+    path = library_path(folder, kernel)
+    Compiler(path, kernel).start(lambda _: None)
     join_compilers()
     return load(path)
 

@@ -10,16 +10,13 @@ import torch
 from serving.engine import Blend, Request
 from serving.requests.sequence import Sequence, num_blocks_for
 from serving.torch.architecture import read_architecture
-from serving.torch.bank import AdapterBank
 from serving.torch.blocks import BLOCK
-from serving.torch.build import Precision, TorchEngineConfig, build_encoder, numbers_for
-from serving.torch.decoder import Decoder
-from serving.torch.native.forward import NativeForward
+from serving.torch.forms.build import Form, Precision, TorchEngineConfig, build_parts
 from serving.torch.native.library import Library
-from serving.torch.paged_cache import PagedCache
 from serving.torch.scheduler import Chunk
 from serving.torch.step import build_step, order
 
+KV_BYTES = 1 << 28
 Counts = Several[int]  # [tokens] of each step
 
 
@@ -42,19 +39,14 @@ class Forcing:
         self,
         base: Path,
         precision: Precision = "fp32",
-        num_blocks: int = 64,
         library: Library | None = None,  # to compute with
     ) -> None:
-        config = TorchEngineConfig(precision)
+        form = Form(precision, library)
         architecture = read_architecture(base)
-        numbers = numbers_for(precision, config.device)
+        config = TorchEngineConfig(precision, kv_bytes=KV_BYTES)
         with torch.inference_mode():
-            self.decoder = Decoder(base, architecture, numbers.kind, numbers.dtype, config.device)
-            linears = [layer.linears for layer in self.decoder.layers]
-            self._bank = AdapterBank(build_encoder(architecture, config), linears, 16, 1 << 30)
-            self._cache = PagedCache(architecture, num_blocks, numbers.cache_dtype, config.device)
-            if library is not None:
-                self.decoder.compiled = NativeForward(library, self.decoder)
+            parts = build_parts(base, architecture, form, config)
+        self.decoder, self._bank, self._cache = parts.decoder, parts.bank, parts.cache
 
     def logits(self, texts: Several[Text], counts: Counts) -> list[torch.Tensor]:
         """Each text's logits, [wanted, vocabulary]. Every step takes the next `count` tokens of

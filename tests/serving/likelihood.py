@@ -12,7 +12,7 @@ from data.chat import ChatRenderer, Rendered
 from data.reading.reader import read_conversations
 from finetune.bases.base import Base
 from serving.engine import Blend
-from serving.torch.build import Precision
+from serving.torch.forms.build import Precision
 from serving.torch.native.library import Library
 from tests.serving.forcing import Forcing, Text
 

@@ -1,8 +1,9 @@
-"""The compiled forward pass for this machine: found under home, or compiled while eager answers."""
+"""The compiled forward pass for this machine: found under home, or compiled for it."""
 
 import hashlib
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from .kernels import X86, Kernel, kernel_here
 from .library import Library
 
 logger = logging.getLogger(__name__)
@@ -17,7 +19,7 @@ logger = logging.getLogger(__name__)
 SOURCES = Path(__file__).parent / "cpp"
 COMPILERS = ("g++", "c++", "clang++")  # after $CXX
 FLAGS = (
-    *("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-w"),
+    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-w"),
     *("-fPIC", "-fopenmp"),
 )
 # Not with -fopenmp: the runtime is torch's own, found when the library is loaded. A second one
@@ -33,14 +35,16 @@ class CompilationFailed(Exception):
 WhenReady = Callable[[Library], None]
 
 
-def library_path(folder: Path) -> Path:
-    """Where the code for this processor and this source belongs."""
+def library_path(folder: Path, kernel: Kernel | None = None) -> Path:
+    """Where the code for this processor, or a kernel of it, and this source belongs."""
     import torch
 
-    digest = hashlib.sha256(repr((FLAGS, LINK_FLAGS, torch.__version__, _processor())).encode())
-    for source in sorted(SOURCES.iterdir()):
+    kernel = kernel or kernel_here()
+    made_of = (kernel.name, kernel.flags, FLAGS, LINK_FLAGS, torch.__version__, processor())
+    digest = hashlib.sha256(repr(made_of).encode())
+    for source in sorted(SOURCES.rglob("*.*pp")):
         digest.update(source.read_bytes())
-    return folder / f"forward-{digest.hexdigest()[:16]}.so"
+    return folder / f"forward-{kernel.name}-{digest.hexdigest()[:16]}.so"
 
 
 def load(path: Path) -> Library | None:
@@ -58,10 +62,11 @@ def load(path: Path) -> Library | None:
 
 
 class Compiler:
-    """One compilation beside the answers, at the lowest priority."""
+    """One compilation, beside the answers at the lowest priority, or before them."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, kernel: Kernel | None = None) -> None:
+        self.path = path
+        self._kernel = kernel
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._is_stopped = False
@@ -69,7 +74,18 @@ class Compiler:
     def start(self, when_ready: WhenReady) -> None:
         """`when_ready` is called from another thread; never, if the compilation fails."""
         logger.info("Compiling for this machine in the background; answers are slower until then")
-        threading.Thread(target=self._compile, args=(when_ready,), name="compiler").start()
+
+        def compile() -> None:
+            library = self._compile(NICENESS)
+            if library is not None and not self._is_stopped:
+                when_ready(library)
+
+        threading.Thread(target=compile, name="compiler").start()
+
+    def run(self) -> Library | None:
+        """Compile while everything waits; None if that fails."""
+        logger.info("Compiling for this machine, once: half a minute or so")
+        return self._compile(0)
 
     def stop(self) -> None:
         with self._lock:
@@ -77,16 +93,19 @@ class Compiler:
             if self._process is not None:
                 self._process.kill()
 
-    def _compile(self, when_ready: WhenReady) -> None:
+    def _compile(self, niceness: int) -> Library | None:
+        """A warning says why nothing could be compiled."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._path.parent) as folder:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
                 compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
-                self._run("-c", SOURCES / "library.cpp", *FLAGS, "-o", compiled)
-                self._run(compiled, *LINK_FLAGS, "-o", linked)
+                kernel = self._kernel or kernel_here()
+                own = (kernel.definition, *kernel.flags, *_tuning())
+                self._run(niceness, "-c", SOURCES / "library.cpp", *FLAGS, *own, "-o", compiled)
+                self._run(niceness, compiled, *LINK_FLAGS, "-o", linked)
                 _seal(linked)
-                linked.replace(self._path)
-            library = load(self._path)
+                linked.replace(self.path)
+            return load(self.path)
         except (CompilationFailed, OSError) as error:
             if not self._is_stopped:
                 logger.warning(
@@ -94,17 +113,15 @@ class Compiler:
                     "compiler helps: apt install g++",
                     error,
                 )
-            return
-        if library is not None and not self._is_stopped:
-            when_ready(library)
+            return None
 
-    def _run(self, *arguments: str | Path) -> None:
+    def _run(self, niceness: int, *arguments: str | Path) -> None:
         """Raises CompilationFailed, and OSError where the compiler cannot be started."""
         with self._lock:
             if self._is_stopped:
                 raise CompilationFailed("stopped")
             self._process = subprocess.Popen(
-                [*_command(), *map(str, arguments)],
+                [*_command(niceness), *map(str, arguments)],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -132,19 +149,22 @@ def find_compiler() -> str | None:
     return os.environ.get("CXX") or next(filter(None, map(shutil.which, COMPILERS)), None)
 
 
-def _command() -> list[str]:
+def _command(niceness: int) -> list[str]:
     """Raises CompilationFailed where no compiler is installed."""
     compiler = find_compiler()
     if compiler is None:
         raise CompilationFailed("no C++ compiler was found")
-    nice = ["nice", "-n", str(NICENESS)] if shutil.which("nice") else []
+    nice = ["nice", "-n", str(niceness)] if shutil.which("nice") else []
     return [*nice, *(compiler.split() if "CXX" in os.environ else [compiler])]
 
 
-def _processor() -> str:
-    """What `-march=native` depends on."""
-    import platform
+def _tuning() -> list[str]:
+    """Orders of instructions for this very processor; which ones there are, a kernel says."""
+    return ["-mtune=native"] if platform.machine() in X86 else []
 
+
+def processor() -> str:
+    """What tells it from others."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

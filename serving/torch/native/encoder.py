@@ -20,7 +20,7 @@ class NativeEncoder:
         self._library = library
         self._shapes = architecture.projections
         self._num_layers = architecture.num_layers
-        self._limit = kind.limit
+        self._kind = kind
 
     def encode(self, weights: LoraWeights) -> EncodedAdapter:
         """Raises MemoryError."""
@@ -38,13 +38,14 @@ class NativeEncoder:
             own = (each[layer, begin:] for each in rows[group] or ())
             targets = (*own, ups[name][layer], largest[index:])
             modules.append(_module(pair, targets, len(GROUPS[group]) * GRANULE, kept))
-        self._library.encode(modules, self._limit)
+        self._library.encode(modules, self._kind.limit)
         return EncodedAdapter(
             count,
             weights.matched,
             tuple(rows),
             tuple(tuple(ups.get(name) for name in group) for group in GROUPS),
             dict(zip(weights.pairs, largest.tolist(), strict=True)),
+            self._kind,
         )
 
     def _rows(self, group: Sequence[str], count: int) -> tuple[Any, Any]:

@@ -1,12 +1,11 @@
 """The compiled forward pass (cpp/forward.hpp), and a decoder bound to it."""
 
 import ctypes
-import logging
 from itertools import accumulate
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from serving.torch.architecture import GROUPS
+from serving.torch.architecture import GROUPS, Architecture
 from serving.torch.bank import AdapterBank
 from serving.torch.decoder import Decoder
 from serving.torch.encoder import EncodedAdapter
@@ -17,8 +16,6 @@ from serving.torch.step import Span, Step
 from .encoder import NativeEncoder
 from .library import Library
 from .structures import CGranule, CLayer, CModel, CStep, address, c_granule, c_linear
-
-logger = logging.getLogger(__name__)
 
 # Between eager and compiled logits: rounding to int8 alone makes some 0.03, as it does between
 # eager logits of two batches; wrong code makes about 1.
@@ -147,25 +144,24 @@ def _spans(step: Step) -> tuple[Any, Any]:
     return torch.tensor(spans, dtype=torch.int32), torch.tensor(blocks, dtype=torch.int32)
 
 
-def can_run(decoder: Decoder) -> bool:
-    """The code is int8's, for heads that fit its buffers."""
-    dim = decoder.architecture.head_dim
-    return isinstance(decoder.kind, Int8) and decoder.device == "cpu" and dim <= MOST_HEAD_DIM
+class CompiledIsWrong(Exception):
+    """It computes something else than eager code; the message says how far off it is."""
+
+
+def can_run(architecture: Architecture) -> bool:
+    """Whether heads fit the code's buffers."""
+    return architecture.head_dim <= MOST_HEAD_DIM
 
 
 def use(library: Library, decoder: Decoder, bank: AdapterBank) -> None:
-    """Compute with compiled code from now on, if it computes what eager code computes."""
+    """Compute with compiled code from now on. Raises CompiledIsWrong."""
     native, kind = NativeForward(library, decoder), decoder.kind
     assert isinstance(kind, Int8)
     difference = _difference(native, decoder, bank)
-    if difference < TOLERANCE:
-        decoder.compiled = native
-        bank.encoder.compiled = NativeEncoder(library, decoder.architecture, kind)
-        logger.info("Compiled: answers are faster from now on")
-    else:
-        logger.warning(
-            "Compiled code is not used: its logits are off by %.2g of their size", difference
-        )
+    if not difference < TOLERANCE:
+        raise CompiledIsWrong(f"its logits are off by {difference:.2g} of their size")
+    decoder.compiled = native
+    bank.encoder.compiled = NativeEncoder(library, decoder.architecture, kind)
 
 
 def _difference(native: NativeForward, decoder: Decoder, bank: AdapterBank) -> float:

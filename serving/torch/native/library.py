@@ -6,11 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .structures import CModel, CModule, CStep
+from .structures import CLinear, CModel, CModule, CStep
 
 
 class Library:
-    """The compiled code. Raises OSError where the file is no library, or not ours."""
+    """The compiled code. Raises OSError where the file is no library, not ours, or computes sums
+    that are not exact."""
 
     def __init__(self, path: Path) -> None:
         import_module("torch")  # whose OpenMP the code uses, so that both share their threads
@@ -19,9 +20,23 @@ class Library:
         try:
             self._forward: Any = library.lora_chat_forward
             self._encode: Any = library.lora_chat_encode
+            self._product: Any = library.lora_chat_product
+            check, kernel = library.lora_chat_check, library.lora_chat_kernel
         except AttributeError as error:
             raise OSError(str(error)) from error
-        self._forward.restype = self._encode.restype = ctypes.c_int32
+        check.restype = ctypes.c_int32
+        self._forward.restype = self._encode.restype = self._product.restype = ctypes.c_int32
+        kernel.restype = ctypes.c_char_p
+        self.kernel: str = kernel().decode()
+        if not check():
+            raise OSError(f"the sums of its kernel {self.kernel} are not exact")
+
+    def product(self, linear: CLinear, inputs: Any, outputs: Any, num_threads: int) -> None:
+        """inputs [tokens, in] in float32 times an int8 weight, to outputs [tokens, out]. Raises
+        MemoryError."""
+        own = (ctypes.c_void_p(tensor.data_ptr()) for tensor in (inputs, outputs))
+        if not self._product(ctypes.byref(linear), next(own), len(inputs), num_threads, next(own)):
+            raise MemoryError("a product's activations")
 
     def forward(self, model: CModel, step: CStep) -> None:
         """Without Python's lock: other threads go on meanwhile. Raises MemoryError."""

@@ -12,8 +12,8 @@ from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine, Request
 from serving.errors import AdapterRefused, EngineFailed
-from serving.torch.build import Precision
 from serving.torch.engine import TorchEngine, TorchEngineConfig
+from serving.torch.forms.build import Precision
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,

@@ -38,14 +38,14 @@ inline void widen_row(const float16* from, float* to, int width) {
 // request to the next, and what is masked counts zero times only if it is a number.
 inline void keep(const float* values, float16* to, int width) {
   for (int i = 0; i < width; i += LANES) {
-    Floats bounded = {};
     const int count = std::min(LANES, width - i);
-    for (int j = 0; j < count; ++j) {
-      const float value = values[i + j] == values[i + j] ? values[i + j] : 0;
-      bounded[j] = std::min(std::max(value, -LARGEST), LARGEST);
-    }
+    Floats own = {};
+    std::memcpy(&own, values + i, count * sizeof(float));
+    own = own == own ? own : Floats{};
+    own = own > LARGEST ? Floats{} + LARGEST : own;
+    own = own < -LARGEST ? Floats{} - LARGEST : own;
     float16 narrow[LANES];
-    store_float16(narrow, bounded);
+    store_float16(narrow, own);
     std::memcpy(to + i, narrow, count * sizeof(float16));
   }
 }
@@ -130,13 +130,16 @@ inline void attend(const Cache& cache, const int32_t* blocks, const Span& span, 
                 stride, dim, desk.block);
     for (int row = 0; row < rows; ++row) {
       const float* query = &desk.queries[row * padded];
-      const float* keys = desk.block;
-      Floats products[BLOCK] = {};
-      for (int i = 0; i < padded; i += LANES) {
-        const Floats own = load(query + i);
-        each<BLOCK>([&](auto j) INLINED { products[j] += own * load(keys + j * ROW + i); });
+      float* scores = &desk.scores[int64_t(row) * width + b * BLOCK];
+      for (int first = 0; first < BLOCK; first += LANES) {
+        const float* keys = desk.block + first * ROW;
+        Floats products[LANES] = {};
+        for (int i = 0; i < padded; i += LANES) {
+          const Floats own = load(query + i);
+          each<LANES>([&](auto j) INLINED { products[j] += own * load(keys + j * ROW + i); });
+        }
+        store(scores + first, sums(products));
       }
-      store(&desk.scores[int64_t(row) * width + b * BLOCK], sums(products));
     }
   }
   for (int row = 0; row < rows; ++row) {

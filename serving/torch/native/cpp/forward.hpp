@@ -31,7 +31,7 @@ class Forward {
     inputs_.resize(int64_t(num_tokens_) * widest_in);
     queries_.resize(int64_t(num_tokens_) * heads);
     lows_.resize(int64_t(num_tokens_) * step.width * LOW_STRIDE);
-    values_.resize(2 * int64_t(num_tokens_) * widest_in);
+    values_.resize(halves_of(2) * int64_t(num_tokens_) * widest_in);
     row_sums_.resize(2 * num_tokens_);
     steps_.resize(num_tokens_);
     identity_.resize(num_tokens_);
@@ -62,7 +62,7 @@ class Forward {
  private:
   Rounded rounded(const Linear& linear, int num_tokens) {
     return {values_.data(), row_sums_.data(), steps_.data(),
-            num_tokens,     linear.inputs,    linear.halves};
+            num_tokens,     linear.inputs,    halves_of(linear.halves)};
   }
 
   // Rounds every token's inputs and multiplies them with the base's rows and their own granules'.
@@ -247,7 +247,7 @@ class Forward {
   const std::vector<Run> runs_;
   const int num_tokens_;
   std::vector<float> fused_, inputs_, queries_, lows_, steps_;
-  std::vector<int8_t> values_;
+  std::vector<Activation> values_;
   std::vector<int32_t> row_sums_, identity_;
   std::vector<Share> shares_;
 };

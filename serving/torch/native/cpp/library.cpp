@@ -1,5 +1,8 @@
 // What Python calls.
 
+#include <numeric>
+
+#include "check.hpp"
 #include "encode.hpp"
 #include "forward.hpp"
 
@@ -19,6 +22,36 @@ int32_t lora_chat_forward(const Model* model, const Step* step) try {
 int32_t lora_chat_encode(const Module* modules, int32_t count, int32_t limit) try {
   Encoder encoder(limit);
   for (int i = 0; i < count; ++i) encoder.encode(modules[i]);
+  return 1;
+} catch (const std::bad_alloc&) {
+  return 0;
+}
+
+// Which kernel this was compiled with.
+const char* lora_chat_kernel() { return Kernel::NAME; }
+
+// Whether its sums are exact.
+int32_t lora_chat_check() { return is_exact(); }
+
+// A product by itself: inputs [tokens, linear's inputs], outputs [tokens, linear's rows]. 0 if
+// there was not enough memory.
+int32_t lora_chat_product(const Linear* linear, const float* inputs, int32_t num_tokens,
+                          int32_t num_threads, float* outputs) try {
+  const int halves = halves_of(linear->halves), width = linear->inputs;
+  std::vector<Activation> values(int64_t(halves) * num_tokens * width);
+  std::vector<int32_t> row_sums(halves * num_tokens), tokens(num_tokens);
+  std::vector<float> steps(num_tokens);
+  const Rounded in{values.data(), row_sums.data(), steps.data(), num_tokens, width, halves};
+  std::iota(tokens.begin(), tokens.end(), 0);
+  for (int t = 0; t < num_tokens; ++t) round_row(inputs + int64_t(t) * width, in, t);
+#pragma omp parallel for schedule(dynamic, 4) num_threads(num_threads)
+  for (int first = 0; first < linear->rows; first += COLUMNS_A_TASK) {
+    const int count = std::min(COLUMNS_A_TASK, linear->rows - first);
+    std::vector<float*> own(num_tokens);
+    for (int t = 0; t < num_tokens; ++t) own[t] = outputs + int64_t(t) * linear->rows + first;
+    multiply(in, {tokens.data(), own.data(), num_tokens},
+             {linear->weight + int64_t(first) * width, linear->scale + first, count});
+  }
   return 1;
 } catch (const std::bad_alloc&) {
   return 0;

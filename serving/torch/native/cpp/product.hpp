@@ -1,91 +1,40 @@
-// int8 products: activations of several tokens times rows of weights, sums in int32.
+// int8 products: rounded activations of several tokens times rows of weights; the sums are exact.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
-#include "vector.hpp"
+#include "kernel.hpp"
 
-constexpr int COLUMNS = 4;    // weight rows in a tile
-constexpr int TILE_ROWS = 6;  // activation rows in a tile: with COLUMNS, what the registers hold
+using Activation = Kernel::Activation;
 
-using FourInts = int32_t __attribute__((vector_size(16), aligned(4)));
-using FourFloats = float __attribute__((vector_size(16), aligned(4)));
-
-#if defined(__AVX512VNNI__)
-
-constexpr int PREFETCH = 4;  // [weight rows] ahead: the processor does not see the order by itself
-
-// The instruction takes one factor without sign: weights + 128; 128 times the sum of the
-// activations is taken off again.
-template <int ROWS>
-INLINED inline void sum_tile(const int8_t* const* rows, const int32_t* row_sums,
-                             const int8_t* weight, int width, FourInts* sums) {
-  const int whole = width / 64 * 64;
-  __m512i totals[ROWS][COLUMNS], w[COLUMNS];
-  each<ROWS>([&](auto r) INLINED {
-    each<COLUMNS>([&](auto c) INLINED { totals[r][c] = _mm512_setzero_si512(); });
-  });
-  for (int k = 0; k < whole; k += 64) {
-    each<COLUMNS>([&](auto c) INLINED {
-      const __m512i own = _mm512_loadu_si512(weight + int64_t(c) * width + k);
-      w[c] = _mm512_xor_si512(own, _mm512_set1_epi8(-128));
-      _mm_prefetch((const char*)weight + int64_t(c + PREFETCH) * width + k, _MM_HINT_T0);
-    });
-    each<ROWS>([&](auto r) INLINED {
-      const __m512i a = _mm512_loadu_si512(rows[r] + k);
-      each<COLUMNS>([&](auto c) INLINED {
-        // As an intrinsic, gcc 12 copies its totals to and fro.
-        asm("vpdpbusd %2, %1, %0" : "+v"(totals[r][c]) : "v"(w[c]), "v"(a));
-      });
-    });
-  }
-  each<ROWS>([&](auto r) INLINED {
-    const auto pairs = [](__m512i a, __m512i b) INLINED {
-      return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    };
-    const __m512i ab = pairs(totals[r][0], totals[r][1]), cd = pairs(totals[r][2], totals[r][3]);
-    const __m512i all =
-        _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    const __m256i half =
-        _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-    const __m128i last =
-        _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    sums[r] = (FourInts)last - 128 * row_sums[r];
-    for (int k = whole; k < width; ++k)
-      each<COLUMNS>([&](int c) INLINED {
-        sums[r][c] += rows[r][k] * (weight[int64_t(c) * width + k] + 128);
-      });
-  });
-}
-
-#else
-
-template <int ROWS>
-INLINED inline void sum_tile(const int8_t* const* rows, const int32_t*, const int8_t* weight,
-                             int width, FourInts* sums) {
-  for (int r = 0; r < ROWS; ++r)
-    for (int c = 0; c < COLUMNS; ++c) {
-      const int8_t* own = weight + int64_t(c) * width;
-      int32_t total = 0;
-#pragma omp simd reduction(+ : total)
-      for (int k = 0; k < width; ++k) total += int32_t(rows[r][k]) * own[k];
-      sums[r][c] = total;
-    }
-}
-
-#endif
+// Of the activations, where `wanted` would do with int8; one int16 has the bits of two.
+constexpr int halves_of(int wanted) { return sizeof(Activation) > 1 ? 1 : wanted; }
 
 // Rounded activations: of token t the row t, and with two halves (what rounding lost, in steps of
 // 1/254) the row num_tokens + t.
 struct Rounded {
-  int8_t* values;     // [halves · num_tokens, width]
-  int32_t* row_sums;  // [halves · num_tokens]
-  float* steps;       // [num_tokens]
+  Activation* values;  // [halves · num_tokens, width]
+  int32_t* row_sums;   // [halves · num_tokens]
+  float* steps;        // [num_tokens]
   int num_tokens, width, halves;
 };
 
 constexpr float HALF_STEPS = 254;
+
+// Rounds what `value` gives for each of a row; returns the sum.
+template <class Value>
+INLINED inline int32_t round_values(int width, Activation* to, Value value) {
+  int32_t sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int i = 0; i < width; ++i) {
+    const int32_t own = int32_t(rounded(value(i)));
+    to[i] = Activation(own);
+    sum += own;
+  }
+  return sum;
+}
 
 inline void round_row(const float* values, const Rounded& to, int token) {
   const int width = to.width;
@@ -95,29 +44,15 @@ inline void round_row(const float* values, const Rounded& to, int token) {
     largest = std::fabs(values[i]) > largest ? std::fabs(values[i]) : largest;
     poison += values[i] - values[i];
   }
-  const float step = (largest > 1e-12f ? largest : 1e-12f) * (1.0f / 127);
-  const float inverse = 1 / step;
-  int8_t* high = to.values + int64_t(token) * width;
-  int32_t high_sum = 0;
-#pragma omp simd reduction(+ : high_sum)
-  for (int i = 0; i < width; ++i) {
-    const int32_t rounded = int32_t(std::nearbyint(values[i] * inverse));
-    high[i] = int8_t(rounded);
-    high_sum += rounded;
-  }
-  to.row_sums[token] = high_sum;
+  const float step = (largest > 1e-12f ? largest : 1e-12f) * (1.0f / Kernel::LEVELS);
+  const float inverse = 1 / step, finer = HALF_STEPS * inverse;
+  Activation* high = to.values + int64_t(token) * width;
+  to.row_sums[token] = round_values(width, high, [=](int i) { return values[i] * inverse; });
   to.steps[token] = step + poison;
   if (to.halves == 1) return;
-  int8_t* low = high + int64_t(to.num_tokens) * width;
-  const float finer = HALF_STEPS * inverse;
-  int32_t low_sum = 0;
-#pragma omp simd reduction(+ : low_sum)
-  for (int i = 0; i < width; ++i) {
-    const int32_t rounded = int32_t(std::nearbyint((values[i] - float(high[i]) * step) * finer));
-    low[i] = int8_t(rounded);
-    low_sum += rounded;
-  }
-  to.row_sums[to.num_tokens + token] = low_sum;
+  to.row_sums[to.num_tokens + token] =
+      round_values(width, high + int64_t(to.num_tokens) * width,
+                   [=](int i) { return (values[i] - float(high[i]) * step) * finer; });
 }
 
 // What a product is to be computed of, and where its outputs go.
@@ -138,7 +73,7 @@ struct Weights {
 template <int ROWS, int HALVES>
 void multiply_tile(const Rounded& in, const Part& part, const Weights& weights, int begin) {
   constexpr int COUNT = ROWS / HALVES;
-  const int8_t* rows[ROWS];
+  const Activation* rows[ROWS];
   int32_t row_sums[ROWS];
   float steps[COUNT];
   for (int r = 0; r < ROWS; ++r) {
@@ -148,14 +83,14 @@ void multiply_tile(const Rounded& in, const Part& part, const Weights& weights, 
     if (r < COUNT) steps[r] = in.steps[row];
   }
   const auto columns = [&](const int8_t* values, const float* scale, int n, size_t size) INLINED {
-    FourInts sums[ROWS];
-    sum_tile<ROWS>(rows, row_sums, values, in.width, sums);
+    Kernel::Sums sums[ROWS];
+    Kernel::sum_tile<ROWS>(rows, row_sums, values, in.width, sums);
     FourFloats scales = {};
     std::memcpy(&scales, scale, size);
     for (int t = 0; t < COUNT; ++t) {
       FourFloats product = __builtin_convertvector(sums[t], FourFloats);
       if (HALVES == 2)
-        product += __builtin_convertvector(sums[COUNT + t], FourFloats) * (1 / HALF_STEPS);
+        product += __builtin_convertvector(sums[ROWS - COUNT + t], FourFloats) * (1 / HALF_STEPS);
       product *= scales * steps[t];
       std::memcpy(part.outputs[begin + t] + n, &product, size);
     }
@@ -170,16 +105,22 @@ void multiply_tile(const Rounded& in, const Part& part, const Weights& weights, 
 }
 
 using MultiplyTile = void (*)(const Rounded&, const Part&, const Weights&, int);
-constexpr MultiplyTile TILES[2][TILE_ROWS] = {
-    {multiply_tile<1, 1>, multiply_tile<2, 1>, multiply_tile<3, 1>, multiply_tile<4, 1>,
-     multiply_tile<5, 1>, multiply_tile<6, 1>},
-    {multiply_tile<2, 2>, multiply_tile<4, 2>, multiply_tile<6, 2>},
-};
+
+// Tiles of 1 … tokens, for one half and for two.
+template <int HALVES, int... I>
+constexpr auto tiles(std::integer_sequence<int, I...>) {
+  return std::array<MultiplyTile, sizeof...(I)>{multiply_tile<HALVES*(I + 1), HALVES>...};
+}
+constexpr auto ONE_HALF = tiles<1>(std::make_integer_sequence<int, Kernel::MOST_ROWS>());
+constexpr auto TWO_HALVES = tiles<2>(std::make_integer_sequence<int, Kernel::MOST_ROWS / 2>());
 
 inline void multiply(const Rounded& in, const Part& part, const Weights& weights) {
-  const int most = TILE_ROWS / in.halves;
-  for (int begin = 0; begin < part.count; begin += most) {
-    const int count = std::min(most, part.count - begin);
-    TILES[in.halves - 1][count - 1](in, part, weights, begin);
+  const MultiplyTile* own = in.halves == 1 ? ONE_HALF.data() : TWO_HALVES.data();
+  const int most = Kernel::MOST_ROWS / in.halves;
+  const int num_tiles = (part.count + most - 1) / most;
+  for (int tile = 0, begin = 0; tile < num_tiles; ++tile) {
+    const int count = (part.count - begin) / (num_tiles - tile);  // of all the same height
+    own[count - 1](in, part, weights, begin);
+    begin += count;
   }
 }

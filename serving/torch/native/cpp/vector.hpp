@@ -1,4 +1,4 @@
-// Sixteen floats at a time, on whatever the compiler makes of them.
+// As many floats at a time as a register of the processor holds.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +9,20 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
-using Floats = float __attribute__((vector_size(64), aligned(4)));
-using float16 = uint16_t;  // IEEE half precision
-
+#if defined(__AVX512F__)
 constexpr int LANES = 16;
+#elif defined(__AVX2__)
+constexpr int LANES = 8;
+#else
+constexpr int LANES = 4;
+#endif
+
+using Floats = float __attribute__((vector_size(4 * LANES), aligned(4)));
+using float16 = uint16_t;  // IEEE half precision
 
 #define INLINED __attribute__((always_inline))
 
@@ -45,6 +53,29 @@ inline Floats load_float16(const float16* from) {
 }
 inline void store_float16(float16* to, Floats values) {
   _mm256_storeu_si256((__m256i*)to, _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT));
+}
+#elif defined(__AVX2__) && defined(__F16C__)
+inline Floats load_int8(const int8_t* from) {
+  return (Floats)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)from)));
+}
+inline Floats load_float16(const float16* from) {
+  return (Floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from));
+}
+inline void store_float16(float16* to, Floats values) {
+  _mm_storeu_si128((__m128i*)to, _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT));
+}
+#elif defined(__ARM_NEON)
+inline Floats load_int8(const int8_t* from) {
+  int32_t four;
+  std::memcpy(&four, from, sizeof four);
+  const int16x8_t wide = vmovl_s8(vcreate_s8(uint32_t(four)));
+  return (Floats)vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+}
+inline Floats load_float16(const float16* from) {
+  return (Floats)vcvt_f32_f16(vld1_f16((const float16_t*)from));
+}
+inline void store_float16(float16* to, Floats values) {
+  vst1_f16((float16_t*)to, vcvt_f16_f32((float32x4_t)values));
 }
 #else
 inline Floats load_int8(const int8_t* from) {
@@ -83,7 +114,7 @@ inline float largest(Floats values) {
   return most;
 }
 
-// The sum of each of sixteen vectors.
+// The sum of each of as many vectors as they have lanes.
 inline Floats sums(const Floats* vectors) {
 #if defined(__AVX512F__)
   __m512 pairs[8], fours[4];
@@ -99,6 +130,19 @@ inline Floats sums(const Floats* vectors) {
     return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
   };
   return (Floats)lanes(lanes(fours[0], fours[1]), lanes(fours[2], fours[3]));
+#elif defined(__AVX2__)
+  const auto four = [&](int i) {
+    return _mm256_hadd_ps(_mm256_hadd_ps((__m256)vectors[i], (__m256)vectors[i + 1]),
+                          _mm256_hadd_ps((__m256)vectors[i + 2], (__m256)vectors[i + 3]));
+  };
+  const __m256 low = four(0), high = four(4);
+  return (Floats)_mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20),
+                               _mm256_permute2f128_ps(low, high, 0x31));
+#elif defined(__ARM_NEON)
+  const auto pair = [&](int i) {
+    return vpaddq_f32((float32x4_t)vectors[i], (float32x4_t)vectors[i + 1]);
+  };
+  return (Floats)vpaddq_f32(pair(0), pair(2));
 #else
   Floats totals;
   for (int i = 0; i < LANES; ++i) totals[i] = sum(vectors[i]);
@@ -106,10 +150,13 @@ inline Floats sums(const Floats* vectors) {
 #endif
 }
 
+// Of a magnitude under 2^22: 1.5 · 2^23 leaves no fraction. As std::nearbyint, on any processor.
+constexpr float ROUNDER = 12582912;
+inline float rounded(float value) { return (value + ROUNDER) - ROUNDER; }
+
 // e^x to about 2e-7 of its size, for x up to 88: 2^n · e^r, e^r by its Taylor series.
 inline Floats exponential(Floats x) {
-  using Bits = int32_t __attribute__((vector_size(64), aligned(4)));
-  constexpr float ROUNDER = 12582912;  // 1.5 · 2^23: adding it leaves no fraction
+  using Bits = int32_t __attribute__((vector_size(4 * LANES), aligned(4)));
   x = x < -87.0f ? Floats{} - 87.0f : x;
   x = x > 88.0f ? Floats{} + 88.0f : x;
   const Floats n = (x * 1.44269504f + ROUNDER) - ROUNDER;

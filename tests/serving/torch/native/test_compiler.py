@@ -3,20 +3,26 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serving.engine import Engine, Request
+from serving.torch.forms import choice
 from serving.torch.native.compiler import Compiler, library_path, load
 from serving.torch.native.library import Library
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,
+    alone,
+    assert_same,
     collect,
+    collect_all,
     encode,
     join_compilers,
+    make_ref,
     needs_int8,
     place,
     running,
@@ -47,13 +53,8 @@ async def test_eager_answers_until_compiled_code_is_there(
         await until_compiled(engine)
         again = token_ids(await collect(engine, requests_of(base)[0]))
         assert len(again) == GREEDY.max_tokens
+        assert engine.stats().kernel == library.kernel
     assert load(library_path(tmp_path / "compiled")) is not None
-
-
-async def test_a_second_start_has_it_at_once(library: Library, make_base: Any, tmp_path: Path):
-    place(tmp_path, library)
-    async with running(make_base(), precision="int8", compiled=tmp_path) as engine:
-        assert engine.stats().is_compiled
 
 
 @pytest.fixture
@@ -66,6 +67,76 @@ def quick_compiler(
     script.write_text(f'#!/bin/sh\nfor output in "$@"; do :; done\n{copied}\n')
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))
+
+
+@pytest.fixture
+def late_compiler(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What it makes has been compiled before, and is there once a file is."""
+    go, script = tmp_path / "go", tmp_path / "late-c++"
+    wait = f'while [ ! -e "{go}" ]; do sleep 0.05; done'
+    copied = f'cp "{library.path}" "$output"'
+    script.write_text(f'#!/bin/sh\nfor output in "$@"; do :; done\n{wait}\n{copied}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+    return go
+
+
+@pytest.mark.parametrize("precision", ["int8", "auto"])
+async def test_the_change_is_as_a_restart(
+    precision: str,
+    late_compiler: Path,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Requests go on through it, whatever adapters they have; what eager code computed is not
+    reused: answers are then those that a server gives that has never computed otherwise."""
+    times = {"int8": (2.0, 2.0), "fp32": (1.0, 1.0)}  # and compiled code is the fastest
+    monkeypatch.setattr(choice, "time_products", lambda form, _: times.get(str(form), (0.5, 0.5)))
+    base = make_base("qwen3")
+    refs = [make_ref(make_adapter(base, tmp_path / str(i), seed=i), f"a{i}") for i in range(3)]
+    blends = [(), *map(alone, refs), ((refs[0], 0.7), (refs[1], 0.3))]
+    sampling = replace(GREEDY, top_logprobs=2)
+    prompt = encode(base, PROMPTS[0] * 3)
+    requests = [
+        Request(f"{n}", prompt, blend=own, sampling=sampling) for n, own in enumerate(blends)
+    ]
+    long = [replace(own, sampling=replace(sampling, max_tokens=60)) for own in requests]
+    async with running(base, precision=precision, compiled=tmp_path / "compiled") as engine:
+        await collect_all(engine, requests)
+        assert engine.stats().precision == ("int8" if precision == "int8" else "fp32")
+        async with asyncio.TaskGroup() as group:
+            through = [group.create_task(collect(engine, each)) for each in long]
+            while engine.stats().num_running < len(long):
+                await asyncio.sleep(0)
+            late_compiler.touch()
+            await until_compiled(engine)
+        for task in through:
+            assert len(token_ids(task.result())) == 60
+        found = await collect_all(engine, [replace(own, id="again") for own in requests])
+        assert engine.stats().num_resident_adapters == len(refs)
+    async with running(base, precision=precision, compiled=tmp_path / "compiled") as engine:
+        assert_same(found, await collect_all(engine, requests), tolerance=1e-9)
+
+
+async def test_what_fits_no_other_way_waits_for_compiled_code(
+    library: Library,
+    quick_compiler: None,
+    make_base: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(choice, "MOST_WIDE", 1000)
+    async with running(make_base(), precision="auto", compiled=tmp_path) as engine:
+        assert engine.stats().is_compiled
+
+
+async def test_a_second_start_has_it_at_once(library: Library, make_base: Any, tmp_path: Path):
+    place(tmp_path, library)
+    async with running(make_base(), precision="int8", compiled=tmp_path) as engine:
+        assert engine.stats().is_compiled
 
 
 @pytest.mark.parametrize("length", [0, 100, 50_000, -1])

@@ -4,7 +4,6 @@ Rounding to int8 lets two correct computations differ: a value between two steps
 side of it. What compiled code computes must not depend on its batch at all, though.
 """
 
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,13 @@ import pytest
 import torch
 
 from finetune.bases.base import DEFAULT_BASE, find_base
-from serving.torch.native import compiler
+from serving.torch.native.compiler import library_path, load
+from serving.torch.native.kernels import Kernel
 from serving.torch.native.library import Library
+from tests.conftest import MakeOnce
 from tests.serving.engines import alone, compile_library, make_ref, needs_int8
 from tests.serving.forcing import Forcing, Text
+from tests.serving.kernels_here import RUN_HERE
 from tests.serving.likelihood import CASES, affordable, answer_loss, sample_rows
 from tests.serving.torch.test_exact import FAMILIES, STEPS, random_texts
 
@@ -97,43 +99,50 @@ def test_what_is_no_number_stays_none(bad: float, library: Library, make_base: A
         assert torch.equal(found[number], expected[number])
 
 
-@pytest.mark.parametrize(("sample", "count"), CASES)
-def test_int8_costs_less_than_one_percent_of_an_answers_loss(
-    sample: str, count: int, library: Library, default_home: Path
-):
-    base = find_base(DEFAULT_BASE, default_home)
-    rows = affordable(
-        sample_rows(base, sample, count),
-        lambda some: [answer_loss(base, "int8", some, library=own) for own in (library, None)],
-    )
-    wide = answer_loss(base, "fp32", rows)
-    compiled = answer_loss(base, "int8", rows, library=library) / wide - 1
-    eager = answer_loss(base, "int8", rows) / wide - 1
-    figures = f"{sample}: fp32 {wide:.4f}, compiled {compiled:+.2%}, eager {eager:+.2%}"
-    assert max(abs(compiled), abs(eager)) < 0.01, figures
+@pytest.fixture(params=RUN_HERE, ids=lambda kernel: kernel.name)
+def any_library(request: pytest.FixtureRequest, make_once: MakeOnce) -> Library:
+    """Compiled with each kernel that this processor can run."""
+    kernel: Kernel = request.param
+    folder = make_once(f"compiled-{kernel.name}", lambda to: compile_library(to, kernel))
+    found = load(library_path(folder, kernel))
+    if found is None:
+        pytest.skip("no C++ compiler")
+    assert found.kernel == kernel.name
+    return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are x86's")
-@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
-def test_older_processors_compute_the_same(
-    level: str,
-    library: Library,
-    make_base: Any,
-    make_adapter: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_every_kernel_computes_the_same(
+    any_library: Library, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
 ):
-    """What has no AVX-512 computes the same sums without it."""
-    monkeypatch.setattr(compiler, "FLAGS", (*compiler.FLAGS, f"-march={level}"))
-    older = compile_library(tmp_path / "compiled")
-    assert older is not None
     base = make_base("qwen3")
     texts = texts_of(base, make_adapter, tmp_path)
-    forcing = Forcing(base, "int8", library=older)
+    forcing = Forcing(base, "int8", library=any_library)
     found = forcing.logits(texts, STEPS["whole"])
     expected = Forcing(base, "int8", library=library).logits(texts, STEPS["whole"])
     for own, right in zip(found, expected, strict=True):
         assert distance(own, right) < TOLERANCE
     for own, again in zip(found, forcing.logits(texts, STEPS["decoding"]), strict=True):
         assert torch.equal(own, again)
+
+
+@pytest.mark.parametrize(("sample", "count"), CASES)
+def test_int8_costs_less_than_one_percent_of_an_answers_loss(
+    sample: str, count: int, any_library: Library, default_home: Path
+):
+    """With compiled code."""
+    assert abs(cost(sample, count, default_home, any_library)) < 0.01
+
+
+@pytest.mark.parametrize(("sample", "count"), CASES)
+def test_int8_costs_as_little_without_compiled_code(sample: str, count: int, default_home: Path):
+    assert abs(cost(sample, count, default_home, None)) < 0.01
+
+
+def cost(sample: str, count: int, home: Path, library: Library | None) -> float:
+    """Of int8, as a share of the loss in fp32."""
+    base = find_base(DEFAULT_BASE, home)
+    rows = affordable(
+        sample_rows(base, sample, count),
+        lambda some: answer_loss(base, "int8", some, library=library),
+    )
+    return answer_loss(base, "int8", rows, library=library) / answer_loss(base, "fp32", rows) - 1

@@ -1,0 +1,1 @@
+"""The forms that a base can be computed in: its numbers, its code, and the fastest one here."""

@@ -1,0 +1,41 @@
+// AVX2: 16 products an instruction, of int16, summed by pairs in int32. Activations of 15 bits cost
+// what those of 7 would cost with vpmaddubsw, sign and sum included.
+#pragma once
+
+#include "tile.hpp"
+
+struct Kernel : Tiled<Kernel> {
+  static constexpr const char* NAME = "avx2";
+  using Activation = int16_t;
+  using Sums = FourDoubles;
+  using Sum = __m256i;
+  using Weight = __m256i;
+  using Input = __m256i;
+  static constexpr int LEVELS = 32767, MOST_ROWS = 6, STEP = 16;
+  static constexpr int FLUSH = 4096;  // a lane's 256 times 2 · 127 · 32,767 stay under 2^31
+  static constexpr int SHIFT = 0;
+
+  static constexpr int columns(int rows) { return rows <= 2 ? 4 : 2; }
+  static FourDoubles offset(int32_t) { return FourDoubles{}; }
+
+  INLINED static Weight weight(const int8_t* from) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)from));
+  }
+  INLINED static Input input(const int16_t* from) {
+    return _mm256_loadu_si256((const __m256i*)from);
+  }
+  INLINED static void add(Sum& total, Weight w, Input a) {
+    total = _mm256_add_epi32(total, _mm256_madd_epi16(w, a));
+  }
+  // All lanes of a row together may be beyond int32.
+  INLINED static FourDoubles total(const Sum* own) {
+    const auto wide = [](__m256i lanes) INLINED {
+      return _mm256_add_pd(_mm256_cvtepi32_pd(_mm256_castsi256_si128(lanes)),
+                           _mm256_cvtepi32_pd(_mm256_extracti128_si256(lanes, 1)));
+    };
+    const __m256d ab = _mm256_hadd_pd(wide(own[0]), wide(own[1]));
+    const __m256d cd = _mm256_hadd_pd(wide(own[2]), wide(own[3]));
+    return (FourDoubles)_mm256_add_pd(_mm256_permute2f128_pd(ab, cd, 0x20),
+                                      _mm256_permute2f128_pd(ab, cd, 0x31));
+  }
+};
