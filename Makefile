@@ -73,16 +73,18 @@ system:
 	echo "Installing what some tests use:" $$missing; \
 	apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || echo "Not to be had: those tests will be skipped"; fi
 
+CPP = $$(git ls-files '*.cpp' '*.hpp')
+
 check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/clang-format --dry-run -Werror serving/torch/native/cpp/*
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
 	$(BIN)/basedpyright
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i serving/torch/native/cpp/*
+	$(BIN)/clang-format -i $(CPP)
 
 clean: ## Remove the virtual environments and the demo's output
 	rm -rf .venv .clients demo-home

@@ -21,6 +21,7 @@ COMPILERS = ("g++", "c++", "clang++")  # after $CXX
 FLAGS = (
     *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-w"),
     *("-fPIC", "-fopenmp"),
+    "-fvisibility=hidden",  # two kernels in one process have nothing in common
 )
 # Not with -fopenmp: the runtime is torch's own, found when the library is loaded. A second one
 # would have threads of its own, and each would wait, busily, beside the other's.

@@ -6,6 +6,7 @@
 #include "encode.hpp"
 #include "forward.hpp"
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 // 0 if there was not enough memory.
@@ -58,3 +59,4 @@ int32_t lora_chat_product(const Linear* linear, const float* inputs, int32_t num
 }
 
 }  // extern "C"
+#pragma GCC visibility pop
