@@ -21,7 +21,7 @@ constexpr int LANES = 8;
 constexpr int LANES = 4;
 #endif
 
-using Floats = float __attribute__((vector_size(4 * LANES), aligned(4)));
+using Floats = float __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 using float16 = uint16_t;  // IEEE half precision
 
 #define INLINED __attribute__((always_inline))
@@ -36,13 +36,9 @@ inline INLINED void each(F f) {
   each(f, std::make_integer_sequence<int, COUNT>());
 }
 
-inline Floats load(const float* from) {
-  Floats values;
-  std::memcpy(&values, from, sizeof values);
-  return values;
-}
-
-inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
+// Not by std::memcpy, of which gcc makes two halves and a way through memory.
+inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
+inline void store(float* to, Floats values) { *reinterpret_cast<Floats*>(to) = values; }
 
 #if defined(__AVX512F__)
 inline Floats load_int8(const int8_t* from) {

@@ -11,7 +11,7 @@ struct Kernel : Tiled<Kernel> {
   using Sum = __m256i;
   using Weight = __m256i;
   using Input = __m256i;
-  static constexpr int LEVELS = 32767, MOST_ROWS = 6, STEP = 16;
+  static constexpr int LEVELS = 32767, MOST_ROWS = 4, STEP = 16;
   static constexpr int FLUSH = 4096;  // a lane's 256 times 2 · 127 · 32,767 stay under 2^31
   static constexpr int SHIFT = 0;
 
@@ -25,7 +25,9 @@ struct Kernel : Tiled<Kernel> {
     return _mm256_loadu_si256((const __m256i*)from);
   }
   INLINED static void add(Sum& total, Weight w, Input a) {
-    total = _mm256_add_epi32(total, _mm256_madd_epi16(w, a));
+    // As intrinsics, gcc 12 sums products of several columns first, and has no registers for them.
+    __m256i products;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(total), "=&x"(products) : "x"(w), "x"(a));
   }
   // All lanes of a row together may be beyond int32.
   INLINED static FourDoubles total(const Sum* own) {
