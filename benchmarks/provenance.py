@@ -1,5 +1,6 @@
 """What a result depends on: the machine, and the versions of what was measured on it."""
 
+import os
 import platform
 import shlex
 import subprocess
@@ -24,6 +25,7 @@ PLACES = {
     ),
     "--out": "FILE",
 }
+CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 VLLM_VERSION = "from importlib.metadata import version; print(version('vllm'))"
 
 
@@ -38,7 +40,8 @@ class Provenance:
 def describe(
     day: date, command: str, llama_bin: Path | None = None, vllm_env: Path | None = None
 ) -> Provenance:
-    system = f"{platform.system()} {platform.machine()}"
+    capped = [f"{name}={os.environ[name]}" for name in CAPS if name in os.environ]
+    system = ", ".join([f"{platform.system()} {platform.machine()}", *capped])
     machine = {**asdict(describe_machine()), "system": system}
     return Provenance(day, command, machine, _versions(llama_bin, vllm_env))
 

@@ -18,17 +18,21 @@ import psutil
 
 from benchmarks.journal import Mix
 from benchmarks.process import ProgramFailed, running
+from benchmarks.summary import TOKENS_PER_SECOND
 from finetune.bases.base import DEFAULT_BASE
 from service.bench.load import Target
 from service.bench.prompts import Prompts
 from service.client.stream import Reading, StreamBroken
 
 from .bench import PROMPT_TOKENS, STREAMS, Bench, load_of
+from .peak import peak_products, products_per_token
 from .plan import Measure, Measured, Plan, Workload, measure_load
 
 OURS = "lora-chat"
 MIXES: tuple[Mix, ...] = ("eight", "one", "none")
 FIRST_TOKENS = 16  # of the answer to the first request of all
+EAGER = "no compiled code"
+SHARE_OF_PEAK = "share_of_peak"
 COLD, WARM = "nothing compiled yet", "compiled before"
 READY = re.compile(r"^Ready: (\S+)/v1", re.MULTILINE)
 LOOK = 0.01  # [seconds] between two looks at the log
@@ -114,23 +118,33 @@ def our_plans(bench: Bench) -> Iterator[Plan]:
         *(bench.workload(mix, streams) for streams, mix in product(STREAMS, MIXES)),
         bench.workload("one", 1),
     )
-    yield Plan("ours", OURS, loads, partial(_under_load, bench))
+    yield Plan("ours", OURS, loads, partial(_under_load, bench, ()))
+    eager = tuple(bench.workload(mix, 8, EAGER) for mix in ("eight", "one"))
+    yield Plan("ours", OURS, eager, partial(_under_load, bench, ("--no-compile",)))
     for setting in (COLD, WARM):
         first = Workload("first", 1, 1, setting, FIRST_TOKENS)
         yield Plan("ours", OURS, (first,), partial(_at_first, bench, setting))
 
 
 @contextmanager
-def _under_load(bench: Bench) -> Generator[Measure]:
+def _under_load(bench: Bench, options: Sequence[str]) -> Generator[Measure]:
     names = list(bench.adapters)
     models = {"eight": names, "one": names[:1], "none": [DEFAULT_BASE]}
-    with our_server(bench.home, log=bench.log("ours")) as server:
-        is_compiled = server.wait_until_compiled()
+    peak = None if options else peak_products(psutil.cpu_count() or 1)
+    with our_server(bench.home, log=bench.log("ours"), options=options) as server:
+        if not options:
+            server.wait_until_compiled()
+        health = server.health()
+        told = {name: health[name] for name in ("compiled", "precision", "kernel")}
 
         def measure(workload: Workload, seed: int) -> Measured:
             targets = tuple(map(Target, models[workload.mix]))
             measured = measure_load(load_of(server.url, targets, workload, seed))
-            return Measured(measured.figures, {**measured.details, "is_compiled": is_compiled})
+            figures = dict(measured.figures)
+            if peak is not None:
+                needed = products_per_token(bench.base.folder, health["kernel"])
+                figures[SHARE_OF_PEAK] = figures[TOKENS_PER_SECOND] * needed / peak
+            return Measured(figures, {**measured.details, **told, "peak": peak})
 
         yield measure
 
