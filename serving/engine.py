@@ -99,6 +99,7 @@ class EngineStats:
     num_adapter_loads: int = 0  # into memory, so far
     num_adapter_evictions: int = 0  # from memory, so far
     is_compiled: bool = False
+    is_compiling: bool = False  # code to compute with from then on
     precision: str = ""  # that the base's weights are held in
     kernel: str = ""  # that computes their products, if compiled code does
     num_threads: int = 0  # that compute a step

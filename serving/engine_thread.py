@@ -101,6 +101,9 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
     def _use_threads(self, work: WorkT, count: int) -> None:
         """Compute with so many from the next step on."""
 
+    def _begin(self) -> None:
+        """Commands are taken from now on; on the engine's thread."""
+
     def _close(self, work: WorkT) -> None:
         """Free what `_build` made; on the engine's thread, once nobody computes any more."""
 
@@ -241,6 +244,7 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
                 return
             self._work, self._loader = work, AdapterLoader(self._read)
             self._is_open = True
+            self._begin()
             ready.set_result(None)
             try:
                 while self._advance(work, self._cores):

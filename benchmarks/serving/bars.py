@@ -134,7 +134,8 @@ def _one_cell(
 
 def _without_compiler(summary: Summary) -> Iterator[Bar]:
     """Eight rows, through HTTP, against one batch of PEFT's."""
-    for mix, words in (("eight", "eight adapters"), ("one", "one adapter for all")):
+    mixes: dict[Mix, str] = {"eight": "eight adapters", "one": "one adapter for all"}
+    for mix, words in mixes.items():
         eager = [key for key in summary.find(OURS, mix, 8) if key.setting == EAGER]
         ours = summary.best(eager, TOKENS_PER_SECOND)
         theirs = _rate(summary, PEFT, mix, 8)

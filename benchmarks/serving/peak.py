@@ -9,7 +9,7 @@ from benchmarks.process import ProgramFailed
 from serving.torch.architecture import GROUPS, read_architecture
 from serving.torch.linear import ROBUST
 from serving.torch.native.compiler import SOURCES, find_compiler
-from serving.torch.native.kernels import Kernel, kernel_here
+from serving.torch.native.kernels import Kernel, kernels_here
 
 SOURCE = Path(__file__).parents[1] / "overhead" / "peak.cpp"
 WIDE = ("avx2",)  # kernels that compute both halves of an activation at once
@@ -19,7 +19,7 @@ LOOPED = ("avx512_vnni", "avx_vnni", "neon_dotprod", *WIDE)  # those that the lo
 def peak_products(threads: int, kernel: Kernel | None = None) -> float | None:
     """[products of two numbers per second]; None where there is no such loop. Raises
     ProgramFailed."""
-    kernel, compiler = kernel or kernel_here(), find_compiler()
+    kernel, compiler = kernel or kernels_here()[0], find_compiler()
     if kernel.name not in LOOPED or compiler is None:
         return None
     with tempfile.TemporaryDirectory() as folder:

@@ -33,6 +33,7 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
             cached_tokens=stats.num_cached_tokens,
             preemptions=stats.num_preemptions,
             compiled=stats.is_compiled,
+            compiling=stats.is_compiling,
             precision=stats.precision,
             kernel=stats.kernel,
             threads=stats.num_threads,

@@ -159,6 +159,7 @@ class Health(BaseModel):
     cached_tokens: int  # of them, those that had been computed before
     preemptions: int
     compiled: bool
+    compiling: bool  # slower code answers until then
     precision: str  # of the base's weights
     kernel: str  # that computes their products; "": none of our own
     threads: int  # that compute a step

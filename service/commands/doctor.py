@@ -20,7 +20,7 @@ from finetune.hardware import (
 )
 from serving.llamacpp.binding import install_command, is_installed
 from serving.torch.native.compiler import find_compiler
-from serving.torch.native.kernels import kernel_here
+from serving.torch.native.kernels import kernels_here
 
 PACKAGES = (
     "torch",
@@ -93,7 +93,8 @@ def _meaning(machine: Machine) -> Iterator[str]:
 def _served(device: str) -> str:
     if device == "cuda":
         return "nf4"
-    return f"int8 (kernel {kernel_here().name}), or fp32 where that is timed faster"
+    code = f"kernel {kernels_here()[0].name}" if find_compiler() else "not compiled"
+    return f"int8 ({code}), or fp32 where that is timed faster"
 
 
 def _version(package: str) -> str:

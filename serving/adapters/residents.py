@@ -74,6 +74,18 @@ class Residents(Generic[Weights]):
             self.num_loads += 1
             self._evict(keep=key)
 
+    def adopt(
+        self, others: "Residents[Weights]", convert: Callable[[Weights], Weights | None]
+    ) -> None:
+        """Take what others have in memory, in its order of use, where it can be converted; their
+        counts go on here."""
+        for key, weights in others._weights.items():
+            converted = convert(weights)
+            if converted is not None:
+                self._weights[key] = converted
+                self.total += self._size(converted)
+        self.num_loads, self.num_evictions = others.num_loads, others.num_evictions
+
     def pin(self, blend: Blend) -> None:
         """Hold a request's adapters in memory; all of them or, if one cannot be loaded, none."""
         pinned: list[AdapterRef] = []

@@ -1,14 +1,14 @@
 """Adapters from their files to what a step multiplies."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from serving.engine import AdapterRef, LoadReport
 from serving.errors import AdapterRefused
 
 from .architecture import GROUPS, Architecture
-from .linear import GRANULE, Kind
+from .linear import GRANULE, Dense, Kind
 from .lora_weights import LoraWeights, Place, load_lora
 
 Confirm = Callable[[AdapterRef], None]
@@ -69,6 +69,38 @@ class Encoder:
         encoded = (self.compiled or self).encode(weights)
         _check(encoded.largest, ref)
         return encoded
+
+    def convert(self, adapter: EncodedAdapter) -> EncodedAdapter | None:
+        """One that was encoded for other products; None where its numbers were rounded for them."""
+        if adapter.kind == self.kind:
+            return adapter
+        return self._from_dense(adapter) if type(adapter.kind) is Dense else None
+
+    def _from_dense(self, adapter: EncodedAdapter) -> EncodedAdapter:
+        rows: list[tuple[Any, ...] | None] = []
+        ups: list[tuple[Any | None, ...]] = []
+        for stacked, own in zip(adapter.rows, adapter.ups, strict=True):
+            if stacked is None:
+                rows.append(None)
+                ups.append(own)
+                continue
+            layers, _, in_features = stacked[0].shape
+            wide = stacked[0].float().view(layers, -1, len(own), GRANULE, in_features)
+            pairs = [
+                self._convert_part(wide[:, :, part].reshape(layers, -1, in_features), up)
+                for part, up in enumerate(own)
+            ]
+            rows.append(self._rows([a for a, _ in pairs]))
+            ups.append(tuple(up for _, up in pairs))
+        return replace(adapter, rows=tuple(rows), ups=tuple(ups), kind=self.kind)
+
+    def _convert_part(self, a: Any, up: Any | None) -> tuple[Any, Any | None]:
+        """A [layers, ranks, in] and B as it is stacked; without B, A is zero."""
+        if up is None:
+            return a, None
+        b = up.float().reshape(len(up), -1, up.shape[-1]).mT
+        encoded, ranks_first = self.kind.encode_pair(a, b)
+        return encoded, self._up(ranks_first)
 
     def encode(self, weights: LoraWeights) -> EncodedAdapter:
         largest: dict[Place, float] = {}

@@ -4,22 +4,25 @@ import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from serving.engine import AdapterRef
+from serving.engine import AdapterRef, EngineStats
 from serving.engine_thread import ThreadedEngine
 from serving.errors import EngineFailed
 
 from .encoder import Confirm, EncodedAdapter
 from .forms.build import Form, Parts, TorchEngineConfig, build_parts
-from .forms.choice import choose, fits_wide, possible_forms
-from .native.compiler import Compiler, library_path, load
-from .native.forward import CompiledIsWrong, can_run
+from .forms.choice import can_compile, can_wait, choose, possible_forms
+from .native.compiler import Compiler, find_library
+from .native.forward import CompiledIsWrong
 from .native.library import Library
 from .work import Batch
 
 logger = logging.getLogger(__name__)
+
+NOT_USED = "Compiled code is not used: %s"
 
 
 class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
@@ -60,53 +63,61 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
         return torch.inference_mode()
 
     def _build(self) -> Batch:
-        """With compiled code if it is there. Else it is made: before the first answer where no
-        other form is fast, beside the answers where a wide one fits."""
-        compiler = self._compiler_for()
-        library = compiler and load(compiler.path)
-        if compiler and not library and not fits_wide(self._architecture):
-            library = compiler.run()
+        """With compiled code if it is there. Else it is made: before the first answer where nothing
+        else is right or fast, beside the answers where something is."""
+        folder = self._config.compiled
+        library = self._compiler = None
+        if folder is not None and can_compile(self._architecture, self._config):
+            library = find_library(folder)
+            if library is None:
+                compiler = Compiler(folder)
+                if can_wait(self._architecture, self._config):
+                    self._compiler = compiler
+                else:
+                    library = compiler.run()
         parts = self._parts(library)
-        if compiler and not library and fits_wide(self._architecture):
-            self._compiler = compiler
-            compiler.start(self._use)
+        logger.info("The base's weights are held in %s", parts.form)
         return Batch(parts, self._config.max_rows, self._config.chunk_tokens)
 
-    def _compiler_for(self) -> Compiler | None:
-        """None where int8 is not wanted, or not computed by our code."""
-        config = self._config
-        is_int8 = config.device == "cpu" and config.precision in ("auto", "int8")
-        if config.compiled is None or not is_int8 or not can_run(self._architecture):
-            return None
-        return Compiler(library_path(config.compiled))
+    def _begin(self) -> None:
+        if self._compiler is not None:
+            self._compiler.start(self._use)
 
     def _parts(self, library: Library | None) -> Parts:
         """In the fastest form that is right."""
-        form = self._choose(library)
-        logger.info("The base's weights are held in %s", form)
         try:
-            return self._build_parts(form)
+            return self._build_parts(self._choose(library, self._config.compiled))
         except CompiledIsWrong as error:
-            logger.warning("Compiled code is not used: %s", error)
-            return self._build_parts(self._choose(None))
-
-    def _choose(self, library: Library | None) -> Form:
-        compiled = Form("int8", library) if library else None
-        forms = possible_forms(self._architecture, self._config, compiled)
-        return choose(forms, self._architecture, self._config.compiled)
-
-    def _build_parts(self, form: Form) -> Parts:
-        return build_parts(self._folder, self._architecture, form, self._config, self._confirm)
+            logger.warning(NOT_USED, error)
+            return self._build_parts(self._choose(None, self._config.compiled))
 
     def _use(self, library: Library) -> None:
-        """Compiled code is there: the answers go on in another form, if that is faster."""
+        """Compiled code is there: the answers go on in another form, if that is faster. What is
+        measured beside answers is not kept; the next start measures again."""
         with self._computing():
-            parts = self._parts(library)
-            if parts.form.library is None:
+            form = self._choose(library, None)
+            if form.library is None:
+                return
+            try:
+                parts = self._build_parts(form)
+            except CompiledIsWrong as error:
+                logger.warning(NOT_USED, error)
                 return
             with contextlib.suppress(EngineFailed):  # it has stopped meanwhile
                 self._put(lambda batch: batch.become(parts))
-        logger.info("Compiled: answers are faster from now on")
+                logger.info("Compiled: answers are faster from now on, in %s", form)
+
+    def _choose(self, library: Library | None, folder: Path | None) -> Form:
+        compiled = Form("int8", library) if library else None
+        forms = possible_forms(self._architecture, self._config, compiled)
+        return choose(forms, self._architecture, folder)
+
+    def stats(self) -> EngineStats:
+        is_compiling = self._compiler is not None and self._compiler.is_at_work
+        return replace(super().stats(), is_compiling=is_compiling)
+
+    def _build_parts(self, form: Form) -> Parts:
+        return build_parts(self._folder, self._architecture, form, self._config, self._confirm)
 
     def _most_threads(self) -> int:
         import torch
@@ -119,8 +130,10 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
         torch.set_num_threads(count)
 
     def _read(self, ref: AdapterRef) -> EncodedAdapter:
-        assert self._work is not None
-        return self._work.bank.encoder.load(ref)
+        work = self._work
+        if work is None:
+            raise EngineFailed("The engine is not running.")
+        return work.bank.encoder.load(ref)
 
     def _residing(self, ref: AdapterRef, loaded: EncodedAdapter) -> Callable[[Batch], None]:
         """What was read for another form is read again when it is needed."""

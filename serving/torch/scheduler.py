@@ -105,7 +105,7 @@ class Scheduler:
     def move(self, pool: BlockPool, places: AdapterPlaces) -> None:
         """Go on with other blocks and adapters; those that run wait to be computed anew."""
         for sequence in reversed(self.running.copy()):
-            self._preempt(sequence)
+            self._set_aside(sequence)
         self._pool, self._places = pool, places
 
     def clear(self) -> None:
@@ -128,11 +128,14 @@ class Scheduler:
         return False
 
     def _preempt(self, sequence: Sequence) -> None:
+        self._set_aside(sequence)
+        self.num_preemptions += 1
+
+    def _set_aside(self, sequence: Sequence) -> None:
         """Take everything back; its tokens are kept and computed again, in its next turn."""
         self.finish(sequence)
         sequence.was_preempted = True
         self.waiting.put_back(sequence)
-        self.num_preemptions += 1
 
     def _let_go(self, sequence: Sequence) -> None:
         self._pool.release(sequence.blocks)

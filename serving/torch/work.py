@@ -72,6 +72,7 @@ class Batch:
     def become(self, parts: Parts) -> None:
         """Compute in another form from the next step on. Requests keep their tokens; what has been
         computed of them, other code would have computed otherwise, and it is computed again."""
+        parts.bank.residents.adopt(self.bank.residents, parts.bank.encoder.convert)
         self._scheduler.move(parts.pool, parts.bank)
         self._parts = parts
 

@@ -41,6 +41,7 @@ def test_health_names_the_base_and_counts_requests(client: TestClient):
         "cached_tokens": 0,
         "preemptions": 0,
         "compiled": False,
+        "compiling": False,
         "threads": 0,
         "cores_elsewhere": 0.0,
         "precision": "",

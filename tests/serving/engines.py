@@ -17,7 +17,7 @@ from serving.llamacpp.binding import is_installed
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch.engine import TorchEngine, TorchEngineConfig
 from serving.torch.linear import exact_limit
-from serving.torch.native.compiler import Compiler, library_path, load
+from serving.torch.native.compiler import Compiler, library_path
 from serving.torch.native.kernels import Kernel
 from serving.torch.native.library import Library
 from tests.gguf_files import gguf_of
@@ -134,10 +134,7 @@ def exact_options(
 
 
 def compile_library(folder: Path, kernel: Kernel | None = None) -> Library | None:
-    path = library_path(folder, kernel)
-    Compiler(path, kernel).start(lambda _: None)
-    join_compilers()
-    return load(path)
+    return Compiler(folder, [kernel] if kernel else None).run()
 
 
 def join_compilers() -> None:

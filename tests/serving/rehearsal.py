@@ -180,6 +180,18 @@ class Rehearsal:
         self.live.remove(sequence)
         self.scheduler.cancel(sequence)
 
+    def move(self) -> None:
+        """Go on in other blocks, with what is in memory; nothing is left in the old ones."""
+        old_pool, old_places = self.pool, self.places
+        self.pool = BlockPool(old_pool.num_blocks)
+        self.places = Places(old_places.table.capacity, old_places.residents.limit)
+        self.places.damaged = old_places.damaged
+        self.places.residents.adopt(old_places.residents, lambda weights: weights)
+        self.scheduler.move(self.pool, self.places)
+        self.notes = Notes(self.pool.num_blocks)
+        assert old_pool.num_free == old_pool.num_blocks
+        assert not any(old_places.table.num_uses(ref.sha256) for ref in REFS)
+
     def clear(self) -> None:
         self.live.clear()
         self.scheduler.clear()

@@ -7,11 +7,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from copy import copy
+from math import inf
 from pathlib import Path
 
+from finetune.free_cores import usable_cores
 from serving.torch.architecture import GROUPS, Architecture
 from serving.torch.linear import Linear, exact_limit
 from serving.torch.native.compiler import processor
+from serving.torch.native.forward import can_run
 from serving.torch.native.structures import c_linear
 
 from .build import Form, TorchEngineConfig, numbers_for
@@ -27,6 +30,18 @@ Times = tuple[float, ...]  # [seconds] of all products of a step, for each of RO
 
 def fits_wide(architecture: Architecture) -> bool:
     return 4 * architecture.num_parameters <= MOST_WIDE
+
+
+def can_compile(architecture: Architecture, config: TorchEngineConfig) -> bool:
+    """Whether int8 is wanted, and is computed by our code."""
+    is_int8 = config.device == "cpu" and config.precision in ("auto", "int8")
+    return is_int8 and can_run(architecture)
+
+
+def can_wait(architecture: Architecture, config: TorchEngineConfig) -> bool:
+    """Whether another form answers well enough until code is compiled."""
+    is_right = exact_limit() is not None or config.precision == "auto"
+    return is_right and fits_wide(architecture)
 
 
 def possible_forms(
@@ -50,25 +65,42 @@ def choose(forms: Sequence[Form], architecture: Architecture, folder: Path | Non
     """The fastest; what was measured is kept in the folder, so that a second start is the same."""
     if len(forms) == 1:
         return forms[0]
-    times = _kept(forms, architecture, folder) or _measure(forms, architecture, folder)
+    times = _kept(forms, architecture, folder)
+    if times is None:
+        times = time_products(forms, architecture)
+        _keep(forms, times, architecture, folder)
     best = [min(own) for own in zip(*times, strict=True)]
     ratios = [sum(t / b for t, b in zip(own, best, strict=True)) for own in times]
-    chosen = forms[ratios.index(min(ratios))]
     told = "; ".join(
         f"{form}: " + ", ".join(f"{1000 * each:.1f}" for each in own)
         for form, own in zip(forms, times, strict=True)
     )
-    logger.info("Milliseconds of products for 1 and 8 tokens: %s. Serving in %s", told, chosen)
-    return chosen
+    logger.info("Milliseconds of products for a step of 1 and of 8 tokens: %s", told)
+    return forms[ratios.index(min(ratios))]
 
 
-def time_products(form: Form, architecture: Architecture) -> Times:
-    """Of weights of the base's shapes: some layers, and some of the head."""
+def time_products(forms: Sequence[Form], architecture: Architecture) -> list[Times]:
+    """Of weights of the base's shapes: some layers, and some of the head. The forms take turns, so
+    that whatever else runs meets them alike."""
     import torch
 
-    kind = numbers_for(form.precision, "cpu", form.library is not None).kind
-    shapes = architecture.projections
     with torch.inference_mode():
+        timed = [Products(form, architecture) for form in forms]
+        rounds = [[[own.seconds(count) for count in ROWS] for own in timed] for _ in range(ROUNDS)]
+    return [
+        tuple(min(each[form][count] for each in rounds) for count in range(len(ROWS)))
+        for form in range(len(forms))
+    ]
+
+
+class Products:
+    """Weights like those of a base in one form."""
+
+    def __init__(self, form: Form, architecture: Architecture) -> None:
+        import torch
+
+        kind = numbers_for(form.precision, "cpu", form.library is not None).kind
+        shapes, hidden = architecture.projections, architecture.hidden_size
         layer = [
             Linear(
                 kind.of(group), torch.randn(sum(shapes[n][0] for n in names), shapes[names[0]][1])
@@ -76,33 +108,33 @@ def time_products(form: Form, architecture: Architecture) -> Times:
             for group, names in enumerate(GROUPS)
         ]
         copies = min(architecture.num_layers, max(1, TIMED // sum(map(_bytes, layer))))
-        layers = [*layer, *(_copy(linear) for _ in range(copies - 1) for linear in layer)]
-        rows = min(architecture.vocab_size, TIMED // (4 * architecture.hidden_size))
-        head = [Linear(kind.of(None), torch.randn(rows, architecture.hidden_size))]
-        return tuple(
-            _seconds(layers, form, count) * architecture.num_layers / copies
-            + _seconds(head, form, count) * architecture.vocab_size / rows
-            for count in ROWS
+        rows = min(architecture.vocab_size, TIMED // (4 * hidden))
+        self._library = form.library
+        self._layers = [*layer, *(_copy(each) for _ in range(copies - 1) for each in layer)]
+        self._head = [Linear(kind.of(None), torch.randn(rows, hidden))]
+        self._shares = architecture.num_layers / copies, architecture.vocab_size / rows
+
+    def seconds(self, count: int) -> float:
+        """That all of the base's take for so many tokens."""
+        parts = (self._layers, self._head)
+        return sum(
+            share * self._seconds(part, count)
+            for part, share in zip(parts, self._shares, strict=True)
         )
 
+    def _seconds(self, linears: Sequence[Linear], count: int) -> float:
+        import torch
 
-def _seconds(linears: Sequence[Linear], form: Form, count: int) -> float:
-    """The least that all their products have taken."""
-    import torch
-
-    inputs = [torch.randn(count, linear.tensors[0].shape[1]) for linear in linears]
-    outputs = [torch.empty(count, linear.num_rows) for linear in linears]
-    rounds: list[float] = []
-    for _ in range(ROUNDS):
+        inputs = [torch.randn(count, linear.tensors[0].shape[1]) for linear in linears]
+        outputs = [torch.empty(count, linear.num_rows) for linear in linears]
         start = time.perf_counter()
         for linear, own, output in zip(linears, inputs, outputs, strict=True):
-            if form.library is None:
+            if self._library is None:
                 linear.split(own, 0)
             else:
                 structure = c_linear(linear, None, [])
-                form.library.product(structure, own, output, torch.get_num_threads())
-        rounds.append(time.perf_counter() - start)
-    return min(rounds)
+                self._library.product(structure, own, output, torch.get_num_threads())
+        return time.perf_counter() - start
 
 
 def _bytes(linear: Linear) -> int:
@@ -115,21 +147,18 @@ def _copy(linear: Linear) -> Linear:
     return copied
 
 
-def _measure(forms: Sequence[Form], architecture: Architecture, folder: Path | None) -> list[Times]:
-    times = [time_products(form, architecture) for form in forms]
-    if folder is not None:
-        kept = {str(form): own for form, own in zip(forms, times, strict=True)}
-        _write(_path(folder, forms, architecture), json.dumps(kept))
-    return times
-
-
-def _write(path: Path, content: str) -> None:
+def _keep(
+    forms: Sequence[Form], times: Sequence[Times], architecture: Architecture, folder: Path | None
+) -> None:
     """Whole or not at all; without it, the next start measures again."""
+    if folder is None:
+        return
+    kept = {str(form): own for form, own in zip(forms, times, strict=True)}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            (whole := Path(folder) / path.name).write_text(content, encoding="utf-8")
-            whole.replace(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            (whole := Path(place) / "times.json").write_text(json.dumps(kept), encoding="utf-8")
+            whole.replace(_path(folder, forms, architecture))
     except OSError as error:
         logger.warning("What was measured is not kept (%s)", error)
 
@@ -141,16 +170,19 @@ def _kept(
         return None
     try:
         kept = json.loads(_path(folder, forms, architecture).read_text(encoding="utf-8"))
-        return [tuple(map(float, kept[str(form)])) for form in forms]
+        times = [tuple(map(float, kept[str(form)])) for form in forms]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    are_right = all(len(own) == len(ROWS) and all(0 < t < inf for t in own) for own in times)
+    return times if are_right else None
 
 
 def _path(folder: Path, forms: Sequence[Form], architecture: Architecture) -> Path:
-    """By all that the times depend on."""
+    """By what the times depend on."""
     import torch
 
     codes = [form.library.path.name if form.library else str(form) for form in forms]
     shapes = (architecture.projections, architecture.num_layers, architecture.vocab_size)
-    made_of = (codes, shapes, processor(), torch.__version__, torch.get_num_threads())
+    allowed = (torch.backends.cpu.get_cpu_capability(), exact_limit(), usable_cores())
+    made_of = (codes, shapes, processor(), torch.__version__, allowed, ROWS, TIMED)
     return folder / f"times-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}.json"

@@ -8,16 +8,16 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .kernels import X86, Kernel, kernel_here
+from .kernels import X86, Kernel, kernels_here
 from .library import Library
 
 logger = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).parent / "cpp"
-COMPILERS = ("g++", "c++", "clang++")  # after $CXX
+COMPILERS = ("g++", "c++")  # after $CXX; clang++ wants another OpenMP than torch has
 FLAGS = (
     *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-w"),
     *("-fPIC", "-fopenmp"),
@@ -27,6 +27,7 @@ FLAGS = (
 # would have threads of its own, and each would wait, busily, beside the other's.
 LINK_FLAGS = ("-shared",)
 NICENESS = 19  # answering comes first
+TELLING = ("flags", "model", "Features", "CPU implementer", "CPU part")  # lines on x86 and Arm
 
 
 class CompilationFailed(Exception):
@@ -37,15 +38,21 @@ WhenReady = Callable[[Library], None]
 
 
 def library_path(folder: Path, kernel: Kernel | None = None) -> Path:
-    """Where the code for this processor, or a kernel of it, and this source belongs."""
+    """Where the code for this processor's best kernel, or another, and this source belongs."""
     import torch
 
-    kernel = kernel or kernel_here()
+    kernel = kernel or kernels_here()[0]
     made_of = (kernel.name, kernel.flags, FLAGS, LINK_FLAGS, torch.__version__, processor())
     digest = hashlib.sha256(repr(made_of).encode())
     for source in sorted(SOURCES.rglob("*.*pp")):
         digest.update(source.read_bytes())
     return folder / f"forward-{kernel.name}-{digest.hexdigest()[:16]}.so"
+
+
+def find_library(folder: Path) -> Library | None:
+    """The best that has been compiled for this processor."""
+    found = (load(library_path(folder, kernel)) for kernel in kernels_here())
+    return next((library for library in found if library is not None), None)
 
 
 def load(path: Path) -> Library | None:
@@ -65,22 +72,30 @@ def load(path: Path) -> Library | None:
 class Compiler:
     """One compilation, beside the answers at the lowest priority, or before them."""
 
-    def __init__(self, path: Path, kernel: Kernel | None = None) -> None:
-        self.path = path
-        self._kernel = kernel
+    def __init__(self, folder: Path, kernels: Sequence[Kernel] | None = None) -> None:
+        """kernels: of which the first that the compiler knows is taken."""
+        self._folder = folder
+        self._kernels = kernels or kernels_here()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._is_stopped = False
+        self.is_at_work = False
 
     def start(self, when_ready: WhenReady) -> None:
         """`when_ready` is called from another thread; never, if the compilation fails."""
         logger.info("Compiling for this machine in the background; answers are slower until then")
 
         def compile() -> None:
-            library = self._compile(NICENESS)
-            if library is not None and not self._is_stopped:
-                when_ready(library)
+            try:
+                library = self._compile(NICENESS)
+                if library is not None and not self._is_stopped:
+                    when_ready(library)
+            except Exception:  # the thread's border
+                logger.exception("Compiled code cannot be used: answers go on without it")
+            finally:
+                self.is_at_work = False
 
+        self.is_at_work = True
         threading.Thread(target=compile, name="compiler").start()
 
     def run(self) -> Library | None:
@@ -96,25 +111,37 @@ class Compiler:
 
     def _compile(self, niceness: int) -> Library | None:
         """A warning says why nothing could be compiled."""
+        faults: list[str] = []
+        for kernel in self._kernels:
+            try:
+                return self._compile_one(kernel, niceness)
+            except (CompilationFailed, OSError) as error:
+                faults.append(f"{kernel.name}: {error}")
+            if self._is_stopped:
+                return None
+        logger.warning(
+            "Nothing could be compiled (%s): answers stay correct, but slower. A C++ compiler "
+            "helps: apt install g++",
+            faults[0],
+        )
+        return None
+
+    def _compile_one(self, kernel: Kernel, niceness: int) -> Library:
+        """Raises CompilationFailed, and OSError where what was made cannot be loaded or kept."""
+        path = library_path(self._folder, kernel)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
+            own = (*FLAGS, kernel.definition, *kernel.flags, *_tuning())
+            self._run(niceness, "-c", SOURCES / "library.cpp", *own, "-o", compiled)
+            self._run(niceness, compiled, *LINK_FLAGS, "-o", linked)
+            _seal(linked)
+            linked.replace(path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
-                compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
-                kernel = self._kernel or kernel_here()
-                own = (kernel.definition, *kernel.flags, *_tuning())
-                self._run(niceness, "-c", SOURCES / "library.cpp", *FLAGS, *own, "-o", compiled)
-                self._run(niceness, compiled, *LINK_FLAGS, "-o", linked)
-                _seal(linked)
-                linked.replace(self.path)
-            return load(self.path)
-        except (CompilationFailed, OSError) as error:
-            if not self._is_stopped:
-                logger.warning(
-                    "Nothing could be compiled (%s): answers stay correct, but slower. A C++ "
-                    "compiler helps: apt install g++",
-                    error,
-                )
-            return None
+            return Library(path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
     def _run(self, niceness: int, *arguments: str | Path) -> None:
         """Raises CompilationFailed, and OSError where the compiler cannot be started."""
@@ -170,4 +197,4 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() + platform.machine()
-    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "model"))}))
+    return "\n".join(sorted({line for line in lines if line.startswith(TELLING)}))

@@ -22,8 +22,8 @@ class Kernel:
         return f'-DKERNEL="kernels/{self.name}.hpp"'
 
 
-# The first that the processor has is taken. avx_vnni is for Intel's desktops of 2021 and later,
-# which have no AVX-512.
+# The first that the processor has and the compiler knows is taken. avx_vnni is for Intel's desktops
+# of 2021 and later, which have no AVX-512.
 KERNELS = (
     Kernel(
         "avx512_vnni",
@@ -42,19 +42,17 @@ ARM = ("aarch64", "arm64")
 BARRED = {"AVX2": "avx512", "DEFAULT": "avx"}  # by torch's capability: how names begin
 
 
-def best_kernel(features: Set[str], machine: str) -> Kernel:
-    """For a processor with these features."""
+def kernels_for(features: Set[str], machine: str) -> list[Kernel]:
+    """What a processor with these features can run, the best first."""
     names = {"x86_64": X86, "aarch64": ARM, "": (machine,)}
-    return next(
-        each for each in KERNELS if machine in names[each.machine] and each.needs <= features
-    )
+    return [each for each in KERNELS if machine in names[each.machine] and each.needs <= features]
 
 
-def kernel_here() -> Kernel:
+def kernels_here() -> list[Kernel]:
     """Follows $ATEN_CPU_CAPABILITY, as torch does: what it may not use, is not used here either."""
     import torch
 
     features = {name for name, value in torch.cpu.get_capabilities().items() if value is True}
     barred = BARRED.get(torch.backends.cpu.get_cpu_capability(), "no name")
     features = {name for name in features if not name.startswith(barred)}
-    return best_kernel(features, platform.machine())
+    return kernels_for(features, platform.machine())

@@ -104,6 +104,14 @@ class SchedulerMachine(RuleBasedStateMachine):
     def cancel(self, index: int) -> None:
         self.rehearsal.cancel(self.rehearsal.live[index % len(self.rehearsal.live)])
 
+    @precondition(lambda self: self.rehearsal.running)
+    @rule()
+    def move(self) -> None:
+        order = [*self.rehearsal.running, *self.rehearsal.waiting]
+        self.rehearsal.move()
+        assert self.rehearsal.waiting == order
+        assert not self.rehearsal.running
+
     @rule(ref=refs, action=st.sampled_from(["load", "unload", "damage", "mend"]))
     def change_an_adapter(self, ref: AdapterRef, action: str) -> None:
         places = self.rehearsal.places

@@ -44,8 +44,9 @@ int32_t lora_chat_product(const Linear* linear, const float* inputs, int32_t num
   std::vector<float> steps(num_tokens);
   const Rounded in{values.data(), row_sums.data(), steps.data(), num_tokens, width, halves};
   std::iota(tokens.begin(), tokens.end(), 0);
+#pragma omp parallel for num_threads(num_threads)
   for (int t = 0; t < num_tokens; ++t) round_row(inputs + int64_t(t) * width, in, t);
-#pragma omp parallel for schedule(dynamic, 4) num_threads(num_threads)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(num_threads)
   for (int first = 0; first < linear->rows; first += COLUMNS_A_TASK) {
     const int count = std::min(COLUMNS_A_TASK, linear->rows - first);
     std::vector<float*> own(num_tokens);

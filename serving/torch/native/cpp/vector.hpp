@@ -79,20 +79,32 @@ inline Floats load_int8(const int8_t* from) {
   for (int i = 0; i < LANES; ++i) values[i] = from[i];
   return values;
 }
+inline float widen(float16 half) {
+  const uint32_t sign = uint32_t(half & 0x8000) << 16, exponent = half >> 10 & 31;
+  const uint32_t fraction = half & 1023;
+  if (exponent == 0) return (sign ? -1.0f : 1.0f) * float(fraction) * 0x1p-24f;
+  const uint32_t bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+inline float16 narrow(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const float16 sign = float16(bits >> 16 & 0x8000);
+  bits &= 0x7fffffff;
+  if (bits >= 0x477ff000) return sign | 0x7c00;  // rounds to more than 65,504
+  if (bits < 0x38800000) return sign | float16(std::nearbyint(std::fabs(value) * 0x1p24f));
+  bits += 0xfff + (bits >> 13 & 1);  // to the nearest, to even
+  return sign | float16((bits >> 13) - (112 << 10));
+}
 inline Floats load_float16(const float16* from) {
   Floats values;
-  for (int i = 0; i < LANES; ++i) {
-    _Float16 half;
-    std::memcpy(&half, from + i, sizeof half);
-    values[i] = half;
-  }
+  for (int i = 0; i < LANES; ++i) values[i] = widen(from[i]);
   return values;
 }
 inline void store_float16(float16* to, Floats values) {
-  for (int i = 0; i < LANES; ++i) {
-    const _Float16 half = (_Float16)values[i];
-    std::memcpy(to + i, &half, sizeof half);
-  }
+  for (int i = 0; i < LANES; ++i) to[i] = narrow(values[i]);
 }
 #endif
 

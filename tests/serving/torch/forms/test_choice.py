@@ -47,6 +47,7 @@ def test_where_int8_is_wrong_fp32_is_left(shape: Architecture, monkeypatch: pyte
     assert forms(shape, "auto") == ["fp32"]
 
 
+BAD = ("3", "[1]", "[0, 1]", "[1, NaN]", "[1, Infinity]", '["a", 1]')
 BOTH = (Form("int8"), Form("fp32"))
 
 
@@ -66,14 +67,17 @@ def test_the_fastest_is_taken_and_stays_it(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """One stream counts as much as several; a second start does not measure."""
-    monkeypatch.setattr(choice, "time_products", lambda form, _: times[str(form)])
+    monkeypatch.setattr(choice, "time_products", lambda all_, _: [times[str(own)] for own in all_])
     assert choose(BOTH, shape, tmp_path).precision == expected
     monkeypatch.setattr(choice, "time_products", lambda *_: pytest.fail("measured again"))
     assert choose(BOTH, shape, tmp_path).precision == expected
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"int8": 3, "fp32": [1, 2]}', "\0"])
+DAMAGED = ["", "{}", "[1]", "\0", *(f'{{"int8": {bad}, "fp32": [1, 2]}}' for bad in BAD)]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_what_was_kept_and_is_damaged_is_measured_again(
     content: str, shape: Architecture, tmp_path: Path
 ):
@@ -95,7 +99,10 @@ def test_a_folder_that_cannot_be_written_to_costs_a_measurement(
 
 @needs_int8
 def test_compiled_products_are_timed_too(shape: Architecture, library: Library):
-    assert all(each > 0 for each in choice.time_products(Form("int8", library), shape))
+    forms = [Form("int8", library), *BOTH]
+    times = choice.time_products(forms, shape)
+    assert len(times) == len(forms)
+    assert all(each > 0 for own in times for each in own)
 
 
 def test_parameters_are_counted_from_the_shape(make_base: MakeBase):

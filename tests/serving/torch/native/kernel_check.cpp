@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <random>
 
+#include "adapters.hpp"
 #include "attention.hpp"
 #include "check.hpp"
 
@@ -58,6 +59,57 @@ bool can_round() {
   return true;
 }
 
+// Activations that are rounded here, in one half and in two, against what they were.
+bool can_multiply(int width, int halves) {
+  constexpr int TOKENS = 5, ROWS = 7;
+  std::vector<float> inputs(TOKENS * width), outputs(TOKENS * ROWS), scales(ROWS), steps(TOKENS);
+  std::vector<int8_t> weight(ROWS * width);
+  std::vector<Activation> values(halves * TOKENS * width);
+  std::vector<int32_t> row_sums(halves * TOKENS), tokens(TOKENS);
+  std::vector<float*> rows(TOKENS);
+  for (float& value : inputs) value = noise();
+  for (float& value : scales) value = std::fabs(noise());
+  for (int8_t& value : weight) value = int8_t(engine() % 255 - 127);
+  const Rounded in{values.data(), row_sums.data(), steps.data(), TOKENS, width, halves};
+  for (int t = 0; t < TOKENS; ++t) {
+    round_row(&inputs[t * width], in, t);
+    tokens[t] = t;
+    rows[t] = &outputs[t * ROWS];
+  }
+  multiply(in, {tokens.data(), rows.data(), TOKENS}, {weight.data(), scales.data(), ROWS});
+  const double tolerance = sizeof(Activation) > 1 || halves == 2 ? 3e-4 : 5e-2;
+  for (int t = 0; t < TOKENS; ++t)
+    for (int n = 0; n < ROWS; ++n) {
+      double right = 0, size = 0;
+      for (int k = 0; k < width; ++k) {
+        const double product = double(inputs[t * width + k]) * weight[n * width + k] * scales[n];
+        right += product;
+        size += product * product;
+      }
+      if (std::fabs(rows[t][n] - right) > tolerance * (std::sqrt(size) + 1e-6)) return false;
+    }
+  return true;
+}
+
+// B of an adapter for four tokens at once, at a width that leaves a rest.
+bool can_add_up() {
+  constexpr int TOKENS = MOST_TOGETHER, WIDTH = 45;
+  std::vector<int8_t> up(GRANULE * WIDTH);
+  std::vector<float> lows(TOKENS * GRANULE), outputs(TOKENS * WIDTH), right(TOKENS * WIDTH);
+  for (int8_t& value : up) value = int8_t(engine() % 255 - 127);
+  for (float& value : lows) value = noise();
+  for (int t = 0; t < TOKENS; ++t)
+    for (int n = 0; n < WIDTH; ++n) {
+      right[t * WIDTH + n] = outputs[t * WIDTH + n] = noise();
+      for (int r = 0; r < GRANULE; ++r)
+        right[t * WIDTH + n] += 0.5f * lows[t * GRANULE + r] * up[r * WIDTH + n];
+    }
+  ADD_UP[TOKENS - 1]({lows.data(), GRANULE, 0.5f}, 0, up.data(), WIDTH, outputs.data(), WIDTH);
+  for (int i = 0; i < TOKENS * WIDTH; ++i)
+    if (std::fabs(outputs[i] - right[i]) > 1e-2f) return false;
+  return true;
+}
+
 // Two new tokens of a sequence of 37, three query heads to a key head.
 bool can_attend(int dim) {
   constexpr int LENGTH = 37, NEW = 2, GROUP = 3, BLOCKS = 3;
@@ -94,9 +146,16 @@ bool can_attend(int dim) {
 
 int main() {
   const std::pair<const char*, bool> outcomes[] = {
-      {"sums", is_exact()},          {"numbers", can_widen()},  {"lanes", can_sum()},
-      {"powers", can_raise()},       {"rounding", can_round()}, {"attention", can_attend(64)},
+      {"sums", is_exact()},
+      {"numbers", can_widen()},
+      {"lanes", can_sum()},
+      {"powers", can_raise()},
+      {"rounding", can_round()},
+      {"attention", can_attend(64)},
       {"odd heads", can_attend(20)},
+      {"products", can_multiply(576, 1) && can_multiply(577, 1) && can_multiply(30, 1)},
+      {"halves", can_multiply(576, halves_of(2)) && can_multiply(101, halves_of(2))},
+      {"adapters", can_add_up()},
   };
   bool is_right = true;
   for (const auto& [name, outcome] : outcomes)

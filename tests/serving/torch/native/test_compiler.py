@@ -30,6 +30,7 @@ from tests.serving.engines import (
 )
 
 pytestmark = needs_int8
+LONG = 150  # [tokens] of an answer that is still going on when compiled code comes
 
 
 async def until_compiled(engine: Engine) -> None:
@@ -91,10 +92,10 @@ async def test_the_change_is_as_a_restart(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Requests go on through it, whatever adapters they have; what eager code computed is not
-    reused: answers are then those that a server gives that has never computed otherwise."""
-    times = {"int8": (2.0, 2.0), "fp32": (1.0, 1.0)}  # and compiled code is the fastest
-    monkeypatch.setattr(choice, "time_products", lambda form, _: times.get(str(form), (0.5, 0.5)))
+    """Requests go on through it with the adapters that they have, removed ones too; what eager
+    code computed is not reused: answers are those of a server that has never computed otherwise."""
+    times = {"int8": (2.0, 2.0), "fp32": (1.0, 1.0), f"int8, {library.kernel}": (0.5, 0.5)}
+    monkeypatch.setattr(choice, "time_products", lambda all_, _: [times[str(own)] for own in all_])
     base = make_base("qwen3")
     refs = [make_ref(make_adapter(base, tmp_path / str(i), seed=i), f"a{i}") for i in range(3)]
     blends = [(), *map(alone, refs), ((refs[0], 0.7), (refs[1], 0.3))]
@@ -103,7 +104,7 @@ async def test_the_change_is_as_a_restart(
     requests = [
         Request(f"{n}", prompt, blend=own, sampling=sampling) for n, own in enumerate(blends)
     ]
-    long = [replace(own, sampling=replace(sampling, max_tokens=60)) for own in requests]
+    long = [replace(own, sampling=replace(sampling, max_tokens=LONG)) for own in requests]
     async with running(base, precision=precision, compiled=tmp_path / "compiled") as engine:
         await collect_all(engine, requests)
         assert engine.stats().precision == ("int8" if precision == "int8" else "fp32")
@@ -111,10 +112,14 @@ async def test_the_change_is_as_a_restart(
             through = [group.create_task(collect(engine, each)) for each in long]
             while engine.stats().num_running < len(long):
                 await asyncio.sleep(0)
+            away = refs[2].folder.rename(tmp_path / "away") if precision == "auto" else None
             late_compiler.touch()
             await until_compiled(engine)
+            assert not any(task.done() for task in through)
         for task in through:
-            assert len(token_ids(task.result())) == 60
+            assert len(token_ids(task.result())) == LONG
+        if away is not None:
+            away.rename(refs[2].folder)
         found = await collect_all(engine, [replace(own, id="again") for own in requests])
         assert engine.stats().num_resident_adapters == len(refs)
     async with running(base, precision=precision, compiled=tmp_path / "compiled") as engine:
@@ -213,7 +218,7 @@ async def test_only_int8_is_compiled(make_base: Any, tmp_path: Path):
 def test_two_compilations_at_once_leave_one_library(quick_compiler: None, tmp_path: Path):
     path = library_path(tmp_path)
     for _ in range(2):
-        Compiler(path).start(lambda _: None)
+        Compiler(tmp_path).start(lambda _: None)
     join_compilers()
     assert list(tmp_path.iterdir()) == [path]
     assert load(path) is not None

@@ -12,7 +12,7 @@ from finetune.adapters.lora import WEIGHTS_FILE
 from serving.errors import AdapterRefused
 from serving.torch.architecture import read_architecture
 from serving.torch.encoder import EncodedAdapter, Encoder
-from serving.torch.linear import Int8
+from serving.torch.linear import Dense, Int8
 from serving.torch.native.encoder import NativeEncoder
 from serving.torch.native.library import Library
 from tests.serving.engines import make_ref, needs_int8
@@ -75,6 +75,24 @@ def test_any_adapter_becomes_the_same(
     ref = make_ref(make_adapter(base, tmp_path / "a", **options), "a")
     eager, compiled = encoders(base, library, limit)
     assert_same(compiled.load(ref), eager.load(ref))
+
+
+@pytest.mark.parametrize("options", [{"r": 20}, {"target_modules": ["q_proj", "up_proj"]}], ids=str)
+def test_one_in_memory_becomes_what_its_file_becomes(
+    options: dict[str, Any], make_base: Any, make_adapter: Any, tmp_path: Path
+):
+    """When a base goes on in another form."""
+    base = make_base("qwen2")
+    ref = make_ref(make_adapter(base, tmp_path / "a", **options), "a")
+    architecture = read_architecture(base)
+    wide = Encoder(architecture, Dense(torch.float32), "cpu").load(ref)
+    narrow = Encoder(architecture, Int8(), "cpu")
+    converted = narrow.convert(wide)
+    assert converted is not None
+    assert converted.kind == Int8()
+    assert_same(converted, narrow.load(ref))
+    assert narrow.convert(converted) is converted
+    assert Encoder(architecture, Int8(63), "cpu").convert(converted) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.torch.native.compiler import FLAGS, SOURCES, find_compiler
-from serving.torch.native.kernels import KERNELS, X86, Kernel, best_kernel
+from serving.torch.native.kernels import KERNELS, X86, Kernel, kernels_for
 from tests.serving.kernels_here import as_run_here
 
 CHECK = Path(__file__).parent / "kernel_check.cpp"
@@ -21,7 +21,7 @@ def compile_check(compiler: str | None, kernel: Kernel, folder: Path, *flags: st
     if compiler is None or shutil.which(compiler) is None:
         pytest.skip(f"no {compiler or 'C++ compiler'}")
     program = folder / "check"
-    own = [flag for flag in FLAGS if flag != "-fopenmp"]
+    own = [flag.replace("-fopenmp", "-fopenmp-simd") for flag in FLAGS]
     command = [compiler, CHECK, "-I", SOURCES, *own, kernel.definition, *flags]
     subprocess.run([*command, "-o", program], check=True, timeout=120)
     return program
@@ -76,7 +76,7 @@ def wrong_kernel(folder: Path, change: tuple[str, str]) -> Kernel:
 def test_a_wrong_kernel_is_found_out(change: tuple[str, str], tmp_path: Path):
     kernel = wrong_kernel(tmp_path, change)
     program = compile_check(find_compiler(), kernel, tmp_path, "-I", str(tmp_path), "-fwrapv")
-    assert run(program) == "portable: wrong sums 1"
+    assert "portable: wrong sums" in run(program)
 
 
 ZEN1 = {"avx2", "fma3", "f16c"}
@@ -102,4 +102,6 @@ SERVER = ZEN1 | {"avx512_f", "avx512_bw", "avx512_dq", "avx512_vl", "avx512_vnni
 def test_a_processor_gets_the_best_kernel_that_it_can_run(
     features: set[str], machine: str, expected: str
 ):
-    assert best_kernel(features, machine).name == expected
+    names = [kernel.name for kernel in kernels_for(features, machine)]
+    assert names[0] == expected
+    assert names[-1] == "portable"
