@@ -1,5 +1,7 @@
-"""What share of the processor's own speed a server reaches: its instructions in a bare loop beside
-it (benchmarks/overhead/peak.cpp)."""
+"""The processor's own speed at products of int8, and how many of them a token needs.
+
+Measured by the instructions of its kernel in a bare loop: overhead/peak.cpp.
+"""
 
 import subprocess
 import tempfile

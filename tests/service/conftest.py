@@ -86,14 +86,14 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
         template: str | None = None,
         disclaimer: str | None = None,
     ) -> Path:
-        folder = adapters / name / version
-        folder.mkdir(parents=True)
+        staged = adapters.parent / "being written" / name / version
+        staged.mkdir(parents=True)
         config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
-        (folder / CONFIG_FILE).write_text(json.dumps(config))
+        (staged / CONFIG_FILE).write_text(json.dumps(config))
         tensor = np.frombuffer(f"{name}@{version}".encode(), np.uint8)
-        (folder / WEIGHTS_FILE).write_bytes(save({"it": tensor}))
+        (staged / WEIGHTS_FILE).write_bytes(save({"it": tensor}))
         if template is not None:
-            (folder / TEMPLATE_FILE).write_text(template)
+            (staged / TEMPLATE_FILE).write_text(template)
         card = AdapterCard(
             name=name,
             base=BaseIdentity(id="base", fingerprint=BASE),
@@ -106,8 +106,10 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
             ),
             created=datetime(2025, 1, 1, tzinfo=UTC),
         )
-        card.write(folder)
-        return folder
+        card.write(staged)
+        folder = adapters / name / version
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return staged.rename(folder)  # whole, however soon somebody looks
 
     return add
 

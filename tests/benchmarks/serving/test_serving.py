@@ -144,7 +144,7 @@ def test_failures_count_for_nothing_and_later_measurements_for_earlier_ones():
         rate(LLAMA_8, "one", 8, 999.0, error="It ended"),
         rate(LLAMA_8, "one", 8, 100.0),
     ]
-    assert bar(records, "8 streams, one adapter").value == pytest.approx(1.1)
+    assert bar(records, "8 streams, one adapter", "llama-server").value == pytest.approx(1.1)
 
 
 def test_the_page_shows_medians_with_their_spread_and_every_verdict():

@@ -18,7 +18,7 @@ from tests.conftest import MakeOnce
 from tests.serving.engines import alone, compile_library, make_ref, needs_int8
 from tests.serving.forcing import Forcing, Text
 from tests.serving.kernels_here import RUN_HERE
-from tests.serving.likelihood import CASES, affordable, answer_loss, sample_rows
+from tests.serving.likelihood import CASES, FEW, affordable, answer_loss, sample_rows
 from tests.serving.torch.test_exact import FAMILIES, STEPS, random_texts
 
 pytestmark = needs_int8
@@ -129,10 +129,18 @@ def test_every_kernel_computes_the_same(
 
 @pytest.mark.parametrize(("sample", "count"), CASES)
 def test_int8_costs_less_than_one_percent_of_an_answers_loss(
-    sample: str, count: int, any_library: Library, default_home: Path
+    sample: str, count: int, library: Library, default_home: Path
 ):
     """With compiled code."""
-    assert abs(cost(sample, count, default_home, any_library)) < 0.01
+    assert abs(cost(sample, count, default_home, library)) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sample", ["bike_workshop", "tcm_consultation"])
+def test_int8_costs_as_little_with_every_kernel(
+    sample: str, any_library: Library, default_home: Path
+):
+    assert abs(cost(sample, FEW, default_home, any_library)) < 0.01
 
 
 @pytest.mark.parametrize(("sample", "count"), CASES)
