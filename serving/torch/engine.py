@@ -1,5 +1,6 @@
 """The torch engine: requests of any adapters and blends in one batch, on CPU or GPU."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
 
     async def stop(self) -> None:
         if self._compiler is not None:
-            self._compiler.stop()
+            await asyncio.to_thread(self._compiler.stop)
         await super().stop()
 
     def _computing(self) -> AbstractContextManager[Any]:
@@ -96,7 +97,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
         measured beside answers is not kept; the next start measures again."""
         with self._computing():
             form = self._choose(library, None)
-            if form.library is None:
+            if form.library is None or self._is_stopping():
                 return
             try:
                 parts = self._build_parts(form)
@@ -106,6 +107,9 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
             with contextlib.suppress(EngineFailed):  # it has stopped meanwhile
                 self._put(lambda batch: batch.become(parts))
                 logger.info("Compiled: answers are faster from now on, in %s", form)
+
+    def _is_stopping(self) -> bool:
+        return self._compiler is not None and self._compiler.is_stopped
 
     def _choose(self, library: Library | None, folder: Path | None) -> Form:
         compiled = Form("int8", library) if library else None

@@ -78,7 +78,8 @@ class Compiler:
         self._kernels = kernels or kernels_here()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._is_stopped = False
+        self._thread: threading.Thread | None = None
+        self.is_stopped = False
         self.is_at_work = False
 
     def start(self, when_ready: WhenReady) -> None:
@@ -88,7 +89,7 @@ class Compiler:
         def compile() -> None:
             try:
                 library = self._compile(NICENESS)
-                if library is not None and not self._is_stopped:
+                if library is not None and not self.is_stopped:
                     when_ready(library)
             except Exception:  # the thread's border
                 logger.exception("Compiled code cannot be used: answers go on without it")
@@ -96,7 +97,8 @@ class Compiler:
                 self.is_at_work = False
 
         self.is_at_work = True
-        threading.Thread(target=compile, name="compiler").start()
+        self._thread = threading.Thread(target=compile, name="compiler", daemon=True)
+        self._thread.start()
 
     def run(self) -> Library | None:
         """Compile while everything waits; None if that fails."""
@@ -104,10 +106,14 @@ class Compiler:
         return self._compile(0)
 
     def stop(self) -> None:
+        """Returns when the thread has ended: a process that ends before it is aborted, in the
+        middle of its loading or timing. `when_ready` looks at `is_stopped` now and then."""
         with self._lock:
-            self._is_stopped = True
+            self.is_stopped = True
             if self._process is not None:
                 self._process.kill()
+        if self._thread is not None:
+            self._thread.join()
 
     def _compile(self, niceness: int) -> Library | None:
         """A warning says why nothing could be compiled."""
@@ -117,7 +123,7 @@ class Compiler:
                 return self._compile_one(kernel, niceness)
             except (CompilationFailed, OSError) as error:
                 faults.append(f"{kernel.name}: {error}")
-            if self._is_stopped:
+            if self.is_stopped:
                 return None
         logger.warning(
             "Nothing could be compiled (%s): answers stay correct, but slower. A C++ compiler "
@@ -146,7 +152,7 @@ class Compiler:
     def _run(self, niceness: int, *arguments: str | Path) -> None:
         """Raises CompilationFailed, and OSError where the compiler cannot be started."""
         with self._lock:
-            if self._is_stopped:
+            if self.is_stopped:
                 raise CompilationFailed("stopped")
             self._process = subprocess.Popen(
                 [*_command(niceness), *map(str, arguments)],

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 
 from serving.engine import Engine, Request
+from serving.torch.architecture import Architecture
 from serving.torch.forms import choice
+from serving.torch.forms.build import Form
 from serving.torch.native.compiler import Compiler, library_path, load
 from serving.torch.native.library import Library
 from tests.serving.engines import (
@@ -190,6 +194,26 @@ async def test_a_stop_ends_the_compilation_quietly(
     assert time.monotonic() - start < 2
     assert list(tmp_path.iterdir()) == []
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_stop_waits_for_what_compiled_code_is_built_into(
+    late_compiler: Path, make_base: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A process that ended meanwhile would be aborted."""
+    is_timed = threading.Event()
+
+    def time_slowly(forms: Sequence[Form], _: Architecture) -> list[choice.Times]:
+        if forms[0].library is not None:
+            is_timed.set()
+            time.sleep(0.5)
+        return [(1.0, 1.0) for _ in forms]
+
+    monkeypatch.setattr(choice, "time_products", time_slowly)
+    async with running(make_base(), precision="auto", compiled=tmp_path / "compiled") as engine:
+        late_compiler.touch()
+        assert await asyncio.to_thread(is_timed.wait, 30)
+        assert engine.stats().is_compiling
+    assert "compiler" not in [thread.name for thread in threading.enumerate()]
 
 
 async def test_code_that_computes_something_else_is_not_used(
