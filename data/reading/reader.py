@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from data.conversation import Conversation, Item, Role
+from data.conversation import Conversation, Item
 from data.errors import Fault, InvalidData, UnreadableFile
 
-from .dialogue import read_dialogue
+from .dialogues.dialogue import read_dialogue
+from .dialogues.role_words import Part
 from .encoding import SURE, is_usual, open_text
+from .faulty import WAY_OUT, Faulty, Read, settle
 from .hub import PREFIX, read_hub
 from .json_rows import read_json, read_jsonl
 from .source import Source, find_sources
@@ -21,14 +23,16 @@ from .tables import read_csv, read_parquet, read_xlsx
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the user says of the files: who is who in a dialogue, what fields are called."""
+    """What the user says of the files: who is who in a dialogue, what fields are called, what
+    becomes of faulty conversations."""
 
-    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+    roles: Mapping[str, Part] = field(default_factory=dict[str, Part])
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    faulty: Faulty = "stop"
 
 
-TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Item]]
-BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Item]]
+TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Read]]
+BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Read]]
 
 DIALOGUES = (".txt", ".md")
 TEXT_ROWS: dict[str, TextReader] = {
@@ -61,7 +65,9 @@ def conversations_of(
     faults = [item for item in read if isinstance(item, Fault) and item.severity == "error"]
     if faults:
         named = ", ".join(map(str, _listed(paths)))
-        raise InvalidData(f"{named}: faults in the data: {len(faults)}", faults)
+        proposals = [item.seen for item in read if isinstance(item, Fault) and item.kind == WAY_OUT]
+        summary = "; ".join([f"{named}: faults in the data: {len(faults)}", *proposals])
+        raise InvalidData(summary, faults)
     return [item for item in read if isinstance(item, Conversation)]
 
 
@@ -74,7 +80,10 @@ def read_items(
     Raises UnreadableFile if there is nothing to read or the one file cannot be.
     """
     options = options or ReadOptions()
-    listed = _listed(paths)
+    return settle(_read_all(_listed(paths), options), options.faulty)
+
+
+def _read_all(listed: list[str | Path], options: ReadOptions) -> Iterator[Read]:
     hubs = [str(path) for path in listed if str(path).startswith(PREFIX)]
     sources = [
         source
@@ -120,7 +129,7 @@ def read_text(source: Source) -> str:
         return text.read()
 
 
-def _read_source(source: Source, options: ReadOptions) -> Iterator[Item]:
+def _read_source(source: Source, options: ReadOptions) -> Iterator[Read]:
     with _said_plainly(source), source.open() as file:
         if source.suffix in BINARY_ROWS:
             yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
