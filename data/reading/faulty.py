@@ -42,10 +42,13 @@ class _Group:
             self.first.append((source, line, text[:LONGEST_SHOWN]))
 
     def fault(self, what: str, expected: str, kind: str) -> Fault:
-        shown = ", ".join(f"{source}:{line} {text!r}" for source, line, text in self.first)
+        source, line, _ = self.first[0]
+        shown = ", ".join(
+            f"{'line ' if each == source else f'{each}:'}{at} {text!r}"
+            for each, at, text in self.first
+        )
         more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
         seen = f"{_count(self.count)} {what}: {shown}{more}"
-        source, line, _ = self.first[0]
         return Fault(source, line, "--faulty", seen, expected, "warning", kind)
 
 

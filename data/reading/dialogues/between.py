@@ -108,7 +108,8 @@ def _sort_head(stray: Sequence[Line], found: Between) -> None:
 def _sort_turn(turn: Turn, habits: Habits, found: Between) -> None:
     code = _code_lines(turn)
     for at, line in enumerate(turn.lines):
-        if at == 0 or is_gap(line) or at in code:
+        is_first = at == 0 or (at == 1 and not turn.lines[0].strip())  # whatever it looks like
+        if is_first or is_gap(line) or at in code:
             continue
         here = turn.line + at, line.strip()
         if word := speaker_of(line, habits.roles):

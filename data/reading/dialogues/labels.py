@@ -14,6 +14,8 @@ FIELDS = _words("""
     疾病 希望获得的帮助 希望得到的帮助 id url uri link source date created updated category
     department tags tag keywords author editor status views likes published score rating ticket
     case record file session channel topic dialogue description doctorid patientid timestamp
+    预约医生 接诊医生 主治医生 就诊医生 医生姓名 就诊医院 患病多久 过敏史 既往病史 用药情况
+    怀孕情况 已就诊医院及科室 病情摘要及初步印象 总结建议 疾病诊断 报到来源 身高体重
 """)
 # They may ask, answer or come in between: what they say is somebody else's.
 PERSONS = _words("""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from data.conversation import Role
 
+from .labels import FIELDS
 from .numbered import NUMBER
 
 ROLE_WORDS: dict[Role, str] = {
@@ -55,7 +56,8 @@ def find_role(label: str, roles: Roles) -> Part | None:
     """Of a name as it is, without its number, or by the title behind it: 李医生."""
     name = label.translate(NARROW).lower()
     bare = name.rstrip("0123456789 ")
-    title = next((title for title in TITLES if bare.endswith(title) and len(bare) < 7), None)
+    is_name = len(bare) < 7 and bare not in FIELDS
+    title = next((title for title in TITLES if is_name and bare.endswith(title)), None)
     return roles.get(name) or roles.get(bare) or (roles.get(title) if title else None)
 
 

@@ -40,7 +40,7 @@ def test_mend_keeps_what_can_be_mended_and_counts_what_it_did(tmp_path: Path):
         "1 conversation left out (unknown speaker)",
         "1 conversation left out (no answer)",
     ]
-    assert "a.txt:8 '谢谢医生。'" in faults[1].seen
+    assert "line 8 '谢谢医生。'" in faults[1].seen
 
 
 def test_skip_leaves_all_of_them_out_by_what_is_wrong(tmp_path: Path):

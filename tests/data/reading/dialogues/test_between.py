@@ -105,6 +105,12 @@ def test_two_consultations_with_a_border_between_them_are_two(line: str):
     assert contents(text) == [["a。", "b。"], ["c。", "d。"]]
 
 
+@pytest.mark.parametrize("answer", ["37", "10:30", "1. 这不是哮喘，", "[图片]"])
+def test_the_line_below_a_role_word_is_text_whatever_it_looks_like(answer: str):
+    assert contents(f"医生：多少？\n患者：\n{answer}\n医生：\n好。\n") == []
+    assert contents(f"患者：\n{answer}\n医生：\n好。\n") == [[answer, "好。"]]
+
+
 def test_times_between_the_turns_of_one_consultation_do_not_divide_it():
     text = "患者：a。\n10:01\n医生：b。\n10:02\n患者：c。\n10:03\n医生：d。\n"
     assert contents(text) == [["a。", "b。", "c。", "d。"]]
