@@ -102,6 +102,30 @@ class ChatRenderer:
         """The ids of everything up to where the answer begins."""
         return self._encode(self._text(messages, tools, prompt=True))
 
+    def continued_ids(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[int, ...]:
+        """The ids of everything up to where the last message stops, an answer that is to go on.
+
+        Raises TemplateError where no longer answer would begin with them.
+        """
+        *before, begun = messages
+        if not before or begun.tool_calls or begun.tool_call_id is not None:
+            raise TemplateError(
+                "an answer can be continued that follows a question and calls no tool"
+            )
+        prompt = self._text(before, tools, prompt=True)
+        if not begun.content.strip():
+            return self._encode(prompt)
+        longer = replace(begun, content=begun.content + PROBE)
+        text = self._text([*before, longer], tools, prompt=False).rpartition(PROBE)[0]
+        if not (text.startswith(prompt) and text.endswith(begun.content.lstrip())):
+            raise TemplateError(
+                "this answer cannot be continued: the chat template writes it otherwise than after "
+                "its prompt. End with a question, for a new answer."
+            )
+        return self._encode(text)
+
     def whole_ids(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
     ) -> tuple[int, ...]:

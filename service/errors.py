@@ -13,13 +13,15 @@ ServiceError
 ├── AdapterNotFound    no adapter lies where a request says
 ├── UploadTooLarge     an upload is larger than the operator allows
 ├── DiskFull           the disk has no room for it
-└── ServerRefused      the server a command talks to is not there, or answered with an error
+├── ServerRefused      the server a command talks to is not there, or answered with an error
+└── OfField            what another error says, of the field that it is about
 
 DeadlineExceeded and Stopping are ServingErrors: they end an answer as an engine's errors do.
 BodyTooLarge and BodyTooSlow are HTTPExceptions: FastAPI lets no others out of reading a body.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +44,7 @@ from serving.errors import (
 
 from .api.protocol import ErrorBody, ErrorDetail
 from .http.fields import UNSUPPORTED
+from .http.right_path import hint
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 NO_RETRY = {"X-Should-Retry": "false"}  # to OpenAI's clients: it would take as long again
@@ -57,6 +60,7 @@ WORDS = {  # where pydantic speaks of Python
     "model_attributes_type": "Input should be a JSON object",
     "model_type": "Input should be a JSON object",
     "dict_type": "Input should be a JSON object",
+    "extra_forbidden": "This field is not known here",
     "list_type": "Input should be a list",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
@@ -114,6 +118,10 @@ class StateUnavailable(ServiceError):
 class NotAllowed(ServiceError):
     """The operator has not allowed it; the message names the setting."""
 
+    def __init__(self, message: str, param: str | None = None) -> None:
+        self.param = param
+        super().__init__(message)
+
 
 class AdapterNotFound(ServiceError):
     """No adapter lies where a request says."""
@@ -129,6 +137,24 @@ class DiskFull(ServiceError):
 
 class ServerRefused(ServiceError):
     """The server that a command talks to is not there, or answered with an error."""
+
+
+class OfField(ServiceError):
+    """What another error says, of the field of a request that it is about."""
+
+    def __init__(self, field: str, error: Exception) -> None:
+        self.field = field
+        self.error = error
+        super().__init__(str(error))
+
+
+@contextmanager
+def said_of(field: str) -> Generator[None]:
+    """Let what is wrong with a model be said of the field that names it. Raises OfField."""
+    try:
+        yield
+    except (ModelNotFound, BlendError, AdapterRefused, TemplateError) as error:
+        raise OfField(field, error) from error
 
 
 class DeadlineExceeded(ServingError):
@@ -206,6 +232,8 @@ def reply_to(error: Exception) -> Reply:
             return Reply(error.status_code, error.detail, headers=error.headers)
         case InvalidRequest():
             return Reply(400, message, error.param, error.code)
+        case OfField():
+            return replace(reply_to(error.error), param=error.field)
         case InvalidKey():
             return Reply(401, message, None, "invalid_api_key", {"WWW-Authenticate": "Bearer"})
         case ScopeMissing():
@@ -215,7 +243,7 @@ def reply_to(error: Exception) -> Reply:
         case StateUnavailable():
             return Reply(503, UNAVAILABLE, None, "state_unavailable", RETRY_AFTER)
         case NotAllowed():
-            return Reply(403, message, "lora_path", "not_allowed")
+            return Reply(403, message, error.param, "not_allowed")
         case AdapterNotFound():
             return Reply(404, message, "lora_path", "adapter_not_found")
         case UploadTooLarge():
@@ -259,7 +287,9 @@ def answer_errors(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> JSONResponse:
         reply = reply_to(error)
         if isinstance(error, HTTPException) and reply.code is None:
-            reply = replace(reply, message=f"{reply.message}: {request.method} {request.url.path}")
+            where = f"{request.method} {request.url.path}"
+            advice = f". {hint(request.scope)}" if reply.status == 404 else ""
+            reply = replace(reply, message=f"{reply.message}: {where}{advice}")
         return reply.response
 
     for known in (

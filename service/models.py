@@ -18,6 +18,7 @@ from .api.protocol import ModelCard, TrainedOn
 from .errors import InvalidRequest
 
 UNCHANGED = SamplingDefaults()
+LATEST = ":latest"  # Ollama's clients write it behind a name that has no tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Models:
 
         Raises ModelNotFound, BlendError, AdapterRefused, InvalidRequest or TemplateError.
         """
+        model = model.removesuffix(LATEST)
         if model != self.base_id:
             if loras:
                 raise InvalidRequest(
@@ -78,6 +80,7 @@ class Models:
 
     def find_card(self, model: str, context_length: int) -> ModelCard:
         """One model, blends and versions too. Reads files. Raises as `resolve` does."""
+        model = model.removesuffix(LATEST)
         if model == self.base_id:
             self._check_base()
             return self._base_card(context_length)
@@ -102,21 +105,25 @@ class Models:
 
     def _entries(self, model: str) -> tuple[list[AdapterEntry], Blend]:
         """As `AdapterStore.resolve`, of the caller's adapters: others do not exist for them."""
+        if model.startswith(f"{self.base_id}:"):  # as SGLang names an adapter
+            raise self._not_found(model)
         may_use = current_caller.get().may_use
         if not all(may_use(part.name) for part in parse_model(model) or ()):
-            raise ModelNotFound(model, self._usable())
+            raise self._not_found(model)
         try:
             return self.store.resolve(model)
         except ModelNotFound as error:
-            raise ModelNotFound(error.model, self._usable()) from None
+            raise self._not_found(error.model) from None
 
-    def _usable(self) -> list[str]:
+    def _not_found(self, model: str) -> ModelNotFound:
+        """Told with the names that the caller may use, and no others."""
         may_use = current_caller.get().may_use
-        return [name for name in self.store.names() if may_use(name)]
+        usable = [name for name in self.store.names() if may_use(name)]
+        return ModelNotFound(model, usable, self.base_id if may_use(self.base_id) else None)
 
     def _check_base(self) -> None:
         if not current_caller.get().may_use(self.base_id):
-            raise ModelNotFound(self.base_id, self._usable())
+            raise self._not_found(self.base_id)
 
     def _shared_renderer(self, model: str, entries: Sequence[AdapterEntry]) -> ChatRenderer:
         renderers = [self._renderer(entry.template) for entry in entries]

@@ -13,6 +13,8 @@ ServingError
 └── EngineFailed        a step raised, or the engine has stopped
 """
 
+from .adapters.nearest import nearest
+
 MAX_NAMED = 20  # adapters in a message
 MAX_SHOWN = 100  # [characters] of a name in one
 
@@ -24,12 +26,15 @@ class ServingError(Exception):
 class ModelNotFound(ServingError):
     """No adapter or version has this name."""
 
-    def __init__(self, model: str, known: list[str]) -> None:
+    def __init__(self, model: str, known: list[str], base: str | None = None) -> None:
+        """`base`: its name, where that may have been meant, too."""
         self.model = model
         more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
         shown = model if len(model) <= MAX_SHOWN else f"{model[:MAX_SHOWN]}…"
         names = ", ".join(known[:MAX_NAMED]) + more or "none yet"
-        super().__init__(f"The model {shown!r} does not exist. Adapters here: {names}.")
+        near = nearest(model, known if base is None else [*known, base])
+        meant = f" Did you mean {near!r}?" if near is not None else ""
+        super().__init__(f"The model {shown!r} does not exist.{meant} Adapters here: {names}.")
 
 
 class BlendError(ServingError):

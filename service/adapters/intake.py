@@ -18,7 +18,7 @@ from finetune.adapters.versions import (
     staging_folder,
 )
 from finetune.errors import AdapterInvalid
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, said_of
 from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine, LoadReport
 from serving.errors import AdapterRefused
@@ -67,9 +67,10 @@ class Intake:
             return await self._take(staged.folder, name, "lora_path", promoted=True)
 
     def check_name(self, name: str, field: str) -> str:
-        """Raises InvalidRequest where a name cannot take another version, ModelNotFound where it
-        is not the caller's."""
-        check_mine(name)
+        """Raises InvalidRequest where a name cannot take another version, OfField where it is
+        not the caller's."""
+        with said_of(field):
+            check_mine(name)
         if not NAME.fullmatch(name) or name == self._base_id:
             raise InvalidRequest(
                 f"{name[:64]!r} cannot be an adapter's name: use letters, digits, '_', '-' and "

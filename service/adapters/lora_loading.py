@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from finetune.adapters.lora import CONFIG_FILE
 from finetune.adapters.versions import promote, promoted_version
-from service.errors import AdapterNotFound, InvalidRequest, NotAllowed
+from service.errors import AdapterNotFound, InvalidRequest, NotAllowed, said_of
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.engine import Engine
@@ -46,10 +46,11 @@ class LoraLoading:
     async def load(self, asked: LoadLora) -> AdapterTaken:
         """Bring an adapter from under home, or from a folder that is allowed, into service.
 
-        Raises InvalidRequest, NotAllowed, AdapterNotFound, AdapterRefused and what an intake does.
+        Raises InvalidRequest, NotAllowed, AdapterNotFound, OfField and what an intake does.
         """
         name = asked.lora_name
-        check_mine(name)
+        with said_of("lora_name"):
+            check_mine(name)
         folder = await run_in_threadpool(self._find, asked.lora_path)
         own = folder.relative_to(self._home).parts if folder.is_relative_to(self._home) else None
         if own is None:
@@ -62,17 +63,19 @@ class LoraLoading:
             )
         async with self._locks[name]:
             await self._check_new(asked)
-            answer = await (self._copy(folder, name) if own is None else self._take(*own))
+            with said_of("lora_path"):
+                answer = await (self._copy(folder, name) if own is None else self._take(*own))
             self._adapters.loaded.add(name)
             return answer
 
     async def unload(self, name: str) -> int:
         """Free an adapter's memory, and let its name be unknown until it is loaded again.
 
-        Returns the bytes freed. Raises ModelNotFound.
+        Returns the bytes freed. Raises OfField for an unknown name.
         """
-        check_mine(name)
-        await run_in_threadpool(self._store.versions, name)
+        with said_of("lora_name"):
+            check_mine(name)
+            await run_in_threadpool(self._store.versions, name)
         async with self._locks[name]:
             self._store.withdraw(name)
             self._adapters.loaded.discard(name)
@@ -101,13 +104,16 @@ class LoraLoading:
             raise NotAllowed(
                 "'lora_path' leads to a folder that this server may not load from. Its operator "
                 "can allow folders with the setting lora_folders; adapters in the server's own "
-                "folder are there already, by their names."
+                "folder are there already, by their names.",
+                "lora_path",
             )
         if not (folder / CONFIG_FILE).is_file() and not _lies_in(folder, self._home):
             raise AdapterNotFound(f"There is no adapter in 'lora_path': no {CONFIG_FILE} there.")
         for file in FILES:
             if not any(_lies_in(Path(os.path.realpath(folder / file)), root) for root in roots):
-                raise NotAllowed(f"{file} in 'lora_path' is a link that leads elsewhere.")
+                raise NotAllowed(
+                    f"{file} in 'lora_path' is a link that leads elsewhere.", "lora_path"
+                )
         return folder
 
     async def _check_new(self, asked: LoadLora) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.errors import REFUSALS
+from service.errors import REFUSALS, said_of
 from service.http.connection import CLIENT_GONE
 from service.http.strict_json import StrictRoute
 
@@ -62,7 +62,8 @@ def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
 
     @router.post("/v1/adapters/{name}/promote")
     def promote(name: str, promotion: Promotion) -> AdapterInfo:
-        return adapters.promote(name, promotion.version)
+        with said_of("version"):
+            return adapters.promote(name, promotion.version)
 
     @router.post("/v1/adapters/{name}/rollback")
     def roll_back(name: str) -> AdapterInfo:

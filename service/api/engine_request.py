@@ -50,7 +50,8 @@ class EngineRequests:
             )
         # At least one token, so that the engine refuses a prompt which leaves no room at all.
         room = max(1, self._engine.context_length - len(prompt_ids))
-        limit = min(model.sampling.max_tokens or limit, room, self._most_tokens or room)
+        usual = room if asked.has_no_limit else model.sampling.max_tokens or limit
+        limit = min(usual, room, self._most_tokens or room)
         return Request(
             id=request_id,
             prompt_ids=prompt_ids,

@@ -52,6 +52,7 @@ class Job(Generic[Completion]):
     answers: Answers[Completion]
     prompt_field: str  # of the client's request: the one to shorten
     schema_field: str  # and the one that says what form an answer has
+    limit_field: str  # and how long it may be
 
 
 class Generation:
@@ -108,8 +109,8 @@ def _named_after(job: Job[Completion]) -> Generator[None]:
     except PromptTooLong as error:
         raise InvalidRequest(str(error), job.prompt_field, TOO_LONG) from error
     except InvalidRequest as error:
-        if error.code != TOO_LONG:
-            raise
-        raise InvalidRequest(str(error), job.prompt_field, TOO_LONG) from error
+        own = {"messages": job.prompt_field, "max_tokens": job.limit_field}
+        field = own.get(error.param, error.param)
+        raise InvalidRequest(str(error), field, error.code) from error
     except SchemaRefused as error:
         raise InvalidRequest(str(error), job.schema_field) from error

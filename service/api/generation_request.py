@@ -1,16 +1,25 @@
 """OpenAI's shapes: what chat and text completions are both asked."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from service.http.fields import Shape, Text, as_list, only, only_with
 from serving.adapters.notation import MAX_SCALE
 
+from .foreign_fields import check_foreign
+
 MAX_DIGITS = 9  # of a token id
 MAX_CHOICES = 128
-SCHEMA_ADVICE = "response_format takes a JSON schema"
+NO_LIMIT = -1  # in local clients: as many tokens as there is room for
 
 
 def _as_name(name: object) -> object:
@@ -40,6 +49,15 @@ def _zero_if_off(top_k: int | None) -> int | None:
     return 0 if top_k == -1 else top_k
 
 
+def _positive_or_no_limit(limit: int | None) -> int | None:
+    if limit is not None and limit < 1 and limit != NO_LIMIT:
+        raise PydanticKnownError("greater_than_equal", {"ge": 1})
+    return limit
+
+
+TokenLimit = Annotated[int | None, AfterValidator(_positive_or_no_limit)]
+
+
 class StreamOptions(Shape):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None  # padding against onlookers; TLS is the means here
@@ -48,10 +66,13 @@ class StreamOptions(Shape):
 class LoraChoice(Shape):
     """One adapter in llama-server's `lora` field."""
 
+    model_config = ConfigDict(extra="forbid")  # a weight by another name would be a scale of 1
+
     name: Annotated[Text, BeforeValidator(_as_name)] = Field(
         validation_alias=AliasChoices("name", "id"), pattern=r"^[^:+<>]+$"
     )
     scale: float = Field(default=1.0, ge=-MAX_SCALE, le=MAX_SCALE)
+    path: Text | None = None  # of an entry as /lora-adapters lists it
 
 
 class GenerationRequest(Shape):
@@ -61,7 +82,7 @@ class GenerationRequest(Shape):
     lora: list[LoraChoice] | None = None
     user: Text | None = None
 
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: TokenLimit = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: Annotated[int | None, AfterValidator(_zero_if_off)] = Field(default=None, ge=-1)
@@ -82,20 +103,39 @@ class GenerationRequest(Shape):
     # vLLM's, whose clients count on them.
     min_tokens: Annotated[int | None, only(None, 0)] = None
     stop_token_ids: Annotated[object, only(None, [])] = None
-    guided_json: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
-    guided_regex: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
-    guided_choice: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
-    guided_grammar: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
-    structured_outputs: Annotated[object, only(None, advice=SCHEMA_ADVICE)] = None
     n: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
     logit_bias: (
         Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], AfterValidator(_by_token_id)]
         | None
     ) = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_foreign_fields(cls, sent: Any) -> Any:
+        check_foreign(sent, cls.model_fields)
+        return sent
+
+    @property
+    def asked_limit(self) -> int | None:
+        return self.max_tokens
+
     @property
     def token_limit(self) -> int | None:
-        return self.max_tokens
+        return None if self.has_no_limit else self.asked_limit
+
+    @property
+    def has_no_limit(self) -> bool:
+        """Whether an answer may be as long as there is room for, whatever the defaults are."""
+        return self.asked_limit == NO_LIMIT
+
+    @property
+    def adapters_field(self) -> str:
+        """The field that says which model is meant."""
+        return "lora" if self.lora else "model"
+
+    @property
+    def limit_field(self) -> str:
+        return "max_tokens"
 
     @property
     def includes_usage(self) -> bool:

@@ -14,6 +14,7 @@ def model_routes(engine: Engine, models: Models, adapters: Adapters) -> APIRoute
     router = APIRouter(responses=REFUSALS)
 
     @router.get("/v1/models")
+    @router.get("/v1/models/", include_in_schema=False)  # would be a model without a name
     def list_models() -> ModelList:
         return ModelList(data=models.list_cards(engine.context_length))
 

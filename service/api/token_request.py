@@ -8,7 +8,9 @@ from pydantic_core import PydanticCustomError
 from service.http.fields import Shape, Text, only
 
 from .chat.message import Messages
+from .chat.prompt import Continued
 from .chat.tool_request import Tools
+from .foreign_fields import ADAPTERS, check_foreign
 
 
 class TokenizeRequest(Shape):
@@ -19,7 +21,13 @@ class TokenizeRequest(Shape):
     add_special_tokens: bool | None = None  # of a prompt; a chat template writes its own
     add_generation_prompt: bool | None = None
     return_token_strs: Annotated[Any, only(None, False)] = None
-    continue_final_message: Annotated[Any, only(None, False)] = None
+    continue_final_message: Continued = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_foreign_fields(cls, sent: Any) -> Any:
+        check_foreign(sent, cls.model_fields, ADAPTERS)  # what constrains answers changes no prompt
+        return sent
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

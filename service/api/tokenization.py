@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from service.errors import said_of
 from service.models import Models, ResolvedModel
 from serving.engine import Engine
 
 from .chat.message import ChatMessage, conversation_of
+from .chat.prompt import prompt_ids
 from .protocol import DetokenizedText, TokenizedText
 from .token_request import DetokenizeRequest, TokenizeRequest
 from .vocabulary import Vocabulary
@@ -40,13 +42,18 @@ class Tokenization:
         return DetokenizedText(prompt=self._vocabulary.decode(asked.tokens))
 
     def _resolve(self, model: str | None) -> ResolvedModel:
-        return self._models.resolve(self._models.base_id if model is None else model)
+        with said_of("model"):
+            return self._models.resolve(self._models.base_id if model is None else model)
 
 
 def _chat_ids(
     asked: TokenizeRequest, messages: Sequence[ChatMessage], model: ResolvedModel
 ) -> tuple[int, ...]:
-    is_whole = asked.add_generation_prompt is False
-    render = model.renderer.whole_ids if is_whole else model.renderer.prompt_ids
     tools = [tool.for_template for tool in asked.tools or ()]
-    return render(conversation_of(messages, model.system), tools)
+    return prompt_ids(
+        model.renderer,
+        conversation_of(messages, model.system),
+        tools,
+        asked.add_generation_prompt,
+        asked.continue_final_message,
+    )

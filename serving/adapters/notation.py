@@ -60,14 +60,17 @@ def _part(text: str) -> Part | None:
     match = PART.fullmatch(text.strip(" "))
     if match is None:
         return None
-    return Part(match["name"], match["version"], _scale(match["scale"]))
+    return Part(match["name"], match["version"], _scale(match["name"], match["scale"]))
 
 
-def _scale(text: str | None) -> float:
+def _scale(name: str, text: str | None) -> float:
     if text is None:
         return 1.0
     if not NUMBER.fullmatch(text):
-        raise BlendError(f"The scale {text!r} is not a number such as 0.7.")
+        raise BlendError(
+            f"The scale {text!r} of {name!r} is not a number such as 0.7. (After a name, ':' is "
+            "followed by a scale here, and '@' by a version.)"
+        )
     scale = float(text)
     if abs(scale) > MAX_SCALE:
         raise BlendError(f"The scale {text!r} is not between -{MAX_SCALE:g} and {MAX_SCALE:g}.")

@@ -258,7 +258,7 @@ def test_measuring_a_server_that_is_not_there_is_an_error(fails: Callable[..., s
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("tmc", "The model 'tmc' does not exist. Adapters here: tcm."),
+        ("tmc", "The model 'tmc' does not exist. Did you mean 'tcm'? Adapters here: tcm."),
         ("tcm@2", "The model 'tcm@2' does not exist."),
         ("tcm:0.5+style:0.5", "is a blend. Name one adapter, such as 'tcm'."),
     ],

@@ -156,7 +156,10 @@ def test_json_that_no_engine_can_read_is_400(client: TestClient, body: str, para
         ({"stop": list("abcde")}, "stop: Input should have 4 items at most"),
         ({"messages": [1]}, "messages[0]: Input should be a JSON object, not 1"),
         ({"stream_options": {}}, "stream_options: Leave it out unless stream is true"),
-        ({"guided_json": {}}, "guided_json: Only null is supported here"),
+        (
+            {"guided_json": {}},
+            "guided_json: This field is not supported here; a chat's response_format",
+        ),
     ],
 )
 def test_faults_are_told_in_words_of_json(client: TestClient, fields: dict[str, Any], told: str):
@@ -175,3 +178,41 @@ def test_minus_one_turns_top_k_off_as_at_vllm(open_client: Callable[..., TestCli
     body = {"model": "base", "messages": [{"role": "user", "content": "Hi"}], "top_k": -1}
     assert open_client(engine).post("/v1/chat/completions", json=body).status_code == 200
     assert engine.requests[0].sampling.top_k == 0
+
+
+QUESTION = {"messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "param"),
+    [
+        ("/v1/chat/completions", QUESTION | {"lora": [{"name": "nobody"}]}, 404, "lora"),
+        ("/v1/chat/completions", QUESTION | {"lora": [{"name": "tcm"}] * 2}, 400, "lora"),
+        ("/v1/chat/completions", QUESTION | {"lora": [{"name": "damaged"}]}, 400, "lora"),
+        ("/v1/completions", {"prompt": "Hi", "lora": [{"name": "nobody"}]}, 404, "lora"),
+        ("/v1/completions", {"prompt": "Hi", "model": "refusing"}, 400, "model"),
+        ("/tokenize", {"prompt": "Hi", "model": "nobody"}, 404, "model"),
+        (
+            "/v1/load_lora_adapter",
+            {"lora_name": "damaged", "lora_path": "damaged"},
+            400,
+            "lora_path",
+        ),
+        ("/v1/unload_lora_adapter", {"lora_name": "nobody"}, 404, "lora_name"),
+        ("/v1/adapters/tcm/promote", {"version": "9"}, 404, "version"),
+    ],
+)
+def test_the_field_that_names_a_model_is_the_one_that_is_told(
+    client: TestClient,
+    add_adapter: Callable[..., Path],
+    path: str,
+    body: dict[str, Any],
+    status: int,
+    param: str,
+):
+    add_adapter("tcm")
+    add_adapter("refusing", template="{{ raise_exception('Never!') }}")
+    (add_adapter("damaged") / "adapter_config.json").write_text("{")
+    has_model = path.endswith(("completions", "tokenize"))
+    asked = {"model": "base"} | body if has_model else body
+    assert error_of(client.post(path, json=asked), status)["param"] == param

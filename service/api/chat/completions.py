@@ -9,7 +9,7 @@ from service.api.generation import Generation, Job
 from service.api.labels import new_labels
 from service.api.logprobs import TokenNames
 from service.api.protocol import ChatCompletion
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, said_of
 from service.http.fields import UNSUPPORTED
 from service.models import Models
 from service.settings import ServiceSettings
@@ -19,6 +19,7 @@ from .answers import ChatAnswers
 from .call_formats import format_of
 from .call_reader import CallReader, ForcedReader, Reader
 from .message import conversation_of
+from .prompt import prompt_ids
 from .request import ChatRequest
 
 
@@ -44,14 +45,18 @@ class ChatCompletions:
         return self._generation.stream(partial(self._prepare, chat))
 
     def _prepare(self, chat: ChatRequest) -> Job[ChatCompletion]:
-        model = self._models.resolve(chat.model, chat.lora or ())
-        prompt_ids = model.renderer.prompt_ids(
+        with said_of(chat.adapters_field):
+            model = self._models.resolve(chat.model, chat.lora or ())
+        prompt = prompt_ids(
+            model.renderer,
             conversation_of(chat.messages, model.system),
             [tool.for_template for tool in chat.offered_tools],
+            chat.add_generation_prompt,
+            chat.continue_final_message,
         )
         labels = new_labels("chatcmpl", chat.model, model)
         request = self._requests.write(
-            labels.id, chat, model, prompt_ids, self._settings.default_max_tokens
+            labels.id, chat, model, prompt, self._settings.default_max_tokens
         )
         reader = _reader_of(chat, model.renderer.template)
         return Job(
@@ -59,6 +64,7 @@ class ChatCompletions:
             ChatAnswers(chat, labels, request, self._names, reader),
             prompt_field="messages",
             schema_field="tools" if chat.forces_calls else "response_format",
+            limit_field=chat.limit_field,
         )
 
 

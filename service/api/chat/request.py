@@ -1,46 +1,23 @@
 """OpenAI's shapes: what a chat is asked."""
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from service.api.generation_request import GenerationRequest
-from service.http.fields import Shape, Text, only, only_with
+from service.api.generation_request import GenerationRequest, TokenLimit
+from service.http.fields import Text, only, only_with
 
 from .forced_calls import calls_schema
-from .message import ChatMessage, Messages
-from .tool_request import Choice, Tool, Tools
+from .message import Messages
+from .prompt import Continued, goes_on
+from .response_format import ResponseFormat
+from .tool_request import Choice, Tool, ToolChoice, Tools
 
-ANY_OBJECT = '{"type": "object"}'
 TO_TOOLS = "use tools"
 MAX_PAIRS = 16  # of metadata
 
-
-class JsonSchema(Shape):
-    name: Text
-    definition: dict[str, Any] = Field(alias="schema")
-    strict: bool | None = None  # schemas are always enforced
-
-
-def _needed(schema: JsonSchema | None, info: ValidationInfo) -> JsonSchema | None:
-    if schema is None and info.data.get("type") == "json_schema":
-        raise PydanticCustomError("json_schema", "Field required for the type json_schema")
-    return schema
-
-
-class ResponseFormat(Shape):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: Annotated[JsonSchema | None, AfterValidator(_needed)] = Field(
-        default=None, validate_default=True
-    )
-
-
-def _end_with_question(messages: list[ChatMessage]) -> list[ChatMessage]:
-    if messages[-1].role == "assistant":
-        raise PydanticCustomError("last_message", "The last message should not be the assistant's")
-    return messages
+Form = TypeVar("Form", ToolChoice | None, ResponseFormat | None)
 
 
 def _same_limit(limit: int | None, info: ValidationInfo) -> int | None:
@@ -59,7 +36,7 @@ def _without_free_calls(
 ) -> ResponseFormat | None:
     choice = info.data.get("tool_choice")
     is_free = choice is None or choice.type == "auto"
-    if asked is not None and asked.type != "text" and info.data.get("tools") and is_free:
+    if asked is not None and asked.is_forced and info.data.get("tools") and is_free:
         raise PydanticCustomError(
             "response_format",
             "An answer of this format could call no tool: leave tools out, or say in tool_choice "
@@ -68,18 +45,35 @@ def _without_free_calls(
     return asked
 
 
+def _of_a_whole_answer(form: Form, info: ValidationInfo) -> Form:
+    messages = info.data.get("messages")
+    ending = info.data.get("add_generation_prompt"), info.data.get("continue_final_message")
+    if form is not None and form.is_forced and messages and goes_on(messages[-1].role, *ending):
+        raise PydanticCustomError(
+            "continued",
+            "An answer that continues the last message cannot be held to a form: end with a "
+            "question",
+        )
+    return form
+
+
 class ChatRequest(GenerationRequest):
-    messages: Annotated[Messages, AfterValidator(_end_with_question)]
-    max_completion_tokens: Annotated[int | None, AfterValidator(_same_limit)] = Field(
-        default=None, ge=1
-    )
+    messages: Messages
+    add_generation_prompt: bool | None = None
+    continue_final_message: Continued = None
+    echo: Annotated[Any, only(None, False)] = None
+    max_completion_tokens: Annotated[TokenLimit, AfterValidator(_same_limit)] = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int | None, only_with("logprobs")] = Field(default=None, ge=0, le=20)
 
     tools: Tools = None
-    tool_choice: Choice = None
+    tool_choice: Annotated[Choice, AfterValidator(_of_a_whole_answer)] = None
     parallel_tool_calls: bool | None = None
-    response_format: Annotated[ResponseFormat | None, AfterValidator(_without_free_calls)] = None
+    response_format: Annotated[
+        ResponseFormat | None,
+        AfterValidator(_without_free_calls),
+        AfterValidator(_of_a_whole_answer),
+    ] = None
     functions: Annotated[Any, only(None, [], advice=TO_TOOLS)] = None
     function_call: Annotated[Any, only(None, "none", "auto", advice=TO_TOOLS)] = None
 
@@ -103,7 +97,11 @@ class ChatRequest(GenerationRequest):
     audio: Annotated[Any, only(None)] = None
 
     @property
-    def token_limit(self) -> int | None:
+    def limit_field(self) -> str:
+        return "max_tokens" if self.max_completion_tokens is None else "max_completion_tokens"
+
+    @property
+    def asked_limit(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
 
     @property
@@ -128,9 +126,4 @@ class ChatRequest(GenerationRequest):
     def json_schema(self) -> str | None:
         if self.tool_choice is not None and self.tool_choice.is_forced:
             return calls_schema(self.offered_tools, self.tool_choice, self.may_call_several)
-        asked = self.response_format
-        if asked is None or asked.type == "text":
-            return None
-        if asked.type == "json_object" or asked.json_schema is None:
-            return ANY_OBJECT
-        return json.dumps(asked.json_schema.definition)
+        return None if self.response_format is None else self.response_format.schema_text

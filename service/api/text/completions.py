@@ -10,7 +10,7 @@ from service.api.labels import new_labels
 from service.api.logprobs import TokenNames
 from service.api.protocol import TextCompletion
 from service.api.vocabulary import Vocabulary
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, said_of
 from service.models import Models
 from service.settings import ServiceSettings
 from serving.engine import Engine, Request
@@ -40,6 +40,10 @@ class TextCompletions:
         return self._generation.stream(partial(self._prepare, text))
 
     def _prepare(self, text: TextRequest) -> Job[TextCompletion]:
+        with said_of(text.adapters_field):  # a template that fails is the model's, too
+            return self._job(text)
+
+    def _job(self, text: TextRequest) -> Job[TextCompletion]:
         model = self._models.resolve(text.model, text.lora or ())
         labels = new_labels("cmpl", text.model, model)
         asked: list[AskedText] = []
@@ -52,7 +56,13 @@ class TextCompletions:
             asked.append(AskedText(request, self._echo(prompt) if text.echo else "", tallies))
             requests += split(request, text.num_choices)
         answers = TextAnswers(text, labels, asked, self._names)
-        return Job(requests, answers, prompt_field=FIELD, schema_field=FIELD)
+        return Job(
+            requests,
+            answers,
+            prompt_field=FIELD,
+            schema_field=FIELD,
+            limit_field=text.limit_field,
+        )
 
     def _ids(self, prompt: Prompt) -> tuple[int, ...]:
         if isinstance(prompt, str):

@@ -149,6 +149,7 @@ def test_other_folders_are_forbidden_whether_they_exist_or_not(
         refused = load(client, "tcm", path)
         assert refused.status_code == 403, path
         assert "lora_folders" in refused.json()["error"]["message"]
+        assert refused.json()["error"]["param"] == "lora_path"
     (outside / CONFIG_FILE).unlink()
     (outside / CONFIG_FILE).symlink_to("/etc/hostname")
     assert load(client, "tcm", outside).status_code == 403

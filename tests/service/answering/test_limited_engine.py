@@ -78,14 +78,18 @@ def test_more_tokens_than_the_server_answers_with_are_refused(
     assert error["param"] == "max_tokens"
     assert "up to 6 tokens" in error["message"]
     assert "5 at most" in error["message"]
+    error = error_of(chat(client, max_completion_tokens=6), 400)
+    assert error["param"] == "max_completion_tokens"
 
 
 def test_a_request_that_asks_for_nothing_is_within_the_limit(
     open_client: Callable[..., TestClient],
 ):
     engine = ScriptedEngine()
-    assert chat(open_client(engine, max_output_tokens=5)).status_code == 200
-    assert engine.requests[0].sampling.max_tokens == 5
+    client = open_client(engine, max_output_tokens=5)
+    assert chat(client).status_code == 200
+    assert chat(client, max_tokens=-1).status_code == 200
+    assert [request.sampling.max_tokens for request in engine.requests] == [5, 5]
 
 
 @pytest.mark.parametrize("stream", [False, True])

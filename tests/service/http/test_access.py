@@ -46,8 +46,6 @@ FOR_ADMIN = [
     ("GET", "/whatever/comes"),
     ("OPTIONS", "/v1/models"),
     ("PURGE", "/v1/models"),
-    ("GET", "/v1//models"),
-    ("GET", "/V1/models"),
 ]
 
 

@@ -38,8 +38,9 @@ def test_other_sites_pages_are_refused_and_own_ones_are_not(open_client: OpenCli
     assert statuses(client, origin="http://[") == [403] * 3
     assert statuses(client, origin="http://127.0.0.1:8000") == usual
     assert client.get("/health", headers={"origin": EVIL}).status_code == 200
-    message = client.get("/v1/models", headers={"origin": EVIL}).json()["error"]["message"]
-    assert "cors_origins" in message
+    error = client.get("/v1/models", headers={"origin": EVIL}).json()["error"]
+    assert "cors_origins" in error["message"]
+    assert (error["param"], error["code"]) == (None, "not_allowed")
 
 
 @pytest.mark.parametrize("allowed", [EVIL, "*"])

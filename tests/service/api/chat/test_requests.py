@@ -158,6 +158,17 @@ def test_max_completion_tokens_is_max_tokens_by_its_newer_name(ask: Ask):
     assert asked(ask, max_tokens=7, max_completion_tokens=7).sampling.max_tokens == 7
 
 
+def test_minus_one_is_all_that_the_context_leaves(
+    ask: Ask, prompt: Any, add_adapter: Callable[..., Path]
+):
+    add_adapter("tcm", sampling=SamplingDefaults(max_tokens=9))
+    engine = ScriptedEngine(context_length=1000)
+    for field in ("max_tokens", "max_completion_tokens"):
+        assert ask(engine, model="tcm", **{field: -1}).status_code == 200
+    room = 1000 - len(prompt(("user", "Hi")))
+    assert [request.sampling.max_tokens for request in engine.requests] == [room, room]
+
+
 def test_default_length_is_what_the_context_leaves(ask: Ask, prompt: Any):
     engine = ScriptedEngine(context_length=100)
     assert ask(engine).status_code == 200
@@ -227,13 +238,15 @@ def test_lora_field_blends_on_the_base(ask: Ask, add_adapter: Callable[..., Path
         ({"presence_penalty": -3}, "presence_penalty"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"max_tokens": 5, "max_completion_tokens": -1}, "max_completion_tokens"),
         ({"stop": ["a"] * 5}, "stop"),
         ({"stop": [""]}, "stop[0]"),
         ({"seed": 2**63}, "seed"),
         ({"stream": "yes"}, "stream"),
         ({"model": None}, "model"),
         ({"messages": []}, "messages"),
-        ({"messages": [QUESTION, {"role": "assistant", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
         ({"messages": [{"role": "nurse", "content": "x"}]}, "messages[0].role"),

@@ -82,6 +82,12 @@ def test_default_length_is_what_the_context_leaves(complete: Complete):
     assert engine.requests[0].sampling.max_tokens == 8
 
 
+def test_minus_one_is_all_that_the_context_leaves(complete: Complete):
+    engine = ScriptedEngine(context_length=1000)
+    assert complete(engine, max_tokens=-1).status_code == 200
+    assert engine.requests[0].sampling.max_tokens == 998
+
+
 def test_adapter_answers_with_its_defaults_and_disclaimer_and_without_its_system_prompt(
     complete: Complete, add_adapter: Callable[..., Path]
 ):

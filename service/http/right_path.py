@@ -1,0 +1,46 @@
+"""The path that a client means whose base URL is not quite right."""
+
+from collections.abc import Iterator
+
+from starlette.applications import Starlette
+from starlette.routing import Match
+from starlette.types import Scope
+
+from .paths import path_of
+
+LONGEST = 4  # [parts] /v1/adapters/NAME/promote has as many
+
+
+def right_path(scope: Scope) -> str | None:
+    """The path of a route that a request's own path comes near; None where that is one itself.
+
+    Near are slashes too many, /v1 missing or twice, and whatever stands before it.
+    """
+    app: Starlette | None = scope.get("app")
+    path = path_of(scope)
+    if app is None or _match(app, scope, path) is not Match.NONE:
+        return None
+    meant = (near for near in _near(path) if _match(app, scope, near) is Match.FULL)
+    return next(meant, None)
+
+
+def hint(scope: Scope) -> str:
+    """What to write instead of a path that leads nowhere."""
+    right = right_path(scope)
+    if right is None:
+        return "OpenAI's API is under /v1 here, and /docs lists all paths."
+    base = " (a client's base URL ends in /v1)" if right.startswith("/v1/") else ""
+    return f"Write {scope.get('root_path', '')}{right}{base}."
+
+
+def _near(path: str) -> Iterator[str]:
+    parts = [part for part in path.split("/") if part]
+    for start in range(max(0, len(parts) - LONGEST), len(parts)):
+        rest = "/".join(parts[start:])
+        yield from (f"/{rest}", f"/v1/{rest}")
+
+
+def _match(app: Starlette, scope: Scope, path: str) -> Match:
+    asked = {"type": "http", "method": scope["method"], "path": path}
+    found = (route.matches(dict(asked))[0] for route in app.routes)
+    return max(found, key=lambda match: match.value, default=Match.NONE)
