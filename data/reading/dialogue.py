@@ -23,6 +23,7 @@ from itertools import pairwise
 from data.conversation import Conversation, Item, Message, Role
 from data.errors import Fault
 
+from .faq import read_faq
 from .headings import Line, cut_headings, is_gap, is_heading, left_out
 from .numbered import NUMBERED, Number, find_question, read_number
 from .role_words import INNER, LABELLED, ROLES, UNREAD, Roles, find_role, label_of
@@ -70,6 +71,9 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
             yield found.warning
             known = {**known, **found.roles}
             turns, stray = _split_turns(lines, known)
+    if not turns and (found := read_faq(lines, source)):
+        yield from found
+        return
     if not turns:
         line, seen = stray[0] if stray else (1, "no text")
         expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"
