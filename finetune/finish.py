@@ -112,8 +112,8 @@ def _room(run: Run) -> Generator[None]:
         if isinstance(error, OSError) and error.errno not in NO_ROOM:
             raise
         raise TrainingStopped(
-            f"The adapter cannot be written: {error}. What was trained is kept in {run.folder}. Make "
-            "room and go on with the same command and --resume."
+            f"The adapter cannot be written: {error}. What was trained is kept in {run.folder}. "
+            "Make room and go on with the same command and --resume."
         ) from error
 
 

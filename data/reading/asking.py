@@ -23,9 +23,9 @@ ENDS = re.compile(
 
 
 def is_asking(text: str) -> bool:
-    """Whether a text holds a question mark, or begins or ends as questions do."""
-    return bool(MARK.search(text)) or is_worded_so(text)
-
-
-def is_worded_so(text: str) -> bool:
-    return BEGINS.match(text) is not None or ENDS.search(text) is not None
+    """Whether a text holds a question mark, or begins or ends as questions do, and not as a
+    sentence."""
+    if MARK.search(text):
+        return True
+    is_worded_so = BEGINS.match(text) or ENDS.search(text)
+    return bool(is_worded_so) and not text.rstrip().endswith((".", "。", "!", "！"))

@@ -71,7 +71,7 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
             yield found.warning
             known = {**known, **found.roles}
             turns, stray = _split_turns(lines, known)
-    if not turns and (found := read_faq(lines, source)):
+    if len({turn.role for turn in turns} - {"system"}) < 2 and (found := read_faq(lines, source)):
         yield from found
         return
     if not turns:

@@ -16,6 +16,7 @@ from data.errors import Fault
 from .asking import MARK, is_asking
 from .headings import SEPARATOR, Line, is_gap, is_heading
 from .numbered import NUMBERED
+from .role_words import LABELLED, ROLES, find_role, label_of
 
 HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*?)\s*#*\s*")
 BOLD = re.compile(r"\s{0,3}(?:[-*]\s+)?(\*\*|__)(?!\s)(?P<text>(?:(?!\1).)+?)\1\s*\\?\s*")
@@ -46,7 +47,7 @@ def read_faq(lines: Sequence[str], source: str) -> list[Item] | None:
     """The questions and answers, with warnings that say what was taken for them and what was left
     out; None where the lines are no FAQ."""
     found = _by_headings(lines) or _by_blocks(lines)
-    if found is None:
+    if found is None or any(_is_labelled(pair.question) for pair in found[0]):
         return None
     pairs, stray, what = found
     return [taken(pairs, source, what), *left_out(stray, source), *conversations(pairs, source)]
@@ -193,6 +194,12 @@ def _blocks(lines: Sequence[str]) -> list[list[Line]]:
 def _is_prose(block: Sequence[Line]) -> bool:
     """An answer's paragraph or list, not a title of a few words."""
     return all(ENDS.search(text) or len(text) > 40 for _, text in block)
+
+
+def _is_labelled(question: str) -> bool:
+    """It begins with a role word: a dialogue, whatever else it is."""
+    match = LABELLED.fullmatch(question)
+    return match is not None and find_role(label_of(match), ROLES) is not None
 
 
 def _without_number(question: str) -> str:

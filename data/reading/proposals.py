@@ -22,7 +22,8 @@ MOST = 0.6  # of the values
 
 # The plainest names first: a later line counts where no field has a name of an earlier one.
 QUESTIONS = (
-    "question questions frage fragen pregunta pergunta domanda вопрос 问题 問題 提问 提問 質問 질문",
+    "question questions frage fragen pregunta pergunta domanda вопрос"
+    " 问题 問題 提问 提問 質問 질문",
     "instruction instruct prompt query ask anfrage consulta demande enquiry inquiry requete"
     " 咨询 諮詢 询问 詢問 疑问 疑問 指令 问句 問句",
     "description descripcion beschreibung problem issue complaint symptom symptoms"
@@ -38,11 +39,11 @@ ANSWERS = (
 QUESTION_NAMES = "q input user human 问 問"
 ANSWER_NAMES = "a assistant gpt bot chosen summary 答"
 # What such a name speaks of when it is not the text itself: question_id, 回答时间, 提问者.
-ASIDES = frozenset(
+ASIDES = (
     "id ids uuid no nr num number nummer count len length date datum time zeit timestamp at by type"
     " typ kind category kategorie label class lang language url link source author user name email"
     " phone status state score rating votes tag tags index key file image audio priority channel"
-    " rank hash format".split()
+    " rank hash format"
 )
 CHINESE_ASIDES = re.compile(
     "编号|編號|序号|序號|时间|時間|日期|类型|類型|分类|分類|类别|類別|标签|標籤|状态|狀態|来源|來源|链接|鏈接"
@@ -202,7 +203,8 @@ def _words(name: str) -> list[str]:
 def _is_aside(name: str) -> bool:
     words = _words(name)
     chinese = [each for each in words if not each.isascii()]
-    return not ASIDES.isdisjoint(words) or any(map(CHINESE_ASIDES.search, chinese))
+    is_said = not {*ASIDES.split()}.isdisjoint(words)
+    return is_said or any(map(CHINESE_ASIDES.search, chinese))
 
 
 def _speaks_of(name: str, known: list[str]) -> bool:

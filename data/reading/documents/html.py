@@ -3,18 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
+from operator import itemgetter
 from typing import Any
 
 from data.conversation import Item
 from data.errors import Fault
+from data.reading.asking import is_asking
+from data.reading.dialogue import find_pairs, read_dialogue
+from data.reading.faq import FEWEST, MOST, Pair, conversations, left_out, read_faq, taken
+from data.reading.headings import Line
+from data.reading.role_words import Roles
 
-from ..asking import is_asking
-from ..dialogue import find_pairs, read_dialogue
-from ..faq import FEWEST, MOST, Pair, conversations, left_out, read_faq, taken
-from ..headings import Line
-from ..role_words import Roles
 from .page_text import FURNITURE, UNSEEN, drop, lines_of, parse_fragment, read_page, text_of
 
+CLASSED = ("div", "button", "a", "span", "p", "li")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -32,10 +35,11 @@ def read_html(text: str, source: str, roles: Roles) -> Iterator[Item]:
         return
     drop(page, f"script {UNSEEN}")
     around = drop(page, FURNITURE)
-    pairs, what = _marked(page)
-    if pairs:
+    questions, what = _marked(page)
+    if len(questions) > 2 * len(find_pairs(text_of(page))):
+        pairs = [*map(_take, questions)]
         yield taken(pairs, source, what)
-        yield from left_out(sorted([*around, *lines_of(page)]), source)
+        yield from left_out(sorted([*lines_of(page), *around], key=itemgetter(0)), source)
         yield from conversations(pairs, source)
         return
     yield from left_out(around, source)
@@ -84,13 +88,9 @@ def _questions(declared: Any, line: int) -> Iterator[Pair]:
                 yield from _questions(each, line)
 
 
-def _marked(page: Any) -> tuple[list[Pair], str]:
-    """By the elements of which the most ask; what they and their answers hold is taken out."""
-    forms = {
-        "terms that ask": list(page.iter("dt")),
-        "lines to unfold that ask": list(page.iter("summary")),
-        **{f"headings ({tag}) that ask": list(page.iter(tag)) for tag in HEADINGS},
-    }
+def _marked(page: Any) -> tuple[list[Any], str]:
+    """The elements of the kind of which the most ask, and what they are."""
+    forms = _forms(page)
     asking = {
         what: [each for each in elements if is_asking(text_of(each))]
         for what, elements in forms.items()
@@ -99,7 +99,28 @@ def _marked(page: Any) -> tuple[list[Pair], str]:
         what for what, found in asking.items() if len(found) >= max(FEWEST, MOST * len(forms[what]))
     ]
     what = max(fit, key=lambda each: len(asking[each]), default="")
-    return [_take(each) for each in asking.get(what, [])], what
+    return asking.get(what, []), what
+
+
+def _forms(page: Any) -> dict[str, list[Any]]:
+    """What may be the questions: elements made for such, and those of one class that hold a line
+    each."""
+    forms = {
+        "terms that ask": list(page.iter("dt")),
+        "lines to unfold that ask": [each for each in page.iter("summary") if _unfolds_alone(each)],
+        **{f"headings ({tag}) that ask": list(page.iter(tag)) for tag in HEADINGS},
+    }
+    for element in page.iter(*CLASSED):
+        if element.get("class") and len(lines_of(element)) == 1:
+            what = f"elements ({element.tag}, {element.get('class').split()[0]}) that ask"
+            forms.setdefault(what, []).append(element)
+    return forms
+
+
+def _unfolds_alone(summary: Any) -> bool:
+    """What is unfolded holds nothing more to unfold."""
+    details = summary.getparent()
+    return details.tag == "details" and sum(1 for _ in details.iter("summary")) == 1
 
 
 def _take(element: Any) -> Pair:
@@ -126,20 +147,22 @@ def _below_term(term: Any) -> str:
 
 
 def _below_heading(heading: Any) -> str:
-    """What follows it up to the next heading of its rank; where nothing does, what follows the
-    element that holds it alone."""
-    ranks = HEADINGS[: HEADINGS.index(heading.tag) + 1]
+    """What follows it up to the next of its kind, or to a heading above it; where nothing does,
+    what follows the element that holds it alone."""
+    rank = HEADINGS.index(heading.tag) + 1 if heading.tag in HEADINGS else 0
+    tags, kind = HEADINGS[:rank] or (heading.tag,), None if rank else heading.get("class")
+
+    def holds_another(element: Any) -> bool:
+        found = (each for each in element.iter(*tags) if each is not heading)
+        return any(kind is None or each.get("class") == kind for each in found)
+
     node = heading
     while node.getparent() is not None and node.tag != "body":
-        following: list[Any] = []
-        for each in node.itersiblings():
-            if each.tag in ranks or next(each.iter(*ranks), None) is not None:
-                break
-            following.append(each)
+        following = list(takewhile(lambda each: not holds_another(each), node.itersiblings()))
         if answer := _cut_out(node, following):
             return answer
         node = node.getparent()
-        if sum(1 for _ in node.iter(*ranks)) > 1:
+        if holds_another(node):
             break
     return ""
 

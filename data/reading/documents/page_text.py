@@ -3,16 +3,17 @@
 import re
 from typing import Any
 
-from ..headings import Line
+from data.reading.headings import Line
 
-BLOCKS = frozenset(
+BLOCKS = (
     "address article aside blockquote body br caption dd details div dl dt fieldset figcaption"
     " figure footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section summary table"
-    " tbody td tfoot th thead tr ul".split()
+    " tbody td tfoot th thead tr ul"
 )
 UNSEEN = "head style noscript template svg iframe select option input textarea object video audio"
 FURNITURE = "nav footer aside form"  # around the text
 DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+LINK_MARK = re.compile(r"[^\w\s]|[\ue000-\uf8ff]")  # behind headings, to link to them
 KEPT_LINE, KEPT_SPACE = "\ue000", "\ue001"  # of preformatted text, while space is made one
 
 
@@ -25,6 +26,10 @@ def read_page(text: str) -> Any:
         page = html.document_fromstring(DECLARATION.sub("", text, count=1), parser=parser)
     except (etree.LxmlError, ValueError):
         return None
+    for link in [
+        each for each in page.iter("a") if LINK_MARK.fullmatch(each.text_content().strip())
+    ]:
+        link.drop_tree()
     for element in page.iter("pre"):
         for each in element.iter():
             each.text, each.tail = _keep(each.text), _keep(each.tail)
@@ -56,6 +61,7 @@ def lines_of(element: Any) -> list[Line]:
     begins."""
     from lxml import etree
 
+    blocks = {*BLOCKS.split()}
     lines: list[Line] = []
     parts: list[str] = []
     at = element.sourceline or 1
@@ -69,7 +75,7 @@ def lines_of(element: Any) -> list[Line]:
         at = number
 
     for event, node in etree.iterwalk(element, events=("start", "end")):
-        if node.tag in BLOCKS:
+        if node.tag in blocks:
             end_line(node.sourceline or at)
         if event == "start":
             parts.append("- " if node.tag == "li" else "")

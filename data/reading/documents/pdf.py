@@ -7,11 +7,11 @@ from typing import BinaryIO
 
 from data.conversation import Item
 from data.errors import Fault, UnreadableFile
+from data.reading.dialogue import read_dialogue
+from data.reading.headings import Line, is_heading
+from data.reading.numbered import NUMBERED
+from data.reading.role_words import LABELLED, Roles
 
-from ..dialogue import read_dialogue
-from ..headings import Line, is_heading
-from ..numbered import NUMBERED
-from ..role_words import LABELLED, Roles
 from .extra import needs
 
 DAMAGES = (

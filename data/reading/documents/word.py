@@ -8,13 +8,13 @@ from typing import Any, BinaryIO
 
 from data.conversation import Item
 from data.errors import Fault, UnreadableFile
+from data.reading.asking import is_asking
+from data.reading.dialogue import read_dialogue
+from data.reading.faq import left_out
+from data.reading.headings import Line
+from data.reading.role_words import Roles
+from data.reading.tables.table import read_table
 
-from ..asking import is_asking
-from ..dialogue import read_dialogue
-from ..faq import left_out
-from ..headings import Line
-from ..role_words import Roles
-from ..tables.table import read_table
 from .extra import needs
 
 HEADING = re.compile(r"(?:heading|标题|überschrift|titre|título|title)\s*(\d?)", re.IGNORECASE)

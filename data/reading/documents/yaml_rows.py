@@ -8,8 +8,7 @@ import yaml
 
 from data.conversation import Item
 from data.errors import Fault
-
-from ..rows import Columns, Numbered, read_rows
+from data.reading.rows import Columns, Numbered, read_rows
 
 EXPECTED = (
     "a list of questions and answers, or chatterbot's conversations: lists of lines, of which the "

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from codecs import BOM_UTF8
 from typing import BinaryIO
 
 from data.errors import UnreadableFile
@@ -67,7 +68,7 @@ NAMES = {
 def refuse_other_kinds(file: BinaryIO, source: str, suffix: str) -> None:
     """Raises UnreadableFile for a file that is not of its suffix's kind. The file is left at its
     beginning."""
-    head = file.read(HEAD)
+    head = file.read(HEAD).removeprefix(BOM_UTF8)
     found = _kind(head, file, suffix)
     file.seek(0)
     if found is not None:

@@ -2,9 +2,10 @@
 
 import re
 
-from ..proposals import propose
-from ..role_words import LABELLED, ROLES, find_role, label_of
-from ..shapes import find_shape
+from data.reading.proposals import propose
+from data.reading.role_words import LABELLED, ROLES, find_role, label_of
+from data.reading.shapes import find_shape
+
 from .kinds import HEAD
 
 CLOCK = re.compile(r"\d{1,4}[:：./年-]\d{1,2}(?!\d)")  # a time or a date

@@ -8,8 +8,8 @@ from typing import TextIO
 
 from data.conversation import Item
 from data.errors import Fault
+from data.reading.rows import Columns
 
-from ..rows import Columns
 from .table import HEADER_ROWS, Line, is_header, read_table
 
 QUOTED = (

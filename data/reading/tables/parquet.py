@@ -6,10 +6,9 @@ from typing import Any, BinaryIO
 
 from data.conversation import Item
 from data.errors import Fault
-
-from ..proposals import SAMPLE, accepted
-from ..rows import Columns, read_rows
-from ..shapes import find_shape, show_keys
+from data.reading.proposals import SAMPLE, accepted
+from data.reading.rows import Columns, read_rows
+from data.reading.shapes import find_shape, show_keys
 
 
 def read_parquet(file: BinaryIO, source: str, columns: Columns) -> Iterator[Item]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from data.conversation import Item
 from data.errors import Fault
+from data.reading.proposals import SAMPLE, accepted, propose
+from data.reading.rows import KEEP, Columns, Numbered, read_rows
+from data.reading.shapes import find_shape, show_keys
 
-from ..proposals import SAMPLE, accepted, propose
-from ..rows import KEEP, Columns, Numbered, read_rows
-from ..shapes import find_shape, show_keys
 from .headless import looks_like_data
 
 Line = tuple[int, Sequence[str]]  # of cells, with its number

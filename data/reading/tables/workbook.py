@@ -1,15 +1,15 @@
-"""Excel's workbooks: every sheet with a header, merged cells filled down, formulas without values."""
+"""Excel's workbooks: sheets with a header, merged cells filled down, formulas without values."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from data.conversation import Item
 from data.errors import Fault
+from data.reading.proposals import propose
+from data.reading.rows import Columns
+from data.reading.shapes import find_shape
 
-from ..proposals import propose
-from ..rows import Columns
-from ..shapes import find_shape
 from .formulas import find_unsaved
 from .table import Line, can_number, cells_of, find_header, read_table
 
@@ -88,7 +88,8 @@ class _Sheet:
 
     def passed_over(self) -> Fault:
         line, cells = self.lines[0]
-        seen = f"a sheet without a header, passed over; its first row is {' '.join(cells)[:60]!r}"
+        first = " ".join(filter(None, cells))[:60]
+        seen = f"a sheet without a header, passed over; its first row is {first!r}"
         expected = "the names of the columns in its first row, if it holds questions and answers"
         return Fault(self.source, line, "sheet", seen, expected, "warning", "sheet")
 
@@ -98,9 +99,8 @@ class _Sheet:
             more = f" and {len(filled) - NUM_NAMED} more" if len(filled) > NUM_NAMED else ""
             seen = f"merged cells, taken for each of their rows: {shown}{more}"
             expected = "a cell for each row, if that is wrong"
-            yield Fault(
-                self.source, self._header_line, "cells", seen, expected, "warning", "merged"
-            )
+            where = self.source, self._header_line or 1, "cells"
+            yield Fault(*where, seen, expected, "warning", "merged")
         yield from read_table(map(self._computed, self.lines), self.source, self.columns)
 
     @property

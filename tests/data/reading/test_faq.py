@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from data.conversation import Conversation, Item
 from data.errors import Fault
+from data.reading.dialogue import read_dialogue
 from data.reading.faq import read_faq
 
 
@@ -81,6 +82,8 @@ def test_a_question_without_an_answer_is_a_fault():
         "Hello.\n\na?\nb\n\nc?\nd",
         "a?\nb\n\nc\n\nd\n\ne?\nf",
         "a?\n\nb?\nc",
+        "Q: a?\nb\n\nQ: c?\nd",
+        "## Q: a?\nb\n## Q: c?\nd",
     ],
 )
 def test_other_texts_are_none(text: str):
@@ -118,3 +121,9 @@ def test_every_line_is_in_a_turn_or_named(lines: list[str]):
         word = line.strip("#* ")
         if word not in ("", "---"):
             assert word in kept or word in faults or " more" in faults
+
+
+def test_a_role_word_within_an_answer_makes_no_dialogue():
+    text = "## a?\nb\nUser: your name\n\n## c?\nd"
+    items = list(read_dialogue(text, "a.md", {}))
+    assert [type(each) for each in items] == [Fault, Conversation, Conversation]

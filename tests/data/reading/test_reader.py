@@ -204,7 +204,7 @@ def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
     assert [one.line for one in first] == [3, 4, 2]
     title, fault = [item for item in items if isinstance(item, Fault)]
     assert (title.line, title.kind) == (1, "title row")
-    assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "header")
+    assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "sheet")
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,15 @@ def write_pdf(path: Path, pages: Sequence[Sequence[str]]) -> None:
 
 def _content(lines: Sequence[str], codes: dict[str, int]) -> str:
     shown = [
-        f"BT /F 12 Tf 1 0 0 1 50 {750 - LEADING * at} Tm <{''.join(f'{codes[c]:04X}' for c in line)}> Tj ET"
+        f"BT /F 12 Tf 1 0 0 1 50 {750 - LEADING * at} Tm <{_coded(line, codes)}> Tj ET"
         for at, line in enumerate(lines)
         if line
     ]
     return "\n".join(shown)
+
+
+def _coded(line: str, codes: dict[str, int]) -> str:
+    return "".join(f"{codes[each]:04X}" for each in line)
 
 
 def _widths(codes: dict[str, int]) -> str:

@@ -32,9 +32,11 @@ def said(page: str) -> str:
         "<div><h3>a?</h3><div>b</div></div><div><h3>c?</h3><div>d</div></div>",
         "<div><div><h3>a?</h3></div><div>b</div></div><div><h3>c?</h3></div><p>d</p>",
         "<section><h2>T</h2><h3>a?</h3><p>b</p><h3>c?</h3><p>d</p></section>",
-        "<h2><button>a? <i class=icon></i></button></h2><div>b</div><h2><button>c?</button></h2><div>d</div>",
+        "<h2><button>a? <i></i></button></h2><div>b</div><h2><button>c?</button></h2><div>d",
         "<dl><dt>a?</dt><dd>b</dd><dt>c?</dt><dd>d</dd></dl>",
         "<dl><div><dt>a?<dd>b</div><div><dt>c?<dd>d</div></dl>",
+        "<div class=q>a?</div><div class=a>b</div><div class=q>c?</div><div class=a>d</div>",
+        "<li><a class='q x'>a?</a><div>b</div></li><li><a class='q x'>c?</a><div>d</div></li>",
         "<details><summary>a?</summary>b</details><details><summary>c?</summary><p>d</details>",
         "<p>Q: a?</p><p>A: b</p><p></p><p>Q: c?</p><p>A: d</p>",
         "<p>a?</p><p>b.</p><p>c?</p><p>d.</p>",
@@ -51,7 +53,8 @@ def test_forms_of_pages_give_the_same(page: str):
 
 
 def test_a_last_answer_ends_with_its_element():
-    page = "<div><h3>a?</h3><p>b</p></div><div><h3>c?</h3><p>d</p></div><p>Call us.</p><footer>©</footer>"
+    cards = "<div><h3>a?</h3><p>b</p></div><div><h3>c?</h3><p>d</p></div>"
+    page = f"{cards}<p>Call us.</p><footer>©</footer>"
     assert pairs(page) == [("a?", "b"), ("c?", "d")]
     assert "2 lines that belong to no question, left out: line 1 'Call us.', line 1 '©'" in said(
         page
@@ -96,13 +99,15 @@ def test_declared_questions_are_taken_as_they_are(entities: object):
     }
     second = {"@type": "Question", "name": "e?", "acceptedAnswer": [{"text": "f"}]}
     declared = json.dumps(entities).replace("[1, 2]", json.dumps([first, second]))
-    page = f'<html><script type="application/ld+json">{declared}</script><body><h2>x?</h2><p>y</p></body></html>'
+    script = f'<script type="application/ld+json">{declared}</script>'
+    page = f"<html>{script}<body><h2>x?</h2><p>y</p></body></html>"
     assert pairs(page) == [("a & b?", "c\n- d"), ("e?", "f")]
     assert "the page's FAQPage data" in said(page)
 
 
 def test_declarations_that_are_broken_or_of_other_things_are_no_matter():
-    page = '<script type="application/ld+json">{"name": </script><h2>a?</h2><p>b</p><h2>c?</h2><p>d</p>'
+    script = '<script type="application/ld+json">{"name": </script>'
+    page = f"{script}<h2>a?</h2><p>b</p><h2>c?</h2><p>d</p>"
     assert pairs(page) == [("a?", "b"), ("c?", "d")]
 
 
@@ -126,3 +131,8 @@ PARTS = (
 @given(st.lists(PARTS, max_size=20).map("".join))
 def test_no_page_raises_anything(page: str):
     assert read(page)
+
+
+def test_role_words_count_for_more_than_elements():
+    page = "<h2>Q: a?</h2><p>A: b</p><h2>Q: c?</h2><p>A: d</p>"
+    assert pairs(page) == [("a?", "b")]

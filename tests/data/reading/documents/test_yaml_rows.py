@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from data.conversation import Conversation, Item
+from data.conversation import Item
 from data.errors import Fault
 from data.reading.documents import read_yaml
 from tests.data.reading.items import conversations_of

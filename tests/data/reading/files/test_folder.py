@@ -97,7 +97,7 @@ def test_a_list_of_llama_factory_says_what_fields_are_called(tmp_path: Path):
     passed, unnamed = faults(items)
     assert "dataset_info.json" in passed.seen
     assert unnamed.seen == "not named, and so left out: the keys 'ok'"
-    [alone] = [each for each in read_items(tmp_path / "c.json")]
+    [alone] = read_items(tmp_path / "c.json")
     assert isinstance(alone, Conversation)
 
 

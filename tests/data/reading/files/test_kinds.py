@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data import Conversation, UnreadableFile, read_items
+from data import UnreadableFile, read_items
 from tests.data.reading.excel import write_xlsx
 
 GOOD = "Q: How do I oil the chain?\nA: One drop per link.\n"

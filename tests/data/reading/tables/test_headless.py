@@ -15,7 +15,11 @@ from tests.data.reading.items import conversations_of, faults_of
 NO_HEADER = (
     "How do I oil the chain?,One drop per link.\nIs rust bad?,Yes.\nCan I wash it?,Gently.\n"
 )
-LABELLED = "内科,1,7,胃胀怎么办？,少食多餐。\n内科,0,7,胃胀怎么办？,换副眼镜。\n皮肤科,1,8,起痘怎么办？,清淡饮食。\n"
+LABELLED = """\
+内科,1,7,胃胀怎么办？,少食多餐。
+内科,0,7,胃胀怎么办？,换副眼镜。
+皮肤科,1,8,起痘怎么办？,清淡饮食。
+"""
 BY_NUMBER = {"question": "1", "answer": "2"}
 
 

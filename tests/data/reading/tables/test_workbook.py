@@ -52,10 +52,8 @@ def test_many_merged_cells_are_one_warning(tmp_path: Path):
 def test_a_formula_that_nobody_computed_is_named(tmp_path: Path):
     rows = [HEADER, ["a？", Formula("1+2")], ["b？", "c"], ["d？", Formula("B3&lt;", "saved")]]
     write_xlsx(tmp_path / "a.xlsx", {"一": rows, "二": [[Formula("A1")]]})
-    assert find_unsaved((tmp_path / "a.xlsx").open("rb")) == {
-        "一": {(1, 1): "1+2"},
-        "二": {(0, 0): "A1"},
-    }
+    with (tmp_path / "a.xlsx").open("rb") as file:
+        assert find_unsaved(file) == {"一": {(1, 1): "1+2"}, "二": {(0, 0): "A1"}}
     items = read(tmp_path / "a.xlsx")
     assert pairs(items) == [("b？", "c"), ("d？", "saved")]
     [fault] = faults(items)
