@@ -19,7 +19,7 @@ KEPT_LINE, KEPT_SPACE = "\ue000", "\ue001"  # of preformatted text, while space 
 
 def read_page(text: str) -> Any:
     """Its elements, an lxml tree; None where there are none."""
-    from lxml import etree, html
+    from lxml import etree, html  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
 
     parser = html.HTMLParser(remove_comments=True, remove_pis=True)
     try:
@@ -39,7 +39,7 @@ def read_page(text: str) -> Any:
 def parse_fragment(text: str) -> Any:
     from lxml import html
 
-    return html.fragment_fromstring(text, create_parent="div")
+    return html.fragment_fromstring(text, create_parent=True)
 
 
 def drop(page: Any, tags: str) -> list[Line]:
@@ -59,7 +59,7 @@ def text_of(element: Any) -> str:
 def lines_of(element: Any) -> list[Line]:
     """What stands in it, without empty lines; each with the line of the file where its element
     begins."""
-    from lxml import etree
+    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
 
     blocks = {*BLOCKS.split()}
     lines: list[Line] = []

@@ -1,13 +1,16 @@
 """PDF documents that hold text: their lines, put together where the page's width broke them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import BinaryIO
 
 from data.conversation import Item
 from data.errors import Fault, UnreadableFile
 from data.reading.dialogue import read_dialogue
+from data.reading.faq import left_out
 from data.reading.headings import Line, is_heading
 from data.reading.numbered import NUMBERED
 from data.reading.role_words import LABELLED, Roles
@@ -42,6 +45,7 @@ def read_pdf(
         seen = f"{len(empty)} of {len(pages)} pages without text: {shown}"
         expected = "text; pictures of text are not read"
         yield Fault(source, empty[0], "pages", seen, expected, "warning", "no text")
+    yield from left_out(_take_running(pages), source)
     lines = [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
     for item in read_dialogue("\n".join(text for _, text in lines), source, roles):
         yield replace(item, line=lines[item.line - 1][0] if item.line <= len(lines) else 1)
@@ -62,22 +66,35 @@ def _load(file: BinaryIO, source: str) -> list[list[str]]:
         reason = str(error) or type(error).__name__
         advice = "open it in a reader of PDFs and print it into a new one"
         raise UnreadableFile(f"{source}: cannot be read as a PDF: {reason}; {advice}") from error
-    return [_trimmed(text, page) for page, text in enumerate(texts, start=1)]
+    return [_trimmed(text) for text in texts]
 
 
-def _trimmed(text: str, page: int) -> list[str]:
-    """Without the margins, and without the page's number."""
+def _trimmed(text: str) -> list[str]:
+    """Without the margins."""
     lines = [" ".join(line.split()) for line in text.split("\n")]
-    while lines and (not lines[-1] or _is_number(lines[-1], page)):
+    while lines and not lines[-1]:
         lines.pop()
     while lines and not lines[0]:
         lines.pop(0)
     return lines
 
 
-def _is_number(line: str, page: int) -> bool:
-    match = NUMBER_ALONE.fullmatch(line)
-    return match is not None and int(match[1]) == page
+def _take_running(pages: Sequence[list[str]]) -> list[Line]:
+    """Off the pages: their numbers, and what stands at the head or foot of most of them."""
+    taken: list[Line] = []
+    for at in (0, -1):
+        counts = Counter(_without_digits(lines[at]) for lines in pages if lines)
+        for number, lines in enumerate(pages, start=1):
+            match = NUMBER_ALONE.fullmatch(lines[at]) if lines else None
+            is_number = match is not None and int(match[1]) == number
+            is_usual = bool(lines) and counts[_without_digits(lines[at])] > len(pages) / 2
+            if is_number or (is_usual and len(pages) > 2):
+                taken.append((number, lines.pop(at)))
+    return sorted(taken, key=itemgetter(0))
+
+
+def _without_digits(line: str) -> str:
+    return re.sub(r"\d+", "", line)
 
 
 def _joined(lines: list[str], page: int) -> list[Line]:

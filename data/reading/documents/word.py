@@ -60,7 +60,7 @@ def _load(file: BinaryIO, source: str) -> _Content:
         import docx
         from docx.opc.exceptions import PackageNotFoundError
         from docx.table import Table
-        from lxml import etree
+        from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
 
     content = _Content()
     try:

@@ -52,9 +52,24 @@ def test_lines_that_the_page_broke_are_one_again(tmp_path: Path):
 
 def test_an_answer_goes_on_behind_a_page_s_number(tmp_path: Path):
     write_pdf(tmp_path / "a.pdf", [["Q: Why?", "A: So.", "", "1"], ["And so.", "", "- 2 -"]])
-    [conversation] = conversations_of(read_items(tmp_path / "a.pdf"))
-    assert conversation.messages[1].content == "So.\nAnd so."
-    assert conversation.line == 1
+    left_out, conversation = read_items(tmp_path / "a.pdf")
+    assert isinstance(conversation, Conversation)
+    assert (conversation.line, conversation.messages[1].content) == (1, "So.\n\nAnd so.")
+    assert "2 lines that belong to no question, left out: line 1 '1', line 2 '- 2 -'" in str(
+        left_out
+    )
+
+
+def test_what_stands_on_most_pages_is_in_no_answer(tmp_path: Path):
+    first, last = (
+        ["The Workshop", "", "Q: Why?", "A: So.", "page 7 of 9"],
+        ["And more.", "page 9 of 9"],
+    )
+    write_pdf(tmp_path / "a.pdf", [first, ["The Workshop", "And so.", "page 8 of 9"], last])
+    left_out, conversation = read_items(tmp_path / "a.pdf")
+    assert isinstance(conversation, Conversation)
+    assert conversation.messages[1].content == "So.\nAnd so.\nAnd more."
+    assert "5 lines that belong to no question" in str(left_out)
 
 
 def test_places_are_pages(tmp_path: Path):
