@@ -174,7 +174,7 @@ class _Rows:
                 yield each
                 continue
             line, cells = each
-            if len(cells) < width or any(cells[width:]):
+            if len(cells) != width and (len(cells) < width or any(cells[width:])):
                 expected = f"{width} cells as in the header"
                 yield Fault(self.source, line, "row", f"{len(cells)} cells", expected)
                 continue
