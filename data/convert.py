@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from .conversation import Conversation, Item, Message
 from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
-from .reading.dialogue import split_cell
+from .reading.dialogues.dialogue import split_cell
 from .whole_file import check_folder, whole_file
 
 ShapeName = Literal["messages", "alpaca", "sharegpt"]

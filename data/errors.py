@@ -24,6 +24,7 @@ class Fault:
     expected: str
     severity: Severity = "error"  # a warning counts, but does not stop
     kind: str = "format"
+    is_of_one: bool = False  # of one conversation alone: the others can be read without it
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}: {self.field}: {self.seen}; expected {self.expected}"

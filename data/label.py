@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .checking.rules import script_of
 from .errors import Fault, InvalidData
-from .reading.dialogue import find_pairs
+from .reading.dialogues.dialogue import find_pairs
 from .reading.encoding import open_text
 from .reading.reader import read_text
 from .reading.source import Source, find_sources

@@ -1,12 +1,12 @@
 """One evaluation from end to end: an adapter, data, and the same report as after training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data import Conversation, ReadOptions, read_conversations
 from data.chat import ChatRenderer
-from data.conversation import Message, Role
+from data.conversation import Message
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
 
@@ -38,8 +38,7 @@ class EvalOptions:
     limit: int | None = None  # conversations, the first ones
     report_samples: int | None = None  # as many as after training
     report_tokens: int | None = None
-    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
-    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
 
 class EvalJob:
@@ -106,9 +105,11 @@ class EvalJob:
 
     def _read(self) -> list[Conversation]:
         """As the adapter's own data was read, where the options say nothing else."""
-        trained_with: dict[str, Role] = {k.lower(): v for k, v in self.config.roles.items()}
+        said, trained_with = self.options.reading, self.config.reading
         options = ReadOptions(
-            self.options.roles or trained_with, self.options.columns or self.config.columns
+            said.roles or trained_with.roles,
+            said.columns or trained_with.columns,
+            trained_with.faulty if said.faulty == "stop" else said.faulty,
         )
         conversations = read_conversations(self.options.data, options)
         if not conversations:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data import Conversation, ReadOptions
+from data import Conversation
 from data.chat import ChatRenderer
 from data.checking.check import read_checked
-from data.conversation import Role
 from data.personal import redact_conversation
 
 from .adapters.versions import check_name
@@ -131,9 +130,7 @@ class Job:
         return Prepared(base, parent, renderer, dataset, plan)
 
     def _read(self, path: Path) -> list[Conversation]:
-        roles: dict[str, Role] = {name.lower(): role for name, role in self.config.roles.items()}
-        options = ReadOptions(roles, self.config.columns)
-        conversations, findings = read_checked(path, options)
+        conversations, findings = read_checked(path, self.config.reading)
         warnings = [
             f"{kind} {count}"
             for (severity, kind), count in findings.counts.items()

@@ -23,7 +23,8 @@ MOST = 64  # runs
 # What decides which rows are held out and how they read, and what is each run's own.
 FIXED = frozenset(
     {
-        *("data", "base", "seed", "holdout", "max_tokens", "system", "roles", "columns", "redact"),
+        *("data", "base", "seed", "holdout", "max_tokens", "system", "roles", "columns"),
+        *("faulty", "redact"),
         *("name", "output_dir", "promote"),
     }
 )

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import typer
 
-from data.reading.dialogue import read_dialogue
 from service.cli import app
 from service.home import VARIABLE
-from tests.data.reading.items import conversations_of
+from tests.data.reading.items import conversations_of, dialogue_items
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -98,7 +97,7 @@ def test_every_command_in_the_readme_parses():
 
 
 def test_the_example_dialogue_reads_as_two_conversations():
-    conversations = conversations_of(read_dialogue(blocks("text")[0], "README.md", {}))
+    conversations = conversations_of(dialogue_items(blocks("text")[0]))
     assert [len(conversation.messages) for conversation in conversations] == [2, 4]
 
 

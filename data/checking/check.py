@@ -9,11 +9,12 @@ from pathlib import Path
 from data.conversation import Conversation, Item
 from data.errors import Fault
 from data.likeness import Alike, Likeness
+from data.reading.faulty import WAY_OUT
 from data.reading.reader import ReadOptions, conversations_of, read_items
 
 from .lengths import Lengths
 from .rules import check_conversation, script_of
-from .tokens import TokenCheck
+from .tokens import LengthCheck, TokenCheck
 
 MOST_KEPT = 1000  # faults of a kind; more are only counted
 SCRIPTS = (None, "Chinese", "other")
@@ -31,8 +32,12 @@ class Findings:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     faults: list[Fault] = field(default_factory=list[Fault])  # the first ones of every kind
     tokens: TokenCheck | None = None
+    way_out: Fault | None = None  # what could be done about faulty conversations
 
     def note(self, fault: Fault) -> None:
+        if fault.kind == WAY_OUT:
+            self.way_out = fault
+            return
         key = fault.severity, fault.kind
         self.counts[key] += 1
         if self.counts[key] <= MOST_KEPT:
@@ -60,13 +65,18 @@ def read_checked(
     items = list(read_items(path, options))
     findings = check(items)
     conversations = [item for item in items if isinstance(item, Conversation)]
-    return conversations_of([*conversations, *findings.faults], path), findings
+    way_out = [findings.way_out] if findings.way_out else []
+    return conversations_of([*conversations, *findings.faults, *way_out], path), findings
 
 
-def check(items: Iterable[Item], tokens: TokenCheck | None = None) -> Findings:
+def check(
+    items: Iterable[Item], tokens: TokenCheck | None = None, lengths: LengthCheck | None = None
+) -> Findings:
     """All that is wrong or suspicious, of any amount of data: what is kept of a conversation takes
-    some 300 bytes. With `tokens`, also what a base's tokenizer makes of it."""
+    some 300 bytes. With `tokens`, also what a base's tokenizer makes of it; `lengths` tells what
+    is too long alone, in less time."""
     findings, places = Findings(tokens=tokens), _Places()
+    taker = tokens or lengths
     likeness, scripts = Likeness(), array("b")
     for item in items:
         if isinstance(item, Fault):
@@ -76,7 +86,7 @@ def check(items: Iterable[Item], tokens: TokenCheck | None = None) -> Findings:
         likeness.add(item)
         places.add(item)
         scripts.append(SCRIPTS.index(script_of(item.messages[-1].content)))
-        for fault in (*check_conversation(item), *(tokens.take(item) if tokens else ())):
+        for fault in (*check_conversation(item), *(taker.take(item) if taker else ())):
             findings.note(fault)
     for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places)):
         findings.note(fault)

@@ -7,6 +7,7 @@ from itertools import groupby
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
 from data.errors import Fault, TemplateError
+from data.length import check_length, may_exceed
 
 from .lengths import Lengths
 
@@ -42,22 +43,8 @@ class TokenCheck:
             self.shown.append(self._segments(rendered))
         if len(rendered.token_ids) > self.max_tokens:
             self.num_cut += 1
-            yield from self._check_last_turn(conversation)
-
-    def _check_last_turn(self, conversation: Conversation) -> Iterator[Fault]:
-        """Older turns may be cut; the last question and its answer must fit."""
-        messages = conversation.messages
-        begin = max(i for i, message in enumerate(messages) if message.role == "user")
-        system = [message for message in messages[:1] if message.role == "system"]
-        last = Conversation((*system, *messages[begin:]), tools=conversation.tools)
-        try:
-            num_tokens = len(self.renderer.render(last).token_ids)
-        except TemplateError:
-            return
-        if num_tokens > self.max_tokens:
-            seen = f"{num_tokens:,} tokens in the last question and answer"
-            expected = f"at most {self.max_tokens:,} (max_tokens)"
-            yield self._fault(conversation, "length", seen, expected, "too long")
+            if fault := check_length(conversation, self.renderer, self.max_tokens):
+                yield fault
 
     def _segments(self, rendered: Rendered) -> list[Segment]:
         pairs = zip(rendered.trained, rendered.token_ids, strict=True)
@@ -70,3 +57,20 @@ class TokenCheck:
         self, conversation: Conversation, at: str, seen: str, expected: str, kind: str
     ) -> Fault:
         return Fault(conversation.source, conversation.line, at, seen, expected, kind=kind)
+
+
+@dataclass(slots=True)
+class LengthCheck:
+    """Takes conversations as training would, for their length alone; `load` gives the renderer of
+    the base's tokenizer, once there is a conversation that may be too long."""
+
+    load: Callable[[], ChatRenderer]
+    max_tokens: int
+    _renderer: ChatRenderer | None = None
+
+    def take(self, conversation: Conversation) -> Iterator[Fault]:
+        if not may_exceed(conversation, self.max_tokens):
+            return
+        self._renderer = self._renderer or self.load()
+        if fault := check_length(conversation, self._renderer, self.max_tokens):
+            yield fault

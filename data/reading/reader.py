@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from data.conversation import Conversation, Item, Role
+from data.conversation import Conversation, Item
 from data.errors import Fault, InvalidData, UnreadableFile
 
-from .dialogue import read_dialogue
+from .dialogues.dialogue import read_dialogue
+from .dialogues.role_words import Part
 from .documents import read_docx, read_html, read_pdf, read_yaml
 from .encoding import SURE, is_usual, open_text
+from .faulty import WAY_OUT, Faulty, Read, settle
 from .files.kinds import refuse_other_kinds
 from .hub import PREFIX, read_hub
 from .json_rows import read_json, read_jsonl
@@ -23,16 +25,18 @@ from .tables import read_csv, read_parquet, read_xlsx
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the user says of the files: who is who in a dialogue, what fields are called."""
+    """What the user says of the files: who is who in a dialogue, what fields are called, what
+    becomes of faulty conversations."""
 
-    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+    roles: Mapping[str, Part] = field(default_factory=dict[str, Part])
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    faulty: Faulty = "stop"
 
 
-TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Item]]
-BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Item]]
-PageReader = Callable[[str, str, Mapping[str, Role]], Iterator[Item]]
-DocumentReader = Callable[[BinaryIO, str, Mapping[str, Role], Mapping[str, str]], Iterator[Item]]
+TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Read]]
+BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Read]]
+PageReader = Callable[[str, str, Mapping[str, Part]], Iterator[Read]]
+DocumentReader = Callable[[BinaryIO, str, Mapping[str, Part], Mapping[str, str]], Iterator[Read]]
 
 DIALOGUES = (".txt", ".md", ".log")
 PAGES: dict[str, PageReader] = {".html": read_html, ".htm": read_html}
@@ -71,7 +75,9 @@ def conversations_of(
     faults = [item for item in read if isinstance(item, Fault) and item.severity == "error"]
     if faults:
         named = ", ".join(map(str, _listed(paths)))
-        raise InvalidData(f"{named}: faults in the data: {len(faults)}", faults)
+        proposals = [item.seen for item in read if isinstance(item, Fault) and item.kind == WAY_OUT]
+        summary = "; ".join([f"{named}: faults in the data: {len(faults)}", *proposals])
+        raise InvalidData(summary, faults)
     return [item for item in read if isinstance(item, Conversation)]
 
 
@@ -84,7 +90,10 @@ def read_items(
     Raises UnreadableFile if there is nothing to read or the one file cannot be.
     """
     options = options or ReadOptions()
-    listed = _listed(paths)
+    return settle(_read_all(_listed(paths), options), options.faulty)
+
+
+def _read_all(listed: list[str | Path], options: ReadOptions) -> Iterator[Read]:
     hubs = [str(path) for path in listed if str(path).startswith(PREFIX)]
     found = [
         each
@@ -132,7 +141,7 @@ def read_text(source: Source) -> str:
         return text.read()
 
 
-def _read_source(source: Source, options: ReadOptions) -> Iterator[Item]:
+def _read_source(source: Source, options: ReadOptions) -> Iterator[Read]:
     columns = options.columns or source.columns
     with _opened(source) as file:
         if source.suffix in BINARY_ROWS:

@@ -8,9 +8,9 @@ from typing import Any
 
 from data.conversation import Conversation, Message, Role
 
-from .dialogue import split_cell
+from .dialogues.dialogue import split_cell
+from .dialogues.role_words import ROLES
 from .proposals import accepted
-from .role_words import ROLES
 from .row import Fields, Row
 
 QUESTIONS = (

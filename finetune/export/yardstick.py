@@ -11,9 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import data as data_package
-from data import Conversation, DataError, ReadOptions, read_conversations
+from data import Conversation, DataError, read_conversations
 from data.chat import ChatRenderer, Rendered
-from data.conversation import Role
 from data.personal import redact_conversation
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.versions import Version
@@ -68,8 +67,7 @@ def config_of(card: AdapterCard | None) -> TrainConfig:
 
 
 def _read(path: Path, config: TrainConfig) -> list[Conversation]:
-    roles: dict[str, Role] = {name.lower(): role for name, role in config.roles.items()}
-    conversations = read_conversations(path, ReadOptions(roles, config.columns))
+    conversations = read_conversations(path, config.reading)
     return [redact_conversation(c) for c in conversations] if config.redact else conversations
 
 

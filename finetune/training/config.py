@@ -7,6 +7,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from data import ReadOptions
+from data.reading.dialogues.role_words import Part
+from data.reading.faulty import Faulty
 from finetune.adapters.card import SamplingDefaults
 from finetune.bases.base import DEFAULT_BASE
 from finetune.errors import ConfigError
@@ -38,8 +41,9 @@ class TrainConfig(BaseModel):
 
     task_type: Literal["text-generation"] = "text-generation"
     data: Path | None = None
-    roles: dict[str, Literal["user", "assistant", "system"]] = {}  # by name in a dialogue
+    roles: dict[str, Part] = {}  # by name in a dialogue
     columns: dict[str, str] = {}  # what question, answer and others are called in a table
+    faulty: Faulty = "stop"  # what becomes of conversations with faults
     replay: Path | None = None  # older data to mix in, of which old adapters were made
     replay_ratio: float = Field(0.1, gt=0, le=10)  # replayed conversations for each new one
     general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
@@ -91,6 +95,12 @@ class TrainConfig(BaseModel):
                 "Write task_type: text-generation, or leave it out"
             )
         return value
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How its data is read."""
+        roles: dict[str, Part] = {name.lower(): role for name, role in self.roles.items()}
+        return ReadOptions(roles, self.columns, self.faulty)
 
     @property
     def effective_alpha(self) -> float:

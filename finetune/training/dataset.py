@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data import Conversation, split_conversations
 from data.chat import ChatRenderer, Rendered
+from data.length import fit
 from data.likeness import normalized
 from data.shipped import conversations_to_mix_in
 from finetune.adapters.card import DataSummary
@@ -48,9 +49,12 @@ def prepare_dataset(
 
     Raises DataError, and ConfigError where there is too little to split.
     """
-    train, held_out = split_conversations(
-        with_system(conversations, config.system), config.seed, fraction=config.holdout
-    )
+    fitting = with_system(conversations, config.system)
+    if config.faulty != "stop":
+        fitting, faults = fit(fitting, renderer, config.max_tokens, config.faulty)
+        for fault in faults:
+            logger.warning("%s", fault.seen)
+    train, held_out = split_conversations(fitting, config.seed, fraction=config.holdout)
     if not train or not held_out:
         problem = "fewer than two different conversations: give at least two, better a hundred"
         raise ConfigError(str(source), [problem])

@@ -7,6 +7,7 @@ from typing import Any
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from data.errors import Fault, InvalidData
+from data.length import too_long
 from finetune.kernels.dropout import Layout
 
 
@@ -46,12 +47,11 @@ def build_rows(
         row, shortened = _fit(conversation, renderer, max_tokens)
         num_shortened += shortened
         if len(row.token_ids) > max_tokens:
-            seen = f"{len(row.token_ids)} tokens in the last question and answer"
-            expected = f"at most {max_tokens} (max_tokens)"
-            faults.append(Fault(conversation.source, conversation.line, "length", seen, expected))
+            faults.append(too_long(conversation, len(row.token_ids), max_tokens))
         rows.append(row)
     if faults:
-        raise InvalidData("Some conversations are too long to train on:", faults)
+        advice = "--faulty mend cuts their answers, --faulty skip leaves them out"
+        raise InvalidData(f"Some conversations are too long to train on ({advice}):", faults)
     return rows, num_shortened
 
 

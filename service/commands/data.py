@@ -1,9 +1,9 @@
 """`lora-chat data`: look at training data, check it, convert it."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -11,6 +11,8 @@ from service.options import DEFAULT_BASE, BaseOption, HomeOption
 
 if TYPE_CHECKING:
     from data.conversation import Item
+
+Known = TypeVar("Known", bound=str)
 
 data_app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +29,18 @@ Files = Annotated[
 RolesOption = Annotated[
     str | None,
     typer.Option(
-        help="Who is who in a dialogue: 'Anna=user,Ben=assistant'.", metavar="NAME=ROLE,…"
+        help="Who is who in a dialogue: 'Anna=user,Ben=assistant'; skip leaves lines that begin "
+        "with a word out, text makes them part of the turn above.",
+        metavar="NAME=ROLE,…",
+    ),
+]
+FaultyOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What becomes of conversations with faults: stop names them, skip leaves them out, "
+        "mend joins turns in a row and drops greetings and thanks around questions and answers, "
+        "and leaves out what cannot be mended. Both count and name what they did. [default: stop]",
+        metavar="HOW",
     ),
 ]
 MapOption = Annotated[
@@ -48,6 +61,7 @@ def check(
     files: Files,
     roles: RolesOption = None,
     columns: MapOption = None,
+    faulty: FaultyOption = None,
     report: Annotated[
         Path | None, typer.Option(help="Write what was found to an HTML file.")
     ] = None,
@@ -74,9 +88,10 @@ def check(
 
     if report is not None:
         check_report(report)
-    options = read_options(roles, columns)
+    options = read_options(roles, columns, faulty)
     tokens = _token_check(base, max_tokens, home) if base is not None else None
-    findings = check_items(read_items(files, options), tokens)
+    lengths = _length_check(max_tokens, home) if base is None else None
+    findings = check_items(read_items(files, options), tokens, lengths)
     if report is not None:
         write_report(findings, files, report)
     if as_json:
@@ -99,6 +114,7 @@ def convert(
     ] = False,
     roles: RolesOption = None,
     columns: MapOption = None,
+    faulty: FaultyOption = None,
 ) -> None:
     """Write any readable data as JSON lines, one conversation a line."""
     from data.convert import SHAPE_NAMES, ShapeName, write_conversations
@@ -108,7 +124,7 @@ def convert(
     if chosen is None:
         message = f"{shape!r} is none of {', '.join(SHAPE_NAMES)}"
         raise typer.BadParameter(message, param_hint="--shape")
-    items = _saying_warnings(read_items(files, read_options(roles, columns)))
+    items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
     count = write_conversations(items, out, chosen, redacted=redact)
     typer.echo(f"{out}: {count:,} conversations")
 
@@ -126,6 +142,7 @@ def split(
     seed: Annotated[int, typer.Option(help="Another one gives another split.")] = 0,
     roles: RolesOption = None,
     columns: MapOption = None,
+    faulty: FaultyOption = None,
 ) -> None:
     """Hold conversations out, so that nothing alike is on both sides."""
     from data.convert import check_new, write_conversations
@@ -137,7 +154,7 @@ def split(
         raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
     for path in (train, held_out):
         check_new(path)
-    items = _saying_warnings(read_items(files, read_options(roles, columns)))
+    items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
     conversations = conversations_of(items, files)
     wanted = max(1, round(fraction * len(conversations)))
     sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
@@ -149,7 +166,12 @@ def split(
 
 
 @data_app.command(epilog="Example: `lora-chat data stats data/samples/bike_workshop.txt`")
-def stats(files: Files, roles: RolesOption = None, columns: MapOption = None) -> None:
+def stats(
+    files: Files,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+    faulty: FaultyOption = None,
+) -> None:
     """Count conversations, turns and characters, by file and in all."""
     from rich.console import Console
 
@@ -158,7 +180,7 @@ def stats(files: Files, roles: RolesOption = None, columns: MapOption = None) ->
 
     from .data_view import print_stats
 
-    print_stats(check_items(read_items(files, read_options(roles, columns))), Console())
+    print_stats(check_items(read_items(files, read_options(roles, columns, faulty))), Console())
 
 
 @data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
@@ -167,6 +189,7 @@ def show(
     number: Annotated[int, typer.Argument(min=1, help="Which conversation, from 1 on.")] = 1,
     roles: RolesOption = None,
     columns: MapOption = None,
+    faulty: FaultyOption = None,
 ) -> None:
     """Print one conversation as it was read."""
     from itertools import islice
@@ -179,7 +202,7 @@ def show(
 
     from .data_view import print_conversation
 
-    items = read_items(file, read_options(roles, columns))
+    items = read_items(file, read_options(roles, columns, faulty))
     found = (item for item in items if isinstance(item, Conversation))
     conversation = next(islice(found, number - 1, None), None)
     if conversation is None:
@@ -249,32 +272,55 @@ def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
 
 
 def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:
-    """Raises FinetuneError where there is no such base."""
     from data.chat import ChatRenderer
     from data.checking.tokens import TokenCheck
     from finetune.bases.base import find_base
-    from finetune.training.config import TrainConfig
     from service.home import find_home
 
     tokenizer = find_base(base, find_home(home)).tokenizer
-    usual = TrainConfig.model_validate({}).max_tokens
-    return TokenCheck(ChatRenderer(tokenizer), tokenizer.decode, max_tokens or usual)
+    return TokenCheck(ChatRenderer(tokenizer), tokenizer.decode, _max_tokens(max_tokens))
 
 
-def read_options(roles: str | None, columns: str | None) -> Any:
+def _length_check(max_tokens: int | None, home: Path | None) -> Any:
+    """By the default base's tokenizer, as `finetune` would; None where that is not installed."""
+    from data.chat import ChatRenderer
+    from data.checking.tokens import LengthCheck
+    from finetune.bases.base import SHORT_NAMES
+    from finetune.bases.gguf_base import find_gguf_base
+    from service.home import find_home
+
+    def load() -> ChatRenderer:
+        return ChatRenderer(find_gguf_base(DEFAULT_BASE, find_home(home)).tokenizer)
+
+    is_installed = SHORT_NAMES[DEFAULT_BASE].find() is not None
+    return LengthCheck(load, _max_tokens(max_tokens)) if is_installed else None
+
+
+def _max_tokens(given: int | None) -> int:
+    from finetune.training.config import TrainConfig
+
+    return given or TrainConfig.model_validate({}).max_tokens
+
+
+def read_options(roles: str | None, columns: str | None, faulty: str | None) -> Any:
     """Raises BadParameter for what cannot be read."""
-    from data.conversation import Role
+    from data.reading.dialogues.role_words import PARTS, Part
+    from data.reading.faulty import HOW
     from data.reading.reader import ReadOptions
-    from data.reading.role_words import ROLE_WORDS
 
-    known: dict[str, Role] = {role: role for role in ROLE_WORDS}
-    by_name: dict[str, Role] = {}
-    for name, role in pairs(roles, "--roles").items():
-        if role not in known:
-            message = f"{role!r} is no role; choose from {', '.join(known)}"
-            raise typer.BadParameter(message, param_hint="--roles")
-        by_name[name.lower()] = known[role]
-    return ReadOptions(by_name, pairs(columns, "--map"))
+    by_name: dict[str, Part] = {}
+    for name, wanted in pairs(roles, "--roles").items():
+        by_name[name.lower()] = _one_of(PARTS, wanted, "--roles")
+    how = _one_of(HOW, faulty or HOW[0], "--faulty")
+    return ReadOptions(by_name, pairs(columns, "--map"), how)
+
+
+def _one_of(known: Sequence[Known], wanted: str, option: str) -> Known:
+    found = next((each for each in known if each == wanted), None)
+    if found is None:
+        message = f"{wanted!r} is none of {', '.join(known)}"
+        raise typer.BadParameter(message, param_hint=option)
+    return found
 
 
 def pairs(text: str | None, option: str) -> dict[str, str]:

@@ -63,7 +63,9 @@ def verdict(findings: Findings) -> str:
     warnings = f"{findings.num_warnings:,} warning{'s' * (findings.num_warnings != 1)}"
     if findings.num_errors:
         errors = f"{findings.num_errors:,} error{'s' * (findings.num_errors != 1)}"
-        return f"{errors}, {warnings}. Training would refuse this data: mend the errors first."
+        way_out = f" Or: {findings.way_out.seen}." if findings.way_out else ""
+        refused = "Training would refuse this data: mend the errors first."
+        return f"{errors}, {warnings}. {refused}{way_out}"
     return f"No errors, {warnings}. This data can be trained on."
 
 
@@ -82,6 +84,7 @@ def as_dict(findings: Findings) -> dict[str, Any]:
             {"severity": severity, "kind": kind, "count": count}
             for (severity, kind), count in findings.counts.items()
         ],
+        "way_out": findings.way_out.seen if findings.way_out else None,
         "tokens": _tokens(findings.tokens),
         "faults": [asdict(fault) for fault in findings.faults],
     }

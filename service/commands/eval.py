@@ -10,7 +10,7 @@ from service.home import find_home
 from service.options import HomeOption
 
 from .adapters import TrainedBaseOption
-from .data import MapOption, RolesOption, read_options
+from .data import FaultyOption, MapOption, RolesOption, read_options
 
 
 def evaluate(
@@ -36,6 +36,7 @@ def evaluate(
     ] = None,
     roles: RolesOption = None,
     columns: MapOption = None,
+    faulty: FaultyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
     base: TrainedBaseOption = None,
     home: HomeOption = None,
@@ -52,7 +53,7 @@ def evaluate(
     from finetune.eval_job import EvalJob, EvalOptions
     from finetune.evaluation.report import METRICS_FILE, REPORT_FILE
 
-    reading = read_options(roles, columns)
+    reading = read_options(roles, columns, faulty)
     options = EvalOptions(
         adapter,
         data,
@@ -62,8 +63,7 @@ def evaluate(
         limit=limit,
         report_samples=report_samples,
         report_tokens=report_tokens,
-        roles=reading.roles,
-        columns=reading.columns,
+        reading=reading,
     )
     report, folder = EvalJob(options, find_home(home), _announce).execute()
     if as_json:

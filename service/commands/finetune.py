@@ -10,7 +10,7 @@ from rich.console import Console
 from service.home import find_home
 from service.options import BaseOption, HomeOption
 
-from .data import MapOption, RolesOption, pairs
+from .data import FaultyOption, MapOption, RolesOption, pairs
 
 
 def finetune(
@@ -70,6 +70,7 @@ def finetune(
     ] = None,
     roles: RolesOption = None,
     columns: MapOption = None,
+    faulty: FaultyOption = None,
     redact: Annotated[
         bool | None, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
     ] = None,
@@ -107,6 +108,7 @@ def finetune(
         "report_samples": report_samples,
         "roles": pairs(roles, "--roles") or None,
         "columns": pairs(columns, "--map") or None,
+        "faulty": faulty,
         "redact": redact,
         "system": system,
         "disclaimer": disclaimer,

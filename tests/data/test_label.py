@@ -9,7 +9,7 @@ import pytest
 
 from data import Conversation, Fault, InvalidData, UnreadableFile, read_items
 from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages
-from data.reading.dialogue import find_pairs
+from data.reading.dialogues.dialogue import find_pairs
 
 LINE = "补中益气汤用于脾胃气虚，症见少气懒言，体倦肢软，饮食减少，大便稀薄。"
 

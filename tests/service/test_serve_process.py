@@ -220,7 +220,7 @@ def test_doctor_names_the_base_and_the_adapters(served: Served):
 def test_chat_without_a_server_starts_one_for_itself(served: Served):
     result = run(served.home, "chat", "bike", "--base", str(served.base), typed="Hi\n")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip()
+    assert result.stdout.strip(), result.stderr
     assert "Traceback" not in result.stderr
     assert "Ctrl-C stops)" not in result.stderr
 

@@ -2,26 +2,26 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import takewhile
 from operator import itemgetter
 from typing import Any
 
-from data.conversation import Item
 from data.errors import Fault
 from data.reading.asking import is_asking
-from data.reading.dialogue import find_pairs, read_dialogue
-from data.reading.faq import FEWEST, MOST, Pair, conversations, left_out, read_faq, taken
-from data.reading.headings import Line
-from data.reading.role_words import Roles
+from data.reading.dialogues.dialogue import find_pairs, read_dialogue
+from data.reading.dialogues.faq import FEWEST, MOST, Pair, conversations, left_out, read_faq, taken
+from data.reading.dialogues.headings import Line
+from data.reading.dialogues.role_words import Roles
+from data.reading.faulty import Read
 
 from .page_text import FURNITURE, UNSEEN, drop, lines_of, parse_fragment, read_page, text_of
+from .places import moved
 
 CLASSED = ("div", "button", "a", "span", "p", "li")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
-def read_html(text: str, source: str, roles: Roles) -> Iterator[Item]:
+def read_html(text: str, source: str, roles: Roles) -> Iterator[Read]:
     """The questions that a page marks as such; or else what its text holds, as a `.txt` file's."""
     page = read_page(text)
     if page is None:
@@ -46,7 +46,7 @@ def read_html(text: str, source: str, roles: Roles) -> Iterator[Item]:
     yield from _read_lines(lines_of(page), source, roles)
 
 
-def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[Item]:
+def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[Read]:
     """As text, with the lines of the file."""
     texts = [text for _, text in lines]
     places = {at: line for at, (line, _) in enumerate(lines, start=1)}
@@ -56,7 +56,7 @@ def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[It
     else:
         items = read_dialogue("\n".join(texts), source, roles)
     for item in items:
-        yield replace(item, line=places.get(item.line, 1))
+        yield moved(item, lambda line: places.get(line, 1))
 
 
 def _declared(page: Any) -> list[Pair]:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from data.reading.headings import Line
+from data.reading.dialogues.headings import Line
 
 BLOCKS = (
     "address article aside blockquote body br caption dd details div dl dt fieldset figcaption"

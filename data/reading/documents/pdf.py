@@ -3,19 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from operator import itemgetter
 from typing import BinaryIO
 
-from data.conversation import Item
 from data.errors import Fault, UnreadableFile
-from data.reading.dialogue import read_dialogue
-from data.reading.faq import left_out
-from data.reading.headings import Line, is_heading
-from data.reading.numbered import NUMBERED
-from data.reading.role_words import LABELLED, Roles
+from data.reading.dialogues.dialogue import read_dialogue
+from data.reading.dialogues.faq import left_out
+from data.reading.dialogues.headings import Line, is_heading
+from data.reading.dialogues.numbered import NUMBERED
+from data.reading.dialogues.role_words import LABELLED, Roles
+from data.reading.faulty import Read
 
 from .extra import needs
+from .places import moved
 
 DAMAGES = (
     *(ValueError, KeyError, IndexError, TypeError, AttributeError, NotImplementedError),
@@ -31,7 +31,7 @@ NUM_NAMED = 10
 
 def read_pdf(
     file: BinaryIO, source: str, roles: Roles, columns: Mapping[str, str]
-) -> Iterator[Item]:
+) -> Iterator[Read]:
     """Its text, as a `.txt` file's; places are pages. Raises UnreadableFile where there is none."""
     pages = _load(file, source)
     empty = [number for number, lines in enumerate(pages, start=1) if not lines]
@@ -48,7 +48,7 @@ def read_pdf(
     yield from left_out(_take_running(pages), source)
     lines = [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
     for item in read_dialogue("\n".join(text for _, text in lines), source, roles):
-        yield replace(item, line=lines[item.line - 1][0] if item.line <= len(lines) else 1)
+        yield moved(item, lambda line: lines[min(line, len(lines)) - 1][0])
 
 
 def _load(file: BinaryIO, source: str) -> list[list[str]]:

@@ -3,19 +3,20 @@
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from data.conversation import Item
 from data.errors import Fault, UnreadableFile
 from data.reading.asking import is_asking
-from data.reading.dialogue import read_dialogue
-from data.reading.faq import left_out
-from data.reading.headings import Line
-from data.reading.role_words import Roles
+from data.reading.dialogues.dialogue import read_dialogue
+from data.reading.dialogues.faq import left_out
+from data.reading.dialogues.headings import Line
+from data.reading.dialogues.role_words import Roles
+from data.reading.faulty import Read
 from data.reading.tables.table import read_table
 
 from .extra import needs
+from .places import moved
 
 HEADING = re.compile(r"(?:heading|标题|überschrift|titre|título|title)\s*(\d?)", re.IGNORECASE)
 DAMAGES = (KeyError, ValueError, zipfile.BadZipFile, AttributeError, NotImplementedError, OSError)
@@ -37,7 +38,7 @@ class _Content:
 
 def read_docx(
     file: BinaryIO, source: str, roles: Roles, columns: Mapping[str, str]
-) -> Iterator[Item]:
+) -> Iterator[Read]:
     """Its tables, where it has some, each with a header; or else its text, as a `.txt` file's.
     Places are paragraphs, and rows of tables, counted from 1."""
     content = _load(file, source)
@@ -52,7 +53,7 @@ def read_docx(
         yield Fault(source, 1, "text", "none", "text; pictures of text are not read")
         return
     for item in read_dialogue("\n".join(content.lines), source, roles):
-        yield replace(item, line=content.paragraphs[item.line - 1])
+        yield moved(item, lambda line: content.paragraphs[min(line, len(content.paragraphs)) - 1])
 
 
 def _load(file: BinaryIO, source: str) -> _Content:

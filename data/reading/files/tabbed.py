@@ -2,8 +2,8 @@
 
 import re
 
+from data.reading.dialogues.role_words import LABELLED, ROLES, find_role, label_of
 from data.reading.proposals import propose
-from data.reading.role_words import LABELLED, ROLES, find_role, label_of
 from data.reading.shapes import find_shape
 
 from .kinds import HEAD

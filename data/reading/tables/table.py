@@ -176,7 +176,9 @@ class _Rows:
             line, cells = each
             if len(cells) != width and (len(cells) < width or any(cells[width:])):
                 expected = f"{width} cells as in the header"
-                yield Fault(self.source, line, "row", f"{len(cells)} cells", expected)
+                yield Fault(
+                    self.source, line, "row", f"{len(cells)} cells", expected, is_of_one=True
+                )
                 continue
             for at, column in self.unnamed.items():
                 column.note(line, cells[at].strip())

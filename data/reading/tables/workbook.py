@@ -139,7 +139,9 @@ class _Sheet:
                 seen = (
                     f"a formula without a saved value in {_place(number - 1, column)}: ={formula}"
                 )
-                return Fault(self.source, number, "cell", seen, COMPUTE, kind="formula")
+                return Fault(
+                    self.source, number, "cell", seen, COMPUTE, kind="formula", is_of_one=True
+                )
         return line
 
 

@@ -7,26 +7,31 @@ from typing import Any
 import pytest
 import yaml
 
-from data import Conversation, Fault, UnreadableFile, read_items
+from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load((FIXTURES / "expected.yaml").read_bytes())
 
 
 def test_every_file_is_expected():
-    assert {path.name for path in FIXTURES.iterdir()} == {*EXPECTED, "expected.yaml"}
+    files = {each.get("file", name) for name, each in EXPECTED.items()}
+    assert {path.name for path in FIXTURES.iterdir()} == {*files, "expected.yaml"}
     assert len(EXPECTED) >= 40
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_file_reads_as_it_should(name: str):
     expected = EXPECTED[name]
+    path, options = (
+        FIXTURES / expected.get("file", name),
+        ReadOptions(**expected.get("options", {})),
+    )
     if "unreadable" in expected:
         with pytest.raises(UnreadableFile) as caught:
-            list(read_items(FIXTURES / name))
+            list(read_items(path, options))
         assert re.search(expected["unreadable"], str(caught.value))
         return
-    items = list(read_items(FIXTURES / name))
+    items = list(read_items(path, options))
     read = [
         [[each.role, each.content] for each in item.messages]
         for item in items

@@ -42,6 +42,31 @@ def test_errors_are_all_printed_and_exit_with_1(tmp_path: Path):
     assert f"{path}:1: user" in output
     assert f"{path}:5: assistant" in output
     assert "2 errors, 0 warnings" in output
+    assert "2 conversations with faults: --faulty mend would keep 1 of them and leave 1" in output
+
+
+def test_faulty_conversations_may_be_mended_or_left_out(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text("Q: a?\nA: b.\nQ: thanks\n\nQ: is anybody there?\n\nQ: c?\nA: d.\n")
+    mended = call("check", path, "--faulty", "mend")
+    assert "1 conversation mended (a last question without an answer, dropped)" in mended
+    assert "This data can be trained on." in mended
+    found = json.loads(call("check", path, "--faulty", "mend", "--json"))
+    assert (found["conversations"], found["errors"]) == (2, 0)
+    found = json.loads(call("check", path, "--faulty", "skip", "--json"))
+    assert (found["conversations"], found["errors"]) == (1, 0)
+    call("check", path, "--faulty", "ignore", code=2)
+    call("convert", path, "--out", tmp_path / "b.jsonl", "--faulty", "mend")
+    assert len((tmp_path / "b.jsonl").read_text().splitlines()) == 2
+
+
+def test_an_answer_too_long_for_training_is_found_without_a_base(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text("Q: a?\nA: " + "word " * 3000 + "\n", encoding="utf-8")
+    home = ("--home", tmp_path / "home")
+    output = call("check", path, *home, code=1)
+    assert "tokens in the last question and answer; expected at most 2,048" in output
+    assert "No errors" in call("check", path, *home, "--max-tokens", "8000")
 
 
 def test_warnings_are_printed_by_kind_and_do_not_stop(tmp_path: Path):

@@ -75,8 +75,8 @@ def test_what_stands_on_most_pages_is_in_no_answer(tmp_path: Path):
 def test_places_are_pages(tmp_path: Path):
     pages = [["Q: a", "A: b", ""], ["Q: c", ""], ["Q: d", "A: e"]]
     write_pdf(tmp_path / "a.pdf", pages)
-    items = list(read_items(tmp_path / "a.pdf"))
-    assert {each.line for each in items if isinstance(each, Fault)} == {2}
+    faults = [each for each in read_items(tmp_path / "a.pdf") if isinstance(each, Fault)]
+    assert {each.line for each in faults if each.severity == "error"} == {2}
 
 
 def test_an_faq_is_read_by_its_blocks(tmp_path: Path):

@@ -56,7 +56,8 @@ def test_a_formula_that_nobody_computed_is_named(tmp_path: Path):
         assert find_unsaved(file) == {"一": {(1, 1): "1+2"}, "二": {(0, 0): "A1"}}
     items = read(tmp_path / "a.xlsx")
     assert pairs(items) == [("b？", "c"), ("d？", "saved")]
-    [fault] = faults(items)
+    fault, way_out = faults(items)
+    assert way_out.field == "--faulty"
     assert (fault.line, fault.severity, fault.kind) == (2, "error", "formula")
     assert fault.seen == "a formula without a saved value in B2: =1+2"
 

@@ -12,8 +12,8 @@ from itertools import groupby, pairwise
 
 from data.conversation import Conversation, Item, Message
 from data.errors import Fault
+from data.reading.asking import MARK, is_asking
 
-from .asking import MARK, is_asking
 from .headings import SEPARATOR, Line, is_gap, is_heading
 from .numbered import NUMBERED
 from .role_words import LABELLED, ROLES, find_role, label_of
@@ -61,7 +61,8 @@ def conversations(pairs: Sequence[Pair], source: str) -> Iterator[Item]:
             yield Conversation(messages, source, pair.line)
         else:
             seen = f"a question with no answer below it: {pair.question[:60]!r}"
-            yield Fault(source, pair.line, "user", seen, "an answer below it")
+            where = source, pair.line, "user"
+            yield Fault(*where, seen, "an answer below it", kind="no answer", is_of_one=True)
 
 
 def taken(pairs: Sequence[Pair], source: str, what: str) -> Fault:

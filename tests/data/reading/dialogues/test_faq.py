@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from data.conversation import Conversation, Item
 from data.errors import Fault
-from data.reading.dialogue import read_dialogue
-from data.reading.faq import read_faq
+from data.reading.dialogues.faq import read_faq
+from tests.data.reading.items import dialogue_items
 
 
 def read(text: str) -> list[Item] | None:
@@ -125,5 +125,5 @@ def test_every_line_is_in_a_turn_or_named(lines: list[str]):
 
 def test_a_role_word_within_an_answer_makes_no_dialogue():
     text = "## a?\nb\nUser: your name\n\n## c?\nd"
-    items = list(read_dialogue(text, "a.md", {}))
+    items = list(dialogue_items(text))
     assert [type(each) for each in items] == [Fault, Conversation, Conversation]

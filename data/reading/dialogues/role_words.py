@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from data.conversation import Role
 
@@ -17,7 +18,10 @@ ROLE_WORDS: dict[Role, str] = {
 ROLES: dict[str, Role] = {
     word.lower(): role for role, words in ROLE_WORDS.items() for word in words.split()
 }
-Roles = Mapping[str, Role]  # by label, in lower case
+# What begins with a label may also be left out, or be more of the turn above.
+Part = Role | Literal["skip", "text"]
+PARTS: tuple[Part, ...] = (*ROLE_WORDS, "skip", "text")
+Roles = Mapping[str, Part]  # by label, in lower case
 
 # A word, a number of the turn, and what is said of the speaker: 患者（女，45岁）
 WORD = r"\w{1,20}?(?:\s*\d{1,6})?"
@@ -47,9 +51,15 @@ def label_of(match: re.Match[str]) -> str:
     return match["plain"] or match["angle"] or match["square"] or match["bold"]
 
 
-def find_role(label: str, roles: Roles) -> Role | None:
+def find_role(label: str, roles: Roles) -> Part | None:
     """Of a name as it is, without its number, or by the title behind it: 李医生."""
     name = label.translate(NARROW).lower()
     bare = name.rstrip("0123456789 ")
     title = next((title for title in TITLES if bare.endswith(title) and len(bare) < 7), None)
     return roles.get(name) or roles.get(bare) or (roles.get(title) if title else None)
+
+
+def role_of(label: str, roles: Roles) -> Role | None:
+    """Of a name whose lines are turns."""
+    part = find_role(label, roles)
+    return None if part in ("skip", "text") else part
