@@ -66,7 +66,8 @@ ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+|\S+@\S+\.\w+|@\w+", re.
 CODE = re.compile(r"(?=\S*[\d_])[!-~]+|[!-~]*[/\\][!-~]*")  # without a space, with a digit
 SENTENCE = re.compile(r"[。．.!！?？؟…;；:：][\"'”’」』)）\]】]*$")
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-LONG = 25  # [characters], two for an ideograph, of what is no label
+LONG = 25  # wide is what is no label
+OPTION = 4  # wide is no letter of an option, and no 是 or 否
 SPECIAL = re.compile(r"[\s'\"$&|;<>()*?!`\\#~]")  # to a shell
 FLAGS = ({"0", "1"}, {"0.0", "1.0"}, {"false", "true"})
 
@@ -111,10 +112,11 @@ class _Field:
 
     @property
     def is_label(self) -> bool:
-        """The same few short values again and again."""
+        """The same few short values again and again, or letters of options."""
         distinct = len({*map(str, self.values)})
-        is_short = self.share(_is_long) < 0.5
-        return len(self.values) > FEWEST and distinct < 0.3 * len(self.values) and is_short
+        is_again = len(self.values) > FEWEST and distinct < 0.3 * len(self.values)
+        is_option = len(self.values) >= FEWEST and max(map(_width, self.texts), default=0) < OPTION
+        return is_option or (is_again and self.share(_is_long) < 0.5)
 
     @property
     def asks(self) -> bool:
@@ -234,4 +236,9 @@ def _is_sentence(text: str) -> bool:
 
 
 def _is_long(text: str) -> bool:
-    return len(text) + len(IDEOGRAPH.findall(text)) >= LONG
+    return _width(text) >= LONG
+
+
+def _width(text: str) -> int:
+    """In characters, of which an ideograph counts two."""
+    return len(text) + len(IDEOGRAPH.findall(text))

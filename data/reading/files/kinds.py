@@ -26,7 +26,10 @@ SIGNATURES: dict[bytes, tuple[str, str]] = {
     b"%PDF-": ("a PDF document", ".pdf"),
     b"PAR1": ("a Parquet file", ".parquet"),
     b"\x1f\x8b": ("packed with gzip", ".gz"),
-    b"\xd0\xcf\x11\xe0": ("an old Word or Excel file", SAVE.format(".docx or .xlsx")),
+    b"\xd0\xcf\x11\xe0": (
+        "an old Office file, or one with a password",
+        SAVE.format(".docx or .xlsx, without one"),
+    ),
     b"{\\rtf": ("a text with formats (RTF)", SAVE.format(".docx")),
     b"BZh": ("packed with bzip2", UNPACK),
     b"\xfd7zXZ\x00": ("packed with xz", UNPACK),

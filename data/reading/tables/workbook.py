@@ -20,14 +20,10 @@ COMPUTE = "its value; open the workbook in Excel or LibreOffice and save it ther
 def read_xlsx(file: BinaryIO, source: str, columns: Columns) -> Iterator[Item]:
     """Every sheet that holds something; each has a header of its own. One without is passed over
     where another has one."""
-    from python_calamine import CalamineError, PasswordError
+    from python_calamine import CalamineError
 
     try:
         sheets = _load(file, source, columns)
-    except PasswordError:
-        expected = "one without; open it in Excel and save it without a password"
-        yield Fault(source, 1, "file", "a workbook with a password", expected)
-        return
     except CalamineError as error:
         yield Fault(source, 1, "file", str(error), "an Excel workbook (.xlsx)")
         return

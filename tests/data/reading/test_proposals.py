@@ -28,6 +28,8 @@ JUNK: dict[str, list[Any]] = {
         "ftp://e.com/x",
     ],
     "labels": ["open", "closed", "open", "open"],
+    "options": ["A", "C", "B", "D"],
+    "yes and no": ["是", "否", "是", "no"],
     "flags": ["0", "1", "1", "0"],
     "booleans": [True, False, True, True],
     "lists": [["a?"], ["b?"], ["c?"], ["d?"]],
@@ -80,7 +82,7 @@ def test_fields_are_known_by_what_stands_in_them(asked: list[str], told: list[st
 
 
 @pytest.mark.parametrize("junk", JUNK)
-@pytest.mark.parametrize("name", ["answer", "回答", "resolution", "x"])
+@pytest.mark.parametrize("name", ["Correct Answer", "回答", "resolution", "x"])
 def test_nothing_but_text_is_taken_for_the_answer(junk: str, name: str):
     # Four values show no label yet: forty do.
     given = rows(id=JUNK["ids"] * 10, question=QUESTIONS * 10, **{name: JUNK[junk] * 10})
@@ -121,7 +123,7 @@ def test_in_doubt_nothing_is_proposed(given: list[dict[str, Any]]):
 
 
 def test_wrong_answers_that_are_marked_are_left_out_by_the_mark():
-    given = table("1 2 3 4", ["a?", "a?", "b?", "b?"], ["0", "1", "1", "0"], ANSWERS, JUNK["ids"])
+    given = table("1 2 3 4", [*QUESTIONS[:2], *QUESTIONS[:2]], JUNK["flags"], ANSWERS, JUNK["ids"])
     assert propose(given) == "question=1,answer=3,keep=2"
     once = table("1 2 3", QUESTIONS, JUNK["flags"], ANSWERS)
     assert propose(once) == "question=1,answer=3"

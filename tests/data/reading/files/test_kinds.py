@@ -49,7 +49,7 @@ KINDS = {
     "broken zip": (zipped("a.txt")[:40], "cut short"),
     "old office": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        r"an old Word or Excel file.*save it as \.docx or \.xlsx",
+        r"an old Office file, or one with a password.*save it as \.docx or \.xlsx",
     ),
     "rtf": (rb"{\rtf1\ansi", r"RTF.*save it as \.docx"),
     "pickle": (pickle.dumps([{"question": "a"}]), "a pickle of Python's.*loading runs code"),
