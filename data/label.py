@@ -5,6 +5,7 @@ Knows no model: it is handed something that answers a prompt.
 
 import csv
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +18,10 @@ from .errors import Fault, InvalidData
 from .reading.dialogues.dialogue import find_pairs
 from .reading.encoding import open_text
 from .reading.reader import read_text
-from .reading.source import find_sources
+from .reading.source import Source, find_sources
 from .whole_file import whole_file
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = (".txt", ".md")
 COLUMNS: tuple[str, ...] = ("source", "question", "answer", "keep")
@@ -68,8 +71,13 @@ class Drafted:
 
 def read_passages(paths: Iterable[str | Path]) -> list[Passage]:
     """Raises UnreadableFile."""
-    sources = [source for path in paths for source in find_sources(path, SUFFIXES)]
-    return [passage for source in sources for passage in cut(read_text(source), source.name)]
+    passages: list[Passage] = []
+    for found in (each for path in paths for each in find_sources(path, SUFFIXES)):
+        if isinstance(found, Source):
+            passages += cut(read_text(found), found.name)
+        else:
+            logger.warning("%s", found)
+    return passages
 
 
 def cut(text: str, source: str) -> Iterator[Passage]:

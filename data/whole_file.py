@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from .errors import UnreadableFile
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
 
 
 @contextmanager
@@ -19,6 +22,10 @@ def whole_file(
         with temporary.open("w", encoding=encoding, newline=newline) as file:
             yield file
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in NO_ROOM and error.filename is None:  # of a write
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,12 +1,14 @@
 """The end of a run: the adapter is compared with its base, and its folder is written."""
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from data.chat import ChatRenderer
+from data.whole_file import NO_ROOM
 
 from .adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity
 from .adapters.versions import new_version, newest_version, version_folder
@@ -76,7 +78,7 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
     training_loss = trainer.progress.best_loss
     assert training_loss is not None, "every plan evaluates after its last step"
     name, config, renderer = trained.name, trained.config, trained.renderer
-    with new_version(adapters, name, promoted=config.promote) as folder:
+    with _room(trained.run), new_version(adapters, name, promoted=config.promote) as folder:
         save_adapter(trainer.model, folder, trained.base.id)
         trainer.release()  # before the model to compare with is loaded
         report = _report(trained, folder, training_loss)
@@ -97,6 +99,22 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         training_loss=training_loss,
         verdict=report.verdict,
     )
+
+
+@contextmanager
+def _room(run: Run) -> Generator[None]:
+    """Raises TrainingStopped where the disk is full."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+            raise
+        raise TrainingStopped(
+            f"The adapter cannot be written: {error}. What was trained is kept in {run.folder}. "
+            "Make room and go on with the same command and --resume."
+        ) from error
 
 
 def report_seconds(

@@ -20,7 +20,16 @@ from .home import find_home
 from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
 
 # Libraries whose messages are not for our users.
-NOISY = ("alembic", "gguf", "httpx", "httpx2", "bitsandbytes", "transformers", "watchfiles")
+NOISY = (
+    "alembic",
+    "gguf",
+    "httpx",
+    "httpx2",
+    "bitsandbytes",
+    "pypdf",
+    "transformers",
+    "watchfiles",
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +61,7 @@ def main() -> None:
     except Exception as error:  # the command line's border
         if not _is_expected(error):
             logging.getLogger(__name__).exception("This is a bug in lora-chat")
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {_told(error)}", err=True)
         sys.exit(1)
 
 
@@ -64,6 +73,18 @@ def _is_expected(error: Exception) -> bool:
     from .errors import ServiceError
 
     return isinstance(error, (DataError, FinetuneError, ServingError, ServiceError, OSError))
+
+
+def _told(error: Exception) -> str:
+    """As it is; a full disk in plain words, whatever was being written."""
+    from data.whole_file import NO_ROOM
+
+    if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+        return str(error)
+    where = error.filename or "a file"
+    return (
+        f"The disk is full ({error.strerror}): {where} cannot be written. Make room and try again."
+    )
 
 
 def _show_version(wanted: bool) -> None:

@@ -18,15 +18,6 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16-le",
     b"\xfe\xff": "utf-16-be",
 }
-SIGNATURES = {
-    b"%PDF-": "a PDF document",
-    b"PK\x03\x04": "a Word, Excel or zip file",
-    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"PAR1": "a Parquet file",
-}
 # By what charset-normalizer calls them; of variants the first that decodes the whole file counts.
 LEGACY = {
     "gb18030": ("gb18030",),
@@ -57,9 +48,6 @@ def open_text(file: BinaryIO, source: str) -> TextIO:
     It is read once before, so that nobody gets half of one that cannot be decoded.
     """
     head = file.read(SAMPLE)
-    for signature, kind in SIGNATURES.items():
-        if head.startswith(signature):
-            _refuse(file, source, f"looks like {kind}, not text", 0)
     mark = next((mark for mark in BYTE_ORDER_MARKS if head.startswith(mark)), b"")
     encoding = BYTE_ORDER_MARKS.get(mark, "utf-8")
     finding = _scan(file, len(mark), encoding)

@@ -13,8 +13,10 @@ from data.errors import Fault, InvalidData, UnreadableFile
 
 from .dialogues.dialogue import read_dialogue
 from .dialogues.role_words import Part
+from .documents import read_docx, read_html, read_pdf, read_yaml
 from .encoding import SURE, is_usual, open_text
 from .faulty import WAY_OUT, Faulty, Read, settle
+from .files.kinds import refuse_other_kinds
 from .hub import PREFIX, read_hub
 from .json_rows import read_json, read_jsonl
 from .source import Source, find_sources
@@ -33,17 +35,25 @@ class ReadOptions:
 
 TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Read]]
 BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Read]]
+PageReader = Callable[[str, str, Mapping[str, Part]], Iterator[Read]]
+DocumentReader = Callable[[BinaryIO, str, Mapping[str, Part], Mapping[str, str]], Iterator[Read]]
 
-DIALOGUES = (".txt", ".md")
+DIALOGUES = (".txt", ".md", ".log")
+PAGES: dict[str, PageReader] = {".html": read_html, ".htm": read_html}
+DOCUMENTS: dict[str, DocumentReader] = {".docx": read_docx, ".pdf": read_pdf}
 TEXT_ROWS: dict[str, TextReader] = {
     ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
     ".tsv": partial(read_csv, delimiter="\t"),
+    ".yaml": read_yaml,
+    ".yml": read_yaml,
 }
 BINARY_ROWS: dict[str, BinaryReader] = {".parquet": read_parquet, ".xlsx": read_xlsx}
 GUESSED = 1 << 14  # [characters] that show whether a guess was right
-SUFFIXES = (*DIALOGUES, *TEXT_ROWS, *BINARY_ROWS)
+SPOKEN = (*DIALOGUES, *PAGES, *DOCUMENTS)  # where roles have names
+SUFFIXES = (*SPOKEN, *TEXT_ROWS, *BINARY_ROWS)
 
 
 def read_conversations(
@@ -85,12 +95,14 @@ def read_items(
 
 def _read_all(listed: list[str | Path], options: ReadOptions) -> Iterator[Read]:
     hubs = [str(path) for path in listed if str(path).startswith(PREFIX)]
-    sources = [
-        source
+    found = [
+        each
         for path in listed
         if not str(path).startswith(PREFIX)
-        for source in find_sources(path, SUFFIXES)
+        for each in find_sources(path, SUFFIXES)
     ]
+    sources = [each for each in found if isinstance(each, Source)]
+    yield from (each for each in found if isinstance(each, Fault))
     yield from _unused_options(options, listed, sources, has_hubs=bool(hubs))
     is_alone = len(sources) + len(hubs) == 1
     for source in sources:
@@ -111,10 +123,10 @@ def _unused_options(
     """What the user says of files that are not there, and so has said of the others in vain."""
     suffixes = {source.suffix for source in sources}
     where = ", ".join(map(str, listed)), 1
-    if options.roles and suffixes.isdisjoint(DIALOGUES):
+    if options.roles and suffixes.isdisjoint(SPOKEN):
         expected = f"a dialogue ({', '.join(DIALOGUES)}) for it, or leave the option out"
         yield Fault(*where, "--roles", "rows alone, which name their roles themselves", expected)
-    if options.columns and not has_hubs and suffixes.issubset(DIALOGUES):
+    if options.columns and not has_hubs and suffixes.issubset({*DIALOGUES, *PAGES}):
         expected = "a table or JSON for it, or leave the option out (--roles names speakers)"
         yield Fault(*where, "--map", "dialogues alone, which have no fields", expected)
 
@@ -125,21 +137,27 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
 
 def read_text(source: Source) -> str:
     """Raises UnreadableFile."""
-    with _said_plainly(source), source.open() as file, open_text(file, source.name) as text:
+    with _opened(source) as file, open_text(file, source.name) as text:
         return text.read()
 
 
 def _read_source(source: Source, options: ReadOptions) -> Iterator[Read]:
-    with _said_plainly(source), source.open() as file:
+    columns = options.columns or source.columns
+    with _opened(source) as file:
         if source.suffix in BINARY_ROWS:
-            yield from BINARY_ROWS[source.suffix](file, source.name, options.columns)
+            yield from BINARY_ROWS[source.suffix](file, source.name, columns)
+            return
+        if source.suffix in DOCUMENTS:
+            yield from DOCUMENTS[source.suffix](file, source.name, options.roles, columns)
             return
         with open_text(file, source.name) as text:
             yield from _guessed(text, source)
             if source.suffix in DIALOGUES:
                 yield from read_dialogue(text.read(), source.name, options.roles)
+            elif source.suffix in PAGES:
+                yield from PAGES[source.suffix](text.read(), source.name, options.roles)
             else:
-                yield from TEXT_ROWS[source.suffix](text, source.name, options.columns)
+                yield from TEXT_ROWS[source.suffix](text, source.name, columns)
 
 
 def _guessed(text: TextIO, source: Source) -> Iterator[Fault]:
@@ -157,9 +175,12 @@ def _guessed(text: TextIO, source: Source) -> Iterator[Fault]:
 
 
 @contextmanager
-def _said_plainly(source: Source) -> Generator[None]:
+def _opened(source: Source) -> Generator[BinaryIO]:
+    """The file, if it is what its name says; what the system refuses is said plainly."""
     try:
-        yield
+        with source.open() as file:
+            refuse_other_kinds(file, source.name, source.suffix)
+            yield file
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         advice = "check its rights, or pack it anew"

@@ -10,6 +10,7 @@ from data.conversation import Conversation, Message, Role
 
 from .dialogues.dialogue import split_cell
 from .dialogues.role_words import ROLES
+from .proposals import accepted
 from .row import Fields, Row
 
 QUESTIONS = (
@@ -56,10 +57,10 @@ def read_row(value: Any, row: Row) -> Conversation | None:
     """None where the row has faults."""
     given = _drop_nulls(value) if isinstance(value, dict) else {}
     fields = {_own_name(key): each for key, each in given.items()}
-    shape = find_shape(fields) if len(fields) == len(given) else None
-    if shape is None:
+    shape = find_shape(fields) or (find_shape(value) if isinstance(value, dict) else None)
+    if shape is None or len(fields) < len(given):
         seen = show_keys(fields) if fields else reprlib.repr(value)
-        row.refuse("row", seen, accepted(fields))
+        row.refuse("row", seen, accepted([fields]))
         return None
     messages = shape.read(fields, row)
     if not row.faults:
@@ -103,29 +104,8 @@ def unnamed(fields: Fields, columns: Collection[str]) -> Iterator[str]:
     return (key for key in fields if key not in columns and _own_name(key) not in BOOKKEEPING)
 
 
-def accepted(keys: Iterable[str]) -> str:
-    """What a row may hold, and how to say which of these keys is what."""
-    proposal = _propose_columns([*keys])
-    return f"{ACCEPTED}; or say which is which: --map {proposal}" if proposal else ACCEPTED
-
-
-def _propose_columns(names: list[str]) -> str | None:
-    """A guess by name, then by place."""
-    question, answer = _named_like(names, QUESTIONS), _named_like(names, ANSWERS)
-    rest = [name for name in names if name not in (question, answer)]
-    question = question or (rest.pop(0) if rest else None)
-    answer = answer or (rest.pop(0) if rest else None)
-    if not question or not answer or question == answer:
-        return None
-    return f"question={question},answer={answer}"
-
-
 def show_keys(keys: Iterable[str]) -> str:
     return f"the keys {', '.join(map(repr, keys))}" if keys else "no keys"
-
-
-def _named_like(names: list[str], known: tuple[str, ...]) -> str | None:
-    return next((name for name in names if any(each in name.lower() for each in known)), None)
 
 
 def _drop_nulls(fields: Fields) -> Fields:
@@ -241,7 +221,3 @@ SHAPES = (
 OPTIONAL = ("input", "history", "system", TITLE)
 KNOWN = frozenset({*QUESTIONS, *ANSWERS, "messages", "conversations", "conversation", "tools"})
 NAMES = KNOWN | BOOKKEEPING | {*OPTIONAL}
-ACCEPTED = (
-    "the keys messages; or conversations; or conversation; or a question (instruction, prompt, "
-    "question, query, ask, 问题 …) and an answer (output, completion, answer, response, 回答 …)"
-)

@@ -5,52 +5,60 @@ import gzip
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from data.errors import UnreadableFile
+from data.errors import Fault, UnreadableFile
 
+from .files.folder import PACKED, advice_for, is_lock, list_folder, suffix_of
+from .files.kinds import HEAD
+from .files.llama_factory import columns_of
+from .files.tabbed import is_tab_table
 from .shapes import find_shape
 
 STDIN = "-"
-PACKED = ".gz"
 IN_MEMORY = 64 << 20  # [bytes] of standard input, before it goes to a temporary file
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`suffix` says how it is read, in lower case; `open` gives a file that can be rewound."""
+    """`suffix` says how it is read, in lower case; `open` gives a file that can be rewound;
+    `columns` are what fields are called in it, where a file beside it says so."""
 
     name: str
     suffix: str
     open: Callable[[], BinaryIO]
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def find_sources(path: str | Path, suffixes: Sequence[str]) -> list[Source]:
-    """Of one path; raises UnreadableFile where there is nothing, or something else."""
+def find_sources(path: str | Path, suffixes: Sequence[str]) -> list[Source | Fault]:
+    """Of one path, with a warning of what was passed over; raises UnreadableFile where there is
+    nothing, or something else."""
     if str(path) == STDIN:
         return [_standard_input()]
     path = Path(path)
     try:
         if path.is_dir():
-            return [_source(file) for file in _list_folder(path, suffixes)]
+            files, passed = list_folder(path, suffixes)
+            return [*([passed] if passed else []), *map(_source, files)]
         return [_source(_check_file(path, suffixes))]
     except OSError as error:
         raise UnreadableFile(f"{path}: {error.strerror}; check the path and its rights") from error
 
 
-def suffix_of(path: Path) -> str:
-    """In lower case; that of the file inside a packed one."""
-    name = path.name.lower().removesuffix(PACKED)
-    return Path(name).suffix
-
-
 def _source(path: Path) -> Source:
-    if path.name.lower().endswith(PACKED):
-        return Source(str(path), suffix_of(path), lambda: cast(BinaryIO, gzip.open(path)))
-    return Source(str(path), suffix_of(path), lambda: path.open("rb"))
+    suffix, columns = suffix_of(path), columns_of(path)
+
+    def open_file() -> BinaryIO:
+        is_packed = path.name.lower().endswith(PACKED)
+        return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
+
+    if suffix == ".txt" and not path.name.lower().endswith(PACKED):
+        with path.open("rb") as file:
+            suffix = ".tsv" if is_tab_table(file.read(HEAD)) else suffix
+    return Source(str(path), suffix, open_file, columns)
 
 
 def _standard_input() -> Source:
@@ -66,7 +74,11 @@ def _standard_input() -> Source:
 def _guess_suffix(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     first, _, more = text.partition(b"\n")
-    for signature, suffix in {b"PK\x03\x04": ".xlsx", b"PAR1": ".parquet"}.items():
+    for signature, suffix in {
+        b"PK\x03\x04": ".xlsx",
+        b"PAR1": ".parquet",
+        b"%PDF-": ".pdf",
+    }.items():
         if text.startswith(signature):
             return suffix
     if text.startswith(b"{"):
@@ -84,9 +96,13 @@ def _guess_suffix(head: bytes) -> str:
 def _check_file(path: Path, suffixes: Sequence[str]) -> Path:
     if not path.exists():
         raise UnreadableFile(f"{path}: there is no such file; {_suggest(path)}")
-    if suffix_of(path) not in suffixes:
-        suffix = repr(suffix_of(path)) if suffix_of(path) else "a name without a suffix"
-        raise UnreadableFile(f"{path}: cannot read {suffix}; give it one of {', '.join(suffixes)}")
+    if is_lock(path):
+        raise UnreadableFile(f"{path}: is Office's lock of a file that is open; give that file")
+    suffix = suffix_of(path)
+    if suffix not in suffixes:
+        shown = repr(suffix) if suffix else "a name without a suffix"
+        advice = advice_for(suffix) or f"give it one of {', '.join(suffixes)}"
+        raise UnreadableFile(f"{path}: cannot read {shown}; {advice}")
     return path
 
 
@@ -97,33 +113,3 @@ def _suggest(path: Path) -> str:
     names = sorted(each.name for each in folder.iterdir())
     similar = difflib.get_close_matches(path.name, names, n=1)
     return f"did you mean {folder / similar[0]}?" if similar else f"look into the folder {folder}"
-
-
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Every file that is not hidden, behind links too; raises OSError where one cannot be seen."""
-    if folder.resolve() in seen:
-        return
-    seen.add(folder.resolve())
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            yield from _walk(path, seen)
-        else:
-            path.stat()  # raises for a link that leads nowhere
-            yield path
-
-
-def _list_folder(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Every file that is not hidden; one that no reader takes is an error, never left out."""
-    files = sorted(_walk(folder, set()))
-    listed = ", ".join(suffixes)
-    if not files:
-        raise UnreadableFile(f"{folder}: holds no files; put files into it that end in {listed}")
-    unsupported = [str(file) for file in files if suffix_of(file) not in suffixes]
-    if unsupported:
-        raise UnreadableFile(
-            f"{folder}: cannot read {', '.join(unsupported)}; "
-            f"move them away or convert them to one of {listed}"
-        )
-    return files

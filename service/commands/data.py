@@ -46,7 +46,10 @@ FaultyOption = Annotated[
 MapOption = Annotated[
     str | None,
     typer.Option(
-        "--map", help="What fields are called: 'question=ask,answer=reply'.", metavar="FIELD=NAME,…"
+        "--map",
+        help="What fields are called: 'question=ask,answer=reply'; columns without a header go by "
+        "number: 'question=1,answer=2'.",
+        metavar="FIELD=NAME,…",
     ),
 ]
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from finetune.adapters.versions import list_versions
 from finetune.errors import TrainingStopped
 from finetune.job import Job
 from finetune.training.checkpoint import list_checkpoints
@@ -173,6 +174,24 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_how_to_go_on(work: Work)
     assert not list((work.folder / "run" / "checkpoints").glob(".new-*"))
     job_of(work, "run", Observer()).try_out()
     assert [folder.name for folder in list_checkpoints(work.folder / "run")][-1] == "step-000009"
+
+
+def test_a_full_disk_at_the_end_loses_nothing_that_was_trained(work: Work):
+    class Filling(Observer):
+        def on_stage(self, text: str) -> None:
+            if list_checkpoints(work.folder / "run")[-1:] == [last]:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, unlimited[1]))
+
+    last = work.folder / "run" / "checkpoints" / "step-000009"
+    job = job_of(work, "run", Filling(), name="tiny", report="short")
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(TrainingStopped, match=r"The adapter cannot be written.*--resume"):
+            job.execute()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert last.is_dir()
+    assert not list_versions(work.folder / "home" / "adapters", "tiny")
 
 
 def test_a_course_that_cannot_be_written_stops_the_run_with_advice(work: Work):

@@ -297,3 +297,19 @@ def test_an_empty_home_says_how_to_make_an_adapter(run: Run):
     result = run("adapters", "list")
     assert result.returncode == 0
     assert "lora-chat finetune DATA" in " ".join(result.stdout.split())
+
+
+def test_a_full_disk_is_said_to_be_one(home: Path):
+    """The next best to it: the system refuses to write on."""
+    data, out = home / "a.txt", home / "out.jsonl"
+    data.write_text(DIALOGUE * 99)
+    command = ["-m", "service.cli", "data", "convert", str(data), "--out", str(out)]
+    limited = f"ulimit -f 1; exec {shlex.join([sys.executable, *command])}"
+    done = subprocess.run(["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        rf"Error: The disk is full \(.*\): {re.escape(str(out))} cannot be written\. "
+        r"Make room and try again\.\n",
+        done.stderr,
+    )
+    assert [path.name for path in home.iterdir()] == ["a.txt"]

@@ -23,6 +23,7 @@ from data.errors import Fault
 from data.reading.faulty import Draft, Read
 
 from .between import Between, sort_out
+from .faq import read_faq
 from .lettered import with_colons
 from .role_words import ROLES, Roles, role_of
 from .speakers import find_speakers
@@ -51,6 +52,9 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Read]:
             yield found.warning
             known = {**known, **found.roles}
             turns, stray = split_turns(lines, known)
+    if len({turn.role for turn in turns} - {"system"}) < 2 and (faq := read_faq(lines, source)):
+        yield from faq
+        return
     if not turns:
         line, seen = stray[0] if stray else (1, "no text")
         expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"

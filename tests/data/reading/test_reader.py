@@ -68,9 +68,9 @@ def test_folder_is_read_sorted_with_subfolders_and_without_hidden_files(tmp_path
 
 
 def test_unsupported_files_in_a_folder_are_all_listed(tmp_path: Path):
-    for name in ("a.txt", "b.pdf", "c/d.docx"):
+    for name in ("a.txt", "b.xls", "c/d.xyz"):
         write(tmp_path / name, GOOD)
-    with pytest.raises(UnreadableFile, match=r"b\.pdf, .*d\.docx; move them"):
+    with pytest.raises(UnreadableFile, match=r"b\.xls \(save it as \.xlsx\), .*d\.xyz; move them"):
         read_conversations(tmp_path)
 
 
@@ -107,10 +107,10 @@ def test_nothing_to_read_says_what_to_do(tmp_path: Path):
         read_conversations(tmp_path)
     with pytest.raises(UnreadableFile, match="is empty; write questions"):
         read_conversations(write(tmp_path / "a.txt", "\ufeff \r\n"))
-    with pytest.raises(UnreadableFile, match=r"cannot read '\.pdf'; give it one of \.txt"):
-        read_conversations(write(tmp_path / "a.pdf", "x"))
+    with pytest.raises(UnreadableFile, match=r"cannot read '\.xyz'; give it one of \.txt"):
+        read_conversations(write(tmp_path / "a.xyz", "x"))
     with pytest.raises(UnreadableFile, match="a name without a suffix"):
-        read_conversations(write(tmp_path / "README", "x"))
+        read_conversations(write(tmp_path / "QUESTIONS", "x"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -179,9 +179,9 @@ def test_parquet_is_read(tmp_path: Path):
     assert [(each.line, each.messages[1].content) for each in read] == [(1, "b"), (2, "b")]
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.xlsx"])
-def test_a_broken_binary_file_is_a_fault(tmp_path: Path, name: str):
-    (tmp_path / name).write_bytes(b"PK\x03\x04PAR1")
+@pytest.mark.parametrize(("name", "begin"), [("a.parquet", b"PAR1"), ("a.xlsx", b"PK\x03\x04")])
+def test_a_broken_binary_file_is_a_fault(tmp_path: Path, name: str, begin: bytes):
+    (tmp_path / name).write_bytes(begin + b"\x00PAR1")
     with pytest.raises(InvalidData, match=r"expected (a Parquet file|an Excel workbook)"):
         read_conversations(tmp_path / name)
 
@@ -191,15 +191,20 @@ def test_every_sheet_that_holds_something_is_read(tmp_path: Path):
         "一": [["问答表", ""], ["问题", "回答"], ["a", 3.0], ["c", "d"]],
         "空": [],
         "二": [["问题", "x"]],
+        "三": [["问题", "回答"], ["e", "f"]],
     }
     write_xlsx(tmp_path / "a.xlsx", sheets)
     items = list(read_items(tmp_path / "a.xlsx"))
     first = [item for item in items if isinstance(item, Conversation)]
-    assert [[each.content for each in one.messages] for one in first] == [["a", "3"], ["c", "d"]]
-    assert [one.line for one in first] == [3, 4]
+    assert [[each.content for each in one.messages] for one in first] == [
+        ["a", "3"],
+        ["c", "d"],
+        ["e", "f"],
+    ]
+    assert [one.line for one in first] == [3, 4, 2]
     title, fault = [item for item in items if isinstance(item, Fault)]
     assert (title.line, title.kind) == (1, "title row")
-    assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "header")
+    assert (fault.source, fault.field) == (f"{tmp_path / 'a.xlsx'}[二]", "sheet")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_tools_and_their_calls_are_kept():
         ({"query": "a", "response": "b", "history": [["c"]]}, "history[0]: ['c']"),
         ({"query": "a", "response": "b", "history": ["cd"]}, "history: ['cd']; expected a list"),
         ([1], "row: [1]; expected the keys messages"),
-        ({"prompt": "a", "completion": None}, "row: the keys 'prompt'; expected"),
+        ({"prompt": "a", "completion": None}, "completion: an empty turn"),
     ],
 )
 def test_malformed_row_is_a_fault_that_names_the_field(row: Any, expected: str):
@@ -318,7 +318,7 @@ def test_parts_of_two_shapes_are_a_fault():
 def test_the_user_may_say_what_fields_are_called():
     columns = {"question": "症状描述", "answer": "专家意见"}
     text = "编号,症状描述,专家意见\n1,a,b\n"
-    assert "--map question=编号,answer=症状描述" in str(faults_of(read_csv(text))[0])
+    assert "--map question=症状描述,answer=专家意见" in str(faults_of(read_csv(text))[0])
     conversation, _ = tables.read_csv(io.StringIO(text), "a.csv", columns)
     assert isinstance(conversation, Conversation)
     assert [each.content for each in conversation.messages] == ["a", "b"]
@@ -331,7 +331,7 @@ def test_the_user_may_say_what_fields_are_called():
 
 def test_a_proposal_goes_by_names_before_places():
     assert "--map question=用户问题,answer=医生回答" in str(
-        faults_of(read_csv("编号,医生回答,用户问题\n1,2,3"))[0]
+        faults_of(read_csv("编号,医生回答,用户问题\n1,先量血压。,头晕怎么办？\n"))[0]
     )
 
 
@@ -376,7 +376,7 @@ def test_a_title_above_a_header_of_unknown_names_is_not_taken_for_it():
 
 def test_a_row_of_data_is_no_title():
     [fault] = faults_of(read_csv("a,b\n" * 6 + "question,answer\n"))
-    assert (fault.line, fault.seen) == (1, "the keys 'a', 'b'")
+    assert (fault.line, fault.seen) == (1, "no header, it seems: the first row is 'a', 'b'")
 
 
 def test_a_name_that_stands_twice_is_said_to():

@@ -1,0 +1,1 @@
+"""What files are: by their first bytes, by their names, and by what lies beside them."""
