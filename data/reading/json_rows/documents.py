@@ -87,7 +87,7 @@ def _rows_of_columns(value: dict[str, Any], text: str, columns: Columns) -> Docu
     if not is_named and (shape is None or shape.required[0] in EITHER):
         return None
     if all(isinstance(each, list) for each in value.values()):
-        places = [{*range(len(each))} for each in value.values()]
+        places = [range(len(each)) for each in value.values()]
         lines = (line for line, _ in each_item(text, (names[0],), len(value[names[0]])))
     elif all(isinstance(each, dict) for each in value.values()):
         places = [each.keys() for each in value.values()]

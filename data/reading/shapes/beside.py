@@ -8,6 +8,9 @@ from .row import Fields, Row
 
 from .names import CONTEXT, MEDIA, OPENING, PREFERENCES, SYSTEM
 
+BESIDE = frozenset({CONTEXT, *SYSTEM, *OPENING})
+UNFIT = frozenset({*MEDIA, *PREFERENCES})
+
 
 def take_system(fields: Fields, row: Row) -> list[Message]:
     given = {key: row.take_text(fields, key, may_be_empty=True) for key in SYSTEM if key in fields}
@@ -19,6 +22,8 @@ def take_system(fields: Fields, row: Row) -> list[Message]:
 
 def put_beside(messages: Sequence[Message], fields: Fields, row: Row) -> list[Message]:
     """All of it where it belongs. A system prompt that the turns begin with too is one."""
+    if BESIDE.isdisjoint(fields):
+        return [*messages]
     system = take_system(fields, row)
     turns = with_context(_with_opening(messages, fields, row), fields, row)
     return turns if turns[:1] == system else system + turns
@@ -47,6 +52,8 @@ def _with_opening(messages: Sequence[Message], fields: Fields, row: Row) -> list
 
 def refuse_unfit(fields: Fields, row: Row, *, has_turns: bool) -> None:
     """What makes a row one of another training: pictures, and answers to choose between."""
+    if UNFIT.isdisjoint(fields):
+        return
     for key in MEDIA:
         if fields.get(key) not in (None, "", [], {}):
             row.refuse(key, f"something in {key!r}", "text alone: nothing else can be trained on")

@@ -23,6 +23,7 @@ REFUSED = frozenset(
         *("prefix", "training_detail"),
     }
 )
+PLAIN = ("system", "user", "assistant")
 OF_TURNS = "fields of turns"
 
 
@@ -40,9 +41,11 @@ def read_message(item: Fields, at: str, row: Row) -> Message | None:
     if speaker is None:
         row.refuse(f"{place}{role_key}", reprlib.repr(item.get(role_key)), EXPECTED)
         return None
+    content_key = next((key for key in CONTENT_KEYS if key in item), CONTENT_KEYS[0])
     if len(item) > 2:
         _look_at_others(item, at, speaker, row)
-    content_key = next((key for key in CONTENT_KEYS if key in item), CONTENT_KEYS[0])
+    elif content_key in item and speaker in PLAIN:  # as most are
+        return Message(speaker, _take_content(item, content_key, place, False, row))
     if speaker == "call":
         calls = take_calls(item.get(content_key), f"{place}{content_key}", row)
         return Message("assistant", "", _is_trained(item, at, speaker, row), calls)

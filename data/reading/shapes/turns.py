@@ -2,7 +2,8 @@
 
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
@@ -14,6 +15,7 @@ from .names import find_pair, own_name
 from .strings import are_labelled, read_strings
 from .templates import read_text
 
+SENTENCE = "sentence"  # less than a turn
 TURNS = "a list of objects with role and content, or from and value; or of strings"
 # MOSS writes its own around each text: <|Human|>: … <eoh>
 FRAME = re.compile(r"\A<\|[\w ]+\|>:\s*|\s*<eo[a-z]>\s*\Z")
@@ -43,7 +45,20 @@ def read_turns(value: Any, at: str, row: Row, *, may_lack_words: bool = True) ->
         return []
     if turns and all(isinstance(each, str) for each in turns):
         return read_strings(turns, at, row, may_lack_words=may_lack_words)
-    return [turn for n, each in enumerate(turns) for turn in _read_turn(each, f"{at}[{n}]", row)]
+    read = [turn for n, each in enumerate(turns) for turn in _read_turn(each, f"{at}[{n}]", row)]
+    are_sentences = bool(turns) and all(isinstance(each, dict) and SENTENCE in each for each in turns)
+    return _join(read) if are_sentences else read
+
+
+def _join(sentences: Sequence[Message]) -> list[Message]:
+    """What one speaker says without a break, each sentence on a line."""
+    turns: list[Message] = []
+    for each in sentences:
+        if turns and turns[-1].role == each.role:
+            turns[-1] = replace(turns[-1], content=f"{turns[-1].content}\n{each.content}")
+        else:
+            turns.append(each)
+    return turns
 
 
 def _as_list(given: Any) -> list[Any] | None:

@@ -93,7 +93,7 @@ def test_questions_may_be_keys(keys: list[str]):
         {"How?": "b"},
         {"Is it a?": ["b"], "Is it c?": ["d"]},
         {"question": ["a", "c"], "answer": ["b"]},
-        {"ask": ["a", "c"], "reply": ["b", "d"]},
+        {"first": ["a", "c"], "second": ["b", "d"]},
         {"x": ["a", "b"], "y": ["c", "d"]},
         {"train": ROWS, "test": ROWS},
         ["a", "b", "c", "d"],

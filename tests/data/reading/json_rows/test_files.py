@@ -63,9 +63,8 @@ def test_rows_are_read_with_their_lines_whatever_the_file_is_called(
         (f"[\n{ROW},\n{ROW},\n]", 4, "a comma behind the last of a list"),
         ('{\n"question": "a",\n"answer": "b",\n}', 4, "a comma behind the last of an object"),
         (f"[\n{ROW}, // first\n{ROW}]", 2, "a comment, which JSON does not have: '// first'"),
-        (f"// all\n[{ROW}]", 1, "a comment, which JSON does not have: '// all'"),
         ("[\n{'question': 'a', 'answer': 'b'}]", 2, "single quotes"),
-        (f"{OVER_LINES}\n{OVER_LINES[:-3]}\n", 8, ""),
+        (f"{OVER_LINES}\n{OVER_LINES[:-3]}\n", 7, "Unterminated string"),
     ],
 )
 def test_one_cause_is_one_error_that_says_what_it_is(
@@ -74,6 +73,11 @@ def test_one_cause_is_one_error_that_says_what_it_is(
     [fault] = faults_of(items(read, text))
     assert (fault.line, fault.severity) == (line, "error")
     assert seen in fault.seen
+
+
+def test_a_comment_above_a_list_is_one_error():
+    [fault] = faults_of(items(json_rows.read_json, f"// all\n[{ROW}]"))
+    assert fault.seen == "a comment, which JSON does not have: '// all'"
 
 
 @READERS

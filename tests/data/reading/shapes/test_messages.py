@@ -229,3 +229,15 @@ def test_a_message_a_line_is_told_to_be_no_conversation():
 )
 def test_turns_that_are_no_conversation_are_a_fault(row: Any, expected: str):
     assert any(expected in fault for fault in faults(row)), faults(row)
+
+
+def test_sentences_that_one_speaker_says_are_one_turn():
+    words = ("医生", "患者", "患者", "医生", "医生")
+    said = [{"speaker": word, "sentence": "abcde"[n]} for n, word in enumerate(words)]
+    row = {"self_report": "r", "dialogue": said}
+    assert turns(row) == [
+        ("user", "r"),
+        ("assistant", "a"),
+        ("user", "b\nc"),
+        ("assistant", "d\ne"),
+    ]
