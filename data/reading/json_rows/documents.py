@@ -151,9 +151,8 @@ def _lists(value: dict[str, Any], path: Path) -> Iterator[tuple[Path, list[Any]]
         inner = (*path, key)
         if isinstance(each, dict) and len(inner) < DEEPEST:
             yield from _lists(each, inner)
-        elif isinstance(each, list) and each:
-            if all(isinstance(row, dict) for row in each) or all(isinstance(r, list) for r in each):
-                yield inner, each
+        elif isinstance(each, list) and {*map(type, each)} in ({dict}, {list}):
+            yield inner, each
 
 
 def _looks_like_row(value: Any) -> bool:

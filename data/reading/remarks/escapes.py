@@ -27,7 +27,9 @@ FORMULA = re.compile(
     r"|\\(?:neq?|neg|nabla|not|nu|newline|times|theta|text\w*|tau|tan|tilde|top|to|triangle\w*"
     r"|rho|right\w*|rangle|rm)(?![a-z])"
 )
-PROGRAM = re.compile(r"```|(?<!\w)[bfru]?([\"'])(?:(?!\1)[^\n]){0,200}\\[nrt](?:(?!\1)[^\n]){0,200}\1")
+PROGRAM = re.compile(
+    r"```|(?<!\w)[bfru]?([\"'])(?:(?!\1)[^\n]){0,200}\\[nrt](?:(?!\1)[^\n]){0,200}\1"
+)
 KIND = "line ends"
 
 

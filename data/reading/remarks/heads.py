@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 from data.conversation import Conversation, Role
 from data.errors import Fault
-
 from data.reading.role_words import ROLES, find_role
+
 from .tally import NOUNS, Tally, Totals
 
 HEAD = re.compile(r"([^\W\d_]\w{0,11})\s*[:：](?!//)\s*\S")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from data.conversation import Conversation, Role
 from data.errors import Fault
-
 from data.reading.shapes import OF_TURNS
 from data.reading.shapes.cells import BEFORE_ANSWER, BEFORE_QUESTION, CUT, IN_ANSWER, IN_QUESTION
 from data.reading.shapes.row import Row

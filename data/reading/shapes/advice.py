@@ -7,9 +7,12 @@ from .names import own_name
 TURN = ("role", "content")
 QUESTION_IDS = ("question_id", "q_id", "qid", "que_id")
 CONTENTS = ("content", "text")
-A_LIST = 'a conversation a row, all its turns in a list: {"messages": [{"role": …, "content": …}, …]}'
+A_LIST = (
+    'a conversation a row, all its turns in a list: {"messages": [{"role": …, "content": …}, …]}'
+)
 A_JOIN = (
-    "questions and answers in one table: join the two by {}, and call the columns question and answer"
+    "questions and answers in one table: join the two by {}, and call its columns question and "
+    "answer"
 )
 
 

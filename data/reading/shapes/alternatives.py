@@ -5,10 +5,10 @@ from itertools import product
 from typing import Any
 
 from data.conversation import Message
-from .row import Fields, Row, read_cell
 
 from .beside import put_beside
 from .names import CONTEXT, own_name
+from .row import Fields, Row, read_cell
 
 Wordings = list[str]  # that say the same
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data.conversation import Message
-from .row import Fields, Row
 
 from .names import CONTEXT, MEDIA, OPENING, PREFERENCES, SYSTEM
+from .row import Fields, Row, is_filled
 
 BESIDE = frozenset({CONTEXT, *SYSTEM, *OPENING})
 UNFIT = frozenset({*MEDIA, *PREFERENCES})
@@ -55,7 +55,7 @@ def refuse_unfit(fields: Fields, row: Row, *, has_turns: bool) -> None:
     if UNFIT.isdisjoint(fields):
         return
     for key in MEDIA:
-        if fields.get(key) not in (None, "", [], {}):
+        if is_filled(fields.get(key)):
             row.refuse(key, f"something in {key!r}", "text alone: nothing else can be trained on")
     preferences = [key for key in PREFERENCES if fields.get(key)]
     if preferences and has_turns:

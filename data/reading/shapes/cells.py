@@ -1,10 +1,9 @@
 r"""A question's and an answer's cell: the turns that it holds, and the role word at its head.
 
-"病人：头晕\n医生：多久了？\n病人：三天\n医生："   Line ends may be written out, as a backslash and an
-                                                n, or as <br>: they are read where a role word
-                                                stands behind one.
-"答：先量血压。"                                  A role word that says what its field says is cut off.
-"病人：谢谢"                                     What is not understood stays, and is remarked.
+"病人：头晕\n医生：多久了？\n病人：三天\n医生："   Line ends may be written out, as here or as <br>:
+                                                they are read where a role word stands behind.
+"答：先量血压。"                                A role word that says what its field says, cut off.
+"病人：谢谢"                                    What is not understood stays, and is remarked.
 """
 
 import re

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from data.conversation import Message
-from .row import Fields, Row
 
 from .alternatives import read_article, read_intent, read_lists, read_paragraph
 from .beside import put_beside
@@ -21,6 +20,7 @@ from .names import (
     own_name,
 )
 from .pairs import read_pair
+from .row import Fields, Row
 from .turns import read_turns
 
 # Their strings may be the questions alone.

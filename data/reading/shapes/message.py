@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.conversation import Message
-from .row import Fields, Remark, Row, drop_nulls
 
 from .parts import join_parts
 from .roles import EXPECTED, Speaker, find_speaker
+from .row import Fields, Remark, Row, drop_nulls, is_filled
 from .tools import take_calls
 
 ROLE_KEYS = ("role", "from", "speaker")
@@ -30,7 +30,9 @@ OF_TURNS = "fields of turns"
 def is_message(value: Any) -> bool:
     """Whether it says who speaks and what."""
     is_object = isinstance(value, dict)
-    return is_object and any(k in value for k in ROLE_KEYS) and any(k in value for k in CONTENT_KEYS)
+    return (
+        is_object and any(k in value for k in ROLE_KEYS) and any(k in value for k in CONTENT_KEYS)
+    )
 
 
 def read_message(item: Fields, at: str, row: Row) -> Message | None:
@@ -57,10 +59,9 @@ def read_message(item: Fields, at: str, row: Row) -> Message | None:
 
 
 def _take_content(item: Fields, key: str, place: str, may_be_empty: bool, row: Row) -> str:
-    value = item.get(key)
+    num_faults, value = len(row.faults), item.get(key)
     if isinstance(value, list):
         item = {key: join_parts(value, f"{place}{key}", row)}
-    num_faults = len(row.faults)
     content = row.take_text(item, key, place, may_be_empty=True)
     if not content and not may_be_empty and len(row.faults) == num_faults:
         row.refuse(f"{place}{key}", "an empty turn", "text")
@@ -84,7 +85,11 @@ def _is_trained(item: Fields, at: str, speaker: Speaker, row: Row) -> bool:
         if value not in (0, 1):
             row.refuse(f"{at}.{key}", reprlib.repr(value), "0 or 1")
         elif value and speaker not in ("assistant", "call"):
-            row.refuse(f"{at}.{key}", f"{value!r} on a turn of the {speaker}'s", "0: answers alone are trained")
+            row.refuse(
+                f"{at}.{key}",
+                f"{value!r} on a turn of the {speaker}'s",
+                "0: answers alone are trained",
+            )
     if len({bool(value) for value in given.values()}) > 1:
         row.refuse(at, f"{' and '.join(given)} that differ", "one of them")
     return all(given.values())
@@ -94,7 +99,7 @@ def _look_at_others(item: Fields, at: str, speaker: Speaker, row: Row) -> None:
     """Empty ones pass; of the filled ones those are refused without which it would not be the same
     turn, and the rest is said to be left out."""
     for key in sorted(item.keys() - USED):
-        if item[key] in ("", [], {}):
+        if not is_filled(item[key]):
             continue
         if key in REFUSED:
             row.refuse(at, f"the key {key!r}", f"nothing in {key!r}, which cannot be trained on")
@@ -103,4 +108,6 @@ def _look_at_others(item: Fields, at: str, speaker: Speaker, row: Row) -> None:
     for key in ("tool_call_id", *CALLS):
         owner = "tool" if key == "tool_call_id" else "assistant"
         if item.get(key) and speaker != owner:
-            row.refuse(at, f"the key {key!r} on a turn of the {speaker}'s", f"{key} of the {owner}'s alone")
+            row.refuse(
+                at, f"the key {key!r} on a turn of the {speaker}'s", f"{key} of the {owner}'s alone"
+            )

@@ -1,4 +1,4 @@
-"""What data sets call their fields, in lower case; of two that may be meant, the surer one first."""
+"""What data sets call their fields, in lower case, and which of them go together."""
 
 from collections.abc import Collection
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from data.conversation import Message, Role
+
 from .row import Row
 
 # What may stand before a turn.

@@ -4,11 +4,11 @@ import reprlib
 from typing import Any
 
 from data.conversation import Message
-from .cells import Cell, read_answer, read_question
-from .row import Fields, Row, read_cell
 
 from .beside import take_system, with_context
+from .cells import Cell, read_answer, read_question
 from .names import CONTEXT, HISTORY, INPUT, TITLE
+from .row import Fields, Row, read_cell
 from .turns import is_turns, read_turns
 
 
@@ -55,6 +55,9 @@ def _read_pair(pair: Any, number: int, row: Row) -> list[Message]:
     if not isinstance(pair, list) or len(pair) != 2:
         row.refuse(at, reprlib.repr(pair), "[question, answer]")
         return []
-    sides = dict(zip(("question", "answer"), pair, strict=True))
+    sides: Fields = {"question": pair[0], "answer": pair[1]}
     question = row.take_text(sides, "question", f"{at}.")
-    return [Message("user", question), Message("assistant", row.take_text(sides, "answer", f"{at}."))]
+    return [
+        Message("user", question),
+        Message("assistant", row.take_text(sides, "answer", f"{at}.")),
+    ]

@@ -5,13 +5,13 @@ from collections.abc import Collection
 from typing import Any
 
 from data.conversation import Conversation, Message
-from .row import Fields, Row, drop_nulls, read_cell
 
 from .accepted import accepted, show_keys
 from .beside import refuse_unfit
 from .finding import find_shape
 from .names import CHATS, SURE, own_name
 from .order import check_order
+from .row import Fields, Row, drop_nulls, read_cell
 from .tools import answer_calls, take_tools
 from .turns import is_turns, read_turns
 
@@ -64,7 +64,7 @@ def _show(value: Any) -> str:
 
 def _without_echoes(fields: Fields) -> Fields:
     """Beside their turns some rows have the first question or the last answer once more."""
-    turns = next((read_cell(fields[key]) for key in CHATS if key in fields), None)
+    turns = next((read_cell(fields[key]) for key in CHATS if key in fields), [])
     if not is_turns(turns):
         return fields
     said = {text.strip() for turn in turns for text in _texts(turn)}

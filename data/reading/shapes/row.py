@@ -54,6 +54,10 @@ class Row:
         return []
 
 
+def is_filled(value: Any) -> bool:
+    return value not in (None, "", [], {})
+
+
 def drop_nulls(fields: Fields) -> Fields:
     """Tables written by programs name every column in every row, and fill up with null."""
     return {key: value for key, value in fields.items() if value is not None}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.conversation import Message, Role
+
 from .cells import read_head
 from .row import Row
 
@@ -15,7 +16,7 @@ def read_strings(texts: Sequence[str], at: str, row: Row, *, may_lack_words: boo
     """Role words at some heads alone are a fault: they may be words of the text."""
     heads = [read_head(text) for text in texts]
     if all(heads):
-        turns = [(head.role, head.text) for head in heads if head]
+        turns: list[tuple[Role, str]] = [(head.role, head.text) for head in heads if head]
     elif any(heads) or not may_lack_words:
         number = next(number for number, head in enumerate(heads) if not head)
         seen = f"{reprlib.repr(texts[number])} without a role word before it"

@@ -5,6 +5,7 @@ import reprlib
 from collections.abc import Sequence
 
 from data.conversation import Message, Role
+
 from .cells import read_labelled
 from .row import Row
 
@@ -27,7 +28,9 @@ MARKS = tuple(
 )
 INPUT = "input"  # Alpaca's: what the instruction above it is about
 ROLES: dict[str, Role] = {
-    **dict.fromkeys(("human", "user", "instruction", INPUT, "question", "[inst]", "<</sys>>"), "user"),
+    **dict.fromkeys(
+        ("human", "user", "instruction", INPUT, "question", "[inst]", "<</sys>>"), "user"
+    ),
     **dict.fromkeys(("assistant", "model", "response", "answer", "[/inst]"), "assistant"),
     **dict.fromkeys(("system", "<<sys>>"), "system"),
 }
@@ -46,7 +49,9 @@ EXPECTED = (
 
 def read_text(text: str, at: str, row: Row) -> list[Message]:
     """By the template whose marks come first."""
-    found = [(marks[0].start(), _turns(text, marks)) for mark in MARKS if (marks := _marks(text, mark))]
+    found = [
+        (marks[0].start(), _turns(text, marks)) for mark in MARKS if (marks := _marks(text, mark))
+    ]
     turns = min(found, key=lambda each: each[0])[1] if found else read_labelled(text)
     if not turns:
         row.refuse(at, reprlib.repr(text), EXPECTED)

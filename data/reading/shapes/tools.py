@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
+
 from .row import Fields, Row, read_cell
 
 CALL = 'a call such as {"name": "f", "arguments": {}}, or a list of them'
@@ -35,7 +36,10 @@ def answer_calls(messages: Sequence[Message]) -> list[Message]:
     open_ids: list[str] = []
     for message in messages:
         if message.tool_calls:
-            calls = [{"id": f"call{len(names) + n:05d}", **c} for n, c in enumerate(message.tool_calls, 1)]
+            calls = [
+                {"id": f"call{len(names) + n:05d}", **c}
+                for n, c in enumerate(message.tool_calls, 1)
+            ]
             names |= {str(call["id"]): _name_of(call) for call in calls}
             open_ids = [str(call["id"]) for call in calls]
             message = replace(message, tool_calls=tuple(calls))

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
-from .row import Fields, Remark, Row, read_cell
 
 from .accepted import show_keys
 from .message import OF_TURNS, ROLE_KEYS, is_message, read_message
 from .names import find_pair, own_name
+from .row import Fields, Remark, Row, is_filled, read_cell
 from .strings import are_labelled, read_strings
 from .templates import read_text
 
@@ -46,7 +46,9 @@ def read_turns(value: Any, at: str, row: Row, *, may_lack_words: bool = True) ->
     if turns and all(isinstance(each, str) for each in turns):
         return read_strings(turns, at, row, may_lack_words=may_lack_words)
     read = [turn for n, each in enumerate(turns) for turn in _read_turn(each, f"{at}[{n}]", row)]
-    are_sentences = bool(turns) and all(isinstance(each, dict) and SENTENCE in each for each in turns)
+    are_sentences = bool(turns) and all(
+        isinstance(each, dict) and SENTENCE in each for each in turns
+    )
     return _join(read) if are_sentences else read
 
 
@@ -92,7 +94,7 @@ def _read_exchange(turn: Fields, at: str, row: Row) -> list[Message]:
     if not pair:
         row.refuse(at, show_keys(turn), TURN)
         return []
-    others = (key for key in turn if key not in pair and turn[key] not in (None, "", [], {}))
+    others = (key for key in turn if key not in pair and is_filled(turn[key]))
     row.remarks += [Remark(OF_TURNS, key) for key in others]
     question, answer = (row.take_text(turn, key, f"{at}.") for key in pair)
     return [Message("user", question), Message("assistant", answer)]

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterator
 
-from .row import Fields
-
 from .finding import Shape, find_shape
 from .names import BESIDE_CHATS, BOOKKEEPING, SURE, TITLE, own_name
+from .row import Fields, is_filled
 
 # Of a row that repeats one of its turns in another field, and so has no one shape by its names.
 BESIDE_ECHOES = SURE | BOOKKEEPING | {*BESIDE_CHATS}
@@ -17,6 +16,8 @@ def unused(fields: Fields) -> Iterator[str]:
     used = shape.keys | BOOKKEEPING if shape else BESIDE_ECHOES
     for key in fields:
         name = own_name(key)
+        if not is_filled(fields[key]):
+            continue
         if name not in used or (name == TITLE and shape and _is_left_out(key, fields, shape)):
             yield key
 

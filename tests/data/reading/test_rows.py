@@ -60,7 +60,20 @@ KEYS = st.sampled_from(
     ["messages", "tools", "role", "content", "weight", "tool_calls", "from", "id", "q", "a", "text"]
 )
 WORDS = st.sampled_from(
-    ["user", "assistant", "system", "tool", "human", "gpt", "", "\ud800", "b", "问：a", "答：\\nb", "[3]"]
+    [
+        "user",
+        "assistant",
+        "system",
+        "tool",
+        "human",
+        "gpt",
+        "",
+        "\ud800",
+        "b",
+        "问：a",
+        "答：\\nb",
+        "[3]",
+    ]
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
 VALUES = st.recursive(

@@ -156,4 +156,8 @@ def test_what_the_user_says_of_fields_holds_in_every_form():
     columns = {"question": "ask", "answer": "re"}
     row = {"ask": "a", "re": "b"}
     for document in ([row], row, {"x": [row]}, {"ask": ["a"], "re": ["b"]}):
-        assert [[t.content for t in c.messages] for c in read(document, columns) if not isinstance(c, Fault)] == [["a", "b"]]
+        assert [
+            [t.content for t in c.messages]
+            for c in read(document, columns)
+            if not isinstance(c, Fault)
+        ] == [["a", "b"]]

@@ -64,12 +64,10 @@ def test_rows_are_read_with_their_lines_whatever_the_file_is_called(
         ('{\n"question": "a",\n"answer": "b",\n}', 4, "a comma behind the last of an object"),
         (f"[\n{ROW}, // first\n{ROW}]", 2, "a comment, which JSON does not have: '// first'"),
         ("[\n{'question': 'a', 'answer': 'b'}]", 2, "single quotes"),
-        (f"{OVER_LINES}\n{OVER_LINES[:-3]}\n", 7, "Unterminated string"),
+        (f"{OVER_LINES}\n{OVER_LINES[:-3]}", 7, "Unterminated string"),
     ],
 )
-def test_one_cause_is_one_error_that_says_what_it_is(
-    read: Reader, text: str, line: int, seen: str
-):
+def test_one_cause_is_one_error_that_says_what_it_is(read: Reader, text: str, line: int, seen: str):
     [fault] = faults_of(items(read, text))
     assert (fault.line, fault.severity) == (line, "error")
     assert seen in fault.seen
@@ -111,7 +109,13 @@ def test_a_key_that_stands_twice_is_a_fault(read: Reader):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [('[{"a": 1},\n broken]', 2), ('{"question": "a"}', 1), ("[]", 1), ("[" * 100_000, 1), ("3", 1)],
+    [
+        ('[{"a": 1},\n broken]', 2),
+        ('{"question": "a"}', 1),
+        ("[]", 1),
+        ("[" * 100_000, 1),
+        ("3", 1),
+    ],
 )
 @READERS
 def test_what_is_no_list_of_rows_is_one_fault(read: Reader, text: str, line: int):

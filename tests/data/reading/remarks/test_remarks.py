@@ -20,8 +20,14 @@ PLAIN = chat("头晕怎么办？", "先量血压。")
     [
         (chat("问：头晕？", "量血压。"), "196 of 200 questions begin with '问：', which was kept"),
         (chat("头晕？", "答：量血压。"), "196 of 200 answers begin with '答：', which was kept"),
-        (chat("头晕？", "小助手: 量血压。"), "196 of 200 answers begin with '小助手:', which was kept"),
-        ({"question": "头晕？", "answer": "健康顾问：量血压"}, "196 of 200 answers begin with '健康顾问：'"),
+        (
+            chat("头晕？", "小助手: 量血压。"),
+            "196 of 200 answers begin with '小助手:', which was kept",
+        ),
+        (
+            {"question": "头晕？", "answer": "健康顾问：量血压"},
+            "196 of 200 answers begin with '健康顾问：'",
+        ),
     ],
 )
 def test_a_label_before_most_texts_is_said_with_its_share(row: dict[str, Any], seen: str):

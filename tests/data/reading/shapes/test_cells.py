@@ -71,9 +71,21 @@ def test_a_role_word_before_answers_alone_is_cut_off_and_said_with_its_share():
         ("Which plan?", "A: the cheap one", "1 of 1 answers begin with 'A', which was kept"),
         ("用户：登录失败 答案：改密码", "d", "1 of 1 questions begin with '用户'"),
         ("病人：头晕\n医生：多久？", "量血压", "1 of 1 questions hold a role word such as '医生'"),
-        ("看病历：\n患者：男\n主诉：头晕", "量血压", "1 of 1 questions hold a role word such as '患者'"),
-        ("写一段对话", "好的：\n医生：你好\n患者：你好", "1 of 1 answers hold a role word such as '医生'"),
-        ("病人：头晕", "医生：量血压\n医生：休息", "1 of 1 answers hold a role word such as '医生'"),
+        (
+            "看病历：\n患者：男\n主诉：头晕",
+            "量血压",
+            "1 of 1 questions hold a role word such as '患者'",
+        ),
+        (
+            "写一段对话",
+            "好的：\n医生：你好\n患者：你好",
+            "1 of 1 answers hold a role word such as '医生'",
+        ),
+        (
+            "病人：头晕",
+            "医生：量血压\n医生：休息",
+            "1 of 1 answers hold a role word such as '医生'",
+        ),
     ],
 )
 def test_a_role_word_that_is_not_understood_stays_and_is_said(
@@ -108,7 +120,8 @@ def test_a_role_word_with_nothing_behind_it_is_an_empty_turn(row: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "text", ['print("a\\n")', 'printf("Q: x\\nA: y")', r"C:\new\table", r"\frac{a}{b}\neq c", "1<br>2"]
+    "text",
+    ['print("a\\n")', 'printf("Q: x\\nA: y")', r"C:\new\table", r"\frac{a}{b}\neq c", "1<br>2"],
 )
 def test_backslashes_before_no_role_word_stay(text: str):
     [read] = all_turns(pair(text, text))

@@ -141,7 +141,9 @@ def test_an_answer_may_be_left_untrained_by_any_name_of_it(form: str, key: str):
     ],
 )
 def test_a_malformed_turn_is_a_fault_that_names_its_place(message: Any, expected: str):
-    assert any(expected in fault for fault in faults(chat(USER, message))), faults(chat(USER, message))
+    assert any(expected in fault for fault in faults(chat(USER, message))), faults(
+        chat(USER, message)
+    )
 
 
 def test_a_question_that_is_to_be_trained_is_a_fault():
@@ -157,7 +159,9 @@ def test_what_saved_answers_have_besides_passes_where_it_is_empty():
 def test_fields_of_turns_that_nothing_is_made_of_are_said_once():
     row = chat({**USER, "timestamp": 1}, {**ASSISTANT, "timestamp": 2, "annotations": ["x"]})
     [warning] = warnings(row, row)
-    assert warning == "fields of turns of no known use, left out: 'timestamp' (4), 'annotations' (2)"
+    assert (
+        warning == "fields of turns of no known use, left out: 'timestamp' (4), 'annotations' (2)"
+    )
 
 
 def test_a_name_is_kept():
@@ -180,7 +184,10 @@ def test_a_context_beside_turns_belongs_to_the_first_question():
 
 
 def test_a_patients_report_is_what_the_patient_says_first():
-    said = [{"speaker": "医生", "sentence": "x"}, *spoken("患者", "医生", keys=("speaker", "sentence"))]
+    said = [
+        {"speaker": "医生", "sentence": "x"},
+        *spoken("患者", "医生", keys=("speaker", "sentence")),
+    ]
     row = {"self_report": "r", "dialogue": said}
     assert turns(row) == [("user", "r"), ("assistant", "x"), *PAIR]
     assert turns({**row, "dialogue": said[1:]}) == [("user", "r\na"), ("assistant", "b")]

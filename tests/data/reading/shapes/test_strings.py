@@ -59,10 +59,6 @@ def test_strings_that_may_be_read_in_two_ways_are_a_fault(row: Any, expected: st
     assert any(expected in fault for fault in faults(row)), faults(row)
 
 
-def test_strings_that_may_be_read_in_two_ways_are_a_fault(row: Any, expected: str):
-    assert any(expected in fault for fault in faults(row)), faults(row)
-
-
 @pytest.mark.parametrize("row", [[["a", "b"], ["c", "d"]], ["a", 3], [], 3, None])
 def test_a_row_that_is_no_turns_is_a_fault(row: Any):
     [fault] = faults(LABELLED, row)

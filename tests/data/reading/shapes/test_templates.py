@@ -65,7 +65,12 @@ def test_marks_of_another_template_within_a_turn_are_its_text():
 
 @pytest.mark.parametrize(
     "text",
-    ["Heating and air conditioning: we do both.", "### Human: a", "<|im_start|>user\na<|im_end|>", ""],
+    [
+        "Heating and air conditioning: we do both.",
+        "### Human: a",
+        "<|im_start|>user\na<|im_end|>",
+        "",
+    ],
 )
 def test_text_without_turns_is_a_fault(text: str):
     [fault] = faults({"text": text})

@@ -85,7 +85,7 @@ def test_the_older_form_of_a_call_is_read():
 @pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"name": 3}', '["f"]', "3"])
 def test_a_call_that_is_none_is_a_fault(text: str):
     [fault, *_] = faults(called(said("function_call", text), said("observation", "1")))
-    assert 'conversations[1].value: ' in fault
+    assert "conversations[1].value: " in fault
     assert 'expected a call such as {"name": "f"' in fault
 
 
