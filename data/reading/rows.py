@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -98,15 +99,19 @@ def _is_chosen(value: Any, row: Row, left_out: _LeftOut) -> bool:
 
 def _decision(value: Any, row: Row) -> str:
     """What a person says of a draft: yes, no, undecided or, with a fault, neither."""
-    fields = value if isinstance(value, dict) else {}
-    key = next((key for key in fields if key.strip().lower() == KEEP), None)
+    key = _keep_key(tuple(value)) if isinstance(value, dict) else None
     if key is None:
         return "yes"
-    given = fields[key]
+    given = value[key]
     word = "" if given is None else str(given).strip().lower()
     if word not in (*YES, *NO, ""):
         row.refuse(KEEP, repr(given), "yes or no")
     return "yes" if word in YES else "undecided" if not word else "no"
+
+
+@lru_cache(maxsize=1024)
+def _keep_key(keys: tuple[str, ...]) -> str | None:
+    return next((key for key in keys if key.strip().lower() == KEEP), None)
 
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:

@@ -103,6 +103,7 @@ def _rows_of_lines(lines: Iterable[tuple[int, str]], source: str) -> Iterator[Nu
         if line.strip():
             try:
                 value = decode(line)
-                yield whole(number, value, source) if "\\ud" in line.lower() else (number, value)
+                has_half = "\\u" in line and "\\ud" in line.lower()
+                yield whole(number, value, source) if has_half else (number, value)
             except BROKEN as error:
                 yield Fault(source, number, "json", explain(error), "one JSON object a line")

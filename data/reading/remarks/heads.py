@@ -11,6 +11,7 @@ from data.reading.role_words import ROLES, find_role
 from .tally import NOUNS, Tally, Totals
 
 HEAD = re.compile(r"([^\W\d_]\w{0,11})\s*[:：](?!//)\s*\S")
+WITHIN = 20  # [characters]
 FEWEST = 3
 MOST_LABELS = 1000  # that are counted: with more, none is usual
 KIND = "role words"
@@ -24,7 +25,8 @@ class Heads:
 
     def take(self, conversation: Conversation) -> None:
         for message in conversation.messages:
-            match = HEAD.match(message.content)
+            begin = message.content[:WITHIN]
+            match = HEAD.match(message.content) if ":" in begin or "：" in begin else None
             if match and len(self._tallies) < MOST_LABELS:
                 tally = self._tallies[message.role, match[1].lower()]
                 tally.note(message.role, conversation.line, match[0][:-1].strip())

@@ -1,6 +1,5 @@
 """What is said once of a file: how many of its texts are remarkable in one way, and the first."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -41,8 +40,7 @@ SAYINGS: dict[str, tuple[Role, str, str]] = {
         "answers without it, or questions that have a role word too",
     ),
 }
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-CONTROLS = "control characters"
+NUL, NULS = "\0", "control characters"
 
 
 class Remarks:
@@ -50,7 +48,7 @@ class Remarks:
 
     def __init__(self) -> None:
         self.totals: Totals = Counter()
-        self._heads, self._controls = Heads(), Tally()
+        self._heads, self._nuls = Heads(), Tally()
         self._tallies: dict[str, Tally] = defaultdict(Tally)
         self._left_out: Counter[str] = Counter()  # fields of turns
         self._line = 1  # of the first of them
@@ -69,8 +67,8 @@ class Remarks:
         self._heads.take(conversation)
         for message in conversation.messages:
             self.totals[message.role] += 1
-            if found := CONTROL.search(message.content):
-                self._controls.note(message.role, conversation.line, f"U+{ord(found[0]):04X}")
+            if NUL in message.content:
+                self._nuls.note(message.role, conversation.line, NUL)
 
     def faults(self, source: str) -> Iterator[Fault]:
         for kind, tally in self._tallies.items():
@@ -79,9 +77,9 @@ class Remarks:
             yield tally.warn(source, "role words", said, expected)
         labels = {tally.shown.lower() for tally in self._tallies.values()}
         yield from self._heads.faults(source, self.totals, labels)
-        if self._controls.counts:
-            seen = f"{self._controls.shown} in {self._controls.share(self.totals)}"
-            yield self._controls.warn(source, CONTROLS, seen, "characters that can be seen")
+        if self._nuls.counts:
+            seen = f"U+0000 in {self._nuls.share(self.totals)}"
+            yield self._nuls.warn(source, NULS, seen, "characters that can be seen")
         if self._left_out:
             listed = ", ".join(f"{key!r} ({count:,})" for key, count in self._left_out.items())
             seen = f"fields of turns of no known use, left out: {listed}"

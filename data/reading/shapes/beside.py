@@ -13,6 +13,8 @@ UNFIT = frozenset({*MEDIA, *PREFERENCES})
 
 
 def take_system(fields: Fields, row: Row) -> list[Message]:
+    if BESIDE.isdisjoint(fields):
+        return []
     given = {key: row.take_text(fields, key, may_be_empty=True) for key in SYSTEM if key in fields}
     texts = dict.fromkeys(text for text in given.values() if text)
     if len(texts) > 1:

@@ -154,4 +154,4 @@ def _spread(text: str) -> str:
 
 
 def _has_colon(text: str) -> bool:
-    return any(colon in text for colon in COLONS)
+    return COLONS[0] in text or COLONS[1] in text or COLONS[2] in text

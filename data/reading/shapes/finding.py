@@ -48,11 +48,12 @@ class Shape:
 
 def find_shape(keys: Iterable[str]) -> Shape | None:
     """The one shape that the keys have; None where they have none, or parts of two."""
-    return _find_shape(frozenset(map(own_name, keys)))
+    return _find_shape(tuple(keys))
 
 
 @lru_cache(maxsize=1024)
-def _find_shape(names: frozenset[str]) -> Shape | None:
+def _find_shape(keys: tuple[str, ...]) -> Shape | None:
+    names = frozenset(map(own_name, keys))
     found = _chat(names, CHATS) or _other(names)
     return found if found and not names & SURE - found.keys else None
 

@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from data.conversation import Message
@@ -38,12 +39,11 @@ def is_message(value: Any) -> bool:
 def read_message(item: Fields, at: str, row: Row) -> Message | None:
     """`at` is its place, such as `messages[0]`; None where nobody known speaks."""
     item, place = drop_nulls(item), f"{at}."
-    role_key = next((key for key in ROLE_KEYS if key in item), ROLE_KEYS[0])
+    role_key, content_key = _keys(tuple(item))
     speaker = find_speaker(item.get(role_key))
     if speaker is None:
         row.refuse(f"{place}{role_key}", reprlib.repr(item.get(role_key)), EXPECTED)
         return None
-    content_key = next((key for key in CONTENT_KEYS if key in item), CONTENT_KEYS[0])
     if len(item) > 2:
         _look_at_others(item, at, speaker, row)
     elif content_key in item and speaker in PLAIN:  # as most are
@@ -56,6 +56,13 @@ def read_message(item: Fields, at: str, row: Row) -> Message | None:
     call_id = row.take_text(item, "tool_call_id", place, may_be_empty=True) or None
     name = row.take_text(item, "name", place, may_be_empty=True) or None
     return Message(speaker, content, _is_trained(item, at, speaker, row), calls, call_id, name)
+
+
+@lru_cache(maxsize=1024)
+def _keys(names: tuple[str, ...]) -> tuple[str, str]:
+    """Which of a turn's say who speaks, and what."""
+    role = next((key for key in ROLE_KEYS if key in names), ROLE_KEYS[0])
+    return role, next((key for key in CONTENT_KEYS if key in names), CONTENT_KEYS[0])
 
 
 def _take_content(item: Fields, key: str, place: str, may_be_empty: bool, row: Row) -> str:

@@ -1,6 +1,7 @@
 """What data sets call their fields, in lower case, and which of them go together."""
 
 from collections.abc import Collection
+from functools import lru_cache
 
 QUESTIONS = (
     *("question", "instruction", "instruct", "prompt", "query", "ask", "content"),
@@ -70,6 +71,12 @@ def own_name(key: str) -> str:
     """Input, INPUT and input are one field; unknown ones keep their names."""
     name = key.strip().lower()
     return name if name in NAMES else key
+
+
+@lru_cache(maxsize=1024)
+def own_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Of all keys of a row: most rows of a file have the same."""
+    return tuple(map(own_name, keys))
 
 
 def find_pair(names: Collection[str]) -> tuple[str, str] | None:

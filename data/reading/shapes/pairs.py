@@ -41,7 +41,7 @@ def _checked(cell: Cell, name: str, row: Row) -> Cell:
 
 def _take_history(fields: Fields, row: Row) -> list[Message]:
     """Earlier turns: [question, answer] pairs, or turns as conversations have them."""
-    history: Any = read_cell(fields.get(HISTORY, []))
+    history: Any = read_cell(fields.get(HISTORY) or [])
     if not isinstance(history, list):
         row.refuse(HISTORY, reprlib.repr(history), "a list of [question, answer] pairs")
         return []

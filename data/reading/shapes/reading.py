@@ -9,7 +9,7 @@ from data.conversation import Conversation, Message
 from .accepted import accepted, show_keys
 from .beside import refuse_unfit
 from .finding import find_shape
-from .names import CHATS, SURE, own_name
+from .names import CHATS, SURE, own_names
 from .order import check_order
 from .row import Fields, Row, drop_nulls, read_cell
 from .tools import answer_calls, take_tools
@@ -35,7 +35,7 @@ def read_row(value: Any, row: Row) -> list[Conversation]:
 def _own_fields(value: dict[str, Any]) -> Fields:
     """By their own names, without nulls; nothing where two have one name."""
     given = drop_nulls(value)
-    fields = {own_name(key): each for key, each in given.items()}
+    fields = dict(zip(own_names(tuple(given)), given.values(), strict=True))
     return fields if len(fields) == len(given) else {}
 
 

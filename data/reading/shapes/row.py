@@ -60,6 +60,8 @@ def is_filled(value: Any) -> bool:
 
 def drop_nulls(fields: Fields) -> Fields:
     """Tables written by programs name every column in every row, and fill up with null."""
+    if None not in fields.values():
+        return fields
     return {key: value for key, value in fields.items() if value is not None}
 
 

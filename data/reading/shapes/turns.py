@@ -46,9 +46,7 @@ def read_turns(value: Any, at: str, row: Row, *, may_lack_words: bool = True) ->
     if turns and all(isinstance(each, str) for each in turns):
         return read_strings(turns, at, row, may_lack_words=may_lack_words)
     read = [turn for n, each in enumerate(turns) for turn in _read_turn(each, f"{at}[{n}]", row)]
-    are_sentences = bool(turns) and all(
-        isinstance(each, dict) and SENTENCE in each for each in turns
-    )
+    are_sentences = bool(turns) and isinstance(turns[0], dict) and SENTENCE in turns[0]
     return _join(read) if are_sentences else read
 
 

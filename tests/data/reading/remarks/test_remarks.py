@@ -52,11 +52,10 @@ def test_a_label_before_few_texts_is_not_spoken_of():
     assert warnings(*[PLAIN] * 10, *[chat("头晕？", "答：量血压。")] * 5) == []
 
 
-@pytest.mark.parametrize("character", ["\0", "\x01", "\x1b", "\x7f"])
-def test_control_characters_are_counted(character: str):
-    rows = [PLAIN, chat(f"a{character}?", f"b{character}"), chat("a?", f"c{character}")]
+def test_nul_characters_are_counted():
+    rows = [PLAIN, chat("a\0?", "b\0"), chat("a?", "c\0")]
     [fault] = faults(*rows)
-    shown = f"U+{ord(character):04X} in 2 of 3 answers and 1 of 3 questions"
+    shown = "U+0000 in 2 of 3 answers and 1 of 3 questions"
     assert fault.startswith(f"a.jsonl:2: control characters: {shown}")
 
 
