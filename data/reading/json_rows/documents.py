@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.reading.rows import Columns, Numbered
-from data.reading.shapes import are_sure_turns, find_shape, is_turns, show_keys
+from data.reading.shapes import are_sure_turns, find_shape, has_speakers, is_turns, show_keys
 from data.reading.shapes.names import own_name
 
 from .places import each_entry, each_item
@@ -65,7 +65,13 @@ def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
             [own[key] for key in shape.required if key not in LISTS]
         )
     [key] = shape.required
-    return not isinstance(own[key], dict) and not _are_rows(own[key], key)
+    if isinstance(own[key], dict):
+        return has_speakers(own[key]) or _are_turns_by_number(own[key], key)
+    return not _are_rows(own[key], key)
+
+
+def _are_turns_by_number(value: dict[str, Any], key: str) -> bool:
+    return key not in EITHER and all(isinstance(each, dict) for each in value.values())
 
 
 def _are_columns(values: Sequence[Any]) -> bool:

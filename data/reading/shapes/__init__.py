@@ -2,7 +2,7 @@
 
 from .accepted import accepted, show_keys
 from .finding import find_shape
-from .message import OF_TURNS, is_message
+from .message import OF_TURNS, has_speakers
 from .names import ANSWERS, QUESTIONS, TITLE
 from .reading import read_row
 from .turns import are_sure_turns, is_turns
@@ -16,7 +16,7 @@ __all__ = [
     "accepted",
     "are_sure_turns",
     "find_shape",
-    "is_message",
+    "has_speakers",
     "is_turns",
     "read_row",
     "show_keys",

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from data.conversation import Message
 
-from .names import CONTEXT, MEDIA, OPENING, PREFERENCES, SYSTEM
+from .names import CONTEXT, JUDGEMENTS, MEDIA, OPENING, PREFERENCES, SYSTEM
 from .row import Fields, Row, is_filled
 
 BESIDE = frozenset({CONTEXT, *SYSTEM, *OPENING})
-UNFIT = frozenset({*MEDIA, *PREFERENCES})
+UNFIT = frozenset({*MEDIA, *PREFERENCES, *JUDGEMENTS})
 
 
 def take_system(fields: Fields, row: Row) -> list[Message]:
@@ -53,12 +53,17 @@ def _with_opening(messages: Sequence[Message], fields: Fields, row: Row) -> list
 
 
 def refuse_unfit(fields: Fields, row: Row, *, has_turns: bool) -> None:
-    """What makes a row one of another training: pictures, and answers to choose between."""
+    """What makes a row one of another training: pictures, and answers that are not to be learnt."""
     if UNFIT.isdisjoint(fields):
         return
     for key in MEDIA:
         if is_filled(fields.get(key)):
             row.refuse(key, f"something in {key!r}", "text alone: nothing else can be trained on")
+    for key in JUDGEMENTS:
+        if fields.get(key) is False:
+            row.refuse(
+                key, "false, as of an answer that is judged bad", "answers to train on alone"
+            )
     preferences = [key for key in PREFERENCES if fields.get(key)]
     if preferences and has_turns:
         seen = f"answers to choose between: {' and '.join(preferences)}"

@@ -28,12 +28,13 @@ PLAIN = ("system", "user", "assistant")
 OF_TURNS = "fields of turns"
 
 
-def is_message(value: Any) -> bool:
+def has_speakers(value: Fields) -> bool:
     """Whether it says who speaks and what."""
-    is_object = isinstance(value, dict)
-    return (
-        is_object and any(k in value for k in ROLE_KEYS) and any(k in value for k in CONTENT_KEYS)
-    )
+    return not value.keys().isdisjoint(ROLE_KEYS) and not value.keys().isdisjoint(CONTENT_KEYS)
+
+
+def is_message(value: Any) -> bool:
+    return isinstance(value, dict) and has_speakers(value)
 
 
 def read_message(item: Fields, at: str, row: Row) -> Message | None:

@@ -40,6 +40,7 @@ BESIDE_PAIRS = (INPUT, CONTEXT, HISTORY, *SYSTEM, TITLE)
 BESIDE_CHATS = (CONTEXT, *SYSTEM, *OPENING, TOOLS)
 
 PREFERENCES = ("chosen", "rejected")
+JUDGEMENTS = ("kto_tag", "label")  # whether an answer is a good one, where they are booleans
 MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 
 # Of no use to training, and of none to say so.
@@ -61,6 +62,7 @@ NAMES = frozenset(
         *BESIDE_CHATS,
         *PREFERENCES,
         *MEDIA,
+        *JUDGEMENTS,
         *BOOKKEEPING,
         *("patterns", "responses", "tag", "context_set", "paragraphs", "qas"),
     }

@@ -73,6 +73,8 @@ def test_rows_are_found_wherever_a_document_has_them(document: Any, indent: int 
         CHATS[0],
         ["问：a", "答：b"],
         {"questions": ["a"], "answers": ["b"]},
+        {"dialogue_turns": {"speaker": ["病人", "医生"], "utterance": ["a", "b"]}},
+        {"num_turns": 1, "chat": {"turn_1": {"Human": "<|Human|>: a<eoh>", "MOSS": "b"}}},
         {"patterns": ["a"], "responses": ["b"], "tag": "t"},
     ],
 )

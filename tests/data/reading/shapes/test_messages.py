@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.data.reading.lines import faults, read_row, turns, warnings
+from tests.data.reading.lines import all_turns, faults, read_row, turns, warnings
 
 PAIR = [("user", "a"), ("assistant", "b")]
 USER = {"role": "user", "content": " a "}
@@ -205,6 +205,26 @@ def test_answers_to_choose_between_are_named():
     row = {"conversations": spoken("human"), "chosen": {"from": "gpt", "value": "b"}}
     [fault] = faults({**row, "rejected": {"from": "gpt", "value": "c"}})
     assert "chosen: answers to choose between: chosen and rejected" in fault
+
+
+@pytest.mark.parametrize(
+    ("row", "advice"),
+    [
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, "--map question=prompt,answer=chosen"),
+        ({"chosen": "Human: a", "rejected": "Human: a"}, "text=chosen where it is one text"),
+        ({"chosen_messages": [], "rejected_messages": []}, "--map messages=chosen_messages"),
+    ],
+)
+def test_how_to_train_on_the_chosen_answers_is_said(row: Any, advice: str):
+    [fault] = faults(row)
+    assert advice in fault
+
+
+@pytest.mark.parametrize("key", ["label", "kto_tag"])
+def test_an_answer_that_is_judged_bad_is_a_fault(key: str):
+    [fault] = faults({**chat(USER, ASSISTANT), key: False})
+    assert f"{key}: false, as of an answer that is judged bad" in fault
+    assert all_turns({**chat(USER, ASSISTANT), key: True}) == [PAIR]
 
 
 @pytest.mark.parametrize("key", ["images", "image", "videos", "audios"])
