@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from .conversation import Conversation, Item, Message
 from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
-from .reading.dialogues.dialogue import split_cell
+from .reading.shapes.cells import Cell, read_answer, read_question
 from .whole_file import check_folder, whole_file
 
 ShapeName = Literal["messages", "alpaca", "sharegpt"]
@@ -68,14 +68,21 @@ def _inexpressible(conversation: Conversation, shape: ShapeName) -> list[Fault]:
 
 
 def _lost(message: Message, shape: ShapeName) -> list[str]:
-    reads_as_turns = message.role == "user" and split_cell(message.content) != [message]
     losses = {
-        "a question that would be read as turns": shape == "alpaca" and reads_as_turns,
+        "what would be read as turns": shape == "alpaca" and _reads_otherwise(message),
+        "a name": message.name is not None and message.role != "tool",
         "a tool's answer": message.role == "tool",
         "tool calls": bool(message.tool_calls),
         "an answer that is not trained": message.role == "assistant" and not message.trained,
     }
     return [what for what, is_lost in losses.items() if is_lost]
+
+
+def _reads_otherwise(message: Message) -> bool:
+    """Whether a cell with its text is read as turns, or without the role word at its head."""
+    text = message.content
+    cell = read_question(text) if message.role == "user" else read_answer(text, Cell([], True))
+    return message.role in ("user", "assistant") and [t.content for t in cell.messages] != [text]
 
 
 def _as_messages(conversation: Conversation) -> dict[str, Any]:
@@ -93,6 +100,8 @@ def _as_message(message: Message) -> dict[str, Any]:
         fields["tool_calls"] = list(message.tool_calls)
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        fields["name"] = message.name
     return fields
 
 

@@ -107,7 +107,8 @@ def _settle_draft(draft: Draft, how: Faulty, tally: Tally) -> Iterator[Item]:
     found, is_tried = draft.conversation, draft.can_be_mended and how != "skip"
     mended = mend(found.messages) if is_tried else None
     if mended is None:
-        tally.leave_out(draft.kind, found.source, found.line, found.messages[0].content)
+        first = found.messages[0].content if found.messages else "no turns"
+        tally.leave_out(draft.kind, found.source, found.line, first)
         return
     tally.note(found, mended.done)
     if how == "mend":

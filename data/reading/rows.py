@@ -1,18 +1,23 @@
 """Rows of any file to conversations: what the user has named, what a person has decided."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
-from data.conversation import Item
+from data.conversation import Conversation
 from data.errors import Fault
 
-from .row import Fields, Row
+from .faulty import Draft, Read
+from .remarks import Escapes, Remarks
 from .shapes import TITLE, read_row, show_keys, unnamed, unused
+from .shapes.row import Row
 
 Numbered = tuple[int, Any]  # a row with the line it begins on
 Columns = Mapping[str, str]  # what a field is called in the file
 
+HEAD = 500  # rows that show what is usual in a file
 KEEP = "keep"  # the column in which a person decides about a draft
 YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
 NO = ("no", "n", "false", "0", "0.0", "否")
@@ -32,8 +37,10 @@ class _LeftOut:
     unused: dict[str, int] = field(default_factory=dict[str, int])  # first line of each key
     unnamed: dict[str, int] = field(default_factory=dict[str, int])
 
-    def note(self, given: Fields, fields: Fields, columns: Columns, line: int) -> None:
+    def note(self, given: Any, fields: Any, columns: Columns, line: int) -> None:
         """`fields` are those of `given` by their own names."""
+        if not isinstance(fields, Mapping):
+            return
         for key in unused(fields):
             self.unused.setdefault(key, line)
         for key in unnamed(given, columns.values()) if columns else ():
@@ -55,44 +62,64 @@ class _LeftOut:
             yield Fault(source, line, "--map", seen, expected, "warning", "unused field")
 
 
-def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Item]:
-    """Each row a conversation, or what is wrong with it."""
-    is_empty, left_out = True, _LeftOut()
-    for each in rows:
-        is_empty = False
+def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Read]:
+    """Each row its conversations, or what is wrong with it; at the end what is said once."""
+    remaining = iter(rows)
+    head = [*islice(remaining, HEAD)]
+    if not head:
+        yield Fault(source, 1, "rows", "none", "at least one row")
+    escapes = Escapes(each[1] for each in head if not isinstance(each, Fault))
+    remarks, left_out = Remarks(), _LeftOut()
+    for each in chain(head, remaining):
         if isinstance(each, Fault):
             yield each
             continue
         line, value = each
         row = Row(source, line)
-        decision = _decision(value, row)
-        if decision == "undecided":
-            left_out.undecided.append(line)
-        if decision != "yes":
+        if not _is_chosen(value, row, left_out):
             yield from row.faults
             continue
         fields = _renamed(value, columns, row) if columns and isinstance(value, dict) else value
-        conversation = None if row.faults else read_row(fields, row)
+        read = [] if row.faults else read_row(fields, row)
+        applied = [_with_line_ends(each, escapes) for each in read]
         yield from row.faults
-        if conversation:
-            yield conversation
+        yield from applied
+        if conversations := [each for each in applied if isinstance(each, Conversation)]:
+            remarks.take(row, conversations)
             left_out.note(value, fields, columns, line)
-    if is_empty:
-        yield Fault(source, 1, "rows", "none", "at least one row")
     yield from left_out.faults(source)
+    yield from escapes.faults(source, remarks.totals)
+    yield from remarks.faults(source)
+
+
+def _with_line_ends(read: Conversation | Draft, escapes: Escapes) -> Conversation | Draft:
+    if isinstance(read, Conversation):
+        return escapes.apply(read)
+    return replace(read, conversation=escapes.apply(read.conversation))
+
+
+def _is_chosen(value: Any, row: Row, left_out: _LeftOut) -> bool:
+    decision = _decision(value, row)
+    if decision == "undecided":
+        left_out.undecided.append(row.line)
+    return decision == "yes"
 
 
 def _decision(value: Any, row: Row) -> str:
     """What a person says of a draft: yes, no, undecided or, with a fault, neither."""
-    fields = value if isinstance(value, dict) else {}
-    key = next((key for key in fields if key.strip().lower() == KEEP), None)
+    key = _keep_key(tuple(value)) if isinstance(value, dict) else None
     if key is None:
         return "yes"
-    given = fields[key]
+    given = value[key]
     word = "" if given is None else str(given).strip().lower()
     if word not in (*YES, *NO, ""):
         row.refuse(KEEP, repr(given), "yes or no")
     return "yes" if word in YES else "undecided" if not word else "no"
+
+
+@lru_cache(maxsize=1024)
+def _keep_key(keys: tuple[str, ...]) -> str | None:
+    return next((key for key in keys if key.strip().lower() == KEEP), None)
 
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:

@@ -84,5 +84,5 @@ def _cells(lines: Iterable[str], source: str, delimiter: str) -> Iterator[Line |
             return
         except csv.Error as error:
             seen = f"{error}: {remaining.taken[0].strip()[:60]!r}"
-            yield Fault(source, remaining.number, "row", seen, QUOTED)
+            yield Fault(source, remaining.number, "row", seen, QUOTED, is_of_one=True)
             remaining.refuse()

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
+from tests.data.reading.items import settled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load((FIXTURES / "expected.yaml").read_bytes())
@@ -22,16 +23,14 @@ def test_every_file_is_expected():
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_file_reads_as_it_should(name: str):
     expected = EXPECTED[name]
-    path, options = (
-        FIXTURES / expected.get("file", name),
-        ReadOptions(**expected.get("options", {})),
-    )
+    path = FIXTURES / expected.get("file", name)
+    options = ReadOptions(**expected.get("options", {}))
     if "unreadable" in expected:
         with pytest.raises(UnreadableFile) as caught:
             list(read_items(path, options))
         assert re.search(expected["unreadable"], str(caught.value))
         return
-    items = list(read_items(path, options))
+    items = settled(read_items(path, options))
     read = [
         [[each.role, each.content] for each in item.messages]
         for item in items

@@ -1,0 +1,178 @@
+"""The rows that a JSON document holds: a list of them, columns, rows by their keys, or a map."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from data.reading.rows import Columns, Numbered
+from data.reading.shapes import are_sure_turns, find_shape, has_speakers, is_turns, show_keys
+from data.reading.shapes.names import own_name
+
+from .places import each_entry, each_item
+
+Path = tuple[str, ...]  # keys from the outermost object on
+
+DEEPEST = 3
+NUM_NAMED = 10
+# Lists that are rows at some places, and turns at others.
+EITHER = ("data", "items")
+# What is a list, or may be one, in a single row.
+LISTS = ("questions", "answers", "patterns", "responses", "paragraphs", "qas")
+QUESTION = re.compile(r".*[?？]|\S+(?:\s+\S+){2,}|.*[\u4e00-\u9fff]{5}.*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    rows: Iterable[Numbered]
+    left_out: str = ""  # what stands beside them
+
+
+def rows_of(value: Any, text: str, columns: Columns) -> Document | str:
+    """Or, in words, what the document is that holds none."""
+    if isinstance(value, list):
+        return _rows_of_list(value, text)
+    if not isinstance(value, dict) or _is_row(value, columns):
+        return Document([(1, value)])
+    return (
+        _rows_of_columns(value, text, columns)
+        or _rows_of_frame(value, text)
+        or _rows_by_key(value, text)
+        or _rows_of_map(value, text)
+        or _rows_within(value, text)
+    )
+
+
+def _rows_of_list(value: list[Any], text: str) -> Document | str:
+    if are_sure_turns(value):
+        return Document([(1, value)])
+    if value and all(isinstance(each, str) for each in value):
+        return "a list of strings, of which nothing says who speaks"
+    return Document(each_item(text, (), len(value)))
+
+
+def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
+    """Whether one conversation, and no rows, is in the fields that the user or their names say."""
+    if columns and {*columns.values()} <= fields.keys():
+        return not _are_columns([fields[column] for column in columns.values()])
+    shape = find_shape(fields)
+    if shape is None:
+        return False
+    own = {own_name(key): each for key, each in fields.items()}
+    if not shape.has_turns:
+        values = [own[key] for key in shape.required]
+        return not all(isinstance(each, dict) for each in values) and not _are_columns(
+            [own[key] for key in shape.required if key not in LISTS]
+        )
+    [key] = shape.required
+    if isinstance(own[key], dict):
+        return has_speakers(own[key]) or _are_turns_by_number(own[key], key)
+    return not _are_rows(own[key], key)
+
+
+def _are_turns_by_number(value: dict[str, Any], key: str) -> bool:
+    return key not in EITHER and all(isinstance(each, dict) for each in value.values())
+
+
+def _are_columns(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(each, list | dict) for each in values)
+
+
+def _are_rows(value: Any, key: str) -> bool:
+    """Of what stands where turns may be."""
+    if not isinstance(value, list):
+        return False
+    are_objects = key in EITHER and any(isinstance(each, dict) for each in value)
+    return any(isinstance(each, list) for each in value) or (are_objects and not is_turns(value))
+
+
+def _rows_of_columns(value: dict[str, Any], text: str, columns: Columns) -> Document | None:
+    """Lists of equal length, or pandas' objects of equal keys, under the names of one row."""
+    shape, names = find_shape(value), [*value]
+    is_named = bool(columns) and {*columns.values()} <= value.keys()
+    if not is_named and (shape is None or shape.required[0] in EITHER):
+        return None
+    if all(isinstance(each, list) for each in value.values()):
+        places = [range(len(each)) for each in value.values()]
+        lines = (line for line, _ in each_item(text, (names[0],), len(value[names[0]])))
+    elif all(isinstance(each, dict) for each in value.values()):
+        places = [each.keys() for each in value.values()]
+        lines = (line for line, _, _ in each_entry(text, (names[0],)))
+    else:
+        return None
+    if any(each != places[0] for each in places):
+        return None
+    rows = ({name: value[name][place] for name in names} for place in places[0])
+    return Document(zip(lines, rows, strict=True))
+
+
+def _rows_of_frame(value: dict[str, Any], text: str) -> Document | None:
+    """What pandas writes with orient="split"."""
+    names, rows = value.get("columns"), value.get("data")
+    if not isinstance(names, list) or not isinstance(rows, list):
+        return None
+    if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
+        return None
+    numbered = each_item(text, ("data",), len(rows))
+    keys = [*map(str, names)]
+    return Document((line, dict(zip(keys, row, strict=True))) for line, row in numbered)
+
+
+def _rows_by_key(value: dict[str, Any], text: str) -> Document | None:
+    """Each row, or each dialogue, under a key of its own."""
+    values = [*value.values()]
+    are_rows = all(isinstance(each, dict) and _is_row(each, {}) for each in values)
+    if not values or not (are_rows or all(map(are_sure_turns, values))):
+        return None
+    return Document((line, each) for line, _, each in each_entry(text, ()))
+
+
+def _rows_of_map(value: dict[str, Any], text: str) -> Document | None:
+    """Questions as keys, and each one's answer."""
+    if len(value) < 2 or not all(isinstance(each, str) for each in value.values()):
+        return None
+    if 2 * sum(QUESTION.fullmatch(key) is not None for key in value) <= len(value):
+        return None
+    entries = each_entry(text, ())
+    return Document((line, {"question": key, "answer": each}) for line, key, each in entries)
+
+
+def _rows_within(value: dict[str, Any], text: str) -> Document | str:
+    """The one list of rows that lies in the objects of the document."""
+    lists = dict(_lists(value, ()))
+    found = [path for path, rows in lists.items() if _looks_like_row(rows[0])] or [*lists]
+    if not found:
+        return f"one object without a list of objects, which has {_named(value)}"
+    if len(found) > 1:
+        listed = ", ".join(repr(".".join(path)) for path in found)
+        return f"{len(found)} lists of objects: {listed}"
+    [path] = found
+    others = [".".join(each) for each in _beside(value, path)]
+    left_out = f"{_named(others)} beside the rows of {'.'.join(path)!r}" if others else ""
+    return Document(each_item(text, path, len(lists[path])), left_out)
+
+
+def _lists(value: dict[str, Any], path: Path) -> Iterator[tuple[Path, list[Any]]]:
+    for key, each in value.items():
+        inner = (*path, key)
+        if isinstance(each, dict) and len(inner) < DEEPEST:
+            yield from _lists(each, inner)
+        elif isinstance(each, list) and {*map(type, each)} in ({dict}, {list}):
+            yield inner, each
+
+
+def _looks_like_row(value: Any) -> bool:
+    return find_shape(value) is not None if isinstance(value, dict) else is_turns(value)
+
+
+def _beside(value: dict[str, Any], path: Path) -> Iterator[Path]:
+    """What lies in the same objects as the path does."""
+    for depth, key in enumerate(path):
+        yield from ((*path[:depth], other) for other in value if other != key)
+        value = value[key]
+
+
+def _named(keys: Iterable[str]) -> str:
+    names = [*keys]
+    more = f" and {len(names) - NUM_NAMED:,} more" if len(names) > NUM_NAMED else ""
+    return show_keys(names[:NUM_NAMED]) + more

@@ -1,0 +1,25 @@
+"""Rows to messages: the shapes that data sets come in, each known by the names of its fields."""
+
+from .accepted import accepted, show_keys
+from .finding import find_shape
+from .message import OF_TURNS, has_speakers
+from .names import ANSWERS, QUESTIONS, TITLE
+from .reading import read_row
+from .turns import are_sure_turns, is_turns
+from .unused import unnamed, unused
+
+__all__ = [
+    "ANSWERS",
+    "OF_TURNS",
+    "QUESTIONS",
+    "TITLE",
+    "accepted",
+    "are_sure_turns",
+    "find_shape",
+    "has_speakers",
+    "is_turns",
+    "read_row",
+    "show_keys",
+    "unnamed",
+    "unused",
+]

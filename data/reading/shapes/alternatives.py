@@ -1,0 +1,78 @@
+"""Rows of several questions that have one answer, and of several answers: one conversation each."""
+
+import reprlib
+from itertools import product
+from typing import Any
+
+from data.conversation import Message
+
+from .beside import put_beside
+from .names import CONTEXT, own_name
+from .row import Fields, Row, read_cell
+
+Wordings = list[str]  # that say the same
+
+
+def read_lists(fields: Fields, question: str, answer: str, row: Row) -> list[list[Message]]:
+    """Each question with its answer, or all of them with the only one."""
+    questions, answers = (_take_wordings(fields, key, row) for key in (question, answer))
+    if len(questions) == len(answers):
+        pairs = [*zip(questions, answers, strict=True)]
+    elif 1 in (len(questions), len(answers)):
+        pairs = [*product(questions, answers)]
+    else:
+        seen = f"{len(questions)} questions, {len(answers)} answers"
+        row.refuse(f"{question} and {answer}", seen, "as many of both, or one of either")
+        return []
+    return [turns for asked, given in pairs for turns in _exchanges(asked, given, fields, row)]
+
+
+def read_intent(fields: Fields, row: Row) -> list[list[Message]]:
+    """A chatbot's: each pattern with each response."""
+    patterns, responses = (_take_wordings(fields, key, row) for key in ("patterns", "responses"))
+    pairs = product(patterns, responses)
+    return [turns for asked, given in pairs for turns in _exchanges(asked, given, {}, row)]
+
+
+def read_article(fields: Fields, row: Row) -> list[list[Message]]:
+    """SQuAD's: paragraphs, each with its questions."""
+    paragraphs = row.take_objects(fields, "paragraphs")
+    return [turns for each in paragraphs for turns in read_paragraph(each, row)]
+
+
+def read_paragraph(fields: Fields, row: Row) -> list[list[Message]]:
+    conversations: list[list[Message]] = []
+    for item in row.take_objects(fields, "qas"):
+        asked = {own_name(key): item[key] for key in item}
+        shared = {**asked, CONTEXT: fields.get(CONTEXT, "")}
+        conversations += read_lists(shared, "question", "answers", row)
+    return conversations
+
+
+def _exchanges(
+    questions: Wordings, answers: Wordings, fields: Fields, row: Row
+) -> list[list[Message]]:
+    return [
+        put_beside([Message("user", asked), Message("assistant", given)], fields, row)
+        for asked, given in product(questions, answers)
+    ]
+
+
+def _take_wordings(fields: Fields, key: str, row: Row) -> list[Wordings]:
+    """Of a list each item; of an item that is a list all its texts say the same."""
+    value: Any = read_cell(fields.get(key, []))
+    items = value if isinstance(value, list) else [value]
+    if items and all(isinstance(item, dict) for item in items):  # SQuAD's, with their places
+        items = [[text for item in items for text in _texts_of(item)]]
+    wordings = [
+        [row.take_text({key: text}, key) for text in (item if isinstance(item, list) else [item])]
+        for item in items
+    ]
+    if not any(wordings):
+        row.refuse(key, reprlib.repr(value), "at least one text")
+    return [[*dict.fromkeys(texts)] for texts in wordings]
+
+
+def _texts_of(item: dict[str, Any]) -> list[Any]:
+    text = item.get("text", [])
+    return text if isinstance(text, list) else [text]

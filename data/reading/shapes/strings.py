@@ -1,0 +1,37 @@
+"""Turns that are strings: each with a role word at its head, or question and answer by turns."""
+
+import reprlib
+from collections.abc import Sequence
+from typing import Any
+
+from data.conversation import Message, Role
+
+from .cells import read_head
+from .row import Row
+
+BY_TURNS: tuple[Role, Role] = ("user", "assistant")
+
+
+def read_strings(texts: Sequence[str], at: str, row: Row, *, may_lack_words: bool) -> list[Message]:
+    """Role words at some heads alone are a fault: they may be words of the text."""
+    heads = [read_head(text) for text in texts]
+    if all(heads):
+        turns: list[tuple[Role, str]] = [(head.role, head.text) for head in heads if head]
+    elif any(heads) or not may_lack_words:
+        number = next(number for number, head in enumerate(heads) if not head)
+        seen = f"{reprlib.repr(texts[number])} without a role word before it"
+        row.refuse(f"{at}[{number}]", seen, "a role word and a colon, such as 问： or User:")
+        return []
+    else:
+        turns = [(BY_TURNS[number % 2], text) for number, text in enumerate(texts)]
+    return [_turn(role, text, f"{at}[{n}]", row) for n, (role, text) in enumerate(turns)]
+
+
+def _turn(role: Role, text: str, at: str, row: Row) -> Message:
+    if not text.strip():
+        row.refuse(at, "an empty turn", "text")
+    return Message(role, text.strip())
+
+
+def are_labelled(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, str) and read_head(value) for value in values)
