@@ -62,10 +62,15 @@ DATE_WORDS = re.compile(
     r"|am|pm|utc|gmt|[tz年月日时時分秒点點上下午]",
     re.IGNORECASE,
 )
-ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+|\S+@\S+\.\w+|@\w+", re.IGNORECASE)
+# A link, an e-mail address, a name in a chat; or markup.
+ADDRESS = re.compile(
+    r"<[a-z_/][^<>]*>.*|(?:[a-z][a-z0-9+.-]*://|www\.)\S+|\S+@\S+\.\w+|@\w+",
+    re.IGNORECASE | re.DOTALL,
+)
 CODE = re.compile(r"(?=\S*[\d_])[!-~]+|[!-~]*[/\\][!-~]*")  # without a space, with a digit
 SENTENCE = re.compile(r"[。．.!！?？؟…;；:：][\"'”’」』)）\]】]*$")
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+LONGEST = 400  # [characters] of a question
 LONG = 25  # wide is what is no label
 OPTION = 4  # wide is no letter of an option, and no 是 or 否
 SPECIAL = re.compile(r"[\s'\"$&|;<>()*?!`\\#~]")  # to a shell
@@ -120,7 +125,7 @@ class _Field:
 
     @property
     def asks(self) -> bool:
-        return self.share(is_asking) >= MOST
+        return self.share(_is_question) >= MOST
 
     @property
     def tells(self) -> bool:
@@ -229,6 +234,11 @@ def _is_text(value: str) -> bool:
         return False
     is_dated = re.search(r"\d", value) is not None
     return LETTER.search(DATE_WORDS.sub("", value) if is_dated else value) is not None
+
+
+def _is_question(text: str) -> bool:
+    """No dialogue in which somebody asks."""
+    return is_asking(text) and "\n" not in text.strip() and len(text) <= LONGEST
 
 
 def _is_sentence(text: str) -> bool:

@@ -28,9 +28,8 @@ def read_html(text: str, source: str, roles: Roles) -> Iterator[Read]:
         yield Fault(source, 1, "html", "a page without text", "questions and answers")
         return
     if declared := _declared(page):
-        yield taken(
-            declared, source, "questions in the page's FAQPage data (its text was left out)"
-        )
+        what = "questions in the page's FAQPage data (its text was left out)"
+        yield taken(declared, source, what)
         yield from conversations(declared, source)
         return
     drop(page, f"script {UNSEEN}")
@@ -111,10 +110,15 @@ def _forms(page: Any) -> dict[str, list[Any]]:
         **{f"headings ({tag}) that ask": list(page.iter(tag)) for tag in HEADINGS},
     }
     for element in page.iter(*CLASSED):
-        if element.get("class") and len(lines_of(element)) == 1:
-            what = f"elements ({element.tag}, {element.get('class').split()[0]}) that ask"
+        if (kind := _class_of(element)) and len(lines_of(element)) == 1:
+            what = f"elements ({element.tag}, {kind}) that ask"
             forms.setdefault(what, []).append(element)
     return forms
+
+
+def _class_of(element: Any) -> str | None:
+    """The first of its classes; others tell of its state."""
+    return next(iter(element.get("class", "").split()), None)
 
 
 def _unfolds_alone(summary: Any) -> bool:
@@ -150,11 +154,11 @@ def _below_heading(heading: Any) -> str:
     """What follows it up to the next of its kind, or to a heading above it; where nothing does,
     what follows the element that holds it alone."""
     rank = HEADINGS.index(heading.tag) + 1 if heading.tag in HEADINGS else 0
-    tags, kind = HEADINGS[:rank] or (heading.tag,), None if rank else heading.get("class")
+    tags, kind = HEADINGS[:rank] or (heading.tag,), None if rank else _class_of(heading)
 
     def holds_another(element: Any) -> bool:
         found = (each for each in element.iter(*tags) if each is not heading)
-        return any(kind is None or each.get("class") == kind for each in found)
+        return any(kind is None or _class_of(each) == kind for each in found)
 
     node = heading
     while node.getparent() is not None and node.tag != "body":

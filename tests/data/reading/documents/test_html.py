@@ -38,6 +38,7 @@ def said(page: str) -> str:
         "<dl><div><dt>a?<dd>b</div><div><dt>c?<dd>d</div></dl>",
         "<div class=q>a?</div><div class=a>b</div><div class=q>c?</div><div class=a>d</div>",
         "<li><a class='q x'>a?</a><div>b</div></li><li><a class='q x'>c?</a><div>d</div></li>",
+        "<p class='q on'>a?</p><p class=' '>b</p><p class=q>c?</p><p>d</p>",
         "<details><summary>a?</summary>b</details><details><summary>c?</summary><p>d</details>",
         "<p>Q: a?</p><p>A: b</p><p></p><p>Q: c?</p><p>A: d</p>",
         "<p>a?</p><p>b.</p><p>c?</p><p>d.</p>",
