@@ -23,7 +23,7 @@ def read_row(value: Any, row: Row) -> list[Conversation]:
     fields = _own_fields(value) if isinstance(value, dict) else {}
     read = _read_fields(fields, value, row) if fields else _read_bare(value, row)
     conversations = [answer_calls(messages) for messages in read]
-    tools = take_tools(fields, row) if "tools" in fields else ()
+    tools = take_tools(fields, row)
     if not row.faults:
         for messages in conversations:
             check_order(messages, row)

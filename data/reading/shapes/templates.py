@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from data.conversation import Message, Role
 
-from .cells import read_labelled
+from .labels import read_labelled
 from .row import Row
 
 # What begins a turn, by template: only one of them counts in a text.
