@@ -12,8 +12,7 @@ from .finding import find_shape
 from .names import CHATS, SURE, own_names
 from .order import check_order
 from .row import Fields, Row, drop_nulls, read_cell
-from .tools import answer_calls, take_tools
-from .turns import is_turns, read_turns
+from .turns import answer_calls, is_turns, read_turns, take_tools
 
 
 def read_row(value: Any, row: Row) -> list[Conversation]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
+from data.reading.shapes.accepted import show_keys
+from data.reading.shapes.cells import read_exchange
+from data.reading.shapes.names import find_pair, own_name
+from data.reading.shapes.row import Fields, Remark, Row, is_filled, read_cell
 
-from .accepted import show_keys
-from .cells import read_exchange
 from .message import OF_TURNS, ROLE_KEYS, is_message, read_message
-from .names import find_pair, own_name
-from .row import Fields, Remark, Row, is_filled, read_cell
 from .strings import are_labelled, read_strings
 from .templates import read_text
 

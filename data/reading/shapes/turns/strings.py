@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.conversation import Message, Role
+from data.reading.shapes.labels import read_head
+from data.reading.shapes.row import Row
 
-from .labels import read_head
 from .roles import find_speaker
-from .row import Row
 
 BY_TURNS: tuple[Role, Role] = ("user", "assistant")
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
-
-from .names import FUNCTIONS, TOOLS
-from .row import Fields, Row, is_filled, read_cell
+from data.reading.shapes.names import FUNCTIONS, TOOLS
+from data.reading.shapes.row import Fields, Row, is_filled, read_cell
 
 KEYS = (TOOLS, FUNCTIONS)  # OpenAI's newer name and its older one
 CALL = 'a call such as {"name": "f", "arguments": {}}, or a list of them'
