@@ -1,7 +1,7 @@
 """The rows that a JSON document holds: a list of them, columns, rows by their keys, or a map."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -33,7 +33,7 @@ class Document:
 def rows_of(value: Any, text: str, columns: Columns) -> Document | str:
     """Or, in words, what the document is that holds none."""
     if isinstance(value, list):
-        return _rows_of_list(value, text)
+        return _rows_of_list(value, text, columns)
     if not isinstance(value, dict) or _is_row(value, columns):
         return Document([(1, value)])
     return (
@@ -41,26 +41,28 @@ def rows_of(value: Any, text: str, columns: Columns) -> Document | str:
         or _rows_of_frame(value, text)
         or _rows_by_key(value, text)
         or _rows_of_map(value, text)
-        or _rows_within(value, text)
+        or _rows_within(value, text, columns)
     )
 
 
-def _rows_of_list(value: list[Any], text: str) -> Document | str:
+def _rows_of_list(value: list[Any], text: str, columns: Columns) -> Document | str:
     if are_sure_turns(value):
         return Document([(1, value)])
     if value and all(isinstance(each, str) for each in value):
         return "a list of strings, of which nothing says who speaks"
-    return _listed(value, text, ())
+    return _listed(value, text, (), columns)
 
 
-def _listed(rows: list[Any], text: str, path: Path, left_out: str = "") -> Document | str:
+def _listed(
+    rows: list[Any], text: str, path: Path, columns: Columns, left_out: str = ""
+) -> Document | str:
     """Rows that are lists may be a table: the first of them then has the names."""
     numbered, width = each_item(text, path, len(rows)), _width(rows)
-    if width and find_shape(map(str, rows[0])):
-        keys, cells = [*map(str, rows[0])], islice(numbered, 1, None)
-        return Document(
-            ((line, dict(zip(keys, row, strict=True))) for line, row in cells), left_out
-        )
+    names = [*map(str, rows[0])] if width else []
+    if names and (_are_named(names, columns) or find_shape(names)):
+        cells = islice(numbered, 1, None)
+        objects = ((line, dict(zip(names, row, strict=True))) for line, row in cells)
+        return Document(objects, left_out)
     if width > 2 and len(rows) >= FEWEST:
         return f"rows of {width} cells each, of which nothing says what they are"
     return Document(numbered, left_out)
@@ -81,7 +83,7 @@ def _is_nested(value: Any) -> bool:
 
 def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
     """Whether one conversation, and no rows, is in the fields that the user or their names say."""
-    if columns and {*columns.values()} <= fields.keys():
+    if _are_named(fields, columns):
         return not _are_columns([fields[column] for column in columns.values()])
     shape = find_shape(fields)
     if shape is None:
@@ -96,6 +98,11 @@ def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
     if isinstance(own[key], dict):
         return has_speakers(own[key]) or _are_turns_by_number(own[key], key)
     return not _are_rows(own[key], key)
+
+
+def _are_named(names: Collection[str], columns: Columns) -> bool:
+    """By the user."""
+    return bool(columns) and all(column in names for column in columns.values())
 
 
 def _are_turns_by_number(value: dict[str, Any], key: str) -> bool:
@@ -138,7 +145,7 @@ def _rows_of_columns(value: dict[str, Any], text: str, columns: Columns) -> Docu
 
 
 def _names_columns(value: dict[str, Any], columns: Columns) -> bool:
-    if columns and {*columns.values()} <= value.keys():
+    if _are_named(value, columns):
         return True
     shape = find_shape(value)
     if shape is None or not shape.has_turns:
@@ -180,7 +187,7 @@ def _rows_of_map(value: dict[str, Any], text: str) -> Document | None:
     return Document((line, {"question": key, "answer": each}) for line, key, each in entries)
 
 
-def _rows_within(value: dict[str, Any], text: str) -> Document | str:
+def _rows_within(value: dict[str, Any], text: str, columns: Columns) -> Document | str:
     """The one list of rows that lies in the objects of the document."""
     lists = dict(_lists(value, ()))
     found = [path for path, rows in lists.items() if _looks_like_row(rows[0])] or [*lists]
@@ -192,7 +199,7 @@ def _rows_within(value: dict[str, Any], text: str) -> Document | str:
     [path] = found
     others = [".".join(each) for each in _beside(value, path)]
     left_out = f"{_named(others)} beside the rows of {'.'.join(path)!r}" if others else ""
-    return _listed(lists[path], text, path, left_out)
+    return _listed(lists[path], text, path, columns, left_out)
 
 
 def _lists(value: dict[str, Any], path: Path) -> Iterator[tuple[Path, list[Any]]]:

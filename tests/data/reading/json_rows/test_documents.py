@@ -162,7 +162,13 @@ def test_few_of_many_keys_are_named():
 def test_what_the_user_says_of_fields_holds_in_every_form():
     columns = {"question": "ask", "answer": "re"}
     row = {"ask": "a", "re": "b"}
-    for document in ([row], row, {"x": [row]}, {"ask": ["a"], "re": ["b"]}):
+    for document in (
+        [row],
+        row,
+        {"x": [row]},
+        {"ask": ["a"], "re": ["b"]},
+        [["ask", "re"], ["a", "b"]],
+    ):
         assert [
             [t.content for t in c.messages]
             for c in read(document, columns)
