@@ -1,8 +1,9 @@
 """The rows that a JSON document holds: a list of them, columns, rows by their keys, or a map."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from data.reading.rows import Columns, Numbered
@@ -15,6 +16,7 @@ Path = tuple[str, ...]  # keys from the outermost object on
 
 DEEPEST = 3
 NUM_NAMED = 10
+FEWEST = 3  # rows that show a table
 # Lists that are rows at some places, and turns at others.
 EITHER = ("data", "items")
 # What is a list, or may be one, in a single row.
@@ -31,7 +33,7 @@ class Document:
 def rows_of(value: Any, text: str, columns: Columns) -> Document | str:
     """Or, in words, what the document is that holds none."""
     if isinstance(value, list):
-        return _rows_of_list(value, text)
+        return _rows_of_list(value, text, columns)
     if not isinstance(value, dict) or _is_row(value, columns):
         return Document([(1, value)])
     return (
@@ -39,21 +41,49 @@ def rows_of(value: Any, text: str, columns: Columns) -> Document | str:
         or _rows_of_frame(value, text)
         or _rows_by_key(value, text)
         or _rows_of_map(value, text)
-        or _rows_within(value, text)
+        or _rows_within(value, text, columns)
     )
 
 
-def _rows_of_list(value: list[Any], text: str) -> Document | str:
+def _rows_of_list(value: list[Any], text: str, columns: Columns) -> Document | str:
     if are_sure_turns(value):
         return Document([(1, value)])
     if value and all(isinstance(each, str) for each in value):
         return "a list of strings, of which nothing says who speaks"
-    return Document(each_item(text, (), len(value)))
+    return _listed(value, text, (), columns)
+
+
+def _listed(
+    rows: list[Any], text: str, path: Path, columns: Columns, left_out: str = ""
+) -> Document | str:
+    """Rows that are lists may be a table: the first of them then has the names."""
+    numbered, width = each_item(text, path, len(rows)), _width(rows)
+    names = [*map(str, rows[0])] if width else []
+    if names and (_are_named(names, columns) or find_shape(names)):
+        cells = islice(numbered, 1, None)
+        objects = ((line, dict(zip(names, row, strict=True))) for line, row in cells)
+        return Document(objects, left_out)
+    if width > 2 and len(rows) >= FEWEST:
+        return f"rows of {width} cells each, of which nothing says what they are"
+    return Document(numbered, left_out)
+
+
+def _width(rows: list[Any]) -> int:
+    """Of a table's rows; 0 of those that are none, or that say themselves who speaks."""
+    if not all(isinstance(row, list) and not are_sure_turns(row) for row in rows):
+        return 0
+    cells = [cell for row in rows for cell in row]
+    widths = {len(row) for row in rows}
+    return widths.pop() if len(widths) == 1 and not any(map(_is_nested, cells)) else 0
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list)
 
 
 def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
     """Whether one conversation, and no rows, is in the fields that the user or their names say."""
-    if columns and {*columns.values()} <= fields.keys():
+    if _are_named(fields, columns):
         return not _are_columns([fields[column] for column in columns.values()])
     shape = find_shape(fields)
     if shape is None:
@@ -70,6 +100,11 @@ def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
     return not _are_rows(own[key], key)
 
 
+def _are_named(names: Collection[str], columns: Columns) -> bool:
+    """By the user."""
+    return bool(columns) and all(column in names for column in columns.values())
+
+
 def _are_turns_by_number(value: dict[str, Any], key: str) -> bool:
     return key not in EITHER and all(isinstance(each, dict) for each in value.values())
 
@@ -82,15 +117,18 @@ def _are_rows(value: Any, key: str) -> bool:
     """Of what stands where turns may be."""
     if not isinstance(value, list):
         return False
-    are_objects = key in EITHER and any(isinstance(each, dict) for each in value)
-    return any(isinstance(each, list) for each in value) or (are_objects and not is_turns(value))
+    objects = [each for each in value if isinstance(each, dict)]
+    are_rows = key in EITHER or any(
+        (shape := find_shape(each)) and shape.has_turns for each in objects
+    )
+    has_lists = any(isinstance(each, list) for each in value)
+    return has_lists or (bool(objects) and are_rows and not is_turns(value))
 
 
 def _rows_of_columns(value: dict[str, Any], text: str, columns: Columns) -> Document | None:
     """Lists of equal length, or pandas' objects of equal keys, under the names of one row."""
-    shape, names = find_shape(value), [*value]
-    is_named = bool(columns) and {*columns.values()} <= value.keys()
-    if not is_named and (shape is None or shape.required[0] in EITHER):
+    names = [*value]
+    if not _names_columns(value, columns):
         return None
     if all(isinstance(each, list) for each in value.values()):
         places = [range(len(each)) for each in value.values()]
@@ -104,6 +142,18 @@ def _rows_of_columns(value: dict[str, Any], text: str, columns: Columns) -> Docu
         return None
     rows = ({name: value[name][place] for name in names} for place in places[0])
     return Document(zip(lines, rows, strict=True))
+
+
+def _names_columns(value: dict[str, Any], columns: Columns) -> bool:
+    if _are_named(value, columns):
+        return True
+    shape = find_shape(value)
+    if shape is None or not shape.has_turns:
+        return shape is not None
+    [key] = shape.required
+    turns = next(each for name, each in value.items() if own_name(name) == key)
+    cells = turns.values() if isinstance(turns, dict) else turns
+    return key not in EITHER and not any(isinstance(cell, dict) for cell in cells)
 
 
 def _rows_of_frame(value: dict[str, Any], text: str) -> Document | None:
@@ -137,7 +187,7 @@ def _rows_of_map(value: dict[str, Any], text: str) -> Document | None:
     return Document((line, {"question": key, "answer": each}) for line, key, each in entries)
 
 
-def _rows_within(value: dict[str, Any], text: str) -> Document | str:
+def _rows_within(value: dict[str, Any], text: str, columns: Columns) -> Document | str:
     """The one list of rows that lies in the objects of the document."""
     lists = dict(_lists(value, ()))
     found = [path for path, rows in lists.items() if _looks_like_row(rows[0])] or [*lists]
@@ -149,7 +199,7 @@ def _rows_within(value: dict[str, Any], text: str) -> Document | str:
     [path] = found
     others = [".".join(each) for each in _beside(value, path)]
     left_out = f"{_named(others)} beside the rows of {'.'.join(path)!r}" if others else ""
-    return Document(each_item(text, path, len(lists[path])), left_out)
+    return _listed(lists[path], text, path, columns, left_out)
 
 
 def _lists(value: dict[str, Any], path: Path) -> Iterator[tuple[Path, list[Any]]]:

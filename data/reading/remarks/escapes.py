@@ -18,16 +18,17 @@ from .tally import Tally, Totals
 FEWEST = 3  # rows that show it
 MOST_REAL = 0.1  # of the rows may have line ends as such
 NUM_SHOWN = 40  # [characters] around the first one
-LINE_END = re.compile(r"\\r\\n|\\[nr]")
+# Not \neq, \rho and the like, which formulas have.
+LINE_END = re.compile(
+    r"\\r\\n"
+    r"|\\n(?!(?:eq?|eg|abla|ot|otin|u|i|ewline|mid|leq|geq|sim|parallel)(?![a-z]))"
+    r"|\\r(?!(?:ho|ight\w*|angle|ceil|floor|brace|m)(?![a-z]))"
+)
 # In order: a path stays, a backslash that is written twice is one, a line end is one.
 WRITTEN = re.compile(r"(\b[C-Hc-h]:\\(?=\w)(?:\\(?=\w)|[\w-]|\.(?=\w))+)|\\(\\|r\\n|[nrt])")
 MEANINGS = {"\\": "\\", "r\\n": "\n", "n": "\n", "r": "\n", "t": "\t"}
-# Formulas and patterns are full of backslashes; strings of programs have line ends written out.
-FORMULA = re.compile(
-    r"\\(?![nrtu])[A-Za-z]{2,}|\\[(\[{]"
-    r"|\\(?:neq?|neg|nabla|not|nu|newline|times|theta|text\w*|tau|tan|tilde|top|to|triangle\w*"
-    r"|rho|right\w*|rangle|rm)(?![a-z])"
-)
+# Formulas are full of backslashes; strings of programs have line ends written out.
+FORMULA = re.compile(r"\\(?![nrtu])[A-Za-z]{2,}|\\(?:times|theta|text\w*|tau|to)(?![a-z])|\\[(\[{]")
 PROGRAM = re.compile(
     r"```|(?<!\w)[bfru]?([\"'])(?:(?!\1)[^\n]){0,200}\\[nrt](?:(?!\1)[^\n]){0,200}\1"
 )
@@ -51,7 +52,7 @@ class Escapes:
 
     def _apply(self, message: Message, line: int) -> Message:
         found = LINE_END.search(message.content)
-        if not found or FORMULA.search(message.content):
+        if not found:
             return message
         if self._are_line_ends and _is_written_out(message.content):
             self._read.note(message.role, line, "")

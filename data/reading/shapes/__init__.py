@@ -2,10 +2,9 @@
 
 from .accepted import accepted, show_keys
 from .finding import find_shape
-from .message import OF_TURNS, has_speakers
 from .names import ANSWERS, QUESTIONS, TITLE
 from .reading import read_row
-from .turns import are_sure_turns, is_turns
+from .turns import OF_TURNS, are_sure_turns, has_speakers, is_turns
 from .unused import unnamed, unused
 
 __all__ = [

@@ -7,6 +7,7 @@ from typing import Any
 from data.conversation import Message
 
 from .beside import put_beside
+from .cells import read_exchange
 from .names import CONTEXT, own_name
 from .row import Fields, Row, read_cell
 
@@ -24,14 +25,16 @@ def read_lists(fields: Fields, question: str, answer: str, row: Row) -> list[lis
         seen = f"{len(questions)} questions, {len(answers)} answers"
         row.refuse(f"{question} and {answer}", seen, "as many of both, or one of either")
         return []
-    return [turns for asked, given in pairs for turns in _exchanges(asked, given, fields, row)]
+    names = question, answer
+    return [turns for pair in pairs for turns in _exchanges(*pair, names, fields, row)]
 
 
 def read_intent(fields: Fields, row: Row) -> list[list[Message]]:
     """A chatbot's: each pattern with each response."""
     patterns, responses = (_take_wordings(fields, key, row) for key in ("patterns", "responses"))
+    names = "patterns", "responses"
     pairs = product(patterns, responses)
-    return [turns for asked, given in pairs for turns in _exchanges(asked, given, {}, row)]
+    return [turns for pair in pairs for turns in _exchanges(*pair, names, {}, row)]
 
 
 def read_article(fields: Fields, row: Row) -> list[list[Message]]:
@@ -50,10 +53,10 @@ def read_paragraph(fields: Fields, row: Row) -> list[list[Message]]:
 
 
 def _exchanges(
-    questions: Wordings, answers: Wordings, fields: Fields, row: Row
+    questions: Wordings, answers: Wordings, names: tuple[str, str], fields: Fields, row: Row
 ) -> list[list[Message]]:
     return [
-        put_beside([Message("user", asked), Message("assistant", given)], fields, row)
+        put_beside(read_exchange(asked, given, names, row), fields, row)
         for asked, given in product(questions, answers)
     ]
 

@@ -15,10 +15,10 @@ UNFIT = frozenset({*MEDIA, *PREFERENCES, *JUDGEMENTS})
 def take_system(fields: Fields, row: Row) -> list[Message]:
     if BESIDE.isdisjoint(fields):
         return []
-    given = {key: row.take_text(fields, key, may_be_empty=True) for key in SYSTEM if key in fields}
-    texts = dict.fromkeys(text for text in given.values() if text)
+    keys = [key for key in SYSTEM if is_filled(fields.get(key))]
+    texts = dict.fromkeys(filter(None, (row.take_text(fields, key) for key in keys)))
     if len(texts) > 1:
-        row.refuse(" and ".join(given), "two system prompts", "one")
+        row.refuse(" and ".join(keys), "two system prompts", "one")
     return [Message("system", text) for text in texts]
 
 
@@ -33,7 +33,8 @@ def put_beside(messages: Sequence[Message], fields: Fields, row: Row) -> list[Me
 
 def with_context(messages: Sequence[Message], fields: Fields, row: Row) -> list[Message]:
     """What the first question is about, below it as Alpaca's input is."""
-    context = row.take_text(fields, CONTEXT, may_be_empty=True) if CONTEXT in fields else ""
+    is_there = is_filled(fields.get(CONTEXT))
+    context = row.take_text(fields, CONTEXT, may_be_empty=True) if is_there else ""
     asked = next((n for n, each in enumerate(messages) if each.role == "user"), None)
     if not context or asked is None:
         return [*messages]
@@ -43,7 +44,7 @@ def with_context(messages: Sequence[Message], fields: Fields, row: Row) -> list[
 
 def _with_opening(messages: Sequence[Message], fields: Fields, row: Row) -> list[Message]:
     """What the patient wrote before, as the first turn or at the head of it."""
-    key = next((key for key in OPENING if key in fields), None)
+    key = next((key for key in OPENING if is_filled(fields.get(key))), None)
     report = row.take_text(fields, key, may_be_empty=True) if key else ""
     if not report:
         return [*messages]

@@ -35,9 +35,9 @@ TEXT = "text"
 
 SYSTEM = ("system", "system_prompt", "system_message", "meta_instruction")
 OPENING = ("self_report", "self-report")  # what a patient writes before the doctor says anything
-HISTORY, TITLE, TOOLS = "history", "title", "tools"
+HISTORY, TITLE, TOOLS, FUNCTIONS = "history", "title", "tools", "functions"
 BESIDE_PAIRS = (INPUT, CONTEXT, HISTORY, *SYSTEM, TITLE)
-BESIDE_CHATS = (CONTEXT, *SYSTEM, *OPENING, TOOLS)
+BESIDE_CHATS = (CONTEXT, *SYSTEM, *OPENING, TOOLS, FUNCTIONS)
 
 PREFERENCES = ("chosen", "rejected")
 JUDGEMENTS = ("kto_tag", "label")  # whether an answer is a good one, where they are booleans
@@ -47,7 +47,7 @@ MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 BOOKKEEPING = frozenset(
     {
         *("id", "source", "category", "department", "metadata", "keep"),
-        *("conversation_id", "dialogue_id", "prompt_id", "num_turns"),
+        *("conversation_id", "dialogue_id", "prompt_id", "num_turns", "parallel_tool_calls"),
     }
 )
 # Two of these that belong to two shapes make a row that could be read in two ways.

@@ -6,7 +6,7 @@ from typing import Any
 from data.conversation import Message
 
 from .beside import take_system, with_context
-from .cells import Cell, read_answer, read_question
+from .cells import read_exchange, take_answer, take_question
 from .names import CONTEXT, HISTORY, INPUT, TITLE
 from .row import Fields, Row, read_cell
 from .turns import is_turns, read_turns
@@ -17,26 +17,18 @@ def read_pair(fields: Fields, question: str, answer: str, row: Row) -> list[Mess
         *earlier, asked = fields[CONTEXT]
         fields = {**fields, HISTORY: earlier, CONTEXT: asked}
     messages = [*take_system(fields, row), *_take_history(fields, row)]
-    cell = _checked(read_question(_take_question(fields, question, row)), question, row)
+    cell = take_question(_take_text(fields, question, row), question, row)
     messages += cell.messages if question == CONTEXT else with_context(cell.messages, fields, row)
     given = row.take_text(fields, answer)
-    return messages + _checked(read_answer(given, cell), answer, row).messages
+    return messages + take_answer(given, cell, answer, row).messages
 
 
-def _take_question(fields: Fields, question: str, row: Row) -> str:
+def _take_text(fields: Fields, question: str, row: Row) -> str:
     """With the text that it is about, as Alpaca's input; the title asks where it is empty."""
     given = "" if question == INPUT else row.take_text(fields, INPUT, may_be_empty=True)
     title = row.take_text(fields, TITLE, may_be_empty=True)
     asked = row.take_text(fields, question, may_be_empty=bool(given or title))
     return f"{asked or title}\n{given}".strip()
-
-
-def _checked(cell: Cell, name: str, row: Row) -> Cell:
-    if cell.remark:
-        row.remarks.append(cell.remark)
-    if cell.is_labelled and not all(message.content for message in cell.messages):
-        row.refuse(name, "an empty turn", "text behind each role word")
-    return cell
 
 
 def _take_history(fields: Fields, row: Row) -> list[Message]:
@@ -56,8 +48,6 @@ def _read_pair(pair: Any, number: int, row: Row) -> list[Message]:
         row.refuse(at, reprlib.repr(pair), "[question, answer]")
         return []
     sides: Fields = {"question": pair[0], "answer": pair[1]}
-    question = row.take_text(sides, "question", f"{at}.")
-    return [
-        Message("user", question),
-        Message("assistant", row.take_text(sides, "answer", f"{at}.")),
-    ]
+    names = f"{at}.question", f"{at}.answer"
+    asked, given = (row.take_text(sides, key, f"{at}.") for key in sides)
+    return read_exchange(asked, given, names, row)

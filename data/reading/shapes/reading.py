@@ -14,8 +14,7 @@ from .beside import refuse_unfit
 from .finding import find_shape
 from .names import CHATS, SURE, own_names
 from .row import Fields, Row, drop_nulls, read_cell
-from .tools import answer_calls, take_tools
-from .turns import is_turns, read_turns
+from .turns import answer_calls, is_turns, read_turns, take_tools
 
 
 def read_row(value: Any, row: Row) -> list[Conversation | Draft]:
@@ -25,7 +24,7 @@ def read_row(value: Any, row: Row) -> list[Conversation | Draft]:
     fields = _own_fields(value) if isinstance(value, dict) else {}
     read = _read_fields(fields, value, row) if fields else _read_bare(value, row)
     conversations = [answer_calls(messages) for messages in read]
-    tools = take_tools(fields, row) if "tools" in fields else ()
+    tools = take_tools(fields, row)
     if row.faults:
         return []
     return [

@@ -51,6 +51,10 @@ def said(items: list[Any]) -> list[list[str]]:
         {"columns": ["question", "answer"], "index": [0, 1], "data": [["a", "b"], ["c", "d"]]},
         {"0": ROWS[0], "1": ROWS[1]},
         {"x": CHATS[0], "y": CHATS[1]},
+        {"values": [["question", "answer"], ["a", "b"], ["c", "d"]]},
+        [["id", "Question", "Answer"], [1, "a", "b"], [2, "c", "d"]],
+        {"conversations": [{"conversations": chat} for chat in CHATS]},
+        {"items": [{"messages": chat, "id": n} for n, chat in enumerate(CHATS)]},
         {"x": ["问：a", "答：b"], "y": ["问：c", "答：d"]},
         {"x": {"dialogue": ["a", "b"]}, "y": {"dialogue": ["c", "d"]}},
         {"messages": {"0": CHATS[0], "1": CHATS[1]}, "id": {"0": 1, "1": 2}},
@@ -99,6 +103,7 @@ def test_questions_may_be_keys(keys: list[str]):
         {"x": ["a", "b"], "y": ["c", "d"]},
         {"train": ROWS, "test": ROWS},
         ["a", "b", "c", "d"],
+        [["1", "内科", "a", "b"], ["2", "内科", "c", "d"], ["3", "内科", "e", "f"]],
         {"error": "Repository not found"},
         {},
     ],
@@ -157,7 +162,13 @@ def test_few_of_many_keys_are_named():
 def test_what_the_user_says_of_fields_holds_in_every_form():
     columns = {"question": "ask", "answer": "re"}
     row = {"ask": "a", "re": "b"}
-    for document in ([row], row, {"x": [row]}, {"ask": ["a"], "re": ["b"]}):
+    for document in (
+        [row],
+        row,
+        {"x": [row]},
+        {"ask": ["a"], "re": ["b"]},
+        [["ask", "re"], ["a", "b"]],
+    ):
         assert [
             [t.content for t in c.messages]
             for c in read(document, columns)

@@ -61,12 +61,19 @@ def test_single_rows_keep_theirs_and_are_counted(text: str):
         [r"$a \neq b$, \frac{1}{2}"] * 5,
         [r"\nabla f \times g"] * 5,
         [r"\d+\s\w"] * 5,
+        [r"a \not b, \nu, \rho, \right) \newline"] * 5,
         ["No backslash."] * 5,
     ],
 )
 def test_formulas_and_patterns_are_not_spoken_of(texts: list[str]):
     assert answers(*texts) == texts
     assert warnings(*rows(*texts)) == []
+
+
+def test_line_ends_beside_formulas_are_kept_and_counted():
+    text = r"Half is \frac{1}{2}.\nThen add."
+    assert answers(*[text] * 5) == [text] * 5
+    assert "5 of 5 answers" in warnings(*rows(*[text] * 5))[0]
 
 
 def test_programs_in_every_row_are_kept():

@@ -68,6 +68,11 @@ def test_a_role_word_before_answers_alone_is_cut_off_and_said_with_its_share():
         ("答：头晕", "量血压", "1 of 1 questions begin with '答', which was kept"),
         ("系统：打不开", "重启", "1 of 1 questions begin with '系统', which was kept"),
         ("头晕", "问：量血压", "1 of 1 answers begin with '问', which was kept"),
+        (
+            "怎么办？",
+            "先问医生：多久复查？",
+            "1 of 1 answers begin with '先问医生', which was kept",
+        ),
         ("Which plan?", "A: the cheap one", "1 of 1 answers begin with 'A', which was kept"),
         ("用户：登录失败 答案：改密码", "d", "1 of 1 questions begin with '用户'"),
         ("病人：头晕\n医生：多久？", "量血压", "1 of 1 questions hold a role word such as '医生'"),
@@ -76,6 +81,9 @@ def test_a_role_word_before_answers_alone_is_cut_off_and_said_with_its_share():
             "量血压",
             "1 of 1 questions hold a role word such as '患者'",
         ),
+        ("头晕三天。医生：多久？", "三天", "1 of 1 questions hold a role word such as '医生'"),
+        ("头晕", "量血压。患者：谢谢 医生：不谢", "1 of 1 answers hold a role word such as '患者'"),
+        ("Rust?", "Oil it. Customer: thanks", "1 of 1 answers hold a role word such as 'Customer'"),
         (
             "写一段对话",
             "好的：\n医生：你好\n患者：你好",
@@ -126,6 +134,37 @@ def test_a_role_word_with_nothing_behind_it_is_an_empty_turn(row: dict[str, Any]
 def test_backslashes_before_no_role_word_stay(text: str):
     [read] = all_turns(pair(text, text))
     assert read == [("user", text), ("assistant", text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Here is the answer: 42",
+        "A note to the user: wait.",
+        "可以问医生。多久复查：三天。",
+        "http://user:word@example.com",
+        "建议：多休息。注意：饮食清淡。",
+    ],
+)
+def test_a_role_word_within_a_sentence_is_a_word_of_it(text: str):
+    assert turns(pair("头晕", text)) == [("user", "头晕"), ("assistant", text)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"conversation": [{"human": "问：头晕", "assistant": "答：量血压"}]},
+        {"questions": ["问：头晕"], "answers": ["答：量血压"]},
+        {"patterns": ["Q: 头晕"], "responses": ["A: 量血压"]},
+    ],
+)
+def test_role_words_are_cut_off_pairs_of_every_kind(row: Any):
+    assert turns(row) == PAIR
+
+
+def test_role_words_are_cut_off_earlier_turns_too():
+    row = {"query": "问：头晕", "response": "答：量血压", "history": [["问：胃胀", "答：少食"]]}
+    assert turns(row) == [("user", "胃胀"), ("assistant", "少食"), *PAIR]
 
 
 def test_numbers_within_answers_begin_no_turn():

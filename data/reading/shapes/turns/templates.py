@@ -5,9 +5,8 @@ import reprlib
 from collections.abc import Sequence
 
 from data.conversation import Message, Role
-
-from .cells import read_labelled
-from .row import Row
+from data.reading.shapes.labels import read_labelled
+from data.reading.shapes.row import Row
 
 # What begins a turn, by template: only one of them counts in a text.
 MARKS = tuple(

@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from data.conversation import Message
+from data.reading.shapes.row import Fields, Remark, Row, drop_nulls, is_filled
 
 from .parts import join_parts
 from .roles import EXPECTED, Speaker, find_speaker
-from .row import Fields, Remark, Row, drop_nulls, is_filled
 from .tools import take_calls
 
 ROLE_KEYS = ("role", "from", "speaker")

@@ -178,6 +178,12 @@ def test_a_system_prompt_may_stand_beside_turns(form: str, key: str):
     assert "turn 2: system after system" in faults({key: "t", form: [system, USER, ASSISTANT]})[0]
 
 
+@pytest.mark.parametrize("key", ["context", "system", "self_report", "tools"])
+@pytest.mark.parametrize("value", [None, "", [], {}])
+def test_what_is_empty_beside_turns_is_nothing(key: str, value: Any):
+    assert turns({key: value, **chat(USER, ASSISTANT)}) == PAIR
+
+
 def test_a_context_beside_turns_belongs_to_the_first_question():
     row = {"context": "x", **chat(USER, ASSISTANT, USER, ASSISTANT)}
     assert turns(row) == [("user", "a\nx"), PAIR[1], *PAIR]

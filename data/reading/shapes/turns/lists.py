@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
+from data.reading.shapes.accepted import show_keys
+from data.reading.shapes.cells import read_exchange
+from data.reading.shapes.names import find_pair, own_name
+from data.reading.shapes.row import Fields, Remark, Row, is_filled, read_cell
 
-from .accepted import show_keys
 from .message import OF_TURNS, ROLE_KEYS, is_message, read_message
-from .names import find_pair, own_name
-from .row import Fields, Remark, Row, is_filled, read_cell
 from .strings import are_labelled, read_strings
 from .templates import read_text
 
@@ -84,18 +85,18 @@ def _read_turn(turn: Any, at: str, row: Row) -> list[Message]:
         message = read_message(turn, at, row)
         return [message] if message else []
     own = {own_name(key): _unframed(value) for key, value in turn.items()}
-    return _read_exchange(own, at, row)
+    return _read_pair(own, at, row)
 
 
-def _read_exchange(turn: Fields, at: str, row: Row) -> list[Message]:
+def _read_pair(turn: Fields, at: str, row: Row) -> list[Message]:
     pair = find_pair(turn)
     if not pair:
         row.refuse(at, show_keys(turn), TURN)
         return []
     others = (key for key in turn if key not in pair and is_filled(turn[key]))
     row.remarks += [Remark(OF_TURNS, key) for key in others]
-    question, answer = (row.take_text(turn, key, f"{at}.") for key in pair)
-    return [Message("user", question), Message("assistant", answer)]
+    asked, given = (row.take_text(turn, key, f"{at}.") for key in pair)
+    return read_exchange(asked, given, (f"{at}.{pair[0]}", f"{at}.{pair[1]}"), row)
 
 
 def _unframed(value: Any) -> Any:

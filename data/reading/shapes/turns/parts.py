@@ -3,7 +3,7 @@
 import reprlib
 from typing import Any
 
-from .row import Row
+from data.reading.shapes.row import Row
 
 TEXTS = ("text", "input_text", "output_text")
 TEXT_KEYS = ("text", "value")

@@ -95,6 +95,11 @@ def test_tools_that_are_no_list_of_objects_are_a_fault(tools: Any):
     assert "tools: " in faults({**row, "tools": tools})[0]
 
 
+def test_functions_are_tools():
+    row = {"conversations": [said("human", "a"), said("gpt", "b")], "functions": TOOLS}
+    assert read_row(row).tools == ({"type": "function", "function": TOOLS[0]},)
+
+
 def test_no_tools_are_no_fault():
     row = {"conversations": [said("human", "a"), said("gpt", "b")], "tools": ""}
     assert turns(row) == [("user", "a"), ("assistant", "b")]

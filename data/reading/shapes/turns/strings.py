@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.conversation import Message, Role
+from data.reading.shapes.labels import read_head
+from data.reading.shapes.row import Row
 
-from .cells import read_head
-from .row import Row
+from .roles import find_speaker
 
 BY_TURNS: tuple[Role, Role] = ("user", "assistant")
 
@@ -21,6 +22,10 @@ def read_strings(texts: Sequence[str], at: str, row: Row, *, may_lack_words: boo
         number = next(number for number, head in enumerate(heads) if not head)
         seen = f"{reprlib.repr(texts[number])} without a role word before it"
         row.refuse(f"{at}[{number}]", seen, "a role word and a colon, such as 问： or User:")
+        return []
+    elif len(texts[0]) > 1 and find_speaker(texts[0]):
+        seen = f"{reprlib.repr([*texts])}, a speaker and what is said"
+        row.refuse(at, seen, "an object with role and content")
         return []
     else:
         turns = [(BY_TURNS[number % 2], text) for number, text in enumerate(texts)]

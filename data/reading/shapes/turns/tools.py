@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
+from data.reading.shapes.names import FUNCTIONS, TOOLS
+from data.reading.shapes.row import Fields, Row, is_filled, read_cell
 
-from .row import Fields, Row, read_cell
-
+KEYS = (TOOLS, FUNCTIONS)  # OpenAI's newer name and its older one
 CALL = 'a call such as {"name": "f", "arguments": {}}, or a list of them'
 
 
 def take_tools(fields: Fields, row: Row) -> tuple[Mapping[str, Any], ...]:
     """Whole, as a list or its JSON; ShareGPT's have no frame around the function."""
-    return tuple(map(_framed, row.take_objects(fields, "tools")))
+    key = next((key for key in KEYS if is_filled(fields.get(key))), None)
+    return tuple(map(_framed, row.take_objects(fields, key))) if key else ()
 
 
 def take_calls(value: Any, at: str, row: Row) -> tuple[Mapping[str, Any], ...]:

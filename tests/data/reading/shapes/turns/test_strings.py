@@ -51,6 +51,8 @@ def test_a_role_word_decides_and_not_the_place():
         (["答：b", "问：a"], "turn 1: assistant after nothing"),
         (["问：a", "答："], "row[1]: an empty turn"),
         ([" ", "b"], "row[0]: an empty turn"),
+        (["human", "a"], "row: ['human', 'a'], a speaker and what is said"),
+        ({"messages": [["user", "a"], ["assistant", "b"]]}, "messages[0]: ['user', 'a']"),
         ("just a text", "row: 'just a text'; expected turns"),
         ({"conversations": [["a", "b"], ["c", "d"]]}, "conversations[0]: ['a', 'b']"),
     ],
