@@ -76,6 +76,10 @@ class Subject:
             read_shapes(self.folder / WEIGHTS_FILE)  # says it in more words, where it can
             raise AdapterInvalid(f"{WEIGHTS_FILE} cannot be read: {error}") from error
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+
     @cached_property
     def base(self) -> Base:
         return find_trained_base(self.folder, self._base, self._home)
@@ -188,8 +192,7 @@ def _tensors(subject: Subject) -> str:
 
 
 def _ranks(subject: Subject) -> str:
-    shapes = {name: tuple(tensor.shape) for name, tensor in subject.tensors.items()}
-    if wrong := wrong_ranks(subject.lora, shapes):
+    if wrong := wrong_ranks(subject.lora, subject.shapes):
         raise AdapterInvalid(f"It {wrong}")
     return "those that the configuration says"
 
@@ -244,6 +247,7 @@ def _engine(subject: Subject) -> str:
 
 
 def _fit(subject: Subject) -> str:
+    subject.fit.check_tensors(subject.version, subject.lora, subject.shapes)
     ref = AdapterRef(subject.version.name, subject.version.number, "", subject.folder)
     weights = load_lora(ref, subject.architecture)
     return f"every tensor has its place and its shape in the base: {len(weights.pairs)} pairs"
@@ -289,7 +293,7 @@ CHECKS = (
     Check("base", _base, "", ("card", "kind")),
     Check("tokens", _tokens, "", ("base",)),
     Check("engine", _engine, "Choose a base of one of these families.", ("base",)),
-    Check("fit", _fit, "Give its own base with --base, or train again.", ("tensors", "engine")),
+    Check("fit", _fit, "Give its own base with --base, or train again.", ("tensors", "ranks", "engine")),
     Check("complete", _complete, COPY_AGAIN, ("fit",)),
-    Check("served", _served, "Mend that and verify again.", ("template", "fit", "ranks")),
+    Check("served", _served, "Mend that and verify again.", ("template", "fit")),
 )

@@ -84,7 +84,7 @@ class Fit:
         if not rank or a != (rank, in_features) or b != (out_features, rank):
             raise BaseMismatch(
                 f"The adapter {adapter} does not fit this base: at {module} A is {a} and B {b}, "
-                f"where [rank, {in_features}] and [{out_features}, rank] belong."
+                f"where A [rank, {in_features}] and B [{out_features}, rank] belong."
             )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.adapters.header import read_shapes
-from finetune.adapters.other_forms import WEIGHTS_FILE, other_form, weight_files
+from finetune.adapters.lora import WEIGHTS_FILE
 from finetune.adapters.tensor_names import usual_names
 from finetune.errors import AdapterInvalid
 
@@ -19,69 +19,69 @@ SECONDS = 300  # that reading a pickled file may take
 MAX_SAID = 300  # [characters] of what the other process says
 
 
-def bring_weights(source: Path, folder: Path) -> list[str]:
-    """Write a folder's weights as PEFT does today into `folder`; return what was changed, in words.
+def bring_weights(files: list[Path], folder: Path) -> list[str]:
+    """Write an adapter's weights into `folder` as PEFT does today; return what was changed.
 
     Raises AdapterInvalid.
     """
-    files = weight_files(source)
-    if not files:
-        known = other_form(source) or "it is not a PEFT adapter folder"
-        raise AdapterInvalid(f"{source} holds no {WEIGHTS_FILE}: {known}")
-    if files == [source / WEIGHTS_FILE] and not _renamed(usual_names(read_shapes(files[0]))):
+    is_usual = [path.name for path in files] == [WEIGHTS_FILE]
+    if is_usual and not _renamed(usual_names(read_shapes(files[0]))):
         shutil.copyfile(files[0], folder / WEIGHTS_FILE)
         return []
     tensors = _read_all(files)
-    _check_index(source, files[0].suffix, tensors)
+    if len(files) > 1:
+        _check_index(files[0].parent, files[0].suffix, tensors)
     names = usual_names(tensors)
     _save({names[name]: tensor for name, tensor in tensors.items()}, folder / WEIGHTS_FILE)
-    notes = [] if files == [source / WEIGHTS_FILE] else [_how_read(files)]
+    notes = [] if is_usual else [_how_read(files)]
     return notes + _how_renamed(_renamed(names))
 
 
 def _read_all(files: list[Path]) -> dict[str, Any]:
-    tensors: dict[str, Any] = {}
-    for path in files:
-        found = _read_pickled(path) if path.suffix == ".bin" else _read(path)
-        if twice := tensors.keys() & found.keys():
-            raise AdapterInvalid(f"{path} holds {min(twice)} once more than another part does.")
-        tensors |= found
+    with tempfile.TemporaryDirectory(prefix="lora-chat-") as folder:
+        if files[0].suffix == ".bin":
+            files = _unpickle(files, Path(folder))
+        tensors: dict[str, Any] = {}
+        for path in files:
+            found = _read(path)
+            if twice := tensors.keys() & found.keys():
+                raise AdapterInvalid(f"{path} holds {min(twice)}, as another part does.")
+            tensors |= found
     return tensors
 
 
 def _read(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     read_shapes(path)  # its messages say more
     try:
-        return load_file(path)
+        return load(path.read_bytes())
     except SafetensorError as error:
         raise AdapterInvalid(f"{path} cannot be read: {error}") from error
 
 
-def _read_pickled(path: Path) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="lora-chat-") as folder:
-        target = Path(folder) / WEIGHTS_FILE
-        command = [sys.executable, "-P", unpickle.__file__, str(path.absolute()), str(target)]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise AdapterInvalid(f"{path} could not be read in {SECONDS} seconds.") from error
-        if done.returncode != 0:
-            said = done.stderr.strip().rpartition("\n")[2][:MAX_SAID]
-            raise AdapterInvalid(
-                f"{path} is damaged or holds more than tensors, and is not taken: {said} Have it "
-                f"saved as {WEIGHTS_FILE}."
-            )
-        return _read(target)
+def _unpickle(files: list[Path], folder: Path) -> list[Path]:
+    """The same as safetensors in `folder`, made by another process."""
+    command = [sys.executable, "-P", unpickle.__file__, str(folder), *map(str, files)]
+    where = files[0] if len(files) == 1 else files[0].parent
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AdapterInvalid(f"{where} could not be read in {SECONDS} seconds.") from error
+    if done.returncode != 0:
+        said = done.stderr.strip().rpartition("\n")[2][:MAX_SAID]
+        raise AdapterInvalid(
+            f"{where} is not taken: {said.rstrip('.')}. Have it saved as {WEIGHTS_FILE}."
+        )
+    return [folder / f"{number}.safetensors" for number in range(len(files))]
 
 
 def _check_index(source: Path, suffix: str, tensors: dict[str, Any]) -> None:

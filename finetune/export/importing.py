@@ -16,7 +16,7 @@ from finetune.adapters.fit import Fit
 from finetune.adapters.gguf import check_fit, read_gguf_lora, read_peft, write_peft
 from finetune.adapters.header import read_shapes
 from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora, read_settings
-from finetune.adapters.other_forms import checkpoints, weight_files
+from finetune.adapters.other_forms import checkpoints, other_form, weight_files
 from finetune.adapters.trained_base import check_base
 from finetune.adapters.versions import (
     Version,
@@ -86,13 +86,14 @@ def _base_of_gguf(path: Path) -> str | None:
 
 
 def _take_folder(source: Path, folder: Path, base: Base | GgufBase, fit: Fit) -> Imported:
-    found, notes = _last_checkpoint(source)
+    files, notes = _find_weights(source)
+    found = files[0].parent
     named = read_settings(found).base_model_name_or_path
     if read_card(found):
         check_base(found, found, base)
     else:
         fit.check_name(found, named)
-    notes += bring_weights(found, folder)
+    notes += bring_weights(files, folder)
     for name in (CONFIG_FILE, CARD_FILE, TEMPLATE_FILE, README_FILE):
         if (found / name).is_file():
             shutil.copyfile(found / name, folder / name)
@@ -106,10 +107,13 @@ def _take_folder(source: Path, folder: Path, base: Base | GgufBase, fit: Fit) ->
     )
 
 
-def _last_checkpoint(source: Path) -> tuple[Path, list[str]]:
-    """The folder that holds the adapter, and what there is to say of the choice."""
-    found = [] if weight_files(source) else checkpoints(source)
-    if not found:
-        return source, []
-    listed = ", ".join(path.name for path in found)
-    return found[-1], [f"It holds checkpoints alone; the last one was taken of {listed}."]
+def _find_weights(source: Path) -> tuple[list[Path], list[str]]:
+    """The files that hold them, and what there is to say of the choice. Raises AdapterInvalid."""
+    if files := weight_files(source):
+        return files, []
+    if found := checkpoints(source):
+        listed = ", ".join(path.name for path in found)
+        note = f"It holds checkpoints alone; the last one was taken of {listed}."
+        return weight_files(found[-1]), [note]
+    known = other_form(source) or "it is not a PEFT adapter folder"
+    raise AdapterInvalid(f"{source} holds no {WEIGHTS_FILE}: {known}")

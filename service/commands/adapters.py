@@ -86,9 +86,24 @@ def import_adapter(
     home: HomeOption = None,
 ) -> None:
     """Take in an adapter that was trained elsewhere, as a new version of a name."""
-    from .importing import import_from
+    from finetune.adapters.card import read_card
+    from finetune.bases.gguf_base import find_any_base
+    from finetune.export.importing import import_adapter as take_in
 
-    import_from(source.expanduser(), name, base or DEFAULT_BASE, find_home(home), accept_base)
+    place, spec = find_home(home), base or DEFAULT_BASE
+    path = Path(spec).expanduser()
+    version = take_in(
+        source.expanduser(),
+        name,
+        find_any_base(spec, place),
+        place / "adapters",
+        accept_base=accept_base,
+        spec=str(path.absolute()) if path.exists() else spec,
+    )
+    card = read_card(version.folder)
+    for note in card.imported.notes if card and card.imported else ():
+        typer.echo(note)
+    typer.echo(f"{version} is there. `lora-chat adapters verify {version}` checks it.")
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters verify bike`")

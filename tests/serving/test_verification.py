@@ -131,7 +131,7 @@ def test_another_base_or_none_fails(home: Path, make_base: Any):
     found = failures(home, base=make_base("llama", seed=9))
     assert found.keys() == {"base"}
     assert "the weights are others" in found["base"]
-    assert "Give that one with --base." in found["base"]
+    assert "Give its own base with --base tiny-llama." in found["base"]
     edit_json(CARD_FILE, config={})(home / "adapters" / "tcm" / "1")
     assert "There is no base model 'tiny-llama'" in failures(home)["base"]
 
