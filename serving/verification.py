@@ -293,7 +293,12 @@ CHECKS = (
     Check("base", _base, "", ("card", "kind")),
     Check("tokens", _tokens, "", ("base",)),
     Check("engine", _engine, "Choose a base of one of these families.", ("base",)),
-    Check("fit", _fit, "Give its own base with --base, or train again.", ("tensors", "ranks", "engine")),
+    Check(
+        "fit",
+        _fit,
+        "Give its own base with --base, or train again.",
+        ("tensors", "ranks", "engine"),
+    ),
     Check("complete", _complete, COPY_AGAIN, ("fit",)),
     Check("served", _served, "Mend that and verify again.", ("template", "fit")),
 )

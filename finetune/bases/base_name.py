@@ -9,7 +9,7 @@ An adapter that was made elsewhere says what it was trained on by a name. The ru
 - Nor does what a name ends in to say how the weights are stored (`-bnb-4bit`, `-GPTQ-Int4`,
   `.Q4_K_M.gguf`, `-fp16`) or for which library (`-hf`, `-ms`, `-mlx`), nor `Meta-` before `Llama`.
 - All else counts: version, size, `chat`, `Instruct`, `it`, `Base`, the name of a fine-tune.
-- `SYNONYMS` are other names of the same weights.
+- `OURS` and `MIRRORS` are other names of the same weights.
 - What names no certain model can be any: nothing, a hash, a path or a word without a size
   (`./base`, `run/checkpoint-500`, `/models/llama`).
 """
@@ -17,9 +17,8 @@ An adapter that was made elsewhere says what it was trained on by a name. The ru
 import re
 from collections.abc import Iterable
 
-# Ours, as it is written here alone; the others in lower case, without how they are stored.
-SYNONYMS = {
-    "smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct",
+OURS = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}  # by exactly these names
+MIRRORS = {  # in lower case, without how they are stored
     "unsloth/mistral-7b": "mistralai/Mistral-7B-v0.1",
     "unsloth/solar-10.7b": "upstage/SOLAR-10.7B-v1.0",
     "unsloth/tinyllama": "TinyLlama/TinyLlama-1.1B-intermediate-step-1431k-3T",
@@ -60,7 +59,7 @@ def is_same(one: str, other: str) -> bool:
 
 
 def _is_certain(name: str) -> bool:
-    if name in SYNONYMS or CACHED in name:
+    if name in OURS or CACHED in name:
         return True
     hub_id = HUB_ID.fullmatch(name.strip().lower())
     if hub_id and not FOLDER.fullmatch(hub_id[1]):
@@ -69,8 +68,8 @@ def _is_certain(name: str) -> bool:
 
 
 def _what_counts(name: str) -> str:
-    name = SYNONYMS.get(name, name)
-    name = SYNONYMS.get(_without_storage(name.strip().lower()), name)
+    name = OURS.get(name, name)
+    name = MIRRORS.get(_without_storage(name.strip().lower()), name)
     plain = META.sub("", _without_storage(_last_part(name).lower()))
     words = re.findall(r"[^\W_]+", plain)
     return re.sub(r"(?<=\d)\|(?=\d)", ".", "|".join(words)).replace("|", "")

@@ -77,7 +77,9 @@ def serve(
     ] = None,
     accept_base: Annotated[
         bool | None,
-        typer.Option("--accept-base", help="Serve adapters from elsewhere whatever base they name."),
+        typer.Option(
+            "--accept-base", help="Serve adapters from elsewhere whatever base they name."
+        ),
     ] = None,
     insecure: Annotated[
         bool | None,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from finetune.export.importing import import_adapter
 from finetune.bases.base import find_base
+from finetune.export.importing import import_adapter
 from service.cli import app
 from tests.foreign_adapters import (
     REFUSED,
@@ -118,9 +118,8 @@ def test_the_packaged_base_is_known_by_its_hub_name_with_the_hub_out_of_reach(
     default_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """As `adapters import` advises: import, then verify, without --base."""
-    import numpy as np
-
     import huggingface_hub.constants as constants
+    import numpy as np
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -22,7 +22,10 @@ def folder_of(folder: Path, names: Iterable[str]) -> Path:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ([CONFIG, PICKLED], "older PEFT adapter, in adapter_model.bin. `lora-chat adapters import`"),
+        (
+            [CONFIG, PICKLED],
+            "older PEFT adapter, in adapter_model.bin. `lora-chat adapters import`",
+        ),
         ([PART.format(2, "bin")], "in parts, adapter_model-00002-of-00002.bin"),
         (
             [f"checkpoint-{n}/{name}" for n in (9, 10) for name in (CONFIG, WEIGHTS)],

@@ -186,7 +186,8 @@ def test_a_hub_id_out_of_reach_is_refused_saying_what_to_do(
 
 
 @pytest.mark.parametrize(
-    "hub_id", [SMOL, "huggingfacetb/smollm2-135M-instruct", "unsloth/SmolLM2-135M-Instruct-bnb-4bit"]
+    "hub_id",
+    [SMOL, "huggingfacetb/smollm2-135M-instruct", "unsloth/SmolLM2-135M-Instruct-bnb-4bit"],
 )
 def test_the_packaged_base_is_known_by_its_hub_names(
     hub_id: str, make_hub: Any, default_home: Path

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -145,19 +144,15 @@ def test_code_in_a_pickle_is_not_run(base: Base, tmp_path: Path):
     source = pickled(write_adapter(tmp_path / "source"))
     harm = tmp_path / "harm"
     torch.save({"a": torch.ones(1), "b": Runs(harm)}, source / "adapter_model.bin")
-    assert "is not taken: it is damaged or holds more than tensors. Have it" in refusal(source, base)
-    (source / "adapter_model.bin").write_bytes(pickle.dumps(Runs(harm)))
-    assert "holds more than tensors" in refusal(source, base)
+    assert "is not taken: it is damaged or holds more than tensors. Have it" in refusal(
+        source, base
+    )
     assert not harm.exists()
 
 
-@pytest.mark.parametrize("content", [b"", [torch.ones(2)]], ids=["empty", "list"])
-def test_a_damaged_or_other_pickle_is_refused(content: Any, base: Base, tmp_path: Path):
+def test_a_pickle_of_something_else_is_refused_by_its_path(base: Base, tmp_path: Path):
     source = pickled(write_adapter(tmp_path / "source"))
-    if isinstance(content, bytes):
-        (source / "adapter_model.bin").write_bytes(content)
-    else:
-        torch.save(content, source / "adapter_model.bin")
+    torch.save([torch.ones(2)], source / "adapter_model.bin")
     message = refusal(source, base)
     assert str(source / "adapter_model.bin") in message
     assert "Have it saved as adapter_model.safetensors." in message

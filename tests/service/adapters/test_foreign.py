@@ -52,9 +52,7 @@ def ask(client: TestClient, model: str) -> Any:
 
 
 def upload(client: TestClient, folder: Path, query: str) -> Any:
-    files = [
-        ("file", (name, (folder / name).read_bytes())) for name in (CONFIG_FILE, WEIGHTS_FILE)
-    ]
+    files = [("file", (name, (folder / name).read_bytes())) for name in (CONFIG_FILE, WEIGHTS_FILE)]
     return client.post(f"/v1/adapters?{query}", files=files)
 
 
@@ -80,8 +78,9 @@ def test_an_older_adapter_is_explained_in_chat_and_once_in_the_log(
         assert answer.status_code == 400
         error = answer.json()["error"]
         assert error["code"] == "adapter_refused"
-        assert "older PEFT adapter, in adapter_model.bin. `lora-chat adapters import`" in (
-            error["message"]
+        assert (
+            "older PEFT adapter, in adapter_model.bin. `lora-chat adapters import`"
+            in (error["message"])
         )
     assert caplog.text.count("The adapter old is not listed: ") == 1
 
