@@ -92,7 +92,7 @@ def wrong_ranks(settings: LoraSettings, shapes: Mapping[str, Shape]) -> str | No
     """Where tensors have another rank than the configuration says; None: nowhere."""
     wrong = [
         (match["module"], shape[0], own)
-        for name, shape in shapes.items()
+        for name, shape in sorted(shapes.items())
         if (match := USUAL.fullmatch(name)) and match["side"] == "A" and shape
         if shape[0] != (own := settings.rank(match["module"]))
     ]

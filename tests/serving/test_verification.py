@@ -111,7 +111,7 @@ def test_a_damaged_adapter_exits_with_1_and_says_what_and_how_to_mend_it(home: P
         (lambda f: (f / CARD_FILE).write_text("{"), "card", "lora-chat.json is damaged"),
         (edit_json(CONFIG_FILE, lora_alpha=99), "hashes", "adapter_config.json changed"),
         (edit_json(CONFIG_FILE, use_dora=True), "kind", "it uses DoRA"),
-        (lambda f: (f / WEIGHTS_FILE).write_bytes(b"x" * 99), "tensors", "cannot be read"),
+        (lambda f: (f / WEIGHTS_FILE).write_bytes(b"x" * 99), "tensors", "is no safetensors file"),
         (edit_weights(poison), "tensors", "no numbers"),
         (edit_weights(widen), "fit", "where A [rank, "),
         (edit_weights(misname), "fit", "lm_head"),
