@@ -97,9 +97,8 @@ def test_what_is_doubtful_is_a_warning(
 
 def test_one_imported_is_verified_against_the_base_that_its_import_had(base: Path, tmp_path: Path):
     source = pickled(write_adapter(tmp_path / "source", files=TOKENS))
-    spec = {"spec": str(base)}
     found = find_base(str(base), tmp_path)
-    import_adapter(source, "it", found, tmp_path / "adapters", **spec)
+    import_adapter(source, "it", found, tmp_path / "adapters", spec=str(base))
     assert verify(tmp_path, None)[0] == 0
     assert verify(tmp_path, None)[1].keys() == {"tokens"}
 
