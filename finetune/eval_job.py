@@ -146,7 +146,7 @@ def _side(version: Version, base: Base) -> Side:
     """Raises AdapterInvalid, and BaseMismatch where it was trained on another base."""
     read_lora(version.folder)
     card = read_card(version.folder)
-    check_base(version, card, base)
+    check_base(version, version.folder, base)
     path = version.folder / TEMPLATE_FILE
     template = path.read_text(encoding="utf-8") if path.is_file() else None
     renderer = ChatRenderer(base.tokenizer, template)

@@ -4,8 +4,9 @@ import logging
 from dataclasses import dataclass
 
 from data.chat import Tokenizer
-from finetune.bases.base import find_base, kept_gguf
-from finetune.bases.gguf_base import find_gguf_base
+from finetune.adapters.fit import Fit
+from finetune.bases.base import Base, find_base, kept_gguf
+from finetune.bases.gguf_base import GgufBase, find_gguf_base
 from finetune.hardware import pick_device
 from serving.adapters.store import AdapterStore
 from serving.engine import Engine
@@ -55,7 +56,7 @@ def _is_llamacpp(settings: ServiceSettings) -> bool:
 
 def _open_torch(settings: ServiceSettings) -> Served:
     base, device = find_base(settings.base, settings.home), pick_device()
-    store = AdapterStore(settings.home / "adapters", base.fingerprint)
+    store = _open_store(base, settings)
     config = TorchEngineConfig(
         precision=settings.precision,
         device=device,
@@ -74,7 +75,7 @@ def _open_torch(settings: ServiceSettings) -> Served:
 def _open_llamacpp(settings: ServiceSettings) -> Served:
     load_binding()  # whoever lacks it is told before anything slow happens
     base = find_gguf_base(settings.base, settings.home)
-    store = AdapterStore(settings.home / "adapters", base.fingerprint)
+    store = _open_store(base, settings)
     config = LlamaEngineConfig(
         max_rows=settings.max_batch,
         max_waiting=settings.max_waiting,
@@ -85,3 +86,8 @@ def _open_llamacpp(settings: ServiceSettings) -> Served:
     engine = LlamaCppEngine(base, config, store.confirm)
     logger.info("Loading %s with llama.cpp", base.path.name)
     return Served(base.id, base.tokenizer, store, engine)
+
+
+def _open_store(base: Base | GgufBase, settings: ServiceSettings) -> AdapterStore:
+    fit = Fit(base, accepts_names=settings.accept_base)
+    return AdapterStore(settings.home / "adapters", base.fingerprint, fit)

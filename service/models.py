@@ -161,8 +161,8 @@ def _join_disclaimers(entries: Sequence[AdapterEntry]) -> str | None:
     return "\n".join(dict.fromkeys(given)) or None
 
 
-def _trained_on(card: AdapterCard) -> TrainedOn:
-    return TrainedOn(
+def _trained_on(card: AdapterCard) -> TrainedOn | None:
+    return card.data and TrainedOn(
         base=card.base.id,
         data=file_name(card.data.source),
         num_conversations=card.data.num_conversations,

@@ -65,6 +65,7 @@ class ServiceSettings(BaseSettings):
     kv_memory: float = Field(default=2, ge=0.01)  # [GiB] for keys and values
     adapter_memory: float = Field(default=4, ge=0)  # [GiB] for adapters beyond those in use
     compile: bool = True
+    accept_base: bool = False  # adapters without a card whatever base they name
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one

@@ -7,13 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from finetune.adapters.added_tokens import added_tokens
 from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
-from finetune.adapters.trained_base import find_trained_base
+from finetune.adapters.fit import Fit, wrong_ranks
+from finetune.adapters.header import read_shapes
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, LoraSettings, read_lora
+from finetune.adapters.other_forms import other_form
+from finetune.adapters.tensor_names import USUAL
+from finetune.adapters.trained_base import check_base, find_trained_base
 from finetune.adapters.versions import Version
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid, BaseMismatch, FinetuneError
+from finetune.errors import AdapterInvalid, FinetuneError
 
 from .adapters.store import AdapterStore
 from .engine import AdapterRef
@@ -23,6 +28,7 @@ from .torch.lora_weights import load_lora
 
 NO_CARD = f"no {CARD_FILE}: a bare PEFT folder, so there is nothing to compare with"
 COPY_AGAIN = "Copy the folder again from where it was made, or train again."
+MAX_SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,16 @@ class Verdict:
     check: str
     passed: bool | None  # None: an earlier check has failed that this one builds on
     said: str
-    fix: str = ""  # where it has failed
+    fix: str = ""  # where it has failed, or is doubtful
+    is_doubtful: bool = False  # passed, and somebody should know of it
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a check says that has passed, where the adapter may not be what was wanted."""
+
+    said: str
+    fix: str
 
 
 class Subject:
@@ -47,6 +62,10 @@ class Subject:
         return read_card(self.folder)
 
     @cached_property
+    def lora(self) -> LoraSettings:
+        return read_lora(self.folder)
+
+    @cached_property
     def tensors(self) -> dict[str, Any]:
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -54,7 +73,12 @@ class Subject:
         try:
             return load((self.folder / WEIGHTS_FILE).read_bytes())  # as the server reads them
         except SafetensorError as error:
+            read_shapes(self.folder / WEIGHTS_FILE)  # says it in more words, where it can
             raise AdapterInvalid(f"{WEIGHTS_FILE} cannot be read: {error}") from error
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
     @cached_property
     def base(self) -> Base:
@@ -65,12 +89,16 @@ class Subject:
         return self.base.fingerprint
 
     @cached_property
+    def fit(self) -> Fit:
+        return Fit(self.base)
+
+    @cached_property
     def architecture(self) -> Architecture:
         return read_architecture(self.base.folder)
 
     @cached_property
     def ref(self) -> AdapterRef:
-        store = AdapterStore(self._home / "adapters", self.fingerprint)
+        store = AdapterStore(self._home / "adapters", self.fingerprint, self.fit)
         _, ((ref, _),) = store.resolve(str(self.version))
         return ref
 
@@ -80,7 +108,7 @@ class Check:
     """`run` says what it found; it raises where that is wrong."""
 
     name: str
-    run: Callable[[Subject], str]
+    run: Callable[[Subject], str | Doubt]
     fix: str  # empty where the message has it
     needs: tuple[str, ...] = ()  # other checks
 
@@ -100,23 +128,41 @@ def verify(subject: Subject) -> list[Verdict]:
 
 def _run(check: Check, subject: Subject) -> Verdict:
     try:
-        return Verdict(check.name, True, check.run(subject))
+        found = check.run(subject)
     except (FinetuneError, ServingError, OSError) as error:
         return Verdict(check.name, False, " ".join(str(error).split()), check.fix)
+    if isinstance(found, Doubt):
+        return Verdict(check.name, True, found.said, found.fix, is_doubtful=True)
+    return Verdict(check.name, True, found)
 
 
 def _files(subject: Subject) -> str:
     expected = [WEIGHTS_FILE, CONFIG_FILE]
     if (subject.folder / CARD_FILE).is_file():
-        expected += [CARD_FILE, TEMPLATE_FILE]
+        expected += [CARD_FILE, *([TEMPLATE_FILE] if _brings_template(subject) else [])]
     if missing := [name for name in expected if not (subject.folder / name).is_file()]:
-        raise AdapterInvalid(f"{subject.folder} lacks {', '.join(missing)}.")
+        known = other_form(subject.folder) if WEIGHTS_FILE in missing else None
+        listed = ", ".join(missing)
+        said = f": {known}" if known else f". {COPY_AGAIN}"
+        raise AdapterInvalid(f"{subject.folder} lacks {listed}{said}")
     return ", ".join(expected)
+
+
+def _brings_template(subject: Subject) -> bool:
+    try:
+        return subject.card is not None and subject.card.chat_template_sha256 != ""
+    except AdapterInvalid:  # which another check says
+        return True
 
 
 def _card(subject: Subject) -> str:
     card = subject.card
-    return f"{card.name}, made {card.created:%Y-%m-%d}" if card else NO_CARD
+    if card is None:
+        return NO_CARD
+    if card.imported is None:
+        return f"{card.name}, made {card.created:%Y-%m-%d}"
+    notes = " ".join(("", *card.imported.notes))
+    return f"{card.name}, imported {card.created:%Y-%m-%d} from {card.imported.source}.{notes}"
 
 
 def _hashes(subject: Subject) -> str:
@@ -125,12 +171,13 @@ def _hashes(subject: Subject) -> str:
     if not subject.card.sha256:
         return "the card has none: an older lora-chat wrote it"
     if changed := subject.card.changed_files(subject.folder):
-        raise AdapterInvalid(f"{', '.join(changed)} changed after the training wrote it.")
+        writer = "import" if subject.card.imported else "training"
+        raise AdapterInvalid(f"{', '.join(changed)} changed after the {writer} wrote it.")
     return f"as written: {', '.join(subject.card.sha256)}"
 
 
 def _kind(subject: Subject) -> str:
-    lora = read_lora(subject.folder)
+    lora = subject.lora
     return f"{'rsLoRA' if lora.use_rslora else 'plain LoRA'}, rank {lora.r}"
 
 
@@ -144,25 +191,55 @@ def _tensors(subject: Subject) -> str:
     return f"{len(subject.tensors)}, all readable and finite"
 
 
+def _ranks(subject: Subject) -> str:
+    if wrong := wrong_ranks(subject.lora, subject.shapes):
+        raise AdapterInvalid(f"It {wrong}")
+    return "those that the configuration says"
+
+
+def _effect(subject: Subject) -> str | Doubt:
+    """Whether anything is added to any weight."""
+    if not any(_has_effect(name, subject) for name in subject.tensors):
+        why = "alpha is 0" if not subject.lora.lora_alpha else "A or B is zero in every layer"
+        return Doubt(f"none: {why}, and it answers as the base does", "Train it again.")
+    return "it changes what the base answers"
+
+
+def _has_effect(name: str, subject: Subject) -> bool:
+    match = USUAL.fullmatch(name)
+    if match is None:
+        return True  # of something else, which another check refuses
+    halves = [subject.tensors.get(f"{name[: match.start('side')]}{side}.weight") for side in "AB"]
+    scale = subject.lora.scale(match["module"], subject.lora.r)
+    return bool(scale) and all(half is None or bool(half.any()) for half in halves)
+
+
 def _template(subject: Subject) -> str:
-    if subject.card is None:
+    card = subject.card
+    if card is None:
         return NO_CARD
+    if not card.chat_template_sha256:
+        return "none of its own: the base's is used"
     found = hashlib.sha256((subject.folder / TEMPLATE_FILE).read_bytes()).hexdigest()
-    if found != subject.card.chat_template_sha256:
+    if found != card.chat_template_sha256:
         raise AdapterInvalid(f"{TEMPLATE_FILE} is not the one that the adapter was trained with.")
     return "the one that it was trained with"
 
 
-def _base(subject: Subject) -> str:
-    fingerprint = subject.fingerprint
-    if subject.card is None:
+def _base(subject: Subject) -> str | Doubt:
+    check_base(subject.version, subject.folder, subject.base)
+    card = subject.card
+    if card is None:
         return f"{subject.base.id}; {NO_CARD}"
-    if found := subject.card.base.fingerprint.differences(fingerprint):
-        raise BaseMismatch(
-            f"It was trained on {subject.card.base.id!r}, not on {subject.base.id!r}: "
-            f"{'; '.join(found)}. Give that one with --base."
-        )
-    return f"{subject.base.id}, the one that it was trained on"
+    done, to = card.origin
+    said = f"{subject.base.id}, the one that it was {done} {to}"
+    named = card.imported.named_base if card.imported else None
+    try:
+        subject.fit.check_name(subject.version, named)
+    except FinetuneError:
+        fix = "Whoever imported it accepted that."
+        return Doubt(f"{said}, although its configuration names {named!r}", fix)
+    return said
 
 
 def _engine(subject: Subject) -> str:
@@ -170,9 +247,34 @@ def _engine(subject: Subject) -> str:
 
 
 def _fit(subject: Subject) -> str:
+    subject.fit.check_tensors(subject.version, subject.lora, subject.shapes)
     ref = AdapterRef(subject.version.name, subject.version.number, "", subject.folder)
     weights = load_lora(ref, subject.architecture)
     return f"every tensor has its place and its shape in the base: {len(weights.pairs)} pairs"
+
+
+def _complete(subject: Subject) -> str:
+    if missing := subject.fit.missing(subject.lora, subject.tensors):
+        more = " …" if len(missing) > MAX_SHOWN else ""
+        raise AdapterInvalid(
+            f"It was to be trained on {len(missing)} modules that it has no tensors for, "
+            f"{', '.join(missing[:MAX_SHOWN])}{more}: it was not saved whole, or is a part."
+        )
+    return "every module that was to be trained has its tensors"
+
+
+def _tokens(subject: Subject) -> str | Doubt:
+    imported = subject.card.imported if subject.card else None
+    vocabulary = subject.base.tokenizer.get_vocab()
+    added = imported.added_tokens if imported else added_tokens(subject.folder, vocabulary)
+    if not added:
+        return "its tokenizer adds none to the base's"
+    shown = ", ".join(added[:MAX_SHOWN])
+    return Doubt(
+        f"its tokenizer adds {len(added)} to the base's ({shown}), whose embeddings it does not "
+        "bring: in prompts they are cut into pieces",
+        "Train it again without new tokens.",
+    )
 
 
 def _served(subject: Subject) -> str:
@@ -180,14 +282,23 @@ def _served(subject: Subject) -> str:
 
 
 CHECKS = (
-    Check("files", _files, COPY_AGAIN),
+    Check("files", _files, ""),
     Check("card", _card, COPY_AGAIN),
     Check("hashes", _hashes, COPY_AGAIN, ("files", "card")),
     Check("kind", _kind, "Train it as plain LoRA or rsLoRA.", ("files",)),
     Check("tensors", _tensors, COPY_AGAIN, ("files",)),
+    Check("ranks", _ranks, "", ("kind", "tensors")),
+    Check("effect", _effect, "", ("kind", "tensors")),
     Check("template", _template, COPY_AGAIN, ("files", "card")),
     Check("base", _base, "", ("card", "kind")),
+    Check("tokens", _tokens, "", ("base",)),
     Check("engine", _engine, "Choose a base of one of these families.", ("base",)),
-    Check("fit", _fit, "Give its own base with --base, or train again.", ("tensors", "engine")),
+    Check(
+        "fit",
+        _fit,
+        "Give its own base with --base, or train again.",
+        ("tensors", "ranks", "engine"),
+    ),
+    Check("complete", _complete, COPY_AGAIN, ("fit",)),
     Check("served", _served, "Mend that and verify again.", ("template", "fit")),
 )

@@ -1,7 +1,7 @@
 """`lora-chat.json`: what an adapter was made from and what a server applies for it."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,17 @@ class DataSummary(BaseModel):
     num_mixed_in: int = 0  # everyday ones, trained on too
 
 
+class Imported(BaseModel):
+    """Where an adapter came from that was trained elsewhere."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str  # the name of a folder or file
+    named_base: str | None = None  # what its configuration calls its base
+    notes: tuple[str, ...] = ()  # what was chosen and changed
+    added_tokens: tuple[str, ...] = ()  # of its tokenizer, which the base lacks
+
+
 class AdapterCard(BaseModel):
     """Everything known of an adapter version. Written once, beside its weights."""
 
@@ -57,17 +68,23 @@ class AdapterCard(BaseModel):
     format: int = 1
     name: str
     base: BaseIdentity
-    chat_template_sha256: str
+    chat_template_sha256: str  # empty: it brings none
     preamble: str = ""  # what the template itself puts before the first user turn
     system: str | None = None
     sampling: SamplingDefaults = SamplingDefaults()
     disclaimer: str | None = None
-    data: DataSummary
+    data: DataSummary | None = None  # of an imported one
+    imported: Imported | None = None
     config: dict[str, Any] = {}
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
     created: datetime
     sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """What was done to it, and on or for which base."""
+        return ("imported", "for") if self.imported else ("trained", "on")
 
     @property
     def base_spec(self) -> str:
@@ -95,6 +112,26 @@ def read_card(folder: Path) -> AdapterCard | None:
         return AdapterCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
+
+
+def write_import_card(
+    folder: Path, name: str, base: BaseIdentity, imported: Imported, spec: str
+) -> AdapterCard:
+    """Let a bare folder remember the base that it was found to belong to, or was accepted for.
+
+    `spec` is what --base has to be given to find it.
+    """
+    template = folder / TEMPLATE_FILE
+    sha256 = hashlib.sha256(template.read_bytes()).hexdigest() if template.is_file() else ""
+    card = AdapterCard(
+        name=name,
+        base=base,
+        chat_template_sha256=sha256,
+        imported=imported,
+        config={"base": spec},
+        created=datetime.now(UTC),
+    )
+    return card.write(folder)
 
 
 def _hash_files(folder: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.errors import AdapterInvalid, told
 
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
+from .other_forms import CONFIG_FILE, WEIGHTS_FILE, other_form
 
 # Each of these changes the base or computes something other than x + s·B·A·x.
 REFUSED_IF_SET = {
@@ -44,45 +44,72 @@ class LoraSettings(BaseModel):
     rank_pattern: dict[str, int] = {}
     alpha_pattern: dict[str, float] = {}
     base_model_name_or_path: str | None = None
+    # Names or an expression, and layers' numbers: what was to be trained.
+    target_modules: Any = None
+    exclude_modules: Any = None
+    layers_to_transform: Any = None
 
-    def scale(self, module: str, rank: int) -> float:
-        """What B·A is multiplied by for a module: alpha/rank, or alpha/√rank for rsLoRA.
+    def rank(self, module: str) -> int:
+        """Of a module's A and B.
 
         PEFT's patterns match a module by its whole name or by the end of it.
         """
-        alpha = self.lora_alpha
-        for pattern, value in self.alpha_pattern.items():
-            if re.match(rf"(.*\.)?({pattern})$", module):
-                alpha = value
-                break
+        return _by_pattern(self.rank_pattern, module, self.r)
+
+    def scale(self, module: str, rank: int) -> float:
+        """What B·A is multiplied by for a module: alpha/rank, or alpha/√rank for rsLoRA."""
+        alpha = _by_pattern(self.alpha_pattern, module, self.lora_alpha)
         return alpha / (math.sqrt(rank) if self.use_rslora else rank)
+
+
+def _by_pattern(patterns: Mapping[str, Any], module: str, default: Any) -> Any:
+    found = (value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module))
+    return next(found, default)
 
 
 def read_lora(folder: Path) -> LoraSettings:
     """Read an adapter's configuration. Raises AdapterInvalid for what cannot be served."""
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise AdapterInvalid(f"{folder} holds no {name}: it is not a PEFT adapter folder")
+    if not (folder / WEIGHTS_FILE).is_file():
+        known = other_form(folder) or "it is not a PEFT adapter folder"
+        raise AdapterInvalid(f"{folder} holds no {WEIGHTS_FILE}: {known}")
+    return read_settings(folder)
+
+
+def read_settings(folder: Path) -> LoraSettings:
+    """The same, whatever form the weights have."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise AdapterInvalid(f"{folder} holds no {CONFIG_FILE}: it is not a PEFT adapter folder")
     try:
-        config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_bytes())
+        config: Any = json.loads(path.read_bytes())
+        if isinstance(config, dict) and config.get("peft_type", "LORA") not in ("LORA", None):
+            raise _refusal(folder, _problems(config))  # its other keys are of another kind, too
         settings = LoraSettings.model_validate(config)
     except ValidationError as error:
-        raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {told(error)}") from error
+        raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise AdapterInvalid(f"{folder / CONFIG_FILE} is damaged: {error}") from error
-    for pattern in settings.alpha_pattern:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise AdapterInvalid(
-                f"{folder / CONFIG_FILE} is damaged: alpha_pattern {pattern!r} is no pattern."
-            ) from error
+        raise AdapterInvalid(f"{path} is damaged: {error}") from error
+    _check_patterns(path, settings)
     if problems := _problems(config):
-        raise AdapterInvalid(
-            f"The adapter in {folder} cannot share a base model: it uses {', '.join(problems)}. "
-            "Train it as plain LoRA or rsLoRA."
-        )
+        raise _refusal(folder, problems)
     return settings
+
+
+def _check_patterns(path: Path, settings: LoraSettings) -> None:
+    for field in ("rank_pattern", "alpha_pattern"):
+        for pattern in getattr(settings, field):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                said = f"{path} is damaged: {field} {pattern!r} is no pattern."
+                raise AdapterInvalid(said) from error
+
+
+def _refusal(folder: Path, problems: list[str]) -> AdapterInvalid:
+    return AdapterInvalid(
+        f"The adapter in {folder} cannot share a base model: it uses {', '.join(problems)}. "
+        "Train it as plain LoRA or rsLoRA."
+    )
 
 
 def _problems(config: dict[str, Any]) -> list[str]:

@@ -6,8 +6,9 @@ from finetune.bases.base import Base, find_base
 from finetune.bases.gguf_base import GgufBase
 from finetune.errors import BaseMismatch, BaseNotFound
 
-from .card import AdapterCard, read_card
-from .lora import read_lora
+from .card import read_card
+from .fit import Fit
+from .lora import read_settings
 
 
 def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
@@ -27,16 +28,21 @@ def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
 def named_base(adapter: Path) -> str:
     """What an adapter's own files call its base. Raises BaseNotFound or AdapterInvalid."""
     card = read_card(adapter)
-    named = card.base_spec if card else read_lora(adapter).base_model_name_or_path
+    named = card.base_spec if card else read_settings(adapter).base_model_name_or_path
     if not named:
         raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
     return named
 
 
-def check_base(adapter: object, card: AdapterCard | None, base: Base | GgufBase) -> None:
-    """Raises BaseMismatch where the card says that the adapter was trained on another base."""
-    if card and (found := card.base.fingerprint.differences(base.fingerprint)):
+def check_base(adapter: object, folder: Path, base: Base | GgufBase) -> None:
+    """Raises BaseMismatch where the adapter's card, or without one its configuration, tells of
+    another base."""
+    card = read_card(folder)
+    if card is None:
+        Fit(base).check_name(adapter, read_settings(folder).base_model_name_or_path)
+    elif found := card.base.fingerprint.differences(base.fingerprint):
+        done, to = card.origin
         raise BaseMismatch(
-            f"The adapter {adapter} was trained on {card.base.id!r}, not on {base.id!r}: "
+            f"The adapter {adapter} was {done} {to} {card.base.id!r}, not {to} {base.id!r}: "
             f"{'; '.join(found)}. Give its own base with --base {card.base.id}."
         )

@@ -214,7 +214,7 @@ def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Generato
 
 def check_has_versions(adapters: Path, name: str) -> None:
     """Raises AdapterInvalid where a name has no room for another version."""
-    if (adapters / name / WEIGHTS_FILE).is_file():
+    if any((adapters / name / file).is_file() for file in (WEIGHTS_FILE, CONFIG_FILE)):
         raise AdapterInvalid(
             f"{adapters / name} is a bare adapter folder without versions. Choose another name "
             "with --name, or move its files into a folder '1' in it."

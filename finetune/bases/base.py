@@ -9,6 +9,7 @@ import importlib.util
 import json
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision, compute_precision
 
+from .base_name import is_same
 from .fingerprint import Fingerprint, fingerprint_folder, weight_files
 from .gguf_conversion import convert
 from .whole_model import load_whole
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_BASE = "smollm2-135m"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # './folder' is none
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
+PUBLISHERS = ("huggingfacetb", "unsloth")  # of the bases that packages carry
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")  # any one of them
 
 
@@ -70,6 +73,11 @@ class Base:
             raise BaseUnusable(f"{path} is damaged: it holds no JSON object. Download it again.")
         return config
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called by who has it from elsewhere."""
+        return self.id, str(self.folder)
+
     @cached_property
     def tokenizer(self) -> Any:
         return read_tokenizer(self.folder)
@@ -92,24 +100,53 @@ def find_base(spec: str, home: Path) -> Base:
     huggingface_hub. Raises BaseNotFound or BaseUnusable.
     """
     if spec in SHORT_NAMES:
-        packaged = SHORT_NAMES[spec]
-        path = packaged.find()
-        if path is None:
-            raise not_installed(spec)
-        return Base(spec, convert(path, home / "bases"))
+        return _packaged(spec, home)
     path = Path(spec).expanduser()
     if path.is_dir():
         return _check(Base(path.resolve().name, path.resolve()))
     if gguf := kept_gguf(spec, home):
         return Base(gguf.stem, convert(gguf, home / "bases"))
     if HUB_ID.fullmatch(spec) and path.suffix != ".gguf":
-        return _check(Base(spec, _download(spec)))
+        return _of_hub(spec, home)
     near = difflib.get_close_matches(spec, SHORT_NAMES, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise BaseNotFound(
         f"There is no base model {spec!r}: it is no folder, no .gguf file and no hub id like "
         f"'meta-llama/Llama-2-7b-chat-hf'. Built-in name: {DEFAULT_BASE}.{hint}"
     )
+
+
+def packaged_as(spec: str) -> str | None:
+    """The short name of a base that a package carries and `spec` means: itself or its hub id.
+
+    The hub id counts where the package is installed, and nothing here is called so.
+    """
+    if spec in SHORT_NAMES:
+        return spec
+    if spec.partition("/")[0].lower() not in PUBLISHERS or Path(spec).exists():
+        return None
+    known = (name for name, packaged in SHORT_NAMES.items() if packaged.find() is not None)
+    return next((name for name in known if is_same(spec, name)), None)
+
+
+def _packaged(short_name: str, home: Path) -> Base:
+    path = SHORT_NAMES[short_name].find()
+    if path is None:
+        raise not_installed(short_name)
+    return Base(short_name, convert(path, home / "bases"))
+
+
+def _of_hub(hub_id: str, home: Path) -> Base:
+    """As it was downloaded; else as a package carries it; else it is downloaded."""
+    short_name = packaged_as(hub_id)
+    if short_name is None:
+        return _check(Base(hub_id, _download(hub_id)))
+    with suppress(BaseNotFound, BaseUnusable):
+        downloaded = _check(Base(hub_id, _download(hub_id, only_here=True)))
+        if "quantization_config" not in downloaded.config:
+            return downloaded
+    logger.info("%s is taken as the installed package has it: %s", hub_id, short_name)
+    return _packaged(short_name, home)
 
 
 def not_installed(short_name: str) -> BaseNotFound:
@@ -202,7 +239,7 @@ def _weights(folder: Path) -> list[str]:
         ) from error
 
 
-def _download(hub_id: str) -> Path:
+def _download(hub_id: str, *, only_here: bool = False) -> Path:
     import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -213,7 +250,9 @@ def _download(hub_id: str) -> Path:
     )
 
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=HUB_PATTERNS))
+        return Path(
+            snapshot_download(hub_id, allow_patterns=HUB_PATTERNS, local_files_only=only_here)
+        )
     except GatedRepoError as error:
         raise BaseNotFound(
             f"{hub_id} is gated: accept its licence on its hub page, then set HF_TOKEN to your "

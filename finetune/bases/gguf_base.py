@@ -10,7 +10,15 @@ from typing import Any
 
 from finetune.errors import BaseNotFound, BaseUnusable, GgufInvalid
 
-from .base import SHORT_NAMES, Base, find_base, kept_gguf, not_installed, read_tokenizer
+from .base import (
+    SHORT_NAMES,
+    Base,
+    find_base,
+    kept_gguf,
+    not_installed,
+    packaged_as,
+    read_tokenizer,
+)
 from .fingerprint import SAMPLE_SIZE, Fingerprint, digest_vocabulary
 from .gguf_conversion import convert_tokenizer
 from .gguf_file import GgufFile, read_gguf
@@ -39,6 +47,11 @@ class GgufBase:
     @cached_property
     def shape(self) -> GgufShape:
         return GgufShape.of_gguf(self.gguf)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called by who has it from elsewhere."""
+        return self.id, str(self.path)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -94,16 +107,16 @@ def find_gguf_base(spec: str, home: Path) -> GgufBase:
 
     Raises BaseNotFound or BaseUnusable; GGUF files of other architectures are BaseUnusable.
     """
-    packaged = SHORT_NAMES.get(spec)
-    path = packaged.find() if packaged else kept_gguf(spec, home)
-    if path is None and packaged:
-        raise not_installed(spec)
+    short_name = packaged_as(spec)
+    path = SHORT_NAMES[short_name].find() if short_name else kept_gguf(spec, home)
+    if path is None and short_name:
+        raise not_installed(short_name)
     if path is None:
         raise BaseNotFound(
             f"The llama.cpp engine runs GGUF files, and {spec!r} is none. Give the path of a "
             f".gguf file or one of {', '.join(SHORT_NAMES)}, or serve it with --engine torch."
         )
-    base = GgufBase(spec if packaged else path.stem, path.absolute(), home / "bases")
+    base = GgufBase(short_name or path.stem, path.absolute(), home / "bases")
     if base.gguf.metadata.get("split.count", 1) not in (0, 1):
         raise BaseUnusable(
             f"{path} is a part of a model. Join the parts with llama.cpp's "
@@ -118,7 +131,7 @@ def find_gguf_base(spec: str, home: Path) -> GgufBase:
 
 def find_any_base(spec: str, home: Path) -> Base | GgufBase:
     """As a GGUF file where it is one: nothing is converted then. Raises as both finders do."""
-    if spec in SHORT_NAMES or kept_gguf(spec, home) is not None:
+    if packaged_as(spec) or kept_gguf(spec, home) is not None:
         return find_gguf_base(spec, home)
     return find_base(spec, home)
 

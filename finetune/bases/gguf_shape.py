@@ -77,14 +77,18 @@ class GgufShape:
         )
 
     @cached_property
+    def modules(self) -> dict[str, tuple[int, int]]:
+        """Each linear layer as transformers names it, with its (out, in) features."""
+        return {
+            f"model.layers.{layer}.{projection}": sizes
+            for layer in range(self.num_layers)
+            for projection, sizes in self._sizes.items()
+        }
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """Each linear layer's GGUF tensor by the name of its weight in transformers."""
-        modules = (
-            f"model.layers.{layer}.{projection}"
-            for layer in range(self.num_layers)
-            for projection in self._sizes
-        )
-        return {f"{module}.weight": self.name_of(module) for module in modules}
+        return {f"{module}.weight": self.name_of(module) for module in self.modules}
 
     def name_of(self, module: str) -> str:
         """A module's weight as GGUF names it. Raises KeyError for what it has no name for."""

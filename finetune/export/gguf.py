@@ -49,7 +49,7 @@ class GgufExport:
         """Raises AdapterInvalid, BaseMismatch, BaseNotFound or BaseUnusable."""
         card = read_sound(version)
         base = find_any_base(spec or named_base(version.folder), home)
-        check_base(version, card, base)
+        check_base(version, version.folder, base)
         return cls(version, card, base, shape_of(base), read_peft(version.folder))
 
     def adapter(self, out: Path) -> None:

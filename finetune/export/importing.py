@@ -3,7 +3,21 @@
 import shutil
 from pathlib import Path
 
+from finetune.adapters.added_tokens import added_tokens
+from finetune.adapters.card import (
+    CARD_FILE,
+    TEMPLATE_FILE,
+    BaseIdentity,
+    Imported,
+    read_card,
+    write_import_card,
+)
+from finetune.adapters.fit import Fit
 from finetune.adapters.gguf import check_fit, read_gguf_lora, read_peft, write_peft
+from finetune.adapters.header import read_shapes
+from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora, read_settings
+from finetune.adapters.other_forms import checkpoints, other_form, weight_files
+from finetune.adapters.trained_base import check_base
 from finetune.adapters.versions import (
     Version,
     check_name,
@@ -13,31 +27,93 @@ from finetune.adapters.versions import (
 )
 from finetune.bases.base import Base
 from finetune.bases.gguf_base import GgufBase, shape_of
-from finetune.errors import AdapterInvalid
+from finetune.bases.gguf_file import read_gguf
+from finetune.errors import AdapterInvalid, GgufInvalid
 
-from .merged import PEFT_FILES
+from .foreign_weights import bring_weights
+from .merged import README_FILE
+
+BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")  # of a GGUF file
 
 
-def import_adapter(source: Path, name: str, base: Base | GgufBase, adapters: Path) -> Version:
+def import_adapter(
+    source: Path,
+    name: str,
+    base: Base | GgufBase,
+    adapters: Path,
+    *,
+    accept_base: bool = False,
+    spec: str | None = None,
+) -> Version:
     """Take in a GGUF LoRA file or a PEFT folder; `name` means it from now on.
 
-    A GGUF file becomes a PEFT folder, so that every engine can use it. Raises AdapterInvalid or
-    BaseMismatch; then nothing has changed.
+    A GGUF file becomes a PEFT folder, so that every engine can use it; a folder gets PEFT's usual
+    file and names. Its card remembers the base, which was found as `spec`; `accept_base` lets it
+    be another than the adapter names. Raises AdapterInvalid or BaseMismatch; then nothing has
+    changed.
     """
     check_name(name, base.id)
     if not source.exists():
         raise AdapterInvalid(f"There is no {source}: give a .gguf file or a PEFT folder.")
-    shape = shape_of(base)
+    if source.is_file() and source.name.startswith("adapter_"):
+        source = source.parent
+    fit = Fit(base, accepts_names=accept_base)
     with new_version(adapters, name) as folder:
         if source.is_dir():
-            check_fit(read_peft(source), shape)
-            _copy(source, folder)
+            imported = _take_folder(source, folder, base, fit)
         else:
-            write_peft(read_gguf_lora(source, shape), base.id, folder)
+            imported = _take_gguf(source, folder, base, fit)
+        if not (folder / CARD_FILE).is_file():
+            identity = BaseIdentity(id=base.id, fingerprint=base.fingerprint)
+            write_import_card(folder, name, identity, imported, spec or base.id)
     return find_version(adapters, f"{name}@{newest_version(adapters, name)}")
 
 
-def _copy(source: Path, folder: Path) -> None:
-    for name in PEFT_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+def _take_gguf(path: Path, folder: Path, base: Base | GgufBase, fit: Fit) -> Imported:
+    lora = read_gguf_lora(path, shape_of(base))
+    named = _base_of_gguf(path)
+    fit.check_name(path, named)
+    write_peft(lora, base.id, folder)
+    return Imported(source=path.name, named_base=named)
+
+
+def _base_of_gguf(path: Path) -> str | None:
+    try:
+        metadata = read_gguf(path).metadata
+    except GgufInvalid as error:
+        raise AdapterInvalid(str(error)) from error
+    return next((str(metadata[key]) for key in BASE_KEYS if metadata.get(key)), None)
+
+
+def _take_folder(source: Path, folder: Path, base: Base | GgufBase, fit: Fit) -> Imported:
+    files, notes = _find_weights(source)
+    found = files[0].parent
+    named = read_settings(found).base_model_name_or_path
+    if read_card(found):
+        check_base(found, found, base)
+    else:
+        fit.check_name(found, named)
+    notes += bring_weights(files, folder)
+    for name in (CONFIG_FILE, CARD_FILE, TEMPLATE_FILE, README_FILE):
+        if (found / name).is_file():
+            shutil.copyfile(found / name, folder / name)
+    fit.check_tensors(found, read_lora(folder), read_shapes(folder / WEIGHTS_FILE))
+    check_fit(read_peft(folder), shape_of(base))  # and that its numbers are some
+    return Imported(
+        source=source.resolve().name,
+        named_base=named,
+        notes=tuple(notes),
+        added_tokens=added_tokens(found, base.tokenizer.get_vocab()),
+    )
+
+
+def _find_weights(source: Path) -> tuple[list[Path], list[str]]:
+    """The files that hold them, and what there is to say of the choice. Raises AdapterInvalid."""
+    if files := weight_files(source):
+        return files, []
+    if found := checkpoints(source):
+        listed = ", ".join(path.name for path in found)
+        note = f"It holds checkpoints alone; the last one was taken of {listed}."
+        return weight_files(found[-1]), [note]
+    known = other_form(source) or "it is not a PEFT adapter folder"
+    raise AdapterInvalid(f"{source} holds no {WEIGHTS_FILE}: {known}")

@@ -72,7 +72,7 @@ class Merge:
     def prepare(cls, version: Version, base: Base, data: Path | None, home: Path) -> "Merge":
         """Raises AdapterInvalid, BaseMismatch or DataError."""
         card = read_sound(version)
-        check_base(version, card, base)
+        check_base(version, version.folder, base)
         path = version.folder / TEMPLATE_FILE
         template = path.read_text(encoding="utf-8") if path.is_file() else None
         renderer = ChatRenderer(base.tokenizer, template)

@@ -79,7 +79,7 @@ def own_dataset(
     path: Path,
 ) -> Dataset | None:
     """The data divided as for the training; None where it is not what the card tells of."""
-    if card is None or card.data.sha256 != hash_conversations(conversations):
+    if card is None or card.data is None or card.data.sha256 != hash_conversations(conversations):
         return None
     return prepare_dataset(conversations, renderer, config, path)
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from finetune.adapters.card import read_card
 from finetune.adapters.lora import LoraSettings, read_lora
 from finetune.adapters.trained_base import check_base
 from finetune.adapters.versions import find_version
@@ -22,7 +21,7 @@ def find_parent(config: TrainConfig, base: Base, adapters: Path) -> Path | None:
         return None
     folder = find_version(adapters, config.from_adapter).folder
     _check_options(config, read_lora(folder))
-    check_base(config.from_adapter, read_card(folder), base)
+    check_base(config.from_adapter, folder, base)
     return folder
 
 

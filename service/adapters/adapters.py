@@ -157,7 +157,8 @@ def check_mine(name: str) -> None:
 def without_folders(card: AdapterCard) -> dict[str, Any]:
     """A card as strangers may see it: of files, the names alone."""
     known = card.model_dump(mode="json")
-    known["data"]["source"] = file_name(card.data.source)
+    if card.data is not None:
+        known["data"]["source"] = file_name(card.data.source)
     known["config"] = {
         key: file_name(value) if key in PATHS and isinstance(value, str) else value
         for key, value in card.config.items()

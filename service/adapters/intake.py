@@ -10,6 +10,9 @@ import anyio
 from fastapi.concurrency import run_in_threadpool
 from pydantic import TypeAdapter, ValidationError
 
+from finetune.adapters.card import CARD_FILE, BaseIdentity, Imported, write_import_card
+from finetune.adapters.lora import WEIGHTS_FILE, read_settings
+from finetune.adapters.other_forms import other_form
 from finetune.adapters.versions import (
     NAME,
     check_has_versions,
@@ -30,7 +33,7 @@ from .upload import receive
 
 STAGED = "new"  # in messages, of a version that has no number yet
 CHUNK = 1 << 20  # [bytes]
-FIELDS = ("name", "promote")
+FIELDS = ("name", "promote", "accept_base")
 
 
 class Intake:
@@ -53,17 +56,21 @@ class Intake:
             await run_in_threadpool(self.check_name, asked["name"], "name")
         async with self._staging() as staged:
             fields = await receive(content_type, chunks, staged)
-            name, promoted = _read_fields(asked, fields)
+            name, promoted, accept_base = _read_fields(asked, fields)
             await run_in_threadpool(self.check_name, name, "name")
+            if accept_base:
+                await run_in_threadpool(self._accept, staged.folder, name, "an upload")
             return await self._take(staged.folder, name, "file", promoted=promoted)
 
-    async def copy(self, source: Path, name: str) -> AdapterTaken:
+    async def copy(self, source: Path, name: str, *, accept_base: bool = False) -> AdapterTaken:
         """A folder elsewhere becomes a version of a name, and is what it means from now on.
 
         Raises InvalidRequest, UploadTooLarge or DiskFull.
         """
         async with self._staging() as staged:
             await run_in_threadpool(_copy, source, staged)
+            if accept_base:
+                await run_in_threadpool(self._accept, staged.folder, name, source.name)
             return await self._take(staged.folder, name, "lora_path", promoted=True)
 
     def check_name(self, name: str, field: str) -> str:
@@ -114,6 +121,19 @@ class Intake:
         is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)
         return taken(name, version, report, promoted=is_promoted == version)
 
+    def _accept(self, folder: Path, name: str, source: str) -> None:
+        """Let a bare folder be one for this base, whatever it names; a card has its own word."""
+        if self._store.base is None or (folder / CARD_FILE).is_file():
+            return
+        try:
+            named = read_settings(folder).base_model_name_or_path
+        except AdapterInvalid:  # which is said where it is read
+            return
+        identity = BaseIdentity(id=self._base_id, fingerprint=self._store.base)
+        imported = Imported(source=source, named_base=named)
+        with room_needed():
+            write_import_card(folder, name, identity, imported, self._base_id)
+
     def _pin(self, folder: Path, name: str) -> AdapterRef:
         return self._store.pin(self._store.read(name, STAGED, folder))
 
@@ -134,8 +154,9 @@ def taken(name: str, version: str, report: LoadReport, *, promoted: bool) -> Ada
     )
 
 
-def _read_fields(asked: dict[str, str], fields: dict[str, str]) -> tuple[str, bool]:
-    """The name, and whether it means the new version from now on. Raises InvalidRequest."""
+def _read_fields(asked: dict[str, str], fields: dict[str, str]) -> tuple[str, bool, bool]:
+    """The name, whether it means the new version from now on, and whether the adapter may name
+    another base. Raises InvalidRequest."""
     for field in fields:
         if field not in FIELDS or field in asked:
             why = "is in the URL, too" if field in asked else f"is none of {', '.join(FIELDS)}"
@@ -143,13 +164,20 @@ def _read_fields(asked: dict[str, str], fields: dict[str, str]) -> tuple[str, bo
     together = asked | fields
     if "name" not in together:
         raise InvalidRequest("Give the adapter's name: ?name=tcm, or the field 'name'.", "name")
+    promoted = _is_true("promote", together.get("promote", "true"))
+    return together["name"], promoted, _is_true("accept_base", together.get("accept_base", "false"))
+
+
+def _is_true(field: str, value: str) -> bool:
     try:
-        return together["name"], TypeAdapter(bool).validate_python(together.get("promote", "true"))
+        return TypeAdapter(bool).validate_python(value)
     except ValidationError as error:
-        raise InvalidRequest("'promote' should be true or false.", "promote") from error
+        raise InvalidRequest(f"{field!r} should be true or false.", field) from error
 
 
 def _copy(source: Path, staged: StagedFiles) -> None:
+    if not (source / WEIGHTS_FILE).is_file() and (known := other_form(source)):
+        raise InvalidRequest(f"'lora_path' holds no {WEIGHTS_FILE}: {known}", "lora_path")
     for name in FILES:
         if (source / name).is_file():
             staged.begin(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
 
+from finetune.adapters.card import CARD_FILE
 from finetune.adapters.lora import CONFIG_FILE
 from finetune.adapters.versions import promote, promoted_version
 from service.errors import AdapterNotFound, InvalidRequest, NotAllowed, said_of
@@ -64,7 +65,7 @@ class LoraLoading:
         async with self._locks[name]:
             await self._check_new(asked)
             with said_of("lora_path"):
-                answer = await (self._copy(folder, name) if own is None else self._take(*own))
+                answer = await (self._copy(folder, asked) if own is None else self._take(*own))
             self._adapters.loaded.add(name)
             return answer
 
@@ -138,12 +139,13 @@ class LoraLoading:
             raise AdapterNotFound(f"There is no adapter in 'lora_path'. {error}") from error
         return await self._serve(entry)
 
-    async def _copy(self, folder: Path, name: str) -> AdapterTaken:
+    async def _copy(self, folder: Path, asked: LoadLora) -> AdapterTaken:
         """A folder elsewhere, unless that is what the name means already."""
         try:
-            entry = await run_in_threadpool(self._same, folder, name)
+            entry = await run_in_threadpool(self._same, folder, asked.lora_name)
             if entry is None:
-                return await self._intake.copy(folder, name)
+                name, accept = asked.lora_name, asked.accept_base
+                return await self._intake.copy(folder, name, accept_base=accept)
         except PermissionError as error:
             raise AdapterNotFound("The server may not read all files in 'lora_path'.") from error
         return await self._serve(entry)
@@ -170,7 +172,9 @@ class LoraLoading:
             entry = self._store.read(name, version, adapters / name / version)
         except AdapterRefused:
             return None
-        same = all(_same_file(folder / file, entry.folder / file) for file in FILES)
+        is_accepted = entry.card is not None and entry.card.imported is not None
+        files = [file for file in FILES if file != CARD_FILE or not is_accepted]
+        same = all(_same_file(folder / file, entry.folder / file) for file in files)
         return entry if same else None
 
 

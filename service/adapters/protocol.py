@@ -65,6 +65,7 @@ class LoadLora(BaseModel):
     lora_name: Text = Field(min_length=1)
     lora_path: Text = Field(min_length=1)
     load_inplace: bool = False
+    accept_base: bool = False  # ours: although it names another base
     is_3d_lora_weight: Literal[False] = False  # of mixtures of experts, which no engine here runs
 
 

@@ -27,6 +27,7 @@ UPLOAD: dict[str, Any] = {
                     "properties": {
                         "name": {"type": "string"},
                         "promote": {"type": "boolean"},
+                        "accept_base": {"type": "boolean"},
                         "file": {"type": "array", "items": BINARY},
                     },
                 }
@@ -46,10 +47,13 @@ def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
 
     @router.post("/v1/adapters", status_code=201, response_model=AdapterTaken, openapi_extra=UPLOAD)
     async def upload(
-        request: Request, name: str | None = None, promote: bool | None = None
+        request: Request,
+        name: str | None = None,
+        promote: bool | None = None,
+        accept_base: bool | None = None,
     ) -> AdapterTaken | Response:
-        given = {"name": name, "promote": None if promote is None else str(promote)}
-        asked = {field: value for field, value in given.items() if value is not None}
+        given = {"name": name, "promote": promote, "accept_base": accept_base}
+        asked = {field: str(value) for field, value in given.items() if value is not None}
         content_type = request.headers.get("content-type", "")
         try:
             return await intake.upload(content_type, request.stream(), asked)

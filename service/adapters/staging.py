@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE
 from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.other_forms import PICKLED_FILE
 from service.errors import DiskFull, InvalidRequest, UploadTooLarge
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE, CARD_FILE, "README.md")
@@ -32,9 +33,11 @@ class StagedFiles:
     def begin(self, name: str) -> None:
         """Raises InvalidRequest for a name that no adapter has, or that came before."""
         if name not in FILES:
+            pickled = name == PICKLED_FILE
             raise InvalidRequest(
                 f"The upload holds {name[:MAX_SHOWN]!r}. An adapter's files are "
-                f"{', '.join(FILES)}: send those, without folders.",
+                f"{', '.join(FILES)}: send those, without folders."
+                f"{' `lora-chat adapters import` converts a .bin.' if pickled else ''}",
                 "file",
             )
         if (self.folder / name).exists():

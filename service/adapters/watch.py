@@ -18,7 +18,7 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 from finetune.adapters.versions import NAME, folder_names
 from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.engine import AdapterRef, Engine
-from serving.errors import ServingError
+from serving.errors import AdapterRefused, ServingError
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +61,26 @@ class AdapterWatch:
         except OSError as error:
             logger.warning("Adapters dropped into %s are not met beforehand: %s", folder, error)
             return
-        await run_in_threadpool(self._store.entries)  # reads all cards; names what is damaged
+        await self._look_through()
         try:
             await self._watch(is_polling=False)
         except (OSError, WatchfilesRustInternalError) as error:  # its limit of watches, say
             logger.info("Looking into %s twice a second, because of: %s", folder, error)
             await self._watch(is_polling=True)
+
+    async def _look_through(self) -> None:
+        """Read all cards, and all of what was not trained here; the log names what is damaged."""
+        for entry in await run_in_threadpool(self._store.entries):
+            if not self._stop.is_set():
+                await self._examine(entry)
+
+    async def _examine(self, entry: AdapterEntry) -> bool:
+        try:
+            await run_in_threadpool(self._store.examine, entry)
+        except AdapterRefused:
+            await run_in_threadpool(self._store.listed, entry.name)  # says so
+            return False
+        return True
 
     async def _watch(self, *, is_polling: bool) -> None:
         restless: set[str] | None = None  # names whose files changed in the last round
@@ -100,6 +114,8 @@ class AdapterWatch:
             entry = await run_in_threadpool(self._store.listed, name)
             if entry is None:
                 await run_in_threadpool(self._miss, name)
+                return
+            if not await self._examine(entry):
                 return
             ref = await run_in_threadpool(self._store.pin, entry)
             is_loaded = self._engine.holds(ref) or await self._load(entry, ref)

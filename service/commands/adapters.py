@@ -72,18 +72,37 @@ def export(
     "import", epilog="Example: `lora-chat adapters import style.gguf --name style`"
 )
 def import_adapter(
-    source: Annotated[Path, typer.Argument(help="A GGUF LoRA file, or a PEFT folder.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A GGUF LoRA file or a PEFT folder: .bin, parts and checkpoints are converted."
+        ),
+    ],
     name: Annotated[str, typer.Option(help="What it is to be called here.")],
     base: BaseOption = None,
+    accept_base: Annotated[
+        bool, typer.Option("--accept-base", help="Take it although it names another base.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Take in an adapter that was trained elsewhere, as a new version of a name."""
+    from finetune.adapters.card import read_card
     from finetune.bases.gguf_base import find_any_base
     from finetune.export.importing import import_adapter as take_in
 
-    place = find_home(home)
-    found = find_any_base(base or DEFAULT_BASE, place)
-    version = take_in(source.expanduser(), name, found, place / "adapters")
+    place, spec = find_home(home), base or DEFAULT_BASE
+    path = Path(spec).expanduser()
+    version = take_in(
+        source.expanduser(),
+        name,
+        find_any_base(spec, place),
+        place / "adapters",
+        accept_base=accept_base,
+        spec=str(path.absolute()) if path.exists() else spec,
+    )
+    card = read_card(version.folder)
+    for note in card.imported.notes if card and card.imported else ():
+        typer.echo(note)
     typer.echo(f"{version} is there. `lora-chat adapters verify {version}` checks it.")
 
 

@@ -8,11 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from finetune.adapters.lora import read_lora
-from finetune.adapters.versions import find_version, list_names, list_versions, promoted_version
+from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
 from serving.adapters.notation import Part, parse_model
 from serving.adapters.store import AdapterEntry, AdapterStore
-from serving.errors import BlendError, ServingError
+from serving.errors import BlendError, ModelNotFound, ServingError
 from serving.verification import Subject, verify
+
+BARE = ("card", "none: a bare PEFT folder")
 
 
 def print_adapters(home: Path, console: Console) -> None:
@@ -21,10 +23,12 @@ def print_adapters(home: Path, console: Console) -> None:
     store = AdapterStore(adapters)
     table = Table("name", "version", "of", "base", "held-out loss (base)", "created", box=None)
     problems: list[str] = []
-    for name in list_names(adapters):
+    for name in folder_names(adapters):
         num_versions = str(len(list_versions(adapters, name)))
         try:
             cells = _cells(store.entry(Part(name)), num_versions)
+        except ModelNotFound:  # a folder of something else
+            continue
         except ServingError as error:
             cells = [name, "damaged", num_versions]
             problems.append(f"{name}: {error}")
@@ -44,7 +48,7 @@ def _cells(entry: AdapterEntry, num_versions: str) -> list[str]:
         entry.name,
         entry.version,
         num_versions,
-        card.base.id if card else "unknown",
+        (card.base.id if card else read_lora(entry.folder).base_model_name_or_path) or "unknown",
         f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
         if losses
         else "",
@@ -81,26 +85,30 @@ def _details(entry: AdapterEntry, store: AdapterStore) -> list[tuple[str, str]]:
         ("rank", f"{lora.r}, alpha {lora.lora_alpha:g}{', rsLoRA' if lora.use_rslora else ''}"),
     ]
     if card is None:
-        return [*rows, ("card", "none: a bare PEFT folder")]
+        named = ("base", f"{lora.base_model_name_or_path}, as its configuration says")
+        return [*rows, *([named] if lora.base_model_name_or_path else []), BARE]
+    data, imported = card.data, card.imported
     rows += [
         ("base", card.base.id),
-        ("data", f"{card.data.source}: {card.data.num_conversations} conversations"),
-        ("held out", str(card.data.num_held_out)),
+        ("imported", " ".join((f"{imported.source}.", *imported.notes)) if imported else ""),
+        ("data", f"{data.source}: {data.num_conversations} conversations" if data else ""),
+        ("held out", str(data.num_held_out) if data else ""),
         *((name.replace("_", " "), f"{value:.4g}") for name, value in card.metrics.items()),
         ("system", card.system or ""),
         ("disclaimer", card.disclaimer or ""),
         ("created", f"{card.created:%Y-%m-%d %H:%M %Z}"),
-        ("report", str(ref.folder / "report.html")),
+        ("report", "" if imported else str(ref.folder / "report.html")),
     ]
     return [(label, value) for label, value in rows if value]
 
 
 def print_verification(reference: str, base: str | None, home: Path, console: Console) -> bool:
-    """One line a check; returns whether all have passed. Raises AdapterInvalid if there is none."""
+    """One line a check; returns whether none has failed. Raises AdapterInvalid if there is none."""
     version = find_version(home / "adapters", reference)
     verdicts = verify(Subject(version, base, home))
     for verdict in verdicts:
         mark = {True: "ok", False: "FAILED", None: "-"}[verdict.passed]
+        mark = "warning" if verdict.is_doubtful else mark
         said = f"{verdict.said.rstrip('.')}. {verdict.fix}" if verdict.fix else verdict.said
         console.print(Text(f"{mark:7} {verdict.check:9} {said}"), soft_wrap=True)
     return all(verdict.passed for verdict in verdicts)

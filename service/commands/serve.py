@@ -75,6 +75,12 @@ def serve(
         bool | None,
         typer.Option("--compile/--no-compile", help="Compile for this CPU while answering."),
     ] = None,
+    accept_base: Annotated[
+        bool | None,
+        typer.Option(
+            "--accept-base", help="Serve adapters from elsewhere whatever base they name."
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
@@ -123,6 +129,7 @@ def serve(
         "kv_memory": kv_memory,
         "adapter_memory": adapter_memory,
         "compile": compile_,
+        "accept_base": accept_base,
         "insecure": insecure,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
-from finetune.adapters.header import tensor_names
+from finetune.adapters.fit import Fit
+from finetune.adapters.header import read_shapes
 from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.adapters.other_forms import other_form
 from finetune.adapters.versions import (
+    BARE_VERSION,
     NAME,
     folder_names,
     list_names,
     list_versions,
     promoted_of,
     version_folder,
+    version_folders,
 )
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid
+from finetune.errors import AdapterInvalid, BaseMismatch
 from serving.engine import AdapterRef, Blend
 from serving.errors import AdapterRefused, BlendError, ModelNotFound
 
@@ -55,10 +59,14 @@ class AdapterEntry:
 class AdapterStore:
     """Finds adapter versions and checks that they belong to the base being served."""
 
-    def __init__(self, adapters: Path, base: Fingerprint | None = None) -> None:
+    def __init__(
+        self, adapters: Path, base: Fingerprint | None = None, fit: Fit | None = None
+    ) -> None:
         self.adapters = adapters
         self.base = base
+        self._fit = fit
         self._entries: dict[Path, tuple[list[Stamp | None], AdapterEntry]] = {}
+        self._refused: dict[Path, tuple[list[Stamp | None], str, str]] = {}  # name, reason
         self._hashes: dict[Stamp, str] = {}
         self._warned: dict[str, str] = {}
         self._withdrawn: set[str] = set()
@@ -98,6 +106,7 @@ class AdapterStore:
         versions = list_versions(self.adapters, part.name) if NAME.fullmatch(part.name) else []
         version = part.version or promoted_of(self.adapters, part.name, versions)
         if version not in versions:
+            self._check_other_forms(part)
             asked = part.name if part.version is None else f"{part.name}@{part.version}"
             raise ModelNotFound(asked, self.names())
         folder = version_folder(self.adapters, part.name, version)
@@ -116,14 +125,34 @@ class AdapterStore:
         known = self._entries.get(folder)
         if known is not None and known[0] == stamps and known[1].name == name:
             return known[1]
+        refused = self._refused.get(folder)
+        if refused is not None and refused[:2] == (stamps, name):
+            raise AdapterRefused(refused[2])
         try:
             self._check_place(folder)
-            entry = _read(name, version, folder)
-        except (AdapterInvalid, OSError, UnicodeDecodeError) as error:
+            entry = self._read(name, version, folder)
+        except (AdapterInvalid, BaseMismatch) as error:
+            raise self._refuse(error, name, version, folder, stamps) from error
+        except (OSError, UnicodeDecodeError) as error:
             raise self.refusal(error, name, version, folder) from error
-        self._check_base(name, entry.card)
         self._entries[folder] = (stamps, entry)
         return entry
+
+    def examine(self, entry: AdapterEntry) -> None:
+        """Read all of an adapter that was not trained here; one that holds no numbers is refused
+        from then on. Raises AdapterRefused."""
+        from finetune.adapters.gguf import read_peft
+
+        stamps, known = self._entries.get(entry.folder, ([], None))
+        if known is not entry or entry.card is not None or self._fit is None:
+            return
+        try:
+            read_peft(entry.folder)
+        except AdapterInvalid as error:
+            self._entries.pop(entry.folder, None)
+            raise self._refuse(error, entry.name, entry.version, entry.folder, stamps) from error
+        except OSError as error:
+            raise self.refusal(error, entry.name, entry.version, entry.folder) from error
 
     def pin(self, entry: AdapterEntry) -> AdapterRef:
         """The entry as its files are now: reads them whole the first time, to hash them."""
@@ -175,6 +204,24 @@ class AdapterStore:
         said = str(error).replace(str(folder), f"{name}{os.sep}{version}")
         return AdapterRefused(said.replace(f"{self.adapters}{os.sep}", ""))
 
+    def _refuse(
+        self, error: Exception, name: str, version: str, folder: Path, stamps: list[Stamp | None]
+    ) -> AdapterRefused:
+        """The same again for as long as the files are as they were."""
+        refusal = self.refusal(error, name, version, folder)
+        self._refused[folder] = (stamps, name, str(refusal))
+        return refusal
+
+    def _check_other_forms(self, part: Part) -> None:
+        """Raises AdapterRefused where the name is that of an adapter in a form to be imported."""
+        if not NAME.fullmatch(part.name):
+            return
+        found = {BARE_VERSION: self.adapters / part.name}
+        found |= version_folders(self.adapters, part.name)
+        for version, folder in reversed(found.items()):
+            if part.version in (None, version) and other_form(folder):
+                self.read(part.name, version, folder)
+
     def _check_place(self, folder: Path) -> None:
         """A link may not make the server read, let alone serve, what lies elsewhere."""
         home = os.path.realpath(self.adapters) + os.sep
@@ -185,14 +232,37 @@ class AdapterStore:
                     "leads to."
                 )
 
-    def _check_base(self, name: str, card: AdapterCard | None) -> None:
-        if card is None or self.base is None:
+    def _check_base(self, name: str, card: AdapterCard) -> None:
+        if self.base is None:
             return
         if differences := card.base.fingerprint.differences(self.base):
-            raise AdapterRefused(
-                f"The adapter {name!r} was trained on the base {card.base.id!r}, not on the one "
+            done, to = card.origin
+            raise BaseMismatch(
+                f"The adapter {name!r} was {done} {to} the base {card.base.id!r}, not {to} the one "
                 f"served here: {'; '.join(differences)}. Serve it with --base {card.base.id}."
             )
+
+    def _read(self, name: str, version: str, folder: Path) -> AdapterEntry:
+        """Raises AdapterInvalid, or BaseMismatch for what the base has no place for."""
+        lora, shapes = read_lora(folder), read_shapes(folder / WEIGHTS_FILE)
+        card = read_card(folder)
+        if card is not None:
+            self._check_base(name, card)
+        elif self._fit is not None:
+            self._fit.check_name(repr(name), lora.base_model_name_or_path)
+        if self._fit is not None:
+            self._fit.check_tensors(repr(name), lora, shapes)
+        template = folder / TEMPLATE_FILE
+        status = (folder / WEIGHTS_FILE).stat()
+        return AdapterEntry(
+            name,
+            version,
+            folder,
+            card,
+            template.read_text(encoding="utf-8") if template.is_file() else None,
+            int(card.created.timestamp() if card is not None else status.st_mtime),
+            status.st_size,
+        )
 
     def _sha256(self, folder: Path) -> str:
         digest = hashlib.sha256()
@@ -214,6 +284,8 @@ class AdapterStore:
         if len(self._entries) > 2 * num_names + MAX_FORGOTTEN:
             for folder in [each for each in list(self._entries) if not os.path.isdir(each)]:
                 self._entries.pop(folder, None)
+        if len(self._refused) > MAX_FORGOTTEN:
+            self._refused = {f: known for f, known in self._refused.items() if os.path.isdir(f)}
 
 
 def _stamp(file: str | int) -> Stamp | None:
@@ -228,21 +300,4 @@ def _stamp(file: str | int) -> Stamp | None:
         status.st_size,
         status.st_mtime_ns,
         status.st_ctime_ns,
-    )
-
-
-def _read(name: str, version: str, folder: Path) -> AdapterEntry:
-    read_lora(folder)
-    tensor_names(folder)
-    card = read_card(folder)
-    template = folder / TEMPLATE_FILE
-    status = (folder / WEIGHTS_FILE).stat()
-    return AdapterEntry(
-        name,
-        version,
-        folder,
-        card,
-        template.read_text(encoding="utf-8") if template.is_file() else None,
-        int(card.created.timestamp() if card is not None else status.st_mtime),
-        status.st_size,
     )

@@ -111,7 +111,7 @@ def test_a_damaged_adapter_exits_with_1_and_says_what_and_how_to_mend_it(home: P
         (lambda f: (f / CARD_FILE).write_text("{"), "card", "lora-chat.json is damaged"),
         (edit_json(CONFIG_FILE, lora_alpha=99), "hashes", "adapter_config.json changed"),
         (edit_json(CONFIG_FILE, use_dora=True), "kind", "it uses DoRA"),
-        (lambda f: (f / WEIGHTS_FILE).write_bytes(b"x" * 99), "tensors", "cannot be read"),
+        (lambda f: (f / WEIGHTS_FILE).write_bytes(b"x" * 99), "tensors", "is no safetensors file"),
         (edit_weights(poison), "tensors", "no numbers"),
         (edit_weights(widen), "fit", "where A [rank, "),
         (edit_weights(misname), "fit", "lm_head"),
@@ -131,7 +131,7 @@ def test_another_base_or_none_fails(home: Path, make_base: Any):
     found = failures(home, base=make_base("llama", seed=9))
     assert found.keys() == {"base"}
     assert "the weights are others" in found["base"]
-    assert "Give that one with --base." in found["base"]
+    assert "Give its own base with --base tiny-llama." in found["base"]
     edit_json(CARD_FILE, config={})(home / "adapters" / "tcm" / "1")
     assert "There is no base model 'tiny-llama'" in failures(home)["base"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from finetune.adapters.header import tensor_names
+from finetune.adapters.header import read_shapes
 from finetune.adapters.lora import WEIGHTS_FILE
 from finetune.errors import AdapterInvalid
 
@@ -20,9 +20,9 @@ def framed(header: object) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def test_a_sound_files_tensors_are_named(tmp_path: Path):
+def test_a_sound_files_tensors_are_named_with_their_shapes(tmp_path: Path):
     (tmp_path / WEIGHTS_FILE).write_bytes(WHOLE)
-    assert sorted(tensor_names(tmp_path)) == ["a", "b"]
+    assert read_shapes(tmp_path / WEIGHTS_FILE) == {"a": (3,), "b": (2,)}
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,11 @@ def test_a_sound_files_tensors_are_named(tmp_path: Path):
 def test_everything_else_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / WEIGHTS_FILE).write_bytes(content)
     with pytest.raises(AdapterInvalid, match=WEIGHTS_FILE):
-        tensor_names(tmp_path)
+        read_shapes(tmp_path / WEIGHTS_FILE)
+
+
+def test_a_pointer_of_git_lfs_is_told_from_a_damaged_file(tmp_path: Path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 18494640\n"
+    (tmp_path / WEIGHTS_FILE).write_text(pointer)
+    with pytest.raises(AdapterInvalid, match="pointer of Git LFS, not the file: get it with"):
+        read_shapes(tmp_path / WEIGHTS_FILE)

@@ -131,6 +131,25 @@ def test_a_senseless_rank_is_refused(tmp_path: Path, value: int):
 @pytest.mark.parametrize("missing", [CONFIG_FILE, WEIGHTS_FILE])
 def test_a_folder_that_lacks_a_file_is_refused_by_its_name(tmp_path: Path, missing: str):
     (adapter(tmp_path) / missing).unlink()
-    (tmp_path / "adapter_model.bin").touch()
-    with pytest.raises(AdapterInvalid, match=f"holds no {missing}"):
+    with pytest.raises(AdapterInvalid, match=f"holds no {missing}: it is not a PEFT adapter"):
         read_lora(tmp_path)
+
+
+def test_an_older_adapter_is_told_from_what_is_none(tmp_path: Path):
+    (adapter(tmp_path) / WEIGHTS_FILE).rename(tmp_path / "adapter_model.bin")
+    with pytest.raises(AdapterInvalid, match=r"it is an older PEFT adapter.*adapters import"):
+        read_lora(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "VERA", "OFT"])
+def test_a_kind_that_has_no_rank_is_named_all_the_same(tmp_path: Path, kind: str):
+    (adapter(tmp_path) / CONFIG_FILE).write_text(json.dumps({"peft_type": kind}))
+    with pytest.raises(AdapterInvalid, match=f"it uses peft_type {kind}"):
+        read_lora(tmp_path)
+
+
+def test_a_rank_is_that_of_peft(tmp_path: Path):
+    settings = read_lora(adapter(tmp_path, rank_pattern={"q_proj": 2, r"layers\.1\.mlp\..*": 3}))
+    ranks = {"self_attn.q_proj": (2, 2), "self_attn.k_proj": (8, 8), "mlp.up_proj": (8, 3)}
+    for module, expected in ranks.items():
+        assert tuple(settings.rank(f"model.layers.{n}.{module}") for n in (0, 1)) == expected

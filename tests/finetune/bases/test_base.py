@@ -14,6 +14,7 @@ import torch
 from data.chat import ChatRenderer
 from data.conversation import Message
 from finetune.bases.base import DEFAULT_BASE, SHORT_NAMES, Base, find_base, load_model
+from finetune.bases.gguf_base import find_any_base, find_gguf_base
 from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision
 from finetune.training.config import TrainConfig
@@ -21,6 +22,7 @@ from finetune.training.peft_model import add_adapter
 from tests.gguf_files import write_gguf
 
 HUB_ID = "tiny-org/Tiny-Llama-2-chat"
+SMOL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 MESSAGES = [
     Message("system", "你是中医。"),
     Message("user", "患者 12  34: my chain?"),
@@ -181,6 +183,26 @@ def test_a_hub_id_out_of_reach_is_refused_saying_what_to_do(
     message = refusal(BaseNotFound, hub_id, tmp_path)
     assert message.startswith(hub_id)
     assert "Check the name and the network" in message
+
+
+@pytest.mark.parametrize(
+    "hub_id",
+    [SMOL, "huggingfacetb/smollm2-135M-instruct", "unsloth/SmolLM2-135M-Instruct-bnb-4bit"],
+)
+def test_the_packaged_base_is_known_by_its_hub_names(
+    hub_id: str, make_hub: Any, default_home: Path
+):
+    for find in (find_base, find_gguf_base, find_any_base):
+        assert find(hub_id, default_home).id == DEFAULT_BASE
+    with pytest.raises(BaseNotFound):
+        find_base("HuggingFaceTB/SmolLM2-135M", default_home)
+
+
+def test_what_was_downloaded_by_such_a_name_is_taken_as_it_is(
+    make_hub: Any, llama2: Path, default_home: Path
+):
+    make_hub(SMOL, llama2)
+    assert find_base(SMOL, default_home).id == SMOL
 
 
 def test_a_hub_snapshot_without_weights_is_refused(make_hub: Any, copy: Path, tmp_path: Path):

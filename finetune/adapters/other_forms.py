@@ -1,0 +1,78 @@
+"""Adapters in other forms than PEFT writes today: what a folder holds, and in which files."""
+
+import re
+from pathlib import Path
+
+from finetune.errors import AdapterInvalid
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+PICKLED_FILE = "adapter_model.bin"
+MLX_FILE = "adapters.safetensors"
+PART = re.compile(r"adapter_model-(\d{5})-of-(\d{5})\.(safetensors|bin)")
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+MODEL = re.compile(r"(model|pytorch_model)(-\d{5}-of-\d{5})?\.(safetensors|bin)")
+CONVERTS = "`lora-chat adapters import` makes an adapter of it."
+
+
+def other_form(folder: Path) -> str | None:
+    """What a folder without `adapter_model.safetensors` holds; None: nothing that is known here."""
+    names = _names(folder)
+    if PICKLED_FILE in names:
+        return f"it is an older PEFT adapter, in {PICKLED_FILE}. {CONVERTS}"
+    if parts := [name for name in names if PART.fullmatch(name)]:
+        return f"it is an adapter in parts, {parts[0]} and so on. {CONVERTS}"
+    if found := checkpoints(folder):
+        listed = ", ".join(path.name for path in found)
+        return f"it holds checkpoints of a training, {listed}. {CONVERTS}"
+    if MLX_FILE in names:
+        return f"it is MLX's, in {MLX_FILE}, whose tensors are others. Convert it to PEFT's form."
+    if "config.json" in names and any(MODEL.fullmatch(name) for name in names):
+        return "it is a whole model, and no adapter. Serve it with --base."
+    return None
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold an adapter's weights, whatever their form; empty where there are none.
+
+    Raises AdapterInvalid where a part is missing.
+    """
+    names = _names(folder)
+    parts = [match for name in names if (match := PART.fullmatch(name))]
+    parts.sort(key=lambda match: match[3] != "safetensors")
+    for name in (WEIGHTS_FILE, PICKLED_FILE):
+        if name in names and not (parts and name == PICKLED_FILE):
+            return [folder / name]
+    if not parts:
+        return []
+    count, suffix = parts[0][2], parts[0][3]
+    wanted = [f"adapter_model-{n:05}-of-{count}.{suffix}" for n in range(1, int(count) + 1)]
+    if missing := [name for name in wanted if name not in names]:
+        raise AdapterInvalid(
+            f"The adapter in {folder} lacks {', '.join(missing[:3])}, a part of it. Copy the whole "
+            "folder again."
+        )
+    return [folder / name for name in wanted]
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """A training's checkpoints that hold adapters, the last one last."""
+    steps = {
+        int(match[1]): folder / name
+        for name in _names(folder)
+        if (match := CHECKPOINT.fullmatch(name))
+    }
+    return [path for _, path in sorted(steps.items()) if _holds_adapter(path)]
+
+
+def _holds_adapter(folder: Path) -> bool:
+    names = _names(folder)
+    files = {WEIGHTS_FILE, PICKLED_FILE}
+    return CONFIG_FILE in names and any(name in files or PART.fullmatch(name) for name in names)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError:  # there is none, or it may not be read
+        return []
