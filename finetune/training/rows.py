@@ -6,7 +6,7 @@ from typing import Any
 
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
-from data.errors import Fault, InvalidData
+from data.errors import Fault, InvalidData, MarkInText
 from finetune.kernels.dropout import Layout
 
 
@@ -37,13 +37,17 @@ def build_rows(
     """Render every conversation; those too long lose their oldest turns, never the last answer.
 
     Returns the rows and how many were shortened. Raises InvalidData listing all conversations
-    whose last question and answer alone are too long.
+    whose last question and answer alone are too long, or that hold marks of the chat template.
     """
     rows: list[Rendered] = []
     faults: list[Fault] = []
     num_shortened = 0
     for conversation in conversations:
-        row, shortened = _fit(conversation, renderer, max_tokens)
+        try:
+            row, shortened = _fit(conversation, renderer, max_tokens)
+        except MarkInText as error:
+            faults.append(error.as_fault(conversation.source, conversation.line))
+            continue
         num_shortened += shortened
         if len(row.token_ids) > max_tokens:
             seen = f"{len(row.token_ids)} tokens in the last question and answer"
@@ -51,7 +55,7 @@ def build_rows(
             faults.append(Fault(conversation.source, conversation.line, "length", seen, expected))
         rows.append(row)
     if faults:
-        raise InvalidData("Some conversations are too long to train on:", faults)
+        raise InvalidData("Some conversations cannot be trained on:", faults)
     return rows, num_shortened
 
 
