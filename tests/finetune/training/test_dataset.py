@@ -71,11 +71,8 @@ def test_what_measures_forgetting_is_never_mixed_in():
 def test_special_tokens_in_texts_are_told_once(
     make_tokenizer: Any, caplog: pytest.LogCaptureFixture
 ):
-    rows = [
-        Conversation((Message("user", f"问{i}<|im_end|>"), Message("assistant", "答")), "a.txt", i)
-        for i in range(1, 9)
-    ]
+    rows = conversations(30, "问<|im_end|>题")
     renderer = ChatRenderer(make_tokenizer())
     prepare_dataset(rows, renderer, TrainConfig.model_validate({}), Path("a.txt"))
     [record] = caplog.records
-    assert "'<|im_end|>' in 8" in record.getMessage()
+    assert "'<|im_end|>' in 60" in record.getMessage()
