@@ -1,52 +1,22 @@
 """Conversations to token ids, for training and for serving alike, by the chat template alone.
 
-The ids are always those of the template's own rendering, tokenized with nothing added. What is
-trained follows from rendering too: an answer begins where the rendered prompt ends, which is
-what makes the prompt at training and the prompt at serving the same ids.
+The ids are always those of the template's own rendering, tokenized with nothing added; in what
+people wrote, the names of control tokens are text. What is trained follows from rendering too: an
+answer begins where the rendered prompt ends, which is what makes the prompt at training and the
+prompt at serving the same ids.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
-import jinja2
-
-from .conversation import Conversation, Message, as_template_sees
-from .errors import TemplateError
-from .omissions import check_messages, check_tools
-
-PROBE = "lora-chat-probe"
-SYSTEM_PROBE = "lora-chat-system"
-TURN = (Message("user", PROBE), Message("assistant", PROBE))
-# A template is a program of other people: it raises what Python's own operators do, too.
-REFUSALS = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
-class Tokenizer(Protocol):
-    """What rendering needs of a transformers tokenizer."""
-
-    chat_template: Any
-    eos_token_id: Any
-    all_special_ids: Any
-    added_tokens_decoder: Any
-
-    def __len__(self) -> int: ...
-
-    def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> Any: ...
-
-    def decode(self, token_ids: Any) -> Any: ...
+from .conversation import Conversation, Message
+from .errors import MarkInText, TemplateError
+from .writing.chat_template import PROBE, TURN, ChatTemplate, Tokenizer, Tools, Written
+from .writing.keeping_encoder import KeepingEncoder
+from .writing.plain_marks import OnMarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +34,9 @@ class Rendered:
 class ChatRenderer:
     """Renders conversations with one tokenizer and one chat template."""
 
-    def __init__(self, tokenizer: Tokenizer, template: str | None = None) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, template: str | None = None, plain_marks: OnMarks = "refuse"
+    ) -> None:
         """Take `template`, or the tokenizer's own. Raises TemplateError where there is none."""
         chosen = template or tokenizer.chat_template
         if not isinstance(chosen, str):
@@ -74,18 +46,19 @@ class ChatRenderer:
             )
         self.template = chosen
         self._tokenizer = tokenizer
+        self._template = ChatTemplate(tokenizer, chosen, plain_marks)
 
     @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.template.encode()).hexdigest()
 
-    @cached_property
+    @property
     def preamble(self) -> str:
         """What the template writes before the first user turn when no system message is given.
 
         Some templates bring a persona of their own here.
         """
-        return self._text([Message("user", PROBE)], (), prompt=True).split(PROBE)[0]
+        return self._template.preamble
 
     @cached_property
     def end_ids(self) -> tuple[int, ...]:
@@ -96,15 +69,11 @@ class ChatRenderer:
         ends = {self._tokenizer.eos_token_id, *special[-1:]} & self._special_ids
         return tuple(sorted(ends))
 
-    def prompt_ids(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
-    ) -> tuple[int, ...]:
+    def prompt_ids(self, messages: Sequence[Message], tools: Tools = ()) -> tuple[int, ...]:
         """The ids of everything up to where the answer begins."""
-        return self._encode(self._text(messages, tools, prompt=True))
+        return self._encode(self._template.write(messages, tools, prompt=True))
 
-    def continued_ids(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
-    ) -> tuple[int, ...]:
+    def continued_ids(self, messages: Sequence[Message], tools: Tools = ()) -> tuple[int, ...]:
         """The ids of everything up to where the last message stops, an answer that is to go on.
 
         Raises TemplateError where no longer answer would begin with them.
@@ -114,38 +83,51 @@ class ChatRenderer:
             raise TemplateError(
                 "an answer can be continued that follows a question and calls no tool"
             )
-        prompt = self._text(before, tools, prompt=True)
+        prompt = self._template.write(before, tools, prompt=True)
         if not begun.content.strip():
             return self._encode(prompt)
         longer = replace(begun, content=begun.content + PROBE)
-        text = self._text([*before, longer], tools, prompt=False).rpartition(PROBE)[0]
-        if not (text.startswith(prompt) and text.endswith(begun.content.lstrip())):
+        written = self._template.write([*before, longer], tools, prompt=False)
+        text = written.text.rpartition(PROBE)[0]
+        if not (text.startswith(prompt.text) and text.endswith(begun.content.lstrip())):
             raise TemplateError(
                 "this answer cannot be continued: the chat template writes it otherwise than after "
                 "its prompt. End with a question, for a new answer."
             )
-        return self._encode(text)
+        own = written.own
+        return self._encode(
+            Written(text, own and tuple(span for span in own if span[1] <= len(text)))
+        )
 
-    def whole_ids(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
-    ) -> tuple[int, ...]:
+    def whole_ids(self, messages: Sequence[Message], tools: Tools = ()) -> tuple[int, ...]:
         """The ids of the messages alone, with nothing for an answer to follow."""
-        return self._encode(self._text(messages, tools, prompt=False))
+        return self._encode(self._template.write(messages, tools, prompt=False))
+
+    def control_tokens_in(self, value: Any) -> list[str]:
+        """The control tokens whose names stand in JSON for the template: they stay text."""
+        return self._template.control.find_in(value)
+
+    def plain_marks_in(self, value: Any) -> list[str]:
+        """What reads there like the template's marks that are no tokens."""
+        return self._template.marks.find_in(value)
 
     def render(self, conversation: Conversation) -> Rendered:
         """The whole conversation's ids, with each trained answer and its end token marked.
 
         Raises TemplateError where the template refuses the conversation, or where it writes an
-        earlier turn otherwise once later ones follow, so that no prefix of it is a prompt.
+        earlier turn otherwise once later ones follow, so that no prefix of it is a prompt;
+        MarkInText where a text holds one of its marks that are no tokens.
         """
         try:
             return self._render(conversation)
+        except MarkInText as error:
+            raise MarkInText(error.place, error.mark, conversation.where) from error
         except TemplateError as error:
             raise TemplateError(f"{conversation.where}: {error}") from error
 
     def _render(self, conversation: Conversation) -> Rendered:
         messages, tools = conversation.messages, conversation.tools
-        ids = self._encode(self._text(messages, tools, prompt=False))
+        ids = self.whole_ids(messages, tools)
         trained = [False] * len(ids)
         for index, message in enumerate(messages):
             if message.is_trained:
@@ -177,8 +159,7 @@ class ChatRenderer:
 
         Where the closing is all that ends the answer, it belongs to it.
         """
-        text = self._text(conversation.messages[: index + 1], conversation.tools, prompt=False)
-        ids = self._encode(text)
+        ids = self.whole_ids(conversation.messages[: index + 1], conversation.tools)
         bare = ids[: len(ids) - len(self._closing)]
         has_own_end = not self._special_ids.isdisjoint(bare[_num_shared(prompt, bare) :])
         return bare if has_own_end and ids[len(bare) :] == self._closing else ids
@@ -187,7 +168,7 @@ class ChatRenderer:
     def _closing(self) -> tuple[int, ...]:
         """Special tokens that the template writes once, after the last turn, as Phi-3's does."""
         try:
-            once, twice = (self._encode(self._text(TURN * n, (), prompt=False)) for n in (1, 2))
+            once, twice = (self.whole_ids(TURN * n) for n in (1, 2))
         except TemplateError:  # it takes one turn alone
             return ()
         closing = once[_num_shared(once, twice) :]
@@ -199,75 +180,32 @@ class ChatRenderer:
         marked = {token_id for token_id, token in added.items() if token.special}
         return frozenset(marked | set(self._tokenizer.all_special_ids))
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
-
-    def _text(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
-    ) -> str:
-        if self._folds_system and [message.role for message in messages[:2]] == ["system", "user"]:
-            messages = _fold_system(messages)
-        try:
-            text = self._apply(messages, tools, prompt=prompt)
-            bare = self._apply(messages, (), prompt=prompt) if tools else text
-        except REFUSALS as error:
-            raise TemplateError(f"the chat template refuses this conversation: {error}") from error
-        check_messages(text, messages)
-        check_tools(text, bare, tools)
-        if any(message.tool_calls for message in messages):
-            self._check_calls(text, messages, tools, prompt=prompt)
-        return text
-
-    def _check_calls(
-        self,
-        text: str,
-        messages: Sequence[Message],
-        tools: Sequence[Mapping[str, Any]],
-        *,
-        prompt: bool,
-    ) -> None:
-        without = [replace(message, tool_calls=()) for message in messages]
-        try:
-            are_lost = text == self._apply(without, tools, prompt=prompt)
-        except REFUSALS:  # it looks at them at least
-            return
-        if are_lost:
+    def _encode(self, written: Written) -> tuple[int, ...]:
+        """Raises TemplateError where a text would not stay text."""
+        control = self._template.control
+        if written.own is not None:
+            ids = self._keeping_encoder and self._keeping_encoder.encode(written.text, written.own)
+        else:
+            ids = tuple(self._tokenizer.encode(written.text, add_special_tokens=False))
+            # A tokenizer may find tokens where they are not written so: it may lower letters.
+            ids = ids if control.count(ids) <= len(control.spans(written.text)) else None
+        if ids is None:
             raise TemplateError(
-                "the chat template leaves out the tool calls of an answer. Choose a base whose "
-                "template writes them, or tell of them in words."
+                "a text reads like a special token, and this base's tokenizer cannot keep it from "
+                "becoming one. Take it out."
             )
+        return ids
 
     @cached_property
-    def _folds_system(self) -> bool:
-        """Whether the template refuses a system message, leaves it out or moves it.
-
-        Mistral's moves it to the last question, so that no prompt begins the whole conversation.
-        """
-        system = Message("system", SYSTEM_PROBE)
-        try:
-            prompt = self._apply((system, TURN[0]), (), prompt=True)
-            whole = self._apply((system, *TURN, *TURN), (), prompt=False)
-        except REFUSALS:
-            return True
-        before, found, _ = prompt.partition(SYSTEM_PROBE)
-        return not found or not whole.startswith(before + found)
-
-    def _apply(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, prompt: bool
-    ) -> str:
-        return self._tokenizer.apply_chat_template(
-            [as_template_sees(message) for message in messages],
-            tools=[dict(tool) for tool in tools] or None,
-            chat_template=self.template,
-            add_generation_prompt=prompt,
-            tokenize=False,
+    def _keeping_encoder(self) -> KeepingEncoder | None:
+        """None where it would not give the tokenizer's own ids."""
+        encoder, written = (
+            self._template.control.encoder,
+            self._template.write(TURN, (), prompt=False),
         )
-
-
-def _fold_system(messages: Sequence[Message]) -> list[Message]:
-    """Put the system message into the first user turn, for templates that have no such role."""
-    system, first, *rest = messages
-    return [replace(first, content=f"{system.content}\n\n{first.content}"), *rest]
+        own = self._template.control.spans(written.text)
+        is_faithful = encoder and encoder.encode(written.text, own) == self._encode(written)
+        return encoder if is_faithful else None
 
 
 def _num_shared(first: Sequence[int], second: Sequence[int]) -> int:

@@ -1,11 +1,11 @@
 """The one shape that every data format is read into."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from .errors import Fault
+from .errors import IN_TOOLS, Fault
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -65,3 +65,49 @@ def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         return dict(call)
     return {**call, "function": {**function, "arguments": arguments}}
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts of JSON, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield key
+            yield from texts_in(each)
+    elif isinstance(value, Sequence):
+        for each in value:
+            yield from texts_in(each)
+
+
+def change_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """JSON with all its texts changed, keys too."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(key): change_texts(each, change) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [change_texts(each, change) for each in value]
+    return value
+
+
+def with_texts(message: Message, change: Callable[[str], str]) -> Message:
+    """The message with all its texts changed, those of its calls as templates see them."""
+    seen = as_template_sees(message)
+    return replace(
+        message,
+        content=change(message.content),
+        name=change_texts(message.name, change),
+        tool_call_id=change_texts(message.tool_call_id, change),
+        tool_calls=tuple(change_texts(seen.get("tool_calls", []), change)),
+    )
+
+
+def places_of(
+    messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """What templates are given, part by part, with its place in words."""
+    for number, message in enumerate(messages, start=1):
+        yield f"turn {number}", as_template_sees(message)
+    if tools:
+        yield IN_TOOLS, tools

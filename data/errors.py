@@ -4,13 +4,16 @@ DataError
 ├── UnreadableFile    the file is missing, empty, binary or in an unknown encoding
 ├── InvalidData       the file was read and has faults; carries all of them
 └── TemplateError     a chat template cannot render the conversation
-    └── ToolsLeftOut  … because it writes no tools
+    ├── ToolsLeftOut  … because it writes no tools
+    └── MarkInText    … because a text holds one of its marks
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning"]
+MARK_KIND = "template mark in text"
+IN_TOOLS = "the tools"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,25 @@ class TemplateError(DataError):
 
 class ToolsLeftOut(TemplateError):
     """A chat template writes nothing of the tools that it was given."""
+
+
+class MarkInText(TemplateError):
+    """A text holds a mark of the chat template that is no token: `place` says which text."""
+
+    def __init__(self, place: str, mark: str, where: str = "") -> None:
+        self.place = place
+        self.mark = mark
+        super().__init__(
+            f"{where}: " * bool(where) + f"{place}: the text holds {mark!r}, with which this chat "
+            "template marks turns, and a model could not tell one from the other. Take it out, or "
+            "have an invisible space put into it: plain_marks=defuse."
+        )
+
+    @property
+    def field(self) -> str:
+        """Of a request."""
+        return "tools" if self.place == IN_TOOLS else "messages"
+
+    def as_fault(self, source: str, line: int) -> Fault:
+        expected = "no text like the chat template's own marks (plain_marks=defuse breaks them)"
+        return Fault(source, line, self.place, f"the text {self.mark!r}", expected, kind=MARK_KIND)

@@ -149,7 +149,7 @@ def _side(version: Version, base: Base) -> Side:
     check_base(version, version.folder, base)
     path = version.folder / TEMPLATE_FILE
     template = path.read_text(encoding="utf-8") if path.is_file() else None
-    renderer = ChatRenderer(base.tokenizer, template)
+    renderer = ChatRenderer(base.tokenizer, template, config_of(card).plain_marks)
     return Side(str(version), version.folder, renderer, card.system if card else None)
 
 

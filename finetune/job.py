@@ -121,7 +121,7 @@ class Job:
             base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
         parent = find_parent(self.config, base, self.adapters)
-        renderer = ChatRenderer(base.tokenizer)
+        renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
         old = self._read(self.config.replay) if self.config.replay else []
         dataset = prepare_dataset(conversations, renderer, self.config, self.data_path, old)
         lengths = [len(row.token_ids) for row in dataset.rows]

@@ -30,7 +30,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from data.errors import TemplateError, ToolsLeftOut
+from data.errors import MarkInText, TemplateError, ToolsLeftOut
 from serving.errors import (
     AdapterRefused,
     BiasRefused,
@@ -264,6 +264,8 @@ def reply_to(error: Exception) -> Reply:
             return Reply(400, message, "logit_bias")
         case ToolsLeftOut():
             return Reply(400, message, "tools", UNSUPPORTED)
+        case MarkInText():
+            return Reply(400, message, error.field, "template_mark")
         case TemplateError():
             return Reply(400, message, "messages")
         case EngineBusy():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.chat import ChatRenderer, Tokenizer
+from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import AdapterCard, SamplingDefaults
 from serving.adapters.notation import parse_model
 from serving.adapters.store import AdapterEntry, AdapterStore
@@ -36,10 +37,17 @@ class ResolvedModel:
 class Models:
     """Resolves models' names against the adapters that are there now."""
 
-    def __init__(self, base_id: str, tokenizer: Tokenizer, store: AdapterStore) -> None:
+    def __init__(
+        self,
+        base_id: str,
+        tokenizer: Tokenizer,
+        store: AdapterStore,
+        plain_marks: OnMarks = "refuse",
+    ) -> None:
         self.base_id = base_id
         self.tokenizer = tokenizer
         self.store = store
+        self._plain_marks: OnMarks = plain_marks
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
         self._created = int(time.time())
 
@@ -136,7 +144,7 @@ class Models:
 
     def _renderer(self, template: str | None) -> ChatRenderer:
         if template not in self._renderers:
-            self._renderers[template] = ChatRenderer(self.tokenizer, template)
+            self._renderers[template] = ChatRenderer(self.tokenizer, template, self._plain_marks)
         return self._renderers[template]
 
     def _base_card(self, context_length: int) -> ModelCard:

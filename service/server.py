@@ -82,7 +82,7 @@ def configure(settings: ServiceSettings, gate: Gate, *, is_private: bool = False
     EngineUnsupported for its architecture, StateUnavailable.
     """
     served = open_engine(settings)
-    models = Models(served.base_id, served.tokenizer, served.store)
+    models = Models(served.base_id, served.tokenizer, served.store, settings.plain_marks)
     state = None if is_private else open_state(settings.home, settings.database)
     return http_config(build_app(served.engine, models, settings, gate, state), settings)
 

@@ -88,7 +88,8 @@ def check(
         scripts.append(SCRIPTS.index(script_of(item.messages[-1].content)))
         for fault in (*check_conversation(item), *(taker.take(item) if taker else ())):
             findings.note(fault)
-    for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places)):
+    own_words = tokens.own_words.warnings() if tokens else ()
+    for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places), *own_words):
         findings.note(fault)
     if not findings.num_conversations and not findings.num_errors:
         findings.note(

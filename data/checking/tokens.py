@@ -6,10 +6,11 @@ from itertools import groupby
 
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
-from data.errors import Fault, TemplateError
+from data.errors import Fault, MarkInText, TemplateError
 from data.length import check_length, may_exceed
 
 from .lengths import Lengths
+from .own_words import OwnWords
 
 NUM_SHOWN = 3  # conversations
 
@@ -27,16 +28,24 @@ class TokenCheck:
     trained: Lengths = field(default_factory=Lengths)  # [tokens] of them that are trained
     num_cut: int = 0  # conversations that lose their oldest turns
     shown: list[list[Segment]] = field(default_factory=list[list[Segment]])
+    own_words: OwnWords = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.own_words = OwnWords(self.renderer)
 
     def take(self, conversation: Conversation) -> Iterator[Fault]:
         """What training would refuse."""
         try:
             rendered = self.renderer.render(conversation)
+        except MarkInText as error:
+            yield error.as_fault(conversation.source, conversation.line)
+            return
         except TemplateError as error:
             seen = str(error).removeprefix(f"{conversation.where}: ")
             expected = "what the base's chat template accepts"
             yield self._fault(conversation, "conversation", seen, expected, "template")
             return
+        self.own_words.add(conversation)
         self.lengths.add(len(rendered.token_ids))
         self.trained.add(rendered.num_trained)
         if len(self.shown) < NUM_SHOWN:

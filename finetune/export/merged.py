@@ -26,7 +26,7 @@ from finetune.whole_folder import check_space, whole_folder
 
 from .drift import Drift, measure_drift
 from .merge import merge_weights
-from .yardstick import Yardstick, find_yardstick
+from .yardstick import Yardstick, config_of, find_yardstick
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Merge:
         check_base(version, version.folder, base)
         path = version.folder / TEMPLATE_FILE
         template = path.read_text(encoding="utf-8") if path.is_file() else None
-        renderer = ChatRenderer(base.tokenizer, template)
+        renderer = ChatRenderer(base.tokenizer, template, config_of(card).plain_marks)
         yardstick = find_yardstick(version, card, renderer, data, home / "runs")
         return cls(version, card, base, renderer, yardstick)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from data import ReadOptions
 from data.reading.dialogues.role_words import Part
 from data.reading.faulty import Faulty
+from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
 from finetune.bases.base import DEFAULT_BASE
 from finetune.errors import ConfigError
@@ -48,6 +49,7 @@ class TrainConfig(BaseModel):
     replay_ratio: float = Field(0.1, gt=0, le=10)  # replayed conversations for each new one
     general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
     redact: bool = False  # replace phone numbers, e-mails and the like
+    plain_marks: OnMarks = "refuse"  # in texts, of a template's that are no tokens; or defuse
     base: str = DEFAULT_BASE
     name: str | None = None  # the file's stem
     from_adapter: str | None = None

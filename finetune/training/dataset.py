@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data import Conversation, split_conversations
 from data.chat import ChatRenderer, Rendered
+from data.checking.own_words import OwnWords
 from data.length import fit
 from data.likeness import normalized
 from data.shipped import conversations_to_mix_in
@@ -65,6 +66,7 @@ def prepare_dataset(
     mixed_in = with_system(_mix_in(config.general_mix * len(train), config.seed), config.system)
     rows, shortened = build_rows([*train, *replayed, *mixed_in], renderer, config.max_tokens)
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
+    _say_own_words([*train, *held_out, *replayed], renderer)
     if num_shortened := shortened + also_shortened:
         logger.warning(
             "%d conversations were longer than %d tokens and lost their oldest turns",
@@ -82,6 +84,14 @@ def prepare_dataset(
         num_mixed_in=len(mixed_in),
     )
     return Dataset(rows, held_out_rows, held_out, summary)
+
+
+def _say_own_words(conversations: Sequence[Conversation], renderer: ChatRenderer) -> None:
+    own_words = OwnWords(renderer)
+    for conversation in conversations:
+        own_words.add(conversation)
+    for fault in own_words.warnings():
+        logger.warning("%s", fault)
 
 
 def _mix_in(wanted: float, seed: int) -> list[Conversation]:

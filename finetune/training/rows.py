@@ -6,7 +6,7 @@ from typing import Any
 
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
-from data.errors import Fault, InvalidData
+from data.errors import Fault, InvalidData, MarkInText
 from data.length import too_long
 from finetune.kernels.dropout import Layout
 
@@ -38,20 +38,24 @@ def build_rows(
     """Render every conversation; those too long lose their oldest turns, never the last answer.
 
     Returns the rows and how many were shortened. Raises InvalidData listing all conversations
-    whose last question and answer alone are too long.
+    whose last question and answer alone are too long, or that hold marks of the chat template.
     """
     rows: list[Rendered] = []
     faults: list[Fault] = []
     num_shortened = 0
     for conversation in conversations:
-        row, shortened = _fit(conversation, renderer, max_tokens)
+        try:
+            row, shortened = _fit(conversation, renderer, max_tokens)
+        except MarkInText as error:
+            faults.append(error.as_fault(conversation.source, conversation.line))
+            continue
         num_shortened += shortened
         if len(row.token_ids) > max_tokens:
             faults.append(too_long(conversation, len(row.token_ids), max_tokens))
         rows.append(row)
     if faults:
-        advice = "--faulty mend cuts their answers, --faulty skip leaves them out"
-        raise InvalidData(f"Some conversations are too long to train on ({advice}):", faults)
+        advice = "of what is too long, --faulty mend cuts the answers, --faulty skip leaves it out"
+        raise InvalidData(f"Some conversations cannot be trained on ({advice}):", faults)
     return rows, num_shortened
 
 

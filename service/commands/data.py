@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -11,6 +11,7 @@ from service.options import DEFAULT_BASE, BaseOption, HomeOption
 
 if TYPE_CHECKING:
     from data.conversation import Item
+    from data.writing.plain_marks import OnMarks
 
 Known = TypeVar("Known", bound=str)
 
@@ -75,6 +76,10 @@ def check(
     max_tokens: Annotated[
         int | None, typer.Option(min=16, help="Of a conversation, as `finetune` has it.")
     ] = None,
+    plain_marks: Annotated[
+        Literal["refuse", "defuse"],
+        typer.Option(help="What is done about texts like the chat template's marks ([INST])."),
+    ] = "refuse",
     home: HomeOption = None,
 ) -> None:
     """Say everything that is wrong or suspicious; exit 1 where training would refuse the data."""
@@ -89,7 +94,7 @@ def check(
     if report is not None:
         check_report(report)
     options = read_options(roles, columns, faulty)
-    tokens = _token_check(base, max_tokens, home) if base is not None else None
+    tokens = _token_check(base, max_tokens, home, plain_marks) if base is not None else None
     lengths = _length_check(max_tokens, home) if base is None else None
     findings = check_items(read_items(files, options), tokens, lengths)
     if report is not None:
@@ -271,14 +276,18 @@ def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
         yield item
 
 
-def _token_check(base: str, max_tokens: int | None, home: Path | None) -> Any:
+def _token_check(
+    base: str, max_tokens: int | None, home: Path | None, plain_marks: "OnMarks"
+) -> Any:
+    """Raises FinetuneError where there is no such base."""
     from data.chat import ChatRenderer
     from data.checking.tokens import TokenCheck
     from finetune.bases.base import find_base
     from service.home import find_home
 
     tokenizer = find_base(base, find_home(home)).tokenizer
-    return TokenCheck(ChatRenderer(tokenizer), tokenizer.decode, _max_tokens(max_tokens))
+    renderer = ChatRenderer(tokenizer, plain_marks=plain_marks)
+    return TokenCheck(renderer, tokenizer.decode, _max_tokens(max_tokens))
 
 
 def _length_check(max_tokens: int | None, home: Path | None) -> Any:

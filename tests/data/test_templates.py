@@ -5,21 +5,17 @@ small byte-level BPE.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import AddedToken
 
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from data.errors import TemplateError
+from tests.data.families import KINDS, TRAINABLE, as_given
 
-MakeTokenizer = Callable[..., Any]
 MakeRenderer = Callable[[str], ChatRenderer]
 
-FOLDER = Path(__file__).parent / "templates"
 SYSTEM = Message("system", "你是一位老中医 who is brief.")
 FIRST = (
     Message("user", "我最近失眠多梦，怎么办？"),
@@ -35,69 +31,8 @@ DIALOGUES = {
 }
 
 
-def eats_space(content: str) -> AddedToken:
-    """As Phi-3's special tokens do, it swallows the white space that follows it."""
-    return AddedToken(content, special=True, rstrip=True, normalized=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a model's tokenizer and template are known to do."""
-
-    special: tuple[str | AddedToken, ...]  # the BOS comes first
-    eos: str
-    end: str  # what closes an answer, and is trained with it
-    before: str = ""  # what the template writes before an answer but not into the prompt
-    trims: bool = False  # it strips what is said
-    folds: bool = False  # it cannot be given a system message, or loses or moves it
-    bos: str = "once"  # or "never", or "every question": before each one, after an EOS
-
-
-CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-LLAMA = ("<s>", "</s>")
-HEADERS = ("<|start_header_id|>", "<|end_header_id|>")
-LLAMA3 = ("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", *HEADERS)
-ROLES = tuple(map(eats_space, ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>")))
-PHI3 = ("<s>", "<|endoftext|>", *ROLES)
-DEEPSEEK_END = "<｜end▁of▁sentence｜>"
-DEEPSEEK = ("<｜begin▁of▁sentence｜>", DEEPSEEK_END, "<｜User｜>", "<｜Assistant｜>")
-GEMMA = ("<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>")
-KINDS = {
-    "chatml": Kind(CHATML, "<|im_end|>", "<|im_end|>", bos="never"),
-    "llama-2-chat": Kind(LLAMA, "</s>", " </s>", before=" ", trims=True, bos="every question"),
-    "llama-3-instruct": Kind(LLAMA3, "<|end_of_text|>", "<|eot_id|>", trims=True),
-    "llama-3.1-instruct": Kind(LLAMA3, "<|eot_id|>", "<|eot_id|>", trims=True),
-    "mistral-instruct-v0.2": Kind(LLAMA, "</s>", "</s>", folds=True),
-    "mistral-instruct-v0.3": Kind(
-        (*LLAMA, "[INST]", "[/INST]"), "</s>", "</s>", before=" ", trims=True, folds=True
-    ),
-    "zephyr": Kind(LLAMA, "</s>", "</s>", bos="never"),
-    "gemma-it": Kind(GEMMA, "<eos>", "<end_of_turn>", trims=True, folds=True),
-    "qwen2.5-instruct": Kind(CHATML, "<|im_end|>", "<|im_end|>", bos="never"),
-    "phi-3-instruct": Kind(PHI3, "<|endoftext|>", "<|end|>", bos="never"),
-    "phi-3-instruct-first": Kind(PHI3, "<|endoftext|>", "<|end|>", folds=True),
-    "deepseek-v2-chat": Kind(DEEPSEEK[:2], DEEPSEEK_END, DEEPSEEK_END, before=" "),
-    "deepseek-v2.5": Kind(DEEPSEEK, DEEPSEEK_END, DEEPSEEK_END),
-    "deepseek-r1-distill": Kind((*DEEPSEEK, "<think>"), DEEPSEEK_END, DEEPSEEK_END),
-}
-TRAINABLE = [name for name in KINDS if name != "deepseek-r1-distill"]
-
 every_kind = pytest.mark.parametrize("name", TRAINABLE)
 every_dialogue = pytest.mark.parametrize("dialogue", DIALOGUES)
-
-
-@pytest.fixture
-def tokenizer_of(make_tokenizer: MakeTokenizer) -> Callable[[str], Any]:
-    def make(name: str) -> Any:
-        template = (FOLDER / f"{name}.jinja").read_text(encoding="utf-8")
-        return make_tokenizer(template, KINDS[name].special, KINDS[name].eos)
-
-    return make
-
-
-@pytest.fixture
-def renderer_of(tokenizer_of: Callable[[str], Any]) -> MakeRenderer:
-    return lambda name: ChatRenderer(tokenizer_of(name))
 
 
 def trained_spans(row: Rendered) -> list[tuple[int, int]]:
@@ -109,15 +44,6 @@ def trained_spans(row: Rendered) -> list[tuple[int, int]]:
 
 def answers_of(messages: tuple[Message, ...]) -> list[int]:
     return [i for i, message in enumerate(messages) if message.role == "assistant"]
-
-
-def as_given(name: str, messages: tuple[Message, ...]) -> list[dict[str, str]]:
-    """The messages that the template itself is given."""
-    said = [{"role": m.role, "content": m.content} for m in messages]
-    if KINDS[name].folds and said[0]["role"] == "system":
-        said[1]["content"] = f"{said[0]['content']}\n\n{said[1]['content']}"
-        return said[1:]
-    return said
 
 
 @every_kind

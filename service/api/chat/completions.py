@@ -1,8 +1,12 @@
 """Chat requests become jobs for the engine."""
 
-from collections.abc import AsyncGenerator, Callable
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 
+from data.chat import ChatRenderer
+from data.conversation import Message, places_of
+from data.writing.chat_template import Tools
 from service.api.choices import split
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Job
@@ -21,6 +25,8 @@ from .call_reader import CallReader, ForcedReader, Reader
 from .message import conversation_of
 from .prompt import prompt_ids
 from .request import ChatRequest
+
+log = logging.getLogger(__name__)
 
 
 class ChatCompletions:
@@ -47,13 +53,16 @@ class ChatCompletions:
     def _prepare(self, chat: ChatRequest) -> Job[ChatCompletion]:
         with said_of(chat.adapters_field):
             model = self._models.resolve(chat.model, chat.lora or ())
+        messages = conversation_of(chat.messages, model.system)
+        tools = [tool.for_template for tool in chat.offered_tools]
         prompt = prompt_ids(
             model.renderer,
-            conversation_of(chat.messages, model.system),
-            [tool.for_template for tool in chat.offered_tools],
+            messages,
+            tools,
             chat.add_generation_prompt,
             chat.continue_final_message,
         )
+        _say_defused(model.renderer, messages, tools)
         labels = new_labels("chatcmpl", chat.model, model)
         request = self._requests.write(
             labels.id, chat, model, prompt, self._settings.default_max_tokens
@@ -66,6 +75,14 @@ class ChatCompletions:
             schema_field="tools" if chat.forces_calls else "response_format",
             limit_field=chat.limit_field,
         )
+
+
+def _say_defused(renderer: ChatRenderer, messages: Sequence[Message], tools: Tools) -> None:
+    """Marks that are still there have been let through, as the settings have it."""
+    parts = [value for _, value in places_of(messages, tools)]
+    if marks := set(renderer.plain_marks_in(parts)):
+        found = ", ".join(sorted(marks))
+        log.warning("An invisible space was put into marks of the chat template: %s", found)
 
 
 def _reader_of(chat: ChatRequest, template: str) -> Callable[[], Reader] | None:

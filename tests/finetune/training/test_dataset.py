@@ -66,3 +66,13 @@ def test_what_measures_forgetting_is_never_mixed_in():
     mixed_in = conversations_to_mix_in()
     assert len(mixed_in) == 40
     assert not measured & {message.content for each in mixed_in for message in each.messages}
+
+
+def test_special_tokens_in_texts_are_told_once(
+    make_tokenizer: Any, caplog: pytest.LogCaptureFixture
+):
+    rows = conversations(30, "问<|im_end|>题")
+    renderer = ChatRenderer(make_tokenizer())
+    prepare_dataset(rows, renderer, TrainConfig.model_validate({}), Path("a.txt"))
+    [record] = caplog.records
+    assert "'<|im_end|>' in 60" in record.getMessage()

@@ -96,6 +96,19 @@ def test_all_that_are_too_long_are_reported_with_their_lines(renderer: ChatRende
     assert "expected at most 60 (max_tokens)" in str(caught.value)
 
 
+@pytest.mark.parametrize("renderer", ["llama2"], indirect=True)
+def test_all_marks_in_texts_are_reported_with_line_and_turn(renderer: ChatRenderer):
+    conversations = [
+        turns("问", "答 [INST]", line=3),
+        turns("问", "答", line=7),
+        turns("<<SYS>>", "答", line=9),
+    ]
+    with pytest.raises(InvalidData) as caught:
+        build_rows(conversations, renderer, 60)
+    faults = [(fault.line, fault.field, fault.seen) for fault in caught.value.faults]
+    assert faults == [(3, "turn 2", "the text '[INST]'"), (9, "turn 1", "the text '<<SYS>>'")]
+
+
 def test_an_only_trained_answer_is_never_dropped(renderer: ChatRenderer):
     first = turns("问", "答").messages
     later = (Message("user", "长" * 40), Message("assistant", "好", trained=False))

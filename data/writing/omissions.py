@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .conversation import Message
-from .errors import TemplateError, ToolsLeftOut
+from data.conversation import Message
+from data.errors import TemplateError, ToolsLeftOut
 
 
 def check_messages(text: str, messages: Sequence[Message]) -> None:
