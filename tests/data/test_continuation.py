@@ -8,15 +8,8 @@ import pytest
 from data.chat import ChatRenderer
 from data.conversation import Message
 from data.errors import TemplateError
-from tests.data.test_templates import (
-    DIALOGUES,
-    FOLDER,
-    KINDS,
-    TRAINABLE,
-    as_given,
-    every_dialogue,
-    every_kind,
-)
+from tests.data.families import FOLDER, KINDS, TRAINABLE, as_given
+from tests.data.test_templates import DIALOGUES, every_dialogue, every_kind
 
 QUESTION = Message("user", "My chain slips.")
 # As templates of reasoning models do, it leaves out what stands before a mark.
