@@ -41,6 +41,7 @@ from .http.gate import Gate, GateKeeper
 from .http.metrics_routes import metrics_routes
 from .http.plain_path import PlainPath
 from .http.recorder import Recorder
+from .http.right_path import tell_right_paths
 from .models import Models
 from .settings import ServiceSettings
 from .state.database import State
@@ -90,6 +91,7 @@ def build_app(
         redoc_url=None,
     )
     answer_errors(app)
+    tell_right_paths(app)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(BrowserGuard, settings=settings)
     if state is not None:

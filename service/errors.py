@@ -11,6 +11,7 @@ ServiceError
 ├── TlsRefused         certificate and key cannot be used
 ├── NotAllowed         the operator has not allowed it
 ├── AdapterNotFound    no adapter lies where a request says
+├── PathNotFound       no route has the path of a request
 ├── UploadTooLarge     an upload is larger than the operator allows
 ├── DiskFull           the disk has no room for it
 ├── ServerRefused      the server a command talks to is not there, or answered with an error
@@ -44,7 +45,6 @@ from serving.errors import (
 
 from .api.protocol import ErrorBody, ErrorDetail
 from .http.fields import UNSUPPORTED
-from .http.right_path import hint
 
 RETRY_AFTER = {"Retry-After": "1"}  # [seconds]
 NO_RETRY = {"X-Should-Retry": "false"}  # to OpenAI's clients: it would take as long again
@@ -125,6 +125,10 @@ class NotAllowed(ServiceError):
 
 class AdapterNotFound(ServiceError):
     """No adapter lies where a request says."""
+
+
+class PathNotFound(ServiceError):
+    """No route has the path of a request; the message has one that it comes near."""
 
 
 class UploadTooLarge(ServiceError):
@@ -246,6 +250,8 @@ def reply_to(error: Exception) -> Reply:
             return Reply(403, message, error.param, "not_allowed")
         case AdapterNotFound():
             return Reply(404, message, "lora_path", "adapter_not_found")
+        case PathNotFound():
+            return Reply(404, message)
         case UploadTooLarge():
             return Reply(413, message, "file", "upload_too_large")
         case DiskFull():
@@ -289,9 +295,7 @@ def answer_errors(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> JSONResponse:
         reply = reply_to(error)
         if isinstance(error, HTTPException) and reply.code is None:
-            where = f"{request.method} {request.url.path}"
-            advice = f". {hint(request.scope)}" if reply.status == 404 else ""
-            reply = replace(reply, message=f"{reply.message}: {where}{advice}")
+            reply = replace(reply, message=f"{reply.message}: {request.method} {request.url.path}")
         return reply.response
 
     for known in (

@@ -13,7 +13,7 @@ ServingError
 └── EngineFailed        a step raised, or the engine has stopped
 """
 
-from .adapters.nearest import nearest
+from .nearest import nearest
 
 MAX_NAMED = 20  # adapters in a message
 MAX_SHOWN = 100  # [characters] of a name in one

@@ -2,13 +2,27 @@
 
 from collections.abc import Iterator
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+
+from service.errors import PathNotFound
 
 from .paths import path_of
 
 LONGEST = 4  # [parts] /v1/adapters/NAME/promote has as many
+
+
+def tell_right_paths(app: FastAPI) -> None:
+    """Let requests for a path that no route has be told one that it comes near."""
+    usual = app.router.default
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            raise PathNotFound(f"Not Found: {scope['method']} {scope['path']}. {_advice(scope)}")
+        await usual(scope, receive, send)
+
+    app.router.default = refuse
 
 
 def right_path(scope: Scope) -> str | None:
@@ -16,7 +30,7 @@ def right_path(scope: Scope) -> str | None:
 
     Near are slashes too many, /v1 missing or twice, and whatever stands before it.
     """
-    app: Starlette | None = scope.get("app")
+    app: FastAPI | None = scope.get("app")
     path = path_of(scope)
     if app is None or _match(app, scope, path) is not Match.NONE:
         return None
@@ -24,8 +38,7 @@ def right_path(scope: Scope) -> str | None:
     return next(meant, None)
 
 
-def hint(scope: Scope) -> str:
-    """What to write instead of a path that leads nowhere."""
+def _advice(scope: Scope) -> str:
     right = right_path(scope)
     if right is None:
         return "OpenAI's API is under /v1 here, and /docs lists all paths."
@@ -40,7 +53,7 @@ def _near(path: str) -> Iterator[str]:
         yield from (f"/{rest}", f"/v1/{rest}")
 
 
-def _match(app: Starlette, scope: Scope, path: str) -> Match:
+def _match(app: FastAPI, scope: Scope, path: str) -> Match:
     asked = {"type": "http", "method": scope["method"], "path": path}
     found = (route.matches(dict(asked))[0] for route in app.routes)
     return max(found, key=lambda match: match.value, default=Match.NONE)

@@ -63,7 +63,7 @@ def _texts() -> dict[str, bytes]:
         "Infinity": _with("Infinity"),
         "minus Infinity": _with("-Infinity"),
         "1e999": _with("1e999"),
-        "minus": _with("-1"),
+        "minus": _with("-2"),
         "zero": _with("0"),
         "fraction": _with("1.5"),
         "leading zero": _with("01"),

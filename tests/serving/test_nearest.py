@@ -1,6 +1,6 @@
 import pytest
 
-from serving.adapters.nearest import LONGEST, nearest
+from serving.nearest import LONGEST, nearest
 
 NAMES = ["bike", "中医", "style.v2", "smollm2-135m"]
 
