@@ -10,6 +10,7 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLED_FILE = "adapter_model.bin"
 MLX_FILE = "adapters.safetensors"
 PART = re.compile(r"adapter_model-(\d{5})-of-(\d{5})\.(safetensors|bin)")
+TRAINER_FILES = frozenset({"trainer_state.json", "training_args.bin"})
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 MODEL = re.compile(r"(model|pytorch_model)(-\d{5}-of-\d{5})?\.(safetensors|bin)")
 CONVERTS = "`lora-chat adapters import` makes an adapter of it."
@@ -29,6 +30,8 @@ def other_form(folder: Path) -> str | None:
         return f"it is MLX's, in {MLX_FILE}, whose tensors are others. Convert it to PEFT's form."
     if "config.json" in names and any(MODEL.fullmatch(name) for name in names):
         return "it is a whole model, and no adapter. Serve it with --base."
+    if TRAINER_FILES & set(names):
+        return "it is a training's folder, and nothing in it is an adapter. Give the one it saved."
     return None
 
 

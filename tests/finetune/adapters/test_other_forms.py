@@ -34,6 +34,7 @@ def folder_of(folder: Path, names: Iterable[str]) -> Path:
         (["config.json", "pytorch_model.bin"], "whole model"),
         (["config.json", "model-00001-of-00002.safetensors"], "whole model"),
         (["adapters.safetensors", CONFIG], "MLX"),
+        (["trainer_state.json", "checkpoint-5/optimizer.pt"], "nothing in it is an adapter"),
     ],
 )
 def test_known_forms_are_named(names: list[str], said: str, tmp_path: Path):
