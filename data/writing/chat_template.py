@@ -142,8 +142,8 @@ class ChatTemplate:
         return None if own == self.control.spans(text) else own
 
     def _named_in(self, seen: list[dict[str, Any]], tools: Tools) -> str:
-        found = self.control.find_in([seen, tools])
-        return repr(found[0]) if found else "a part of a special token's name"
+        found = dict.fromkeys(self.control.find_in([seen, tools]))
+        return " or ".join(map(repr, found)) or "a part of a special token's name"
 
     def _check_calls(
         self, text: str, messages: Sequence[Message], tools: Tools, *, prompt: bool
@@ -179,10 +179,16 @@ class ChatTemplate:
         return [token.content for token in added.values() if token.content]
 
     def _written_around_turns(self) -> set[str]:
-        """Added tokens around earlier turns, special or not: DeepSeek's <｜User｜> is not."""
+        """Added tokens around earlier turns, special or not: DeepSeek's <｜User｜> is not.
+
+        Tags that come in pairs, as <think> does, are around parts of an answer.
+        """
         longer = self._try((*TURN, TURN[0]), prompt=False)
         text = longer or self._try(TURN, prompt=False) or ""
-        return {token for token in self._added if token in text and _is_in_brackets(token)}
+        tags = [(token.replace("/", "", 1), token) for token in self._added if "/" in token]
+        paired = {tag for pair in tags if pair[0] in self._added for tag in pair}
+        written = {token for token in self._added if token in text and _is_in_brackets(token)}
+        return written - paired
 
     def _written_around_probes(self) -> Iterator[str]:
         system = Message("system", SYSTEM_PROBE)

@@ -11,11 +11,12 @@ OnMarks = Literal["refuse", "defuse"]  # what is done about them in people's tex
 
 BREAK = "\u200b"  # zero-width space
 TOKEN = "\0"  # stands for a control token here
+# In brackets anywhere between two texts; headings and labels directly before a text.
 SHAPES = re.compile(
     r"""
       (?P<bracketed> [<\[{【|]+ [/|｜]? [^\s<>\[\]{}【】|｜\0]{1,40} [|｜]? [>\]}】|]+ )
-    | (?P<headed> \#+\ *[^\n\0\#]{1,40}? (?: [:：] | (?=\n|\0|\Z) ) )
-    | (?P<label> (?<!\w) [^\W\d_] [\w'\ -]{0,30} [:：] ) (?= [ \t]* (?:\n|\0|\Z) )
+    | (?P<headed> \#{2,}\ *[^\n\0\#]{1,40}? ) (?= \s* \Z )
+    | (?P<label> (?<!\w) [^\W\d_] [\w'\ -]{0,30} [:：] ) (?= \s* \Z )
     """,
     re.VERBOSE,
 )
@@ -69,16 +70,12 @@ def marks_of(
     found: dict[str, bool] = {}
     for rendering in renderings:
         first, *gaps = is_text.split(is_token.sub(TOKEN, rendering))
-        # A template may begin with instructions: what counts is the line that the first text is on.
-        begin = first.rstrip().rfind("\n") + 1
-        for text, begins_line in (*_marks_in("\n" + first[begin:]), *_gap_marks(gaps)):
-            found[text] = found.get(text, True) and begins_line
+        # A template may begin with instructions: what counts stands directly before the first text.
+        begin = max(map(first.rstrip().rfind, ("\n", TOKEN))) + 1
+        for gap in ("\n" + first[begin:], *gaps):
+            for text, begins_line in _marks_in(gap):
+                found[text] = found.get(text, True) and begins_line
     return PlainMarks(Mark(text, begins_line) for text, begins_line in found.items())
-
-
-def _gap_marks(gaps: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    for gap in gaps:
-        yield from _marks_in(gap)
 
 
 def _marks_in(gap: str) -> Iterator[tuple[str, bool]]:

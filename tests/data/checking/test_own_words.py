@@ -1,13 +1,16 @@
 """What is said of special tokens and marks in texts before training."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from data.chat import ChatRenderer
 from data.checking.check import Findings, check
 from data.checking.tokens import TokenCheck
 from data.conversation import Conversation, Message
+from service.cli import app
 
 
 def pair(question: str, answer: str = "先量血压，再休息。", line: int = 1) -> Conversation:
@@ -55,3 +58,18 @@ def test_broken_marks_are_one_warning(findings_of: Any):
     assert (fault.severity, fault.line) == ("warning", 4)
     assert "'[INST]' in 2" in fault.seen
     assert not findings.num_errors
+
+
+def test_the_command_refuses_marks_or_says_that_they_are_broken(
+    make_base: Any, templates: dict[str, str], tmp_path: Path
+):
+    path = tmp_path / "a.txt"
+    path.write_text("问：[INST]头晕怎么办？\n答：先量血压。\n")
+    base = make_base("llama", templates["llama2"])
+    words = ["data", "check", str(path), "--base", str(base)]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 1
+    assert "turn 1: the text '[INST]'" in refused.output
+    broken = CliRunner().invoke(app, [*words, "--plain-marks", "defuse"])
+    assert broken.exit_code == 0
+    assert "template mark in text: 1" in broken.output

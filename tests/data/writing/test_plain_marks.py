@@ -34,6 +34,13 @@ CHINESE = (
     "{{ m.content }}\n\n{% endfor %}"
     "{{ '答：' if add_generation_prompt else eos_token }}"
 )
+# Says much of its own, as Phi-4's and gpt-oss's do.
+TALKS = (
+    "Answer in the specified format: <think> your thoughts </think> through the above guidelines:"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{{ '# Valid channels: final.\n\n# Rules\n\n' if m.role == 'system' }}{{ m.content }}"
+    "<|im_end|>\n{% endfor %}{{ '<|im_start|>assistant\n' if add_generation_prompt }}"
+)
 # Anywhere in a text, and at the beginning of a line alone.
 MARKS: dict[str, tuple[set[str], set[str]]] = {
     **{name: (set[str](), set[str]()) for name in KINDS},
@@ -45,9 +52,16 @@ MARKS: dict[str, tuple[set[str], set[str]]] = {
     HUMAN: ({"### Human:", "### Assistant:"}, set()),
     ON_A_LINE: ({"USER:", "ASSISTANT:"}, set()),
     CHINESE: (set(), {"问：", "答："}),
+    TALKS: (set(), set()),
 }
 MARKED = [name for name, marks in MARKS.items() if any(marks)]
-NAMES = {INSTRUCTION: "instruction", HUMAN: "human", ON_A_LINE: "on a line", CHINESE: "chinese"}
+NAMES = {
+    INSTRUCTION: "instruction",
+    HUMAN: "human",
+    ON_A_LINE: "on a line",
+    CHINESE: "chinese",
+    TALKS: "talks",
+}
 RendererOf = Callable[..., ChatRenderer]
 
 
