@@ -15,7 +15,7 @@
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -23,6 +23,8 @@ from itertools import pairwise
 from data.conversation import Conversation, Item, Message, Role
 from data.errors import Fault
 
+from .exports.export import read_export
+from .exports.joining import Turn
 from .headings import Line, cut_headings, is_gap, is_heading, left_out
 from .numbered import NUMBERED, Number, find_question, read_number
 from .role_words import INNER, LABELLED, ROLES, UNREAD, Roles, find_role, label_of
@@ -62,6 +64,10 @@ class _Turn:
 def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
     """The conversations of a `.txt` or `.md` file, or every fault; `roles` come before ours."""
     lines = _lines(text)
+    if export := read_export(lines, source, roles):
+        yield from export.faults
+        yield from build_conversations(export.conversations, source)
+        return
     known: Roles = {**ROLES, **roles}
     turns, stray = _split_turns(lines, known)
     if len({turn.role for turn in turns} - {"system"}) < 2:
@@ -85,6 +91,14 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Item]:
     )
     yield from (Fault(source, line, "text", repr(seen[:80]), expected) for line, seen in stray)
     for group in _group(turns):
+        faults = list(_find_faults(group, source))
+        yield from faults or (_build_conversation(group, source),)
+
+
+def build_conversations(groups: Iterable[Sequence[Turn]], source: str) -> Iterator[Item]:
+    """Of turns that are known, or what is wrong with them."""
+    for each in groups:
+        group = [_Turn(turn.role, turn.line, turn.lines) for turn in each]
         faults = list(_find_faults(group, source))
         yield from faults or (_build_conversation(group, source),)
 

@@ -30,7 +30,7 @@ class ReadOptions:
 TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Item]]
 BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Item]]
 
-DIALOGUES = (".txt", ".md")
+DIALOGUES = (".txt", ".md", ".srt", ".vtt")
 TEXT_ROWS: dict[str, TextReader] = {
     ".jsonl": read_jsonl,
     ".json": read_json,

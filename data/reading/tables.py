@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, TextIO
 from data.conversation import Item
 from data.errors import Fault
 
+from .exports.wechat import is_wechat, read_wechat
 from .rows import Columns, Numbered, read_rows
 from .shapes import accepted, find_shape, show_keys
 
@@ -73,6 +74,9 @@ def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> 
         return
     yield from _leave_out(head[:at], source)
     names = _names(head[at])
+    if not columns and is_wechat(names):
+        yield from read_wechat(names, chain(head[at + 1 :], remaining), source)
+        return
     rows = _table_rows(chain(head[at + 1 :], remaining), names, source)
     yield from read_rows(rows, source, columns)
 
@@ -85,7 +89,9 @@ def _is_header(line: Line | Fault, columns: Columns) -> bool:
     named = [name for name in _names(line) if name]
     if len({*named}) < len(named):
         return False
-    return {*columns.values()} <= {*named} if columns else find_shape(named) is not None
+    if columns:
+        return {*columns.values()} <= {*named}
+    return is_wechat(named) or find_shape(named) is not None
 
 
 def _leave_out(head: Sequence[Line | Fault], source: str) -> Iterator[Fault]:
