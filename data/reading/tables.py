@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, TextIO
 from data.conversation import Item
 from data.errors import Fault
 
+from .dialogue import build_conversations
 from .exports.wechat import is_wechat, read_wechat
 from .rows import Columns, Numbered, read_rows
 from .shapes import accepted, find_shape, show_keys
@@ -75,7 +76,9 @@ def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> 
     yield from _leave_out(head[:at], source)
     names = _names(head[at])
     if not columns and is_wechat(names):
-        yield from read_wechat(names, chain(head[at + 1 :], remaining), source)
+        export = read_wechat(names, chain(head[at + 1 :], remaining), source)
+        yield from export.faults
+        yield from build_conversations(export.conversations, source)
         return
     rows = _table_rows(chain(head[at + 1 :], remaining), names, source)
     yield from read_rows(rows, source, columns)

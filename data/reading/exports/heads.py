@@ -1,6 +1,7 @@
 """What stands above or before each message: a time and a name on one line, in one of many forms."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,19 +13,20 @@ from .stamps import DATE_LINE, END, LEAD, MARKS, STAMP, TURNED, Numbers, Stamp, 
 FEWEST = 3  # heads
 SAMPLE = 400  # lines with text that decide
 ABOVE = 20  # lines with text above the first head, at most
-APART = 0.9  # of the heads above their text that have an empty line above
+APART = 0.75  # of the heads above their text that have an empty line above
+NEAR = 0.8  # of the most heads: a more general form may find some in texts
 SHARE = 20  # lines with text for each head, at most
-NO_NAMES = frozenset(  # levels of logs, days
-    "info error warn warning debug trace fatal notice critical today yesterday am pm 今天 昨天 monday"
-    " tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun".split()
+LEVELS = "info error warn warning debug trace fatal notice critical"  # of logs
+DAYS = (
+    "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun am pm"
+    " today yesterday 今天 昨天"
 )
-
+NO_NAMES = frozenset(f"{LEVELS} {DAYS}".split())
+PARTS = ("one", "two", "three")  # of a date
 S = r"\s{0,20}"
 NAME = rf"[{MARKS}]*(?P<name>(?![-–—<\[(（【\s])[^\n\t:：]{{1,60}}?)"
 BELOW = rf"[{MARKS}]*(?P<name>(?![-–—\s])[^\n\t:：。！？!?，]{{1,40}}?)"
-BEFORE = (
-    r"(?P<name>(?![-–—\s\[(（<]|[\d\s.,，/年月日-]+[\s\[(（])[^\n\t:：。！？!?，]{1,40}?)"
-)
+BEFORE = r"(?P<name>(?![-–—\s\[(（<]|[\d\s.,，/年月日-]+[\s\[(（])[^\n\t:：。！？!?，]{1,40}?)"
 RECORDED = r"(?P<name>(?:说话人|发言人|發言人|講者|speaker|spk)\s?\d{1,3})"
 LIKELY = re.compile(rf"{LEAD}.{{0,45}}\d[-./年]\s?\d.{{0,20}}\d[:：.]\d\d")
 TEXT = r"\s?(?P<text>.*)"
@@ -57,14 +59,21 @@ class Form:
     def matches(self, lines: Sequence[str]) -> dict[int, re.Match[str]]:
         """By line. Where heads have dates, or empty lines above, what has none is text; but not
         where a name comes again."""
-        found = {at: match for at, line in enumerate(lines) if (match := self.head.fullmatch(line))}
-        dated = {at: match for at, match in found.items() if match["one"]}
-        found = dated if len(dated) > len(found) / 2 else found
+        found = of_one_shape(
+            {at: match for at, line in enumerate(lines) if (match := self.head.fullmatch(line))}
+        )
         apart = {at: match for at, match in found.items() if not at or not lines[at - 1].strip()}
         if self.has_text or len(apart) <= APART * len(found):
             return found
         names = {match["name"] for match in apart.values()}
         return {at: match for at, match in found.items() if match["name"] in names}
+
+
+def of_one_shape(found: Mapping[int, re.Match[str]]) -> dict[int, re.Match[str]]:
+    """Those whose dates have as many numbers as most of them."""
+    nums = {at: sum(match[part] is not None for part in PARTS) for at, match in found.items()}
+    [(usual, _)] = Counter(nums.values()).most_common(1) or [(0, 0)]
+    return {at: match for at, match in found.items() if nums[at] == usual}
 
 
 def _form(name: str, head: str, note: str | None = None, *, has_text: bool = True) -> Form:
@@ -99,17 +108,16 @@ FORMS = (
 
 
 def find_form(lines: Sequence[str]) -> Form | None:
-    """The one that most heads have, if that is enough of them and they tell of two speakers."""
+    """The first of those that most heads have, if they are enough and tell of two speakers."""
     with_text = islice((at for at, line in enumerate(lines) if line.strip()), SAMPLE)
     sample = lines[: max(with_text, default=0) + 1]
     found = {form.name: form.matches(sample) for form in FORMS}
-    best = max(FORMS, key=lambda form: len(found[form.name]))
+    enough = NEAR * max(map(len, found.values()))
+    best = next(form for form in FORMS if len(found[form.name]) >= enough)
     return best if _is_chat(found[best.name], sample, has_text=best.has_text) else None
 
 
-def _is_chat(
-    heads: Mapping[int, re.Match[str]], sample: Sequence[str], *, has_text: bool
-) -> bool:
+def _is_chat(heads: Mapping[int, re.Match[str]], sample: Sequence[str], *, has_text: bool) -> bool:
     names = {match["name"].strip().lower() for match in heads.values()}
     size = sum(1 for line in sample if line.strip())
     if len(heads) < max(FEWEST, size / SHARE) or NO_NAMES & names:
@@ -164,7 +172,7 @@ def _note(lines: Sequence[str], at: int, form: Form) -> re.Match[str] | None:
 
 
 def looks_like_head(line: str) -> bool:
-    """With a date, and text behind it."""
+    """With a whole date, and text behind it."""
     return LIKELY.match(line) is not None and any(
-        match["one"] for form in FORMS if form.has_text and (match := form.head.fullmatch(line))
+        match["three"] for form in FORMS if form.has_text and (match := form.head.fullmatch(line))
     )

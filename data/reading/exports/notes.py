@@ -1,4 +1,4 @@
-"""What a chat program says by itself: of encryption and calls, who came and left, what was deleted."""
+"""What chat programs say by themselves: of encryption and calls, of who came, of what is gone."""
 
 import re
 from typing import Literal
@@ -13,7 +13,8 @@ DELETED = re.compile(
     r"|questo messaggio è stato eliminato|dit bericht is verwijderd"
     r"|(?:此|这条|這則)(?:消息|訊息)已(?:被)?(?:删除|刪除)"
     r"|(?:您|你)(?:已)?(?:删除|刪除)了?(?:此|这条|這則)(?:消息|訊息)"
-    r"|[^?？\n]{0,40}(?:撤回了一条消息(?:\s*重新编辑)?|已?收回(?:了一則)?訊息|unsent a message))[.。]?",
+    r"|[^?？\n]{0,40}(?:撤回了一条消息(?:\s*重新编辑)?|已?收回(?:了一則)?訊息|unsent a message)"
+    r")[.。]?",
     re.IGNORECASE,
 )
 ENCRYPTED = (
@@ -35,8 +36,9 @@ WECHAT = (
     r"|消息已发出，但被对方拒收了.{0,5}|[^?？]{1,30}开启了朋友验证.{0,60}|[^?？]{1,20}修改群名为.{1,40}"
 )
 MEETING = (
-    r".{1,60} (?:joined|left|entered|ended) (?:the|this) (?:chat|meeting|conversation|session|group)"
-    r"\b.{0,30}|reacted to .{1,200} with .{1,12}|removed an? .{1,12} reaction from .{1,200}"
+    r".{1,60} (?:joined|left|entered|ended) (?:the|this) "
+    r"(?:chat|meeting|conversation|group|session)\b"
+    r".{0,30}|reacted to .{1,200} with .{1,12}|removed an? .{1,12} reaction from .{1,200}"
     r"|(?:add|remove) [^\w\s]{1,8}"
 )
 NOTE = re.compile(
@@ -48,9 +50,8 @@ ACTS = re.compile(
     r"|creó|añadió|a modifié|a créé|a ajouté|mudou|criou|adicionou)\s|更改了|创建了|修改了|设置了",
     re.IGNORECASE,
 )
-PROGRAMS = frozenset(
-    "system 系统 系統 系统消息 系统通知 系統訊息 系统提示 whatsapp 微信团队".split()
-)
+SYSTEM = "system 系统 系統 系统消息 系统通知 系統訊息 系统提示 whatsapp 微信团队"
+PROGRAMS = frozenset(SYSTEM.split())
 EVENT = re.compile(r"[\[(（♪][^\])）\n]{1,60}[\])）♪]|♪.*")
 EDITED = re.compile(
     r"\s*<[^<>]{0,40}(?:edited|bearbeitet|editad|modifié|modificat|bewerkt|编辑|編輯|編集|изменен"

@@ -27,8 +27,8 @@ AGENT = re.compile(
     re.IGNORECASE,
 )
 OFFERS = re.compile(
-    r"\bhow (?:can|may) i help|\bcan i help you|\bthank you for contacting|\bwhat brings you|为您服务|可以帮您|能帮您"
-    r"|哪里不舒服|哪裡不舒服",
+    r"\bhow (?:can|may) i help|\bcan i help you|\bthank you for contacting|\bwhat brings you"
+    r"|为您服务|可以帮您|能帮您|哪里不舒服|哪裡不舒服",
     re.IGNORECASE,
 )
 
@@ -63,7 +63,7 @@ def hide_phones(text: str) -> str:
 def find_speakers(said: Sequence[Said], source: str, roles: Roles) -> Speakers:
     """A name may also be given as it is shown, without the middle of a phone number."""
     counts = Counter(each.name for each in said)
-    given = {clean_name(name).lower(): part for name, part in roles.items()}
+    given: Roles = {clean_name(name).lower(): part for name, part in roles.items()}
     parts: dict[str, Part] = {
         name: part for name in counts if (part := _part_of(name, given, counts))
     }
@@ -80,14 +80,13 @@ def find_speakers(said: Sequence[Said], source: str, roles: Roles) -> Speakers:
 
 
 def _part_of(name: str, given: Roles, names: Mapping[str, int]) -> Part | None:
-    shown = (name, hide_phones(name))
-    part = next((given[each.lower()] for each in shown if each.lower() in given), None)
+    part = given.get(name.lower()) or given.get(hide_phones(name).lower())
     if part:
         return None if part == "text" else part
     if len(name) == 1 and not {"q", "a"} <= {each.lower() for each in names}:
         return None  # speakers A and B
     role = find_role(name, ROLES)
-    return role if role in ("user", "assistant") else None
+    return None if role == "system" else role
 
 
 def _guess(

@@ -92,7 +92,7 @@ def _without_dates(stamps: Sequence[Stamp]) -> list[int]:
 
 
 def _is_recording(stamps: Sequence[Stamp]) -> bool:
-    """Whether pairs are minutes and seconds: it begins near zero, goes past 24, or has hours, too."""
+    """Whether pairs are minutes and seconds: from near zero, past 24, or with hours before some."""
     pairs = [stamp.clock for stamp in stamps if stamp.is_pair]
     begins = bool(stamps) and stamps[0].clock < HOUR
     return bool(pairs) and (begins or max(pairs) >= DAY or len(pairs) < len(stamps))

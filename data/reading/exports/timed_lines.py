@@ -7,11 +7,12 @@ from itertools import islice
 
 from data.reading.role_words import LABELLED, ROLES, find_role, label_of
 
-from .heads import FEWEST, SAMPLE, Head, Heads
+from .heads import FEWEST, SAMPLE, Head, Heads, of_one_shape
 from .speakers import Part
 from .stamps import END, LEAD, MARKS, STAMP, Stamp, stamp_of
 from .subtitles import VOICE
 
+ARROW = " --> "  # between the times of a cue
 LONGEST = 60  # [characters] of a line that is a time
 SHARE = 0.8  # of the times, at least, that have a name beside them
 CUES = 0.1  # of subtitles: what one says may take many
@@ -28,11 +29,15 @@ Roles = Mapping[str, Part]
 
 def timed_heads(lines: Sequence[str], roles: Roles, *, are_cues: bool) -> Heads | None:
     """None where no names stand beside times. A cue without a name goes on with the last one's."""
-    fewest = 2 if are_cues else FEWEST
     sample = filter(_time, islice(filter(str.strip, lines), SAMPLE))
-    if len([*islice(sample, fewest)]) < fewest:
+    if not are_cues and len([*islice(sample, FEWEST)]) < FEWEST:
         return None
-    times = {at: stamp_of(match) for at, line in enumerate(lines) if (match := _time(line))}
+    found = {
+        at: match
+        for at, line in enumerate(lines)
+        if (not are_cues or ARROW in line) and (match := _time(line))
+    }
+    times = {at: stamp_of(match) for at, match in of_one_shape(found).items()}
     below = {at: next_ for at in times if (next_ := _below(lines, at, times)) is not None}
     share = (CUES if are_cues else SHARE) * len(times)
     names = _labels(lines, below, roles)
@@ -75,7 +80,8 @@ def read_label(line: str) -> tuple[str, str] | None:
 def _labelled(
     lines: Sequence[str], times: Times, below: Beside, names: set[str], *, are_cues: bool
 ) -> Heads:
-    """Between the times, too, these names and role words begin messages."""
+    """Between the times, too, these names and role words begin messages. A time with nothing below
+    it may be text: it is named as what nobody said."""
     heads: Heads = {}
     labels = {
         at: label
@@ -89,8 +95,10 @@ def _labelled(
             last, text = labels[at]
             heads[at] = Head(at, at + 1, None, last, text)
         else:
-            goes_on = are_cues and below.get(at) not in labels
-            heads[at] = Head(at, at + 1, times[at], last if goes_on else None)
+            is_named = below.get(at) in labels
+            text = lines[at] if at not in below and not are_cues else ""
+            name = last if are_cues and not is_named else None
+            heads[at] = Head(at, at + 1, times[at], name, text)
     return heads
 
 

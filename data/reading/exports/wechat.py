@@ -3,16 +3,14 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from data.conversation import Item
 from data.errors import Fault
-from data.reading.dialogue import build_conversations
 
 from .asides import Aside, Habits, left_out
-from .export import cut_at_pauses, said_in
+from .export import Export, cut_at_pauses, said_in
 from .joining import join
 from .messages import Chat, ChatMessage, find_pauses
 from .speakers import Part
@@ -48,23 +46,26 @@ def is_wechat(names: Sequence[str]) -> bool:
     return all(any(name in names for name in column) for column in (SENDER, TEXT, TYPE))
 
 
-def read_wechat(
-    names: Sequence[str], lines: Iterable[Line | Fault], source: str
-) -> Iterator[Item]:
+def read_wechat(names: Sequence[str], lines: Iterable[Line | Fault], source: str) -> Export:
     """The chats of one account, below a header for which `is_wechat` is true."""
     contacts: defaultdict[str, _Contact] = defaultdict(_Contact)
+    faults: list[Fault] = []
     for each in lines:
-        if isinstance(each, Fault) or (len(each[1]) > len(names)):
-            yield each if isinstance(each, Fault) else _too_long(each, len(names), source)
+        if isinstance(each, Fault):
+            faults.append(each)
             continue
         number, cells = each
         row = dict(zip(names, cells, strict=False))  # a row may lack its last cells
-        if _value(row, SENDER) in PARTS:
+        if len(cells) > len(names):
+            expected = f"{len(names)} cells at most"
+            faults.append(Fault(source, number, "row", f"{len(cells)} cells", expected))
+        elif _value(row, SENDER) in PARTS:
             _take(row, number, contacts[_value(row, CHAT)])
         else:
             expected = "1 for what the owner of the account wrote, 0 for the other"
-            yield Fault(source, number, SENDER[0], repr(_value(row, SENDER)), expected)
-    yield from _read_contacts([*contacts.values()], source)
+            faults.append(Fault(source, number, SENDER[0], repr(_value(row, SENDER)), expected))
+    read = _read_contacts([*contacts.values()], source)
+    return Export([*faults, *read.faults], read.conversations)
 
 
 def _take(row: Row, number: int, contact: _Contact) -> None:
@@ -81,30 +82,33 @@ def _take(row: Row, number: int, contact: _Contact) -> None:
         contact.others.add(_value(row, PERSON))
 
 
-def _read_contacts(contacts: Sequence[_Contact], source: str) -> Iterator[Item]:
+def _read_contacts(contacts: Sequence[_Contact], source: str) -> Export:
     for each in contacts:
         find_pauses(each.chat.messages)
     read = [said_in(each.chat, Habits()) for each in contacts]
     asides = sorted((aside for _, cut in read for aside in cut), key=lambda aside: aside.line)
-    yield from left_out(asides, source)
+    faults = [*left_out(asides, source)]
     counts = Counter(each.name for said, _ in read for each in said)
-    if not counts:
-        yield Fault(source, 1, "rows", "no text", "what somebody wrote")
-        return
     groups = [each for each in contacts if len(each.others) > 1]
-    if groups:
-        yield _group(groups, source)
-        return
+    if groups or not counts:
+        error = _group(groups, source) if groups else _nothing(source)
+        return Export([*faults, error], [])
+    joined = [join(said, PARTS) for said, _ in read]
+    faults += [_owner(counts, source), *cut_at_pauses(joined, source)]
+    return Export(faults, [one for each in joined for one in each.conversations])
+
+
+def _owner(counts: Counter[str], source: str) -> Fault:
     seen = (
         f"{SENDER[0]} 1 ({counts['1']} messages) was taken for the assistant, 0 ({counts['0']}) "
         "for the user"
     )
     expected = "the chats of whoever answers, saved by that account"
-    yield Fault(source, 1, "speakers", seen, expected, "warning", "speakers")
-    joined = [join(said, PARTS) for said, _ in read]
-    yield from cut_at_pauses(joined, source)
-    for each in joined:
-        yield from build_conversations(each.conversations, source)
+    return Fault(source, 1, "speakers", seen, expected, "warning", "speakers")
+
+
+def _nothing(source: str) -> Fault:
+    return Fault(source, 1, "rows", "no text", "what somebody wrote")
 
 
 def _group(groups: Sequence[_Contact], source: str) -> Fault:
@@ -112,10 +116,6 @@ def _group(groups: Sequence[_Contact], source: str) -> Fault:
     sizes = ", ".join(str(len(each.others) + 1) for each in groups[:5])
     seen = f"chats of more than two people: {len(groups)} (of {sizes})"
     return Fault(source, line, "speakers", seen, "chats of two alone; take those rows out")
-
-
-def _too_long(line: Line, num_names: int, source: str) -> Fault:
-    return Fault(source, line[0], "row", f"{len(line[1])} cells", f"{num_names} cells at most")
 
 
 def _value(row: Row, columns: Sequence[str]) -> str:

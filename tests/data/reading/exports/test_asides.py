@@ -30,7 +30,10 @@ WHATSAPP = Habits(is_whatsapp=True)
         ("media", "[动画表情]"),
         ("media", "[Sticker]"),
         ("media", "[文件] 处方.pdf"),
-        ("media", "[链接]:title:养生\n            description:x\n            url:https://x.example"),
+        (
+            "media",
+            "[链接]:title:养生\n            description:x\n            url:https://x.example",
+        ),
         ("media", "Location: https://maps.example/?q=1,2"),
         ("media", "<msg><img aeskey='x'/></msg>"),
         ("deleted message", "This message was deleted"),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -73,42 +74,80 @@ ASIDES = {
     "note": ["Missed voice call", "以上是打招呼的内容", 'Reacted to "a" with 👋'],
     "deleted message": ["This message was deleted", "你撤回了一条消息"],
 }
-NAMES = ("Nina", "Bike Shop", "小王", "仁和诊所", "+49 170 1234567", "Zoë 🚲", "说话人 1", "Roe-Miller")
-
-WORD = st.text(st.characters(categories=["Ll", "Lo"]), min_size=1, max_size=6) | st.sampled_from(
-    ["at 10:30", "饭后：", "x[微笑]", "1. x", "5 > 3", "https://x.example/a?b=c", "?!", "👍", "«a»"]
+NAMES = (
+    "Nina",
+    "Bike Shop",
+    "小王",
+    "仁和诊所",
+    "+49 170 1234567",
+    "Zoë 🚲",
+    "说话人 1",
+    "Roe-Miller",
 )
-LINE = st.lists(WORD, min_size=1, max_size=4).map(" ".join)
-TEXT = st.lists(LINE, min_size=1, max_size=3).map("\n".join)
-ASIDE = st.sampled_from([(kind, text) for kind, texts in ASIDES.items() for text in texts])
-RUN = st.tuples(st.lists(TEXT, min_size=1, max_size=3), st.lists(ASIDE, max_size=2))
-CONVERSATION = st.lists(st.tuples(RUN, RUN), min_size=2, max_size=3)
-PAIR = st.lists(st.sampled_from(NAMES), min_size=2, max_size=2, unique=True)
+
+WORDS = (
+    *(
+        "abr",
+        "ß",
+        "я",
+        "头晕",
+        "胃",
+        "のい",
+        "at 10:30",
+        "饭后：",
+        "x[微笑]",
+        "1. x",
+        "5 > 3",
+        "?!",
+        "👍",
+        "«a»",
+    ),
+    *(
+        "https://x.example/a?b=c",
+        "see (below)",
+        "he said: no",
+        "12/31",
+        "10:30-11:30",
+        "- x",
+        '"yes"',
+    ),
+)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from([*DATED, *UNDATED]), PAIR, st.lists(CONVERSATION, min_size=1, max_size=3))
-def test_chats_written_and_read_back_are_equal(
-    form: str,
-    names: list[str],
-    chats: list[list[tuple[tuple[list[str], list[tuple[str, str]]], ...]]],
-):
-    """The asides of a run stand behind its first message."""
+def a_text(random: Random) -> str:
+    """Up to three lines."""
+    lines = [" ".join(random.choices(WORDS, k=random.randint(1, 4))) for _ in range(3)]
+    return "\n".join(lines[: random.randint(1, 3)])
+
+
+def a_run(random: Random) -> tuple[list[str], list[tuple[str, str]]]:
+    """Messages of one speaker, and what is none and stands behind the first of them."""
+    kinds = random.sample([*ASIDES], k=random.choice((0, 0, 1, 2)))
+    asides = [(kind, random.choice(ASIDES[kind])) for kind in kinds]
+    return [a_text(random) for _ in range(random.randint(1, 3))], asides
+
+
+@pytest.mark.parametrize("form", [*DATED, *UNDATED])
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=True))
+def test_chats_written_and_read_back_are_equal(form: str, random: Random):
+    """Conversations on days of their own, where the form tells of days."""
     write = (DATED | UNDATED)[form]
-    when = datetime(2024, 1, 1, 8)
+    names = random.sample(NAMES, k=2)
+    when = datetime(2024, random.randint(1, 12), random.randint(1, 28), 8)
     text = ""
     expected: list[list[tuple[str, str]]] = []
     counts: Counter[str] = Counter()
-    for chat in chats if form in DATED else chats[:1]:
+    for _ in range(random.randint(1, 3) if form in DATED else 1):
         expected.append([])
-        for exchange in chat:
-            for name, role, (said, asides) in zip(names, ("user", "assistant"), exchange, strict=True):
-                for each in [said[0], *(aside for _, aside in asides), *said[1:]]:
-                    text += write(when, name, each)
-                    when += timedelta(seconds=90)
-                counts.update(kind for kind, _ in asides)
-                expected[-1].append((role, "\n".join(said)))
-        when = when.replace(hour=8, minute=0, second=0) + timedelta(days=1)
+        for name, role in [*zip(names, ("user", "assistant"), strict=True)] * random.randint(2, 3):
+            said, asides = a_run(random)
+            for each in [said[0], *(aside for _, aside in asides), *said[1:]]:
+                text += write(when, name, each)
+                when += timedelta(seconds=90)
+            counts.update(kind for kind, _ in asides)
+            expected[-1].append((role, "\n".join(said)))
+        when = when.replace(hour=8, minute=0, second=0) + timedelta(days=random.randint(1, 40))
     roles: dict[str, Part] = {names[0].lower(): "user", names[1].lower(): "assistant"}
     read = [*items_of(text, roles)]
     assert texts_of(read) == expected

@@ -92,7 +92,7 @@ def test_a_head_may_stand_above_the_text(head: str, end: str):
 
 @pytest.mark.parametrize("title", ["", "Chat with the Bike Shop\n\n", "\ufeff"])
 def test_lines_go_on_with_the_message_above(title: str):
-    text = title + chat('31/12/2023, 21:41 - {}: ', '- one: 10:30\n\n  two\n')
+    text = title + chat("31/12/2023, 21:41 - {}: ", "- one: 10:30\n\n  two\n")
     [[_, (_, answer), *_]] = texts_of(read_dialogue(text, "a.txt", {}))
     assert answer == "Every 200 km.\n- one: 10:30\n\n  two"
 
@@ -107,7 +107,9 @@ SCHEDULE = "08:00 Breakfast: porridge\n12:00 Lunch: soup\n18:00 Dinner: soup\n"
         f"问：怎么吃？\n答：如下\n{SCHEDULE}\n问：多久？\n答：一周\n",
         SCHEDULE.replace("Lunch", "Brunch"),  # names that do not come again
         "Bus 10:30\nTram 10:35\nBus 10:45\nTram 10:50\n",  # no text
-        "".join(f"2024-01-01 10:00:0{i} {level}: x\n" for i, level in enumerate(["INFO", "WARN"] * 3)),
+        "".join(
+            f"2024-01-01 10:00:0{i} {level}: x\n" for i, level in enumerate(["INFO", "WARN"] * 3)
+        ),
         "Monday 10:00\nopen\nTuesday 10:00\nopen\nMonday 14:00\nopen\nTuesday 14:00\nopen\n",
         "10:00 Nina: a\n10:01 Tom: b\n",  # too few
         "10:00 Nina: a\n10:01 Nina: b\n10:02 Nina: c\n",  # one speaker
@@ -138,6 +140,8 @@ def test_text_that_looks_like_a_head_of_another_form_is_a_warning():
     assert "'[31.12.23, 21:45:00] Tom: Hi'" in warning.seen
 
 
-@pytest.mark.parametrize("line", ["2024" * 20_000, "a " * 40_000, " " * 80_000, "1:" * 40_000, "[" * 80_000])
+@pytest.mark.parametrize(
+    "line", ["2024" * 20_000, "a " * 40_000, " " * 80_000, "1:" * 40_000, "[" * 80_000]
+)
 def test_long_lines_take_no_long_time(line: str):
     assert read_export([line] * 3, "a.txt", {}) is None

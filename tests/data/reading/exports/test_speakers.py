@@ -58,7 +58,9 @@ def test_or_else_it_is_who_opens_most_conversations():
         for day, one, other in ((1, "Tom", "Nina"), (2, "Nina", "Tom"), (3, "Nina", "Tom"))
     )
     assert roles_of(export_of(days)) == [
-        ["assistant", "user"], ["user", "assistant"], ["user", "assistant"]
+        ["assistant", "user"],
+        ["user", "assistant"],
+        ["user", "assistant"],
     ]
 
 

@@ -23,7 +23,9 @@ READ = [[("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]]
         "00:00:01 --> 00:00:05",
     ],
 )
-@pytest.mark.parametrize("names", [("患者", "医生"), ("Nina Roe", "Bike Shop"), ("[Nina]", "[Agent]")])
+@pytest.mark.parametrize(
+    "names", [("患者", "医生"), ("Nina Roe", "Bike Shop"), ("[Nina]", "[Agent]")]
+)
 def test_a_time_may_stand_above_each_turn(time: str, names: tuple[str, str]):
     lines = zip(names * 2, "abcd", strict=True)
     text = "".join(f"{time}\n{name}: {said}\n" for name, said in lines)

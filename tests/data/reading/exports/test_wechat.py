@@ -60,7 +60,7 @@ def test_what_is_no_text_is_left_out_and_counted(kind: str):
 
 def test_text_may_be_json_and_times_may_be_written_out():
     header = "id,type_name,is_sender,talker,room_name,content,CreateTime\n"
-    row = '{number},文本,{sender},x,y,"{{""src"": """", ""msg"": ""{text}""}}",2024-01-0{day} 10:00:00'
+    row = '{number},文本,{sender},x,y,"{{""src"": """", ""msg"": ""{text}""}}",2024-01-0{day} 10:00'
     items = read(
         row.format(number=1, sender=0, text="a", day=1),
         row.format(number=2, sender=1, text="b", day=1),
