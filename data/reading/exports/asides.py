@@ -10,14 +10,14 @@ from data.errors import Fault
 from .media import PARTS, WITHOUT, cut_media, file_of, is_media
 from .notes import cut_edited, is_event, is_footer, kind_of_note
 from .speakers import hide_phones
-from .stamps import MARKS
+from .stamps import MARKS, SPACES
 
 Kind = Literal["media", "deleted message", "note", "quotation"]
 
 NUM_NAMED = 5
 LONGEST = 40  # [characters] of an example
+NO_MARKS = str.maketrans("", "", MARKS)
 MARK = "\u200e"  # before what WhatsApp writes by itself
-STRIPPED = re.compile(rf"^[{MARKS}\s]+|[{MARKS}\s]+$")
 REPLY = re.compile(r"replying to \"[^\"\n]{0,60}\"\s*", re.IGNORECASE)  # Zoom's
 QUOTED = re.compile(r"引用[:：].*")
 RULE = re.compile(r"(?:- ){5,}-?\s*")  # below what WeChat quotes
@@ -55,15 +55,15 @@ class Habits:
 
 def cut_asides(lines: Sequence[str], first: int, habits: Habits) -> tuple[str, list[Aside]]:
     """What somebody said in a message, whose first line has the number `first`, and the rest."""
-    whole = strip("\n".join(lines))
+    whole = _bare("\n".join(lines))
     if kind := kind_of_note(whole):
         return "", [Aside(kind, first, whole)]
     begin = _end_of_quotation(lines)
-    asides = [Aside("quotation", first, strip(lines[0]))] if begin else []
+    asides = [Aside("quotation", first, _bare(lines[0]))] if begin else []
     kept: list[str] = []
     again: str | None = None
     for at, line in enumerate(lines[begin:], start=begin):
-        bare = strip(line)
+        bare = _bare(line)
         if QUOTED.fullmatch(bare):
             asides.append(Aside("quotation", first + at, bare))
             break
@@ -79,7 +79,11 @@ def cut_asides(lines: Sequence[str], first: int, habits: Habits) -> tuple[str, l
 
 def strip(text: str) -> str:
     """Of invisible marks, too."""
-    return STRIPPED.sub("", text)
+    return text.strip(MARKS + SPACES)
+
+
+def _bare(text: str) -> str:
+    return text.translate(NO_MARKS).strip(SPACES)
 
 
 def left_out(asides: Sequence[Aside], source: str) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ from .subtitles import are_subtitles, plain_lines
 from .timed_lines import timed_heads
 
 NUM_NAMED = 5
-WHATSAPP = ("dash", "bracket")  # forms of its heads
+WHATSAPP = ("dash", "bracket", "colon", "turned", "turned dash")  # forms of its heads
 QUOTED = "tabs"  # LINE's, which has messages of several lines in quotes
 
 

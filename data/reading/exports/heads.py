@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from data.reading.role_words import LABELLED, ROLES, find_role, label_of
@@ -22,7 +22,6 @@ DAYS = (
     " today yesterday 今天 昨天"
 )
 NO_NAMES = frozenset(f"{LEVELS} {DAYS}".split())
-PARTS = ("one", "two", "three")  # of a date
 S = r"\s{0,20}"
 NAME = rf"[{MARKS}]*(?P<name>(?![-–—<\[(（【\s])[^\n\t:：]{{1,60}}?)"
 BELOW = rf"[{MARKS}]*(?P<name>(?![-–—\s])[^\n\t:：。！？!?，]{{1,40}}?)"
@@ -31,7 +30,8 @@ RECORDED = r"(?P<name>(?:说话人|发言人|發言人|講者|speaker|spk)\s?\d{
 LIKELY = re.compile(rf"{LEAD}.{{0,45}}\d[-./年]\s?\d.{{0,20}}\d[:：.]\d\d")
 TEXT = r"\s?(?P<text>.*)"
 FROM = "(?:from|de|von|da|从|從|來自|来自|发件人|寄件者)"
-TO = rf"(?:\s+(?:to|à|a|an|para|发送至|至|到|傳送至|給)\s+[^\n:：]{{1,80}}?)?{S}[:：]"
+TO = r"\s+(?:to|à|a|an|para|发送至|至|到|傳送至|給)\s+[^\n:：]{1,80}?"
+SENT = rf"(?:[*•-]\s+)?{FROM}\s+{NAME}{TO}:?\s+\(?{STAMP}\)?"  # as Zoom's messages are copied
 OPEN, CLOSE = rf"[\[（(【][{MARKS}]*", rf"[{MARKS}]*[\]）)】]"
 
 
@@ -56,6 +56,9 @@ class Form:
     note: re.Pattern[str] | None = None  # a head that names nobody
     has_text: bool = True  # on the head's line
 
+    def is_note(self, line: str) -> bool:
+        return self.note is not None and self.note.fullmatch(line) is not None
+
     def matches(self, lines: Sequence[str]) -> dict[int, re.Match[str]]:
         """By line. Where heads have dates, or empty lines above, what has none is text; but not
         where a name comes again."""
@@ -71,7 +74,7 @@ class Form:
 
 def of_one_shape(found: Mapping[int, re.Match[str]]) -> dict[int, re.Match[str]]:
     """Those whose dates have as many numbers as most of them."""
-    nums = {at: sum(match[part] is not None for part in PARTS) for at, match in found.items()}
+    nums = {at: len([*filter(None, date_of(match) or ())]) for at, match in found.items()}
     [(usual, _)] = Counter(nums.values()).most_common(1) or [(0, 0)]
     return {at: match for at, match in found.items() if nums[at] == usual}
 
@@ -83,13 +86,16 @@ def _form(name: str, head: str, note: str | None = None, *, has_text: bool = Tru
 
 
 FORMS = (
-    _form("zoom", rf"{STAMP}\s+{FROM}\s+{NAME}{TO}{TEXT}"),
+    _form("zoom", rf"{STAMP}\s+{FROM}\s+{NAME}(?:{TO})?{S}[:：]{TEXT}"),
+    _form("zoom behind", rf"{SENT}:\s+(?P<text>\S.*)"),
+    _form("zoom above", rf"{SENT}{S}:?{S}", has_text=False),
     _form("dash", rf"{STAMP}{S}[-–—]\s+{NAME}[:：]{TEXT}", rf"{STAMP}{S}[-–—]\s+"),
     _form("bracket", rf"{OPEN}{STAMP}{END}{CLOSE}{S}{NAME}[:：]{TEXT}", rf"{OPEN}{STAMP}{CLOSE}"),
     _form("turned", rf"\[{TURNED}\]{S}{NAME}[:：]{TEXT}", rf"\[{TURNED}\]"),
+    _form("turned dash", rf"{TURNED}{S}[-–—]\s+{NAME}[:：]{TEXT}", rf"{TURNED}{S}[-–—]\s+"),
     _form("tabs", rf"{STAMP}\t(?P<name>[^\t\n:：]{{1,60}})\t(?P<text>.*)", rf"{STAMP}\t\t"),
+    _form("colon", rf"{STAMP}:\s+{NAME}:{TEXT}", rf"{STAMP}:\s+"),
     _form("plain", rf"{STAMP}{END}[,，]?\s+{NAME}{S}[:：]{TEXT}", rf"{STAMP}\s+"),
-    _form("angle", rf"\[?{STAMP}\]?{S}<(?P<name>[^<>\n]{{1,40}})>{TEXT}"),
     _form("square", rf"\[(?P<name>[^\[\]\n]{{1,40}})\]{S}\[{STAMP}\]{TEXT}"),
     _form("behind", rf"{BEFORE}{S}[\[（(\s]{STAMP}{END}[\])）]?{S}[:：]{S}(?P<text>\S.*)"),
     _form("recorded", rf"{RECORDED}\s+{STAMP}{S}(?P<text>[^\s:：].*)"),
@@ -114,23 +120,25 @@ def find_form(lines: Sequence[str]) -> Form | None:
     found = {form.name: form.matches(sample) for form in FORMS}
     enough = NEAR * max(map(len, found.values()))
     best = next(form for form in FORMS if len(found[form.name]) >= enough)
-    return best if _is_chat(found[best.name], sample, has_text=best.has_text) else None
+    return best if _is_chat(best, found[best.name], sample) else None
 
 
-def _is_chat(heads: Mapping[int, re.Match[str]], sample: Sequence[str], *, has_text: bool) -> bool:
+def _is_chat(form: Form, heads: Mapping[int, re.Match[str]], sample: Sequence[str]) -> bool:
     names = {match["name"].strip().lower() for match in heads.values()}
-    size = sum(1 for line in sample if line.strip())
-    if len(heads) < max(FEWEST, size / SHARE) or NO_NAMES & names:
+    texts = {
+        at
+        for at, line in enumerate(sample)
+        if at in heads or (line.strip() and not form.is_note(line))
+    }
+    if len(heads) < max(FEWEST, len(texts) / SHARE) or NO_NAMES & names:
         return False
-    is_dated = any(match["one"] for match in heads.values())
+    is_dated = any(date_of(match) for match in heads.values())
     most = len(heads) - 1 if is_dated else max(2, len(heads) // 2)
-    if not 2 <= len(names) <= most or (not has_text and size < 1.5 * len(heads)):
+    if not 2 <= len(names) <= most or (not form.has_text and len(texts) < 1.5 * len(heads)):
         return False
-    labelled = [at for at, line in enumerate(sample) if at not in heads and is_labelled(line)]
-    first = min(heads)
-    num_above = sum(1 for line in sample[:first] if line.strip())
-    above = any(at < first for at in labelled)
-    return num_above <= ABOVE and not above and len(labelled) < len(heads)
+    labelled = [at for at in texts - heads.keys() if is_labelled(sample[at])]
+    above = [at for at in texts if at < min(heads)]
+    return len(above) <= ABOVE and len(labelled) < len(heads) and not {*above} & {*labelled}
 
 
 def is_labelled(line: str) -> bool:
@@ -142,15 +150,15 @@ def is_labelled(line: str) -> bool:
 def heads_of(lines: Sequence[str], form: Form) -> Heads:
     """Where heads have no date, a line that is one tells it for all below."""
     matches = form.matches(lines)
-    shapes = {_shape(stamp_of(match)) for match in matches.values()}
+    stamps = {at: stamp_of(match) for at, match in matches.items()}
+    shapes = {_shape(stamp) for stamp in stamps.values()}
     is_undated = any(undated for undated, _ in shapes)
     heads: Heads = {}
     day: Numbers | None = None
     for at, line in enumerate(lines):
         match = matches.get(at)
         if match:
-            stamp = stamp_of(match)
-            stamp = Stamp(stamp.date or day, stamp.clock, stamp.is_pair)
+            stamp = stamps[at] if stamps[at].date else replace(stamps[at], date=day)
             text = match["text"] if form.has_text else ""
             heads[at] = Head(at, at + 1, stamp, match["name"], text)
         elif (note := _note(lines, at, form)) and _shape(stamp_of(note)) in shapes:
@@ -174,5 +182,7 @@ def _note(lines: Sequence[str], at: int, form: Form) -> re.Match[str] | None:
 def looks_like_head(line: str) -> bool:
     """With a whole date, and text behind it."""
     return LIKELY.match(line) is not None and any(
-        match["three"] for form in FORMS if form.has_text and (match := form.head.fullmatch(line))
+        match["three"] or match["named"]
+        for form in FORMS
+        if form.has_text and (match := form.head.fullmatch(line))
     )

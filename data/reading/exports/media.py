@@ -31,7 +31,7 @@ FILE = r"[^\n/:<>]{1,120}\.\w{2,5}"
 MEDIA = re.compile(
     rf"(?P<file>{FILE}) [(（<][^()<>]{{0,20}}(?:{ATTACHED})[^()<>]{{0,20}}[)）>]"
     rf"|<[^<>:：]{{2,20}}[:：]\s?{FILE}\s?>"
-    rf"|(?:{FILE} • .{{0,20}} )?(?:{KINDS}) (?:{OMITTED})"
+    rf"|(?:{FILE} • .{{0,20}} )?<?(?:{KINDS}) (?:{OMITTED})>?"
     rf"|(?:{CHINESE})(?:已|被){{0,2}}(?:忽略|省略|略去)|(?:已)?(?:忽略|省略)了?(?:{CHINESE})"
     rf"|(?:\[(?:{ALONE})\]\s?)+|\[(?:{TITLED})\].*"
     r"|(?:location|standort|ubicación|位置)[:：]\s?https?://\S+|<\?xml.*|<msg>.*",
@@ -59,5 +59,7 @@ def file_of(line: str) -> str | None:
 
 def cut_media(line: str) -> tuple[str, str]:
     """What is left of a line without the media at its ends, and what was there."""
+    if "]" not in line and not line.endswith(">"):
+        return line, ""
     found = [match[0].strip() for match in ENDS.finditer(line)]
     return (ENDS.sub("", line), " ".join(found)) if found else (line, "")

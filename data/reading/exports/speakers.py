@@ -4,19 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from data.conversation import Role
 from data.errors import Fault
 from data.reading.role_words import ROLES, find_role
 
-from .stamps import MARKS
+from .stamps import MARKS, SPACES
 
 Part = Role | Literal["skip", "text"]
 Roles = Mapping[str, Part]  # by name, in lower case
 
 NUM_NAMED = 10
-EDGES = f"{MARKS.replace('-', '')} \t~*'\"‘’“”\u00a0\u202f"
+EDGES = f"{MARKS}{SPACES}~*'\"‘’“”"
 ID = re.compile(r"\s*[(（<](?:\d{5,12}|[a-z]\d{6,9}|[\w.+-]+@[\w.-]+)[)）>]$", re.IGNORECASE)
 DIVIDING = re.compile(rf"[{MARKS},，=\s]+")  # what --roles could not have within a name
 PHONE = re.compile(r"\+?\d[\d\s()‑–-]{6,}\d")
@@ -49,6 +50,7 @@ class Speakers:
     faults: Sequence[Fault] = field(default=())
 
 
+@lru_cache(maxsize=1024)
 def clean_name(name: str) -> str:
     """Without quotes, and without the number of an account."""
     bare = ID.sub("", name.strip(EDGES)).strip(EDGES)

@@ -10,32 +10,42 @@ from itertools import pairwise
 HOUR = 60 * 60  # [s]
 DAY = 24 * HOUR
 BACK = 60  # [s]; a clock without a date that goes back further is one of the next day
+LEAP = 2000  # a year that has all days
 ORDERS = ("dmy", "mdy", "ymd")
 
-MARKS = "\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"  # invisible ones
+MARKS = (  # invisible ones
+    "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+SPACES = " \t\n\r\x0b\x0c\x85\xa0\u2002\u2003\u2009\u200a\u202f\u3000"
 LEAD = rf"[{MARKS}\s]*+"
+M = rf"[{MARKS}]*+"  # Arabic and Hebrew have them between numbers
 MORNING = ("凌晨", "早上", "上午", "午前", "오전")
 EVENING = ("下午", "傍晚", "晚上", "午後", "오후")
 HALF = f"(?:{'|'.join((*MORNING, *EVENING, '中午'))})"
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH = rf"(?:{'|'.join(MONTHS)})[a-z]{{0,6}}\.?"
 WEEKDAY = (
-    r"(?:[(（]?(?:(?:星期|周|週|礼拜|(?<=[(（]))[一二三四五六日天]|[月火水木金土日](?:曜日?)?|[월화수목금토일]요일"
-    r"|(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?)[)）]?[,，]?\s*)?"
+    r"(?:[(（]?(?:(?:星期|周|週|礼拜|(?<=[(（]))[一二三四五六日天]|[月火水木金土日](?:曜日?)?"
+    r"|[월화수목금토일]요일|(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?)[)）]?[,，]?\s*)?"
 )
 DATE = (
-    r"(?P<one>\d{1,4})\s?[-./年년月월]\s?(?P<two>\d{1,2})"
-    r"(?:\s?[-./月월]\s?(?P<three>\d{1,4}))?[.日일]?"
+    rf"(?:(?P<one>\d{{1,4}}){M}\s?[-./年년月월]\s?(?P<two>\d{{1,2}}){M}"
+    rf"(?:\s?[-./月월]\s?[RHS]?(?P<three>\d{{1,4}})(?:\sBE)?)?[.日일]?"
+    rf"|(?P<named>{MONTH}\s\d{{1,2}}(?:,?\s\d{{4}})?|\d{{1,2}}\.?\s{MONTH}(?:,?\s\d{{4}})?))"
 )
-JOINT = rf"(?:[,，.T\s]\s*|(?=[^\W\d])){WEEKDAY}(?:(?:klo|kl\.?|à|às|um|at|alle)\s+)?"
+JOINT = rf"{M}(?:[,，،.T\s]\s*|(?=[^\W\d])){WEEKDAY}(?:(?:klo|kl\.?|à|às|um|at|alle)\s+)?"
 CLOCK = (
     rf"(?:(?P<half>{HALF})\s*)?"
-    r"(?P<hour>\d{1,3})[:：.](?P<minute>[0-5]\d)(?:[:：.](?P<second>[0-5]\d))?(?:[.,]\d{1,3})?"
-    r"(?:\s*(?P<noon>[ap]\.?\s?m(?![a-z])\.?))?+(?:\s?Uhr)?+(?:Z|[+-]\d\d:?\d\d)?(?!\d|[:：]\d\d)"
+    r"(?P<hour>\d{1,3})[:：.](?P<minute>[0-5٠-٥]\d)(?:[:：.](?P<second>[0-5٠-٥]\d))?(?:[.,]\d{1,3})?"
+    r"(?:\s*(?P<noon>[ap]\.?\s?m(?![a-z])\.?|[صم](?!\w)))?+(?:\s?Uhr)?+(?:Z|[+-]\d\d:?\d\d)?"
+    rf"{M}(?!\d|[:：]\d\d)"
 )
 COLON = rf"(?=(?:{HALF}\s*)?\d{{1,3}}[:：])"  # a version has points, too
-STAMP = rf"(?:{WEEKDAY}{DATE}{JOINT}|{COLON}){CLOCK}"
+STAMP = rf"{M}(?:{WEEKDAY}{DATE}{JOINT}|{COLON}){CLOCK}"
 TURNED = rf"{COLON}{CLOCK},\s{DATE}"  # of messages that were copied from WhatsApp
 END = r"(?:\s*(?:-->|[-–—~至])\s*\d{1,3}[:：][0-5]\d(?:[:：][0-5]\d)?(?:[.,]\d{1,3})?)?"
 DATE_LINE = re.compile(rf"{LEAD}[-–—=\s]*{WEEKDAY}{DATE}\s*{WEEKDAY}[-–—=\s]*", re.IGNORECASE)
+NAMED = re.compile(rf"(?P<month>{MONTH})|(?P<year>\d{{4}})|(?P<day>\d{{1,2}})", re.IGNORECASE)
 
 Numbers = tuple[int, int, int | None]  # of a date as it is written
 
@@ -48,18 +58,27 @@ class Stamp:
 
 
 def date_of(match: re.Match[str]) -> Numbers | None:
+    if match["named"]:
+        return _named(match["named"])
     if match["one"] is None:
         return None
     return int(match["one"]), int(match["two"]), int(match["three"]) if match["three"] else None
+
+
+def _named(text: str) -> Numbers:
+    """The year first: so its numbers can be read in one way alone."""
+    found = {part.lastgroup: part[0] for part in NAMED.finditer(text)}
+    month = MONTHS.index(found["month"][:3].lower()) + 1
+    return int(found.get("year", LEAP)), month, int(found["day"])
 
 
 def stamp_of(match: re.Match[str]) -> Stamp:
     """Of a match with the groups of a clock and a date."""
     hour, minute, second = (int(match[part] or 0) for part in ("hour", "minute", "second"))
     noon = (match["noon"] or "")[:1].lower()
-    if hour < 12 and (noon == "p" or match["half"] in EVENING):
+    if hour < 12 and (noon in ("p", "م") or match["half"] in EVENING):
         hour += 12
-    elif hour == 12 and (noon == "a" or match["half"] in MORNING):
+    elif hour == 12 and (noon in ("a", "ص") or match["half"] in MORNING):
         hour = 0
     clock = hour * HOUR + minute * 60 + second
     return Stamp(date_of(match), clock, not (match["second"] or noon or match["half"]))
@@ -111,7 +130,7 @@ def _day(numbers: Numbers, order: str) -> int:
     one, two, three = numbers
     if three is None:
         month, day = (two, one) if order == "dmy" else (one, two)
-        return date(2000, month, day).toordinal()
+        return date(LEAP, month, day).toordinal()
     letters = dict(zip(order, (one, two, three), strict=True))
     year = letters["y"] + (2000 if letters["y"] < 100 else 0)
     return date(year, letters["m"], letters["d"]).toordinal()

@@ -20,7 +20,7 @@ AROUND = rf"[{MARKS}\[\](){{}}（）【】—–\s-]*+"
 TIME = re.compile(rf"{AROUND}{STAMP}{END}{AROUND}", re.IGNORECASE)
 PERSON = r"(?P<name>[^\W\d_][^:：\n。！？!?，,;；]{0,29}?|\+\d[\d ()-]{6,20})\s{0,9}"
 LABEL = re.compile(rf"{LEAD}(?:[-–>]{{1,3}}\s?)?{PERSON}[:：](?P<text>.*)")
-BARE = re.compile(LEAD + PERSON)
+BARE = re.compile(rf"{LEAD}(?P<bracket>[(（])?{PERSON}[)）]?")
 
 Times = Mapping[int, Stamp]  # by the line that holds nothing else
 Beside = Mapping[int, int]  # by a time's line, that of a name
@@ -103,16 +103,20 @@ def _labelled(
 
 
 def _beside(lines: Sequence[str], times: Times, beside: Beside) -> Heads | None:
-    """Names that recur on lines of their own, if almost all times have one."""
-    found = {
-        at: match["name"] for at, other in beside.items() if (match := BARE.fullmatch(lines[other]))
-    }
-    recurring = {name for name, count in Counter(found.values()).items() if count > 1}
-    named = {at: name for at, name in found.items() if name in recurring}
+    """Names that recur on lines of their own, if almost all times have one; in brackets, a second
+    one below a time, too."""
+    alone = {at: match for at, line in enumerate(lines) if (match := BARE.fullmatch(line))}
+    counts = Counter(match["name"] for match in alone.values())
+    names = {at: alone[other]["name"] for at, other in beside.items() if other in alone}
+    named = {at: name for at, name in names.items() if counts[name] > 1}
+    recurring = {*named.values()}
     if len(recurring) < 2 or len(named) < SHARE * len(times):
         return None
     heads: Heads = {}
     for at, stamp in times.items():
         begin, end = sorted((at, beside[at])) if at in named else (at, at)
         heads[begin] = Head(begin, end + 1, stamp, named.get(at))
+    for at, match in alone.items():
+        if match["bracket"] and match["name"] in recurring and at - 1 not in heads:
+            heads[at] = Head(at, at + 1, None, match["name"])
     return heads

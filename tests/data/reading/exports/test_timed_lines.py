@@ -41,6 +41,15 @@ def test_names_may_stand_alone_beside_the_time(lines: str):
     assert texts_of(read_dialogue(text, "a.txt", {})) == READ
 
 
+def test_names_in_brackets_may_stand_below_a_cue_and_within_it():
+    cue = "00:0{}.000 --> 00:0{}.900\n{}\n\n"
+    said = ("(Nina Roe)\na", "(Nina Roe)\nand\n-\n(Bike Shop)\nb", "(Bike Shop)\nor c")
+    text = "".join(cue.format(i, i, each) for i, each in enumerate(said))
+    assert texts_of(read_dialogue(text, "a.vtt", {})) == [
+        [("user", "a\nand\n-"), ("assistant", "b\nor c")]
+    ]
+
+
 def test_a_line_below_a_time_that_names_nobody_is_left_out():
     text = "".join(f"10:0{i}\n{'患者' if i % 2 else '医生'}：a\n" for i in range(1, 7))
     text += "10:08\n患者已离开\n"

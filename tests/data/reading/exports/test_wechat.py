@@ -71,15 +71,19 @@ def test_text_may_be_json_and_times_may_be_written_out():
     assert [[text for _, text in one] for one in texts_of(items)] == [["a", "b"], ["c", "d"]]
 
 
-def test_a_row_without_a_sender_or_with_too_many_cells_is_an_error():
+def test_a_row_may_have_less_or_more_cells_than_the_header():
+    items = read("1,3,1,0,0,1704074400,3,a", "2,3,1,0,1,1704074402,2,b,2024-01-01 10:00:02,9")
+    assert texts_of(items) == [[("user", "a"), ("assistant", "b")]]
+
+
+def test_a_row_that_does_not_say_who_wrote_is_an_error():
     items = read(
         "1,3,1,0,0,1704074400,3,a,",
         "2,3,1,0,?,1704074401,3,b,",
-        "3,3,1,0,1,1704074402,2,c,,d",
         "4,3,1,0,1,1704074402,2,e,",
     )
     errors = [fault for fault in faults_of(items) if fault.severity == "error"]
-    assert [(fault.line, fault.field) for fault in errors] == [(3, "IsSender"), (4, "row")]
+    assert [(fault.line, fault.field) for fault in errors] == [(3, "IsSender")]
 
 
 def test_a_table_of_media_alone_is_an_error():
