@@ -152,7 +152,7 @@ def heads_of(lines: Sequence[str], form: Form) -> Heads:
     matches = form.matches(lines)
     stamps = {at: stamp_of(match) for at, match in matches.items()}
     shapes = {_shape(stamp) for stamp in stamps.values()}
-    is_undated = any(undated for undated, _ in shapes)
+    is_undated = any(not num_numbers for num_numbers, _ in shapes)
     heads: Heads = {}
     day: Numbers | None = None
     for at, line in enumerate(lines):
@@ -169,8 +169,8 @@ def heads_of(lines: Sequence[str], form: Form) -> Heads:
     return heads
 
 
-def _shape(stamp: Stamp) -> tuple[bool, bool]:
-    return stamp.date is None, stamp.is_pair
+def _shape(stamp: Stamp) -> tuple[int, bool]:
+    return len([*filter(None, stamp.date or ())]), stamp.is_pair
 
 
 def _note(lines: Sequence[str], at: int, form: Form) -> re.Match[str] | None:

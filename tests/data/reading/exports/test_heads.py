@@ -108,6 +108,12 @@ def test_lines_go_on_with_the_message_above(title: str):
     assert answer == "Every 200 km.\n- one: 10:30\n\n  two"
 
 
+def test_a_line_that_ends_in_a_time_is_text_where_heads_have_empty_lines_above():
+    text = chat("{} 10:02:00\n", "\n").replace("200 km.", "200 km.\nwe close at 10:30")
+    [[_, (_, answer), *_]] = texts_of(read_dialogue(text, "a.txt", {}))
+    assert answer == "Every 200 km.\nwe close at 10:30"
+
+
 SCHEDULE = "08:00 Breakfast: porridge\n12:00 Lunch: soup\n18:00 Dinner: soup\n"
 
 
