@@ -11,7 +11,6 @@ from typing import BinaryIO, TextIO
 from data.conversation import Conversation, Item
 from data.errors import Fault, InvalidData, UnreadableFile
 
-from .dialogues.dialogue import read_dialogue
 from .dialogues.role_words import Part
 from .documents import read_docx, read_html, read_pdf, read_yaml
 from .encoding import SURE, is_usual, open_text
@@ -21,6 +20,7 @@ from .hub import PREFIX, read_hub
 from .json_rows import read_json, read_jsonl
 from .source import Source, find_sources
 from .tables import read_csv, read_parquet, read_xlsx
+from .talk import read_talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ BinaryReader = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[Read]]
 PageReader = Callable[[str, str, Mapping[str, Part]], Iterator[Read]]
 DocumentReader = Callable[[BinaryIO, str, Mapping[str, Part], Mapping[str, str]], Iterator[Read]]
 
-DIALOGUES = (".txt", ".md", ".log")
+DIALOGUES = (".txt", ".md", ".log", ".srt", ".vtt")
 PAGES: dict[str, PageReader] = {".html": read_html, ".htm": read_html}
 DOCUMENTS: dict[str, DocumentReader] = {".docx": read_docx, ".pdf": read_pdf}
 TEXT_ROWS: dict[str, TextReader] = {
@@ -153,7 +153,7 @@ def _read_source(source: Source, options: ReadOptions) -> Iterator[Read]:
         with open_text(file, source.name) as text:
             yield from _guessed(text, source)
             if source.suffix in DIALOGUES:
-                yield from read_dialogue(text.read(), source.name, options.roles)
+                yield from read_talk(text.read(), source.name, options.roles)
             elif source.suffix in PAGES:
                 yield from PAGES[source.suffix](text.read(), source.name, options.roles)
             else:

@@ -14,7 +14,7 @@
 编号：000123                  see between.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -66,7 +66,7 @@ def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Read]:
         yield _build(group, source, between)
 
 
-def _build(group: list[Turn], source: str, between: Between) -> Read:
+def _build(group: Sequence[Turn], source: str, between: Between) -> Read:
     conversation = Conversation(tuple(map(_message_of, group)), source, group[0].line)
     strangers = [turn.line for turn in group if turn.line in between.strangers]
     if strangers:
@@ -74,6 +74,11 @@ def _build(group: list[Turn], source: str, between: Between) -> Read:
         return Draft(conversation, faults, "unknown speaker", can_be_mended=False)
     faults = tuple(_find_faults(group, source))
     return Draft(conversation, faults, faults[0].kind) if faults else conversation
+
+
+def build_conversations(groups: Iterable[Sequence[Turn]], source: str) -> Iterator[Read]:
+    """Of turns that are known."""
+    return (_build(group, source, Between()) for group in groups)
 
 
 def split_cell(text: str) -> list[Message]:
@@ -100,7 +105,7 @@ def find_pairs(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _find_faults(turns: list[Turn], source: str) -> Iterator[Fault]:
+def _find_faults(turns: Sequence[Turn], source: str) -> Iterator[Fault]:
     neighbours = zip([None, *turns[:-1]], turns, [*turns[1:], None], strict=True)
     for before, turn, after in neighbours:
         fault = partial(_fault, source, turn)

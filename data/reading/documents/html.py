@@ -8,11 +8,12 @@ from typing import Any
 
 from data.errors import Fault
 from data.reading.asking import is_asking
-from data.reading.dialogues.dialogue import find_pairs, read_dialogue
+from data.reading.dialogues.dialogue import find_pairs
 from data.reading.dialogues.faq import FEWEST, MOST, Pair, conversations, left_out, read_faq, taken
 from data.reading.dialogues.headings import Line
 from data.reading.dialogues.role_words import Roles
 from data.reading.faulty import Read
+from data.reading.talk import read_talk
 
 from .page_text import FURNITURE, UNSEEN, drop, lines_of, parse_fragment, read_page, text_of
 from .places import moved
@@ -53,7 +54,7 @@ def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[Re
     if not roles and not find_pairs("\n".join(texts)) and (found := read_faq(spaced, source)):
         items, places = iter(found), {2 * at - 1: line for at, line in places.items()}
     else:
-        items = read_dialogue("\n".join(texts), source, roles)
+        items = read_talk("\n".join(texts), source, roles)
     for item in items:
         yield moved(item, lambda line: places.get(line, 1))
 

@@ -7,12 +7,12 @@ from operator import itemgetter
 from typing import BinaryIO
 
 from data.errors import Fault, UnreadableFile
-from data.reading.dialogues.dialogue import read_dialogue
 from data.reading.dialogues.faq import left_out
 from data.reading.dialogues.headings import Line, is_heading
 from data.reading.dialogues.numbered import NUMBERED
 from data.reading.dialogues.role_words import LABELLED, Roles
 from data.reading.faulty import Read
+from data.reading.talk import read_talk
 
 from .extra import needs
 from .places import moved
@@ -47,7 +47,7 @@ def read_pdf(
         yield Fault(source, empty[0], "pages", seen, expected, "warning", "no text")
     yield from left_out(_take_running(pages), source)
     lines = [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
-    for item in read_dialogue("\n".join(text for _, text in lines), source, roles):
+    for item in read_talk("\n".join(text for _, text in lines), source, roles):
         yield moved(item, lambda line: lines[min(line, len(lines)) - 1][0])
 
 

@@ -8,12 +8,12 @@ from typing import Any, BinaryIO
 
 from data.errors import Fault, UnreadableFile
 from data.reading.asking import is_asking
-from data.reading.dialogues.dialogue import read_dialogue
 from data.reading.dialogues.faq import left_out
 from data.reading.dialogues.headings import Line
 from data.reading.dialogues.role_words import Roles
 from data.reading.faulty import Read
 from data.reading.tables.table import read_table
+from data.reading.talk import read_talk
 
 from .extra import needs
 from .places import moved
@@ -52,7 +52,7 @@ def read_docx(
     if not any(map(str.strip, content.lines)):
         yield Fault(source, 1, "text", "none", "text; pictures of text are not read")
         return
-    for item in read_dialogue("\n".join(content.lines), source, roles):
+    for item in read_talk("\n".join(content.lines), source, roles):
         yield moved(item, lambda line: content.paragraphs[min(line, len(content.paragraphs)) - 1])
 
 

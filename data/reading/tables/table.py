@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-from data.conversation import Item
 from data.errors import Fault
+from data.reading.dialogues.dialogue import build_conversations
+from data.reading.exports.wechat import is_wechat, read_wechat
+from data.reading.faulty import Read
 from data.reading.proposals import SAMPLE, accepted, propose
 from data.reading.rows import KEEP, Columns, Numbered, read_rows
 from data.reading.shapes import find_shape, show_keys
@@ -21,7 +23,7 @@ HEADER_ROWS = 5  # that are looked at: a title may stand above the header
 NAMELESS = re.compile(r"(?:Unnamed: \d+)?")  # as pandas writes, and reads, the header of its index
 
 
-def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> Iterator[Item]:
+def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> Iterator[Read]:
     """Lines of cells: the header first, or below a title; or none, and `columns` by number."""
     remaining = iter(lines)
     head = list(islice(remaining, SAMPLE))
@@ -34,6 +36,11 @@ def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> 
         yield from _leave_out(head[:begin], source, "rows alone, where columns go by number")
     else:
         yield from _refuse_header(head, source, columns)
+        return
+    if not columns and is_wechat(names):
+        export = read_wechat(names, chain(head[begin:], remaining), source)
+        yield from export.faults
+        yield from build_conversations(export.conversations, source)
         return
     names = [KEEP if name and name == columns.get(KEEP) else name for name in names]
     fields = {name: column for name, column in columns.items() if name != KEEP}
@@ -53,7 +60,9 @@ def is_header(line: Line | Fault, columns: Columns) -> bool:
     named = [name for name in cells_of(line) if name]
     if len({*named}) < len(named):
         return False
-    return {*columns.values()} <= {*named} if columns else find_shape(named) is not None
+    if columns:
+        return {*columns.values()} <= {*named}
+    return is_wechat(named) or find_shape(named) is not None
 
 
 def cells_of(line: Line | Fault) -> list[str]:

@@ -28,3 +28,11 @@ def conversations_of(read: Iterable[Read]) -> list[Conversation]:
 
 def faults_of(read: Iterable[Read]) -> list[Fault]:
     return [item for item in settled(read) if isinstance(item, Fault)]
+
+
+def texts_of(read: Iterable[Read]) -> list[list[tuple[str, str]]]:
+    """Roles and texts of the conversations; fails where there is an error."""
+    items = settled(read)
+    assert not [item for item in items if isinstance(item, Fault) and item.severity == "error"]
+    conversations = (item for item in items if isinstance(item, Conversation))
+    return [[(each.role, each.content) for each in one.messages] for one in conversations]

@@ -1,0 +1,1 @@
+"""Chats as programs save them: who wrote when, and what."""
