@@ -1,0 +1,157 @@
+"""Numbers that stand for one person: identity cards, phones, bank cards, insurance, records."""
+
+import re
+
+from .kind import Kind, by_patterns
+
+# Of the 18 digits of a Chinese identity card the last is a check digit (GB 11643-1999).
+ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+ID_CHECKS = "10X98765432"
+
+LONE = r"(?<![0-9A-Za-z])"  # order numbers hold such runs by chance
+END = r"(?![0-9A-Za-z])"
+IS = r"[\s:：=＝#是为】|*“\"]{0,4}(?:[Nn][Oo]\.?\s?)?"  # between a Chinese label and its number
+ENGLISH_IS = r"\.?[\s:=#]{0,3}(?:is\s)?[\s:#]{0,2}"
+CODE = rf"(?P<it>(?=(?:[A-Za-z-]*\d){{4}})[0-9A-Za-z](?:-?[0-9A-Za-z]){{3,23}}){END}"
+
+
+def _is_chinese_id(text: str) -> bool:
+    total = sum(int(digit) * weight for digit, weight in zip(text, ID_WEIGHTS, strict=False))
+    return ID_CHECKS[total % 11] == text[-1].upper()
+
+
+def _is_ssn(text: str) -> bool:
+    """As the United States give them out: no part is zero, the first not 666 nor from 900 on."""
+    area, group, serial = text.split("-")
+    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+
+
+def _is_bank_card(text: str) -> bool:
+    """By the check digit after Luhn (ISO/IEC 7812)."""
+    digits = [int(digit) for digit in reversed(text) if digit.isdecimal()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+IDENTITY_CARD = Kind(
+    "identity card",
+    "身份证号",
+    by_patterns(
+        re.compile(
+            rf"{LONE}[1-9]\d{{5}}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}}"
+            rf"[\dXx]{END}"
+        ),
+        is_valid=_is_chinese_id,
+    ),
+)
+# Behind its label a number is what the label says, though a digit may be mistyped.
+LABELLED_IDENTITY_CARD = Kind(
+    "identity card",
+    "身份证号",
+    by_patterns(re.compile(rf"身份证件?(?:号码?)?{IS}(?P<it>\d{{17}}[\dXx]|\d{{15}}){END}")),
+)
+SOCIAL_SECURITY = Kind(
+    "social security number",
+    "社会安全号",
+    by_patterns(re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])", re.ASCII), is_valid=_is_ssn),
+)
+PHONE = Kind(
+    "phone number",
+    "电话",
+    by_patterns(
+        re.compile(
+            rf"{LONE}(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{{4}}[- ]?\d{{4}}"  # Chinese mobile
+            r"|0\d{2,3}[- ]\d{7,8}|[(（]0\d{2,3}[)）][- ]?\d{7,8}"  # Chinese landline
+            r"|(?:(?:\+?1|001)[-. ]?)?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}"  # American
+            rf"(?: ?(?:x|ext\.? ?)\d{{1,6}})?){END}"
+        ),
+        re.compile(
+            r"(?i:\b(?:phone|cell|mobile|tel|call|text|reach)\b)[^\d\n]{0,20}"
+            rf"(?P<it>[2-9]\d{{9}}){END}",
+            re.ASCII,
+        ),
+    ),
+)
+INSURANCE = Kind(
+    "insurance number",
+    "医保号",
+    by_patterns(
+        re.compile(
+            r"(?:(?:医保|社保|医疗保险|社会保障|社会保险|参保|农合|合作医疗)(?:个人)?"
+            rf"(?:[卡证](?:号码?|编号|账号)?|号码?|编号|账号)|保险?单(?:号码?|编号)){IS}{CODE}"
+        ),
+        re.compile(
+            r"(?i:\b(?:(?:health |medical )?insurance (?:card |policy |member )?(?:number|no\b|id)"
+            r"|member id|policy (?:number|no\b)|medicare (?:number|id)|medicaid (?:number|id))"
+            rf"{ENGLISH_IS}){CODE}",
+            re.ASCII,
+        ),
+    ),
+)
+MEDICAL_RECORD = Kind(
+    "medical record number",
+    "病历号",
+    by_patterns(
+        re.compile(
+            r"(?:(?:病历|病案|住院|门诊|急诊|就诊|就医|诊疗|健康|挂号|检查|检验|影像|病理)[卡单]?"
+            rf"(?:号码?|编号|ID)|(?:就诊|诊疗|就医)卡){IS}{CODE}"
+        ),
+        re.compile(
+            r"(?i:\b(?:MRN|(?:medical )?record (?:number|no\b|id)|patient (?:number|no\b|id)"
+            rf"|chart (?:number|no\b)){ENGLISH_IS}){CODE}",
+            re.ASCII,
+        ),
+    ),
+)
+BANK_CARD = Kind(
+    "bank card",
+    "银行卡号",
+    by_patterns(
+        re.compile(
+            r"(?<![0-9A-Za-z.-])(?:62|4\d|5[0-8]|2[2-7]|3[4-8]|6[0-79])\d{2}"
+            rf"(?:[- ]?\d){{9,15}}{END}"
+        ),
+        is_valid=_is_bank_card,
+    ),
+)
+LABELLED_BANK_CARD = Kind(
+    "bank card",
+    "银行卡号",
+    by_patterns(
+        re.compile(
+            r"(?:(?:银行|储蓄|信用|借记|工资)卡|(?<!医保)(?<!社保)(?<!就诊)(?<!诊疗)卡号|[账帐][号户])"
+            rf"[^\d\n。；]{{0,14}}(?P<it>\d(?:[- ]?\d){{11,18}}){END}"
+        ),
+        re.compile(
+            r"(?i:\b(?:card|account) (?:number|no\b|#)|\biban\b)[^\d\n;]{0,14}"
+            rf"(?P<it>\d(?:[- ]?\d){{8,18}}){END}",
+            re.ASCII,
+        ),
+    ),
+)
+PASSPORT = Kind(
+    "passport",
+    "护照号",
+    by_patterns(
+        re.compile(
+            r"(?:护照|通行证|台胞证|回乡证)(?:号码?|编号)?"
+            rf"{IS}(?P<it>[A-Za-z]{{0,2}}\d{{6,10}}){END}"
+        ),
+        re.compile(
+            r"(?i:\bpassport(?: (?:number|no\b|id))?"
+            rf"{ENGLISH_IS})(?P<it>[A-Za-z]{{0,2}}\d{{6,9}}){END}",
+            re.ASCII,
+        ),
+    ),
+)
+PLATE = Kind(
+    "number plate",
+    "车牌号",
+    by_patterns(
+        re.compile(
+            r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][-·•・ ]?"
+            r"(?=(?:[A-Z]{0,2}\d){3})[0-9A-HJ-NP-Z]{4,5}[0-9A-HJ-NP-Z挂学警港澳]"
+            rf"{END}"
+        ),
+    ),
+)
