@@ -30,6 +30,8 @@ ENGLISH_DATE = (
 BIRTH_DATE = Kind(
     "birth date",
     "出生日期",
+    ("出生|生日|生于|生辰|生人|日生|号生|月生|born|Born|birth|Birth|BIRTH|DOB|D.O.B|dob|d.o.b"),
+    (),
     by_patterns(
         re.compile(
             # 医生日常, 先生日前 and 发生于, 产生于 hold these words by chance.

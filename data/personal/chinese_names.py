@@ -1,6 +1,7 @@
 """Names of people in Chinese characters, where a word before or behind them says what they are."""
 
 import re
+from itertools import chain
 
 from .kind import HAN, Spans
 
@@ -37,13 +38,18 @@ GIVEN = (
 )
 # Two such characters that are words as well.
 WORDS = frozenset(
-    "高兴 高明 高雅 高贵 高清 高新 高峰 高山 高达 安全 安静 安心 安康 安宁 安然 安庆 安阳 平安 平静 康乐 温和 温柔 温馨 温泉 文明"
-    " 文雅 文静 文学 文艺 方正 方子 万一 万全 万达 万宁 金银 金华 金山 金龙 金花 白云 白金 白子 白英 白花 黄山 黄金 宁波 宁静"
-    " 宁德 江南 江苏 江山 成功 成长 成立 和平 和善 和好 任其 全力 全国 全家 全美 全新 全心 石英 石子 石花 花生 花木 花香 花园"
-    " 海南 海洋 明星 明月 明亮 明显 时光 卫生 华丽 华美 单一 单纯 单元 雷达 雷公 龙凤 龙虎 武汉 武艺 武力 季春 夏至 舒心 舒畅"
-    " 舒展 贺喜 敬爱 梅花 麻利 凌晨 国庆 国家 国立 国美 水平 水利 水仙 管家 管道 强力 强壮 柏林 柏子 沙龙 麦子 毛利 毛线 房子"
-    " 车子 幸福 幸运 农民 农家 权利 权威 左右 顾家 景色 景天 谷子 黎明 商家 丰富 丰厚 红花 红利 史学 易学 易于 叶子 桂花 桂香"
-    " 常山 苏子 苏叶 乔木 桑叶 荆芥 杜仲 杨梅 巴豆 丁香 丁克 边缘 项目 相当 关节 关心 向上 经典 应有 计生 都有 满意 满月 解放".split()
+    re.findall(
+        "..",
+        "高兴高明高雅高贵高清高新高峰高山高达安全安静安心安康安宁安然安庆安阳平安平静康乐温和"
+        "温柔温馨温泉文明文雅文静文学文艺方正方子万一万全万达万宁金银金华金山金龙金花白云白金"
+        "白子白英白花黄山黄金宁波宁静宁德江南江苏江山成功成长成立和平和善和好任其全力全国全家"
+        "全美全新全心石英石子石花花生花木花香花园海南海洋明星明月明亮明显时光卫生华丽华美单一"
+        "单纯单元雷达雷公龙凤龙虎武汉武艺武力季春夏至舒心舒畅舒展贺喜敬爱梅花麻利凌晨国庆国家"
+        "国立国美水平水利水仙管家管道强力强壮柏林柏子沙龙麦子毛利毛线房子车子幸福幸运农民农家"
+        "权利权威左右顾家景色景天谷子黎明商家丰富丰厚红花红利史学易学易于叶子桂花桂香常山苏子"
+        "苏叶乔木桑叶荆芥杜仲杨梅巴豆丁香丁克边缘项目相当关节关心向上经典应有计生都有满意满月"
+        "解放",
+    )
 )
 
 CALLING = (  # what somebody is called
@@ -55,7 +61,10 @@ LABEL = (  # of a form's field
     r"|申请人|负责人|当事人|车主|业主|签[名字]|署名)"
 )
 COLON = r"[】）)\s*”\"]{0,3}[:：=＝|][\s*“\"【]{0,3}"
-TITLE = r"(?:女士|先生|小姐(?!姐)|同志|同学|老师|医[生师]|大夫|主任|教授|护士|院长|经理|阿姨|叔叔|大[爷妈]|奶奶|爷爷)(?!们)"
+TITLE = (
+    r"(?:女士|先生|小姐(?!姐)|同志|同学|老师|医[生师]|大夫|主任|教授|护士|院长|经理|阿姨|叔叔|大[爷妈]"
+    r"|奶奶|爷爷)(?!们)"
+)
 MOBILE = r"1[3-9]\d[- ]?\d{4}[- ]?\d{4}"
 END = rf"(?![{HAN}])"  # of a run of characters
 HAN_CHARACTER = re.compile(f"[{HAN}]")
@@ -63,7 +72,7 @@ HAN_CHARACTER = re.compile(f"[{HAN}]")
 # Behind a sure word: any two characters up to where the run ends, within a run typical ones.
 ANY = rf"(?:(?![的了是在和与男女岁年月日号先医护老电性某您你我他她说想要])[{HAN}])"
 SURE = re.compile(
-    rf"(?:叫做?|(?<=的)名字[是为]|[名人主字](?:{COLON}|[是为叫]))[\s:：“\"「]{{0,2}}"
+    rf"[叫名字人主](?:(?<=叫)做?|(?<=[名字人主])(?:{COLON}|[是为叫]))[\s:：“\"「]{{0,2}}"
     rf"(?P<it>[{HAN}]{{1,6}}(?:[·•・][{HAN}]{{1,8}}){{1,3}}|[A-Z][a-z]+(?: [A-Z][a-z]+){{0,2}}"
     rf"|(?:{COMPOUND_SURNAMES}|[{SURNAMES}]){ANY}{{1,2}}{END}"
     rf"|(?:{COMPOUND_SURNAMES}|[{SURNAMES}{WORD_SURNAMES}])[{GIVEN}]{{1,2}})"
@@ -86,9 +95,12 @@ ALONE = (  # what stands behind a name on its own
     rf"(?=\s?[，,、/|（( ]\s?(?:性别[:：]?\s?)?[男女]性?{END}"
     rf"|[\s，,、:：（(]{{0,3}}(?:(?:联系)?(?:电话|手机)号?码?[\s:：是]{{0,2}})?{MOBILE})"
 )
-LIKELY = re.compile(
-    rf"(?:[{SURNAMES}{WORD_SURNAMES}]|{COMPOUND_SURNAMES})(?:(?P<titled>[{GIVEN}]{{1,2}}(?={TITLE}))"
-    rf"|(?P<alone>[{GIVEN}]{{1,2}}{ALONE})|(?P<bounded>[{GIVEN}]{{1,2}}{FOLLOWING})|[{GIVEN}]{{2}})"
+LIKELY = tuple(
+    re.compile(
+        rf"{surname}(?:(?P<titled>[{GIVEN}]{{1,2}}(?={TITLE}))|(?P<alone>[{GIVEN}]{{1,2}}{ALONE})"
+        rf"|(?P<bounded>[{GIVEN}]{{1,2}}{FOLLOWING})|[{GIVEN}]{{2}})"
+    )
+    for surname in (f"[{SURNAMES}{WORD_SURNAMES}]", f"(?:{COMPOUND_SURNAMES})")
 )
 LIKELY_WORD = re.compile(
     rf"(?:[叫喊]我|称呼我|本人|[我这]是|名叫|名字叫|{LABEL}"
@@ -105,7 +117,7 @@ def find_names(text: str) -> Spans:
         begin = match.start("it")
         if match["it"] not in WORDS and SURE_WORD.search(text, max(0, begin - WIDEST), begin):
             yield match.span("it")
-    for match in LIKELY.finditer(text):
+    for match in chain.from_iterable(pattern.finditer(text) for pattern in LIKELY):
         is_word = match[0] in WORDS or (match.lastgroup is None and match[0][:2] in WORDS)
         if not is_word and _is_shown(match):
             yield match.span()

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 Spans = Iterator[tuple[int, int]]
 
+DIGITS = re.compile("[0-9]{3}")
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters, for use in a class
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """A text with none of its words and signs has nothing of a kind: that is seen much faster than
+    what `find` sees."""
+
     name: str
     chinese_name: str
+    words: str  # divided by |
+    signs: tuple[re.Pattern[str], ...]
     find: Callable[[str], Spans]
 
 

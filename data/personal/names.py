@@ -1,12 +1,18 @@
 """Names of people, Chinese and English."""
 
+import re
+
 from . import chinese_names, english_names
-from .kind import Kind, Spans
+from .kind import HAN, Kind
 
-
-def _find(text: str) -> Spans:
-    yield from chinese_names.find_names(text)
-    yield from english_names.find_names(text)
-
-
-NAME = Kind("name", "姓名", _find)
+CHINESE_NAME = Kind("name", "姓名", "", (re.compile(f"[{HAN}]"),), chinese_names.find_names)
+ENGLISH_NAME = Kind(
+    "name",
+    "姓名",
+    (
+        "me is|me's|me’s|me:|me=|Patient:|Attn:|Recipient:|Contact person:|Emergency contact:"
+        "|I am |I'm |I’m |Mr|Ms|Miss|Mx|This is |this is "
+    ),
+    (),
+    english_names.find_names,
+)

@@ -2,7 +2,7 @@
 
 import re
 
-from .kind import Kind, by_patterns
+from .kind import DIGITS, Kind, by_patterns
 
 # Of the 18 digits of a Chinese identity card the last is a check digit (GB 11643-1999).
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -10,9 +10,13 @@ ID_CHECKS = "10X98765432"
 
 LONE = r"(?<![0-9A-Za-z])"  # order numbers hold such runs by chance
 END = r"(?![0-9A-Za-z])"
+PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"  # on number plates
 IS = r"[\s:：=＝#是为】|*“\"]{0,4}(?:[Nn][Oo]\.?\s?)?"  # between a Chinese label and its number
 ENGLISH_IS = r"\.?[\s:=#]{0,3}(?:is\s)?[\s:#]{0,2}"
-CODE = rf"(?P<it>(?=(?:[A-Za-z-]*\d){{4}})[0-9A-Za-z](?:-?[0-9A-Za-z]){{3,23}}){END}"
+CODE = (
+    r"(?P<it>(?=[-0-9A-Za-z]*\d{3})(?=(?:[A-Za-z-]*\d){4})[0-9A-Za-z](?:-?[0-9A-Za-z]){3,23})"
+    rf"{END}"
+)
 
 
 def _is_chinese_id(text: str) -> bool:
@@ -36,6 +40,8 @@ def _is_bank_card(text: str) -> bool:
 IDENTITY_CARD = Kind(
     "identity card",
     "身份证号",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             rf"{LONE}[1-9]\d{{5}}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}}"
@@ -48,16 +54,22 @@ IDENTITY_CARD = Kind(
 LABELLED_IDENTITY_CARD = Kind(
     "identity card",
     "身份证号",
+    "",
+    (DIGITS,),
     by_patterns(re.compile(rf"身份证件?(?:号码?)?{IS}(?P<it>\d{{17}}[\dXx]|\d{{15}}){END}")),
 )
 SOCIAL_SECURITY = Kind(
     "social security number",
     "社会安全号",
+    "",
+    (DIGITS,),
     by_patterns(re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])", re.ASCII), is_valid=_is_ssn),
 )
 PHONE = Kind(
     "phone number",
     "电话",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             rf"{LONE}(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{{4}}[- ]?\d{{4}}"  # Chinese mobile
@@ -75,6 +87,8 @@ PHONE = Kind(
 INSURANCE = Kind(
     "insurance number",
     "医保号",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             r"(?:(?:医保|社保|医疗保险|社会保障|社会保险|参保|农合|合作医疗)(?:个人)?"
@@ -91,6 +105,8 @@ INSURANCE = Kind(
 MEDICAL_RECORD = Kind(
     "medical record number",
     "病历号",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             r"(?:(?:病历|病案|住院|门诊|急诊|就诊|就医|诊疗|健康|挂号|检查|检验|影像|病理)[卡单]?"
@@ -106,6 +122,8 @@ MEDICAL_RECORD = Kind(
 BANK_CARD = Kind(
     "bank card",
     "银行卡号",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             r"(?<![0-9A-Za-z.-])(?:62|4\d|5[0-8]|2[2-7]|3[4-8]|6[0-79])\d{2}"
@@ -117,6 +135,8 @@ BANK_CARD = Kind(
 LABELLED_BANK_CARD = Kind(
     "bank card",
     "银行卡号",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             r"(?:(?:银行|储蓄|信用|借记|工资)卡|(?<!医保)(?<!社保)(?<!就诊)(?<!诊疗)卡号|[账帐][号户])"
@@ -132,6 +152,8 @@ LABELLED_BANK_CARD = Kind(
 PASSPORT = Kind(
     "passport",
     "护照号",
+    "",
+    (DIGITS,),
     by_patterns(
         re.compile(
             r"(?:护照|通行证|台胞证|回乡证)(?:号码?|编号)?"
@@ -147,9 +169,11 @@ PASSPORT = Kind(
 PLATE = Kind(
     "number plate",
     "车牌号",
+    "",
+    (re.compile(f"[{PROVINCES}][A-Z]"),),
     by_patterns(
         re.compile(
-            r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][-·•・ ]?"
+            rf"[{PROVINCES}][A-Z][-·•・ ]?"
             r"(?=(?:[A-Z]{0,2}\d){3})[0-9A-HJ-NP-Z]{4,5}[0-9A-HJ-NP-Z挂学警港澳]"
             rf"{END}"
         ),

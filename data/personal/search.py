@@ -8,7 +8,7 @@ from .accounts import E_MAIL, QQ, WECHAT
 from .addresses import ADDRESS
 from .births import BIRTH_DATE
 from .kind import Kind
-from .names import NAME
+from .names import CHINESE_NAME, ENGLISH_NAME
 from .numbers import (
     BANK_CARD,
     IDENTITY_CARD,
@@ -39,16 +39,26 @@ KINDS = (
     PLATE,
     BIRTH_DATE,
     ADDRESS,
-    NAME,
+    CHINESE_NAME,
+    ENGLISH_NAME,
 )
-# Without one of these nothing of it is there but names: most texts cost one look.
-LIKELY = re.compile(
-    r"@|\d(?:\d{3}|[A-Z]? (?:[A-Z]|\d+[snrt])|#)|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z]"
-    r"|[微威薇]信|[vVwW][xX信]|[加➕+]\s?我?[vV薇]|[wW]e[cCiI][hHxX]"
-    r"|出生|生[日于辰人]|[日号月]\s?生|[bB](?:orn|irth)|[dD]\.?[oO]\.?[bB]\b"
-    r"|[号弄巷座栋幢室组队社](?<=[0-9０-９一二三四五六七八九十A-Za-z\s].)|单元|地址|住址|户籍|家住|寄[到往]|送到"
-    r"|[镇乡].{1,6}[村屯庄寨]|Box "
-)
+
+
+def _signs(*kinds: Kind, in_ascii: bool = False) -> tuple[re.Pattern[str], ...]:
+    """The words and signs of all these kinds, in few patterns; of ASCII texts only what may be
+    there."""
+    words = [word for kind in kinds for word in kind.words.split("|") if word]
+    signs = dict.fromkeys(sign for kind in kinds for sign in kind.signs)
+    if in_ascii:
+        words = [word for word in words if word.isascii()]
+        signs = [sign for sign in signs if sign.pattern.isascii()]
+    return (*([re.compile("|".join(map(re.escape, words)))] if words else []), *signs)
+
+
+SIGNS_OF = {kind: _signs(kind) for kind in KINDS}
+# What most texts have nothing of. Chinese names have no sign that is worth a look of its own.
+SIGNED = [kind for kind in KINDS if kind is not CHINESE_NAME]
+SIGNS = {in_ascii: _signs(*SIGNED, in_ascii=in_ascii) for in_ascii in (False, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,13 @@ class Found:
 
 def find_personal(text: str) -> Iterator[Found]:
     """Every place once, from the first on."""
-    kinds = KINDS if LIKELY.search(text) else (NAME,)
+    is_ascii = text.isascii()
+    if any(sign.search(text) for sign in SIGNS[is_ascii]):
+        kinds = [kind for kind in KINDS if any(sign.search(text) for sign in SIGNS_OF[kind])]
+    elif is_ascii:
+        return
+    else:
+        kinds = [CHINESE_NAME]
     found = [Found(kind, *span) for kind in kinds for span in kind.find(text)]
     end = 0
     for each in sorted(found, key=lambda each: (each.begin, -each.end, KINDS.index(each.kind))):
