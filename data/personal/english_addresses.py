@@ -7,7 +7,7 @@ from .kind import by_patterns
 WORD = r"(?:[A-Z][\w'’-]*\.?|\d{1,3}(?:st|nd|rd|th)|of|the)"
 STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Ct|Place|Pl|Terrace|Ter"
-    r"|Parkway|Pkwy|Circle|Cir|Highway|Hwy|Square|Sq|Way|Trail|Trl|Alley|Crescent|Close)\b\.?"
+    r"|Parkway|Pkwy|Circle|Cir|Highway|Hwy|Square|Sq|Way|Trail|Trl|Alley|Crescent|Close)\b(?:\.(?=,| (?:Apt|Apartment|Suite|Ste|Unit|#)))?"
 )
 UNIT = r"(?:,? (?:(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor)\b\.? ?#?|# ?)[\w-]{1,6})"
 STATE = (
@@ -15,7 +15,8 @@ STATE = (
     r"|T[NX]|UT|V[AIT]|W[AIVY]|PR|GU|AS|MP|FM|MH|PW)"
 )
 ZIP = r"\d{5}(?:-\d{4})?\b"
-CITY = rf"[A-Z][A-Za-z.'’-]*(?: [A-Z][A-Za-z.'’-]*){{0,3}}(?:,? {STATE}\b(?:,? {ZIP})?|,? {ZIP})"
+TOWN = r"[A-Z][A-Za-z.'’-]*(?: [A-Z][A-Za-z.'’-]*){0,3}"
+CITY = rf"{TOWN}(?:,? {STATE}\b(?:,? {ZIP})?|,? {ZIP})"
 
 find_addresses = by_patterns(
     re.compile(
@@ -23,7 +24,9 @@ find_addresses = by_patterns(
         rf"(?:[, \n]{{1,2}}{CITY})?"
     ),
     # With its city, state and code, whatever the street is called.
-    re.compile(rf"(?<![\d.])\d{{1,6}}(?: {WORD}){{1,5}}{UNIT}?[, \n]{{1,2}}{CITY}"),
+    re.compile(
+        rf"(?<![\d.])\d{{1,6}}(?: {WORD}){{1,5}}{UNIT}?[, \n]{{1,2}}{TOWN},? {STATE},? {ZIP}"
+    ),
     re.compile(
         r"(?:USNS|USNV|USS|USCGC|PSC|CMR|Unit) [^\n,]{1,30}(?:, Box \d{1,6})?[, \n]{1,2}"
         rf"(?:APO|FPO|DPO),? A[AEP] {ZIP}"

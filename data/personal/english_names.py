@@ -5,7 +5,7 @@ import re
 from .kind import by_patterns
 
 LETTERS = r"A-Za-zÀ-ÖØ-öø-ÿ"
-WORD = rf"[A-ZÀ-ÖØ-Þ](?=[{LETTERS}'’])[{LETTERS}]*(?:['’-][{LETTERS}]+)*"
+WORD = rf"(?!XX)[A-ZÀ-ÖØ-Þ](?=[{LETTERS}'’])[{LETTERS}]*(?:['’-][{LETTERS}]+)*"
 TITLE = r"(?:(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof)\.? )"
 SUFFIX = r"(?:,? (?:Jr|Sr|MD|DDS|DVM|PhD|II|III|IV|V)\b\.?)"
 PART = rf" (?:{WORD}|[A-Z]\.)"
