@@ -87,7 +87,7 @@ def test_nothing_is_written_over(tmp_path: Path):
 def test_personal_data_is_replaced_where_that_is_asked_for(tmp_path: Path):
     conversation = build(None, [("我的电话13812345678", "好")])
     write_conversations([conversation], tmp_path / "a.jsonl", redacted=True)
-    assert written(tmp_path / "a.jsonl")[0]["messages"][0]["content"] == "我的电话[phone number]"
+    assert written(tmp_path / "a.jsonl")[0]["messages"][0]["content"] == "我的电话[电话]"
 
 
 def test_a_question_that_alpaca_would_read_as_turns_is_refused_there(tmp_path: Path):

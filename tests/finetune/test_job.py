@@ -223,7 +223,7 @@ def test_a_file_in_gb18030_with_names_of_its_own_is_trained_on(
     assert "personal data 16" in caplog.text
     report = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "13812345678" not in report
-    assert "[phone number]" in report
+    assert "[电话]" in report
 
 
 def test_a_table_is_trained_on_by_the_names_of_its_columns(work: Workplace):
