@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from data.conversation import Item
 from data.errors import UnreadableFile
+from data.reading.faulty import Read
 
 from .rows import read_rows
 
@@ -11,7 +11,7 @@ PREFIX = "hf:"
 SPLIT = "train"
 
 
-def read_hub(name: str, columns: Mapping[str, str]) -> Iterator[Item]:
+def read_hub(name: str, columns: Mapping[str, str]) -> Iterator[Read]:
     """`hf:owner/name`, or `hf:owner/name:split`; rows are counted from 1.
 
     Raises UnreadableFile where the library finds no such data set.

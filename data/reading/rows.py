@@ -22,6 +22,8 @@ KEEP = "keep"  # the column in which a person decides about a draft
 YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
 NO = ("no", "n", "false", "0", "0.0", "否")
 
+MAY_BE_MISSING = ("system", "history", "input", "context", "tools")  # in some rows
+
 UNUSED = "a field of no known use", "what training uses; this field is left out"
 UNUSED_TITLE = (
     "a title beside a question, left out",
@@ -124,7 +126,11 @@ def _keep_key(keys: tuple[str, ...]) -> str | None:
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:
     """The fields that the user has named, by their own names, and nothing else."""
-    missing = [column for column in columns.values() if column not in fields]
+    missing = [
+        column
+        for name, column in columns.items()
+        if column not in fields and name not in MAY_BE_MISSING
+    ]
     for column in missing:
         row.refuse(column, show_keys(fields), f"the column {column!r}, as --map says")
     return {name: fields[column] for name, column in columns.items() if column in fields}

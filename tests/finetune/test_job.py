@@ -81,6 +81,7 @@ def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workpla
     _, result = finished
     card = read_card(result.folder)
     assert card is not None
+    assert card.data is not None
     assert card.data.num_conversations == card.data.num_trained + card.data.num_held_out == 16
     assert card.metrics["held_out_loss_adapter"] == result.adapter_loss
     assert (card.system, card.disclaimer, card.sampling.temperature) == (

@@ -6,8 +6,8 @@ from typing import Any, TextIO
 
 import yaml
 
-from data.conversation import Item
 from data.errors import Fault
+from data.reading.faulty import Read
 from data.reading.rows import Columns, Numbered, read_rows
 
 EXPECTED = (
@@ -16,7 +16,7 @@ EXPECTED = (
 )
 
 
-def read_yaml(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
+def read_yaml(file: TextIO, source: str, columns: Columns) -> Iterator[Read]:
     """Rows, in a list or in the one list of a mapping; a row that is a list of texts is a
     dialogue."""
     try:

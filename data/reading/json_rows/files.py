@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TextIO
 
-from data.conversation import Item
 from data.errors import Fault
+from data.reading.faulty import Read
 from data.reading.rows import Columns, Numbered, read_rows
 from data.reading.shapes import is_turns
 
@@ -19,7 +19,7 @@ ROWS = "a JSON list of objects in a file of its own, or one object a line"
 BRACKETS = ("[", "{", "[{")  # lines that are no rows
 
 
-def read_jsonl(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
+def read_jsonl(file: TextIO, source: str, columns: Columns) -> Iterator[Read]:
     """One row a line, of which one is in memory at a time; or a document that is called so."""
     num_blank, first = 0, file.readline()
     while first and not first.strip():
@@ -31,12 +31,12 @@ def read_jsonl(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
         yield from read_rows(_rows_of_lines(lines, source), source, columns)
 
 
-def read_json(file: TextIO, source: str, columns: Columns) -> Iterator[Item]:
+def read_json(file: TextIO, source: str, columns: Columns) -> Iterator[Read]:
     """A list of rows, or what else `rows_of` finds; or values one behind the other."""
     yield from _read_text(file.read(), source, columns)
 
 
-def _read_text(text: str, source: str, columns: Columns) -> Iterator[Item]:
+def _read_text(text: str, source: str, columns: Columns) -> Iterator[Read]:
     if mistaken := mistaken_for(text):
         yield Fault(source, 1, "file", *mistaken)
         return

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from data.conversation import Message, Role
 from data.reading.dialogues.dialogue import COLONS
-from data.reading.dialogues.role_words import LABELLED, NARROW, ROLES, find_role, label_of
+from data.reading.dialogues.role_words import LABELLED, NARROW, ROLES, label_of, role_of
 
 WITHIN = 60  # [characters] of a line, in which a role word and its colon stand
 LONGEST = 24  # [characters] from the end of a sentence to a colon behind it
@@ -44,7 +44,7 @@ def read_head(text: str) -> Head | None:
     if not has_colon(text[:WITHIN]):
         return None
     match = LABELLED.fullmatch(text)
-    role = find_role(label_of(match), ROLES) if match else None
+    role = role_of(label_of(match), ROLES) if match else None
     return Head(role, label_of(match), match["text"].strip()) if match and role else None
 
 
@@ -60,7 +60,7 @@ def find_behind(text: str) -> str | None:
     for colon in COLON.finditer(text):
         begin = max(0, colon.start() - LONGEST)
         match = BEHIND_A_SENTENCE.search(text, begin, colon.start())
-        if match and find_role(match[1], ROLES):
+        if match and role_of(match[1], ROLES):
             return match[1]
     return None
 

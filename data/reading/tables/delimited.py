@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TextIO
 
-from data.conversation import Item
 from data.errors import Fault
+from data.reading.faulty import Read
 from data.reading.rows import Columns
 
 from .table import HEADER_ROWS, Line, is_header, read_table
@@ -20,7 +20,7 @@ MOST_CELL = 1 << 30  # [characters]; csv's own limit is 131,072
 DELIMITERS = ",;\t"
 
 
-def read_csv(file: TextIO, source: str, columns: Columns, delimiter: str = ",") -> Iterator[Item]:
+def read_csv(file: TextIO, source: str, columns: Columns, delimiter: str = ",") -> Iterator[Read]:
     """A header of field names, then a conversation a row. Where the header is not divided as the
     suffix says, it is by commas, by semicolons, as European Excel does, or by tabs."""
     head = list(islice(file, HEADER_ROWS))

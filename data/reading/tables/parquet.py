@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
-from data.conversation import Item
 from data.errors import Fault
+from data.reading.faulty import Read
 from data.reading.proposals import SAMPLE, accepted
 from data.reading.rows import Columns, read_rows
 from data.reading.shapes import find_shape, show_keys
 
 
-def read_parquet(file: BinaryIO, source: str, columns: Columns) -> Iterator[Item]:
+def read_parquet(file: BinaryIO, source: str, columns: Columns) -> Iterator[Read]:
     """Rows are counted from 1: the file has no lines."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from data.conversation import Item
 from data.errors import Fault
+from data.reading.faulty import Read
 from data.reading.proposals import propose
 from data.reading.rows import Columns
 from data.reading.shapes import find_shape
@@ -17,7 +17,7 @@ NUM_NAMED = 5
 COMPUTE = "its value; open the workbook in Excel or LibreOffice and save it there"
 
 
-def read_xlsx(file: BinaryIO, source: str, columns: Columns) -> Iterator[Item]:
+def read_xlsx(file: BinaryIO, source: str, columns: Columns) -> Iterator[Read]:
     """Every sheet that holds something; each has a header of its own. One without is passed over
     where another has one."""
     from python_calamine import CalamineError
@@ -89,7 +89,7 @@ class _Sheet:
         expected = "the names of the columns in its first row, if it holds questions and answers"
         return Fault(self.source, line, "sheet", seen, expected, "warning", "sheet")
 
-    def read(self) -> Iterator[Item]:
+    def read(self) -> Iterator[Read]:
         if filled := self._fill_down():
             shown = ", ".join(filled[:NUM_NAMED])
             more = f" and {len(filled) - NUM_NAMED} more" if len(filled) > NUM_NAMED else ""

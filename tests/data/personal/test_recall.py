@@ -102,7 +102,6 @@ def rows_of_page() -> list[str]:
             rows.append(f"| {kind}, {title} | {seen} | {unseen} |")
     for is_held in (False, True):
         texts = [text for text in clean_texts() if is_held_back(text) == is_held]
-        ...
     return rows
 
 

@@ -5,14 +5,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from data.conversation import Conversation, Item
+from data.conversation import Conversation
 from data.reading import json_rows
+from data.reading.faulty import Read
 from tests.data.reading.items import conversations_of, faults_of
 
 Turn = tuple[str, str]
 
 
-def read_lines(*rows: Any) -> Iterator[Item]:
+def read_lines(*rows: Any) -> Iterator[Read]:
     text = "\n".join(map(json.dumps, rows))
     return json_rows.read_jsonl(io.StringIO(text), "a.jsonl", {})
 

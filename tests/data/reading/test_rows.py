@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.conversation import Conversation, Item
+from data.conversation import Conversation
 from data.errors import Fault
 from data.reading import json_rows, tables
+from data.reading.faulty import Read
 from tests.data.reading.items import conversations_of, faults_of, settled
 from tests.data.reading.lines import faults
 
 
-def read_json(text: str) -> Iterator[Item]:
+def read_json(text: str) -> Iterator[Read]:
     return json_rows.read_json(io.StringIO(text), "a.json", {})
 
 
-def read_csv(text: str) -> Iterator[Item]:
+def read_csv(text: str) -> Iterator[Read]:
     return tables.read_csv(io.StringIO(text), "a.csv", {})
 
 

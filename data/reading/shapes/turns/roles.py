@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from data.conversation import Role
-from data.reading.dialogues.role_words import ROLES, find_role
+from data.reading.dialogues.role_words import ROLES, role_of
 
 Speaker = Role | Literal["call"]  # an assistant that calls tools
 
@@ -30,4 +30,4 @@ def find_speaker(word: Any) -> Speaker | None:
 @lru_cache(maxsize=1024)
 def _find_speaker(word: str) -> Speaker | None:
     name = word.strip()
-    return SPEAKERS.get(name.lower()) or find_role(name, ROLES)
+    return SPEAKERS.get(name.lower()) or role_of(name, ROLES)

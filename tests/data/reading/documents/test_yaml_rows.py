@@ -7,11 +7,11 @@ import pytest
 from data.conversation import Item
 from data.errors import Fault
 from data.reading.documents import read_yaml
-from tests.data.reading.items import conversations_of
+from tests.data.reading.items import conversations_of, settled
 
 
 def read(text: str, **columns: str) -> list[Item]:
-    return list(read_yaml(io.StringIO(text), "a.yml", columns))
+    return settled(read_yaml(io.StringIO(text), "a.yml", columns))
 
 
 def faults(text: str) -> list[Fault]:

@@ -6,13 +6,13 @@ import pytest
 
 from data.conversation import Item
 from data.reading.tables import read_csv
-from tests.data.reading.items import faults_of, texts_of
+from tests.data.reading.items import faults_of, settled, texts_of
 
 HEADER = "localId,TalkerId,Type,SubType,IsSender,CreateTime,Status,StrContent,StrTime\n"
 
 
 def read(*rows: str, header: str = HEADER) -> list[Item]:
-    return [*read_csv(StringIO(header + "".join(f"{row}\n" for row in rows)), "a.csv", {})]
+    return settled(read_csv(StringIO(header + "".join(f"{row}\n" for row in rows)), "a.csv", {}))
 
 
 def test_the_owner_of_the_account_answers_and_this_is_said():

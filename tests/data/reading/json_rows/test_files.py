@@ -9,10 +9,11 @@ import pytest
 
 from data.conversation import Item
 from data.reading import json_rows
+from data.reading.faulty import Read
 from data.reading.rows import Columns
-from tests.data.reading.items import conversations_of, faults_of
+from tests.data.reading.items import conversations_of, faults_of, settled
 
-Reader = Callable[[TextIO, str, Columns], Iterator[Item]]
+Reader = Callable[[TextIO, str, Columns], Iterator[Read]]
 
 ROW = '{"question": "a", "answer": "b"}'
 OVER_LINES = json.dumps(json.loads(ROW), indent=2)
@@ -20,7 +21,7 @@ READERS = pytest.mark.parametrize("read", [json_rows.read_jsonl, json_rows.read_
 
 
 def items(read: Reader, text: str) -> list[Item]:
-    return list(read(io.StringIO(text), "a.jsonl", {}))
+    return settled(read(io.StringIO(text), "a.jsonl", {}))
 
 
 @READERS

@@ -10,7 +10,7 @@ from data.conversation import Conversation
 from data.errors import Fault
 from data.reading.tables import read_csv
 from data.reading.tables.headless import looks_like_data
-from tests.data.reading.items import conversations_of, faults_of
+from tests.data.reading.items import conversations_of, faults_of, settled
 
 NO_HEADER = (
     "How do I oil the chain?,One drop per link.\nIs rust bad?,Yes.\nCan I wash it?,Gently.\n"
@@ -24,7 +24,7 @@ BY_NUMBER = {"question": "1", "answer": "2"}
 
 
 def read(text: str, columns: dict[str, str] | None = None) -> list[Conversation | Fault]:
-    return list(read_csv(io.StringIO(text), "a.csv", columns or {}))
+    return settled(read_csv(io.StringIO(text), "a.csv", columns or {}))
 
 
 def pairs(text: str, columns: dict[str, str]) -> list[tuple[str, str]]:

@@ -5,11 +5,11 @@ import random
 
 from data.conversation import Item
 from data.reading.tables import read_csv
-from tests.data.reading.items import conversations_of, faults_of
+from tests.data.reading.items import conversations_of, faults_of, settled
 
 
 def read(text: str) -> list[Item]:
-    return list(read_csv(io.StringIO(text), "a.csv", {}))
+    return settled(read_csv(io.StringIO(text), "a.csv", {}))
 
 
 def indexed(numbers: list[int], name: str = "") -> str:
