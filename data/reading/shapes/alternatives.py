@@ -1,7 +1,7 @@
 """Rows of several questions that have one answer, and of several answers: one conversation each."""
 
 import reprlib
-from itertools import product
+from itertools import cycle, islice, product
 from typing import Any
 
 from data.conversation import Message
@@ -30,10 +30,11 @@ def read_lists(fields: Fields, question: str, answer: str, row: Row) -> list[lis
 
 
 def read_intent(fields: Fields, row: Row) -> list[list[Message]]:
-    """A chatbot's: each pattern with each response."""
+    """A chatbot's: each pattern with a response, in turn; each with each can be very many."""
     patterns, responses = (_take_wordings(fields, key, row) for key in ("patterns", "responses"))
     names = "patterns", "responses"
-    pairs = product(patterns, responses)
+    count = max(len(patterns), len(responses)) if patterns and responses else 0
+    pairs = islice(zip(cycle(patterns), cycle(responses), strict=False), count)
     return [turns for pair in pairs for turns in _exchanges(*pair, names, {}, row)]
 
 
