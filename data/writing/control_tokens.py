@@ -16,41 +16,12 @@ from .keeping_encoder import KeepingEncoder, Span
 
 HIDDEN = "\U00030000"  # for each character that is hidden: a letter, which templates let stand
 # Names of fields, and words that templates compare with: they are looked at, not only written.
-FIELDS = frozenset(
-    [
-        "role",
-        "content",
-        "name",
-        "tool_calls",
-        "tool_call_id",
-        "id",
-        "type",
-        "function",
-        "arguments",
-        "parameters",
-        "properties",
-        "required",
-        "description",
-        "enum",
-        "items",
-        "default",
-        "strict",
-        "title",
-        "format",
-        "anyOf",
-        "system",
-        "user",
-        "assistant",
-        "tool",
-        "string",
-        "number",
-        "integer",
-        "boolean",
-        "object",
-        "array",
-        "null",
-    ]
-)
+FIELDS = {
+    *("role", "content", "name", "tool_calls", "tool_call_id", "id", "type", "function"),
+    *("arguments", "parameters", "properties", "required", "description", "enum", "items"),
+    *("default", "strict", "title", "format", "anyOf", "system", "user", "assistant", "tool"),
+    *("string", "number", "integer", "boolean", "object", "array", "null"),
+}
 
 
 class HasTokens(Protocol):
