@@ -21,7 +21,7 @@ EDGES = f"{MARKS}{SPACES}~*'\"‘’“”"
 ID = re.compile(r"\s*[(（<](?:\d{5,12}|[a-z]\d{6,9}|[\w.+-]+@[\w.-]+)[)）>]$", re.IGNORECASE)
 DETAIL = re.compile(r"\s*[（(][^（）()]{0,40}[）)]$")  # 患者（女，45岁）
 DIVIDING = re.compile(rf"[{MARKS},，=\s]+")  # what --roles could not have within a name
-PHONE = re.compile(r"\+?\d[\d\s()‑–-]{6,}\d")
+PHONE = re.compile(r"(?!\d{4}-\d\d-)\+?\d[\d\s()‑–-]{6,}\d")
 AGENT = re.compile(
     r"\b(?:shop|store|support|service|clinic|praxis|team|agent|doctor|dr|help|helpdesk|bot|hotel"
     r"|pharmacy|gmbh|ltd|inc|llc|assistant|advisor|consultant|operator|office|company)\b"
