@@ -10,10 +10,10 @@ from .asides import Aside, Habits, cut_asides, left_out
 from .heads import find_form, heads_of, looks_like_head
 from .joining import Joined, Turn, join
 from .messages import PAUSE, Chat, ChatMessage, read_messages
-from .speakers import Roles, Said, find_speakers
+from .speakers import Roles, Said, find_speakers, hide_phones
 from .stamps import HOUR
 from .subtitles import are_subtitles, plain_lines
-from .timed_lines import timed_heads
+from .timed_lines import read_label, timed_heads
 
 NUM_NAMED = 5
 WHATSAPP = ("dash", "bracket", "colon", "turned", "turned dash")  # forms of its heads
@@ -92,14 +92,17 @@ def _text_lines(message: ChatMessage, habits: Habits) -> list[str]:
 
 
 def _unread(said: Sequence[Said], source: str) -> Iterator[Fault]:
+    names = {each.name.lower() for each in said}
     found = [
         (each.line, line)
         for each in said
         for line in each.text.split("\n")
-        if looks_like_head(line)
+        if looks_like_head(line) or ((label := read_label(line)) and label[0].lower() in names)
     ]
     if found:
-        named = ", ".join(f"line {line} {text[:40]!r}" for line, text in found[:NUM_NAMED])
+        named = ", ".join(
+            f"line {line} {hide_phones(text)[:40]!r}" for line, text in found[:NUM_NAMED]
+        )
         more = f" and {len(found) - NUM_NAMED} more" if len(found) > NUM_NAMED else ""
         seen = f"read as text though like the head of a message, in that of {named}{more}"
         expected = "heads of one form in the whole file"

@@ -136,15 +136,18 @@ def _is_chat(form: Form, heads: Mapping[int, re.Match[str]], sample: Sequence[st
     most = len(heads) - 1 if is_dated else max(2, len(heads) // 2)
     if not 2 <= len(names) <= most or (not form.has_text and len(texts) < 1.5 * len(heads)):
         return False
-    labelled = [at for at in texts - heads.keys() if is_labelled(sample[at])]
+    others = {at: label for at in texts - heads.keys() if (label := _label(sample[at]))}
+    labelled = [at for at, label in others.items() if find_role(label, ROLES)]
     above = [at for at in texts if at < min(heads)]
+    if form.has_text and len(heads) < SHARE * sum(label in names for label in others.values()):
+        return False  # a dialogue of which some turns have times
     return len(above) <= ABOVE and len(labelled) < len(heads) and not {*above} & {*labelled}
 
 
-def is_labelled(line: str) -> bool:
-    """Whether a dialogue's turn begins there."""
+def _label(line: str) -> str | None:
+    """What a dialogue's turn would begin with."""
     match = LABELLED.fullmatch(line)
-    return match is not None and find_role(label_of(match), ROLES) is not None
+    return label_of(match).lower() if match else None
 
 
 def heads_of(lines: Sequence[str], form: Form) -> Heads:

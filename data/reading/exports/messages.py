@@ -12,7 +12,7 @@ from .stamps import HOUR, Stamp, in_seconds
 
 PAUSE = 6 * HOUR  # [s]
 TURNED_BACK = HOUR  # [s], in autumn; a clock that goes back further is that of another chat
-RULE = re.compile(r"={10,}\s*|-{30,}\s*")  # QQ's around its titles, where a chat begins or ends
+RULE = re.compile(r"={20,}\s*")  # QQ's around its titles, where a chat begins or ends
 
 
 @dataclass(slots=True)
@@ -35,6 +35,9 @@ class ChatMessage:
 
 @dataclass(slots=True)
 class Chat:
+    """Its messages as its lines are read."""
+
+    has_rules: bool = False
     messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
     asides: list[Aside] = field(default_factory=list[Aside])  # outside of messages
     _open: ChatMessage | None = None
@@ -58,7 +61,7 @@ class Chat:
 
     def add(self, number: int, line: str) -> None:
         """A line below a head: more of the message that is open."""
-        if RULE.fullmatch(line):
+        if self.has_rules and RULE.fullmatch(line):
             self._open, self._begins = None, True
         elif self._open:
             self._open.lines.append(line)
@@ -73,7 +76,7 @@ class Chat:
 
 def read_messages(lines: Sequence[str], heads: Heads, *, names_alone: bool) -> Chat:
     """Where names stand alone on their lines, one with no text below it is a note."""
-    chat = Chat()
+    chat = Chat(has_rules=names_alone)
     at = 0
     while at < len(lines):
         head = heads.get(at)

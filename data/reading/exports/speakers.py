@@ -19,8 +19,9 @@ Roles = Mapping[str, Part]  # by name, in lower case
 NUM_NAMED = 10
 EDGES = f"{MARKS}{SPACES}~*'\"‘’“”"
 ID = re.compile(r"\s*[(（<](?:\d{5,12}|[a-z]\d{6,9}|[\w.+-]+@[\w.-]+)[)）>]$", re.IGNORECASE)
+DETAIL = re.compile(r"\s*[（(][^（）()]{0,40}[）)]$")  # 患者（女，45岁）
 DIVIDING = re.compile(rf"[{MARKS},，=\s]+")  # what --roles could not have within a name
-PHONE = re.compile(r"\+?\d[\d\s()‑–-]{6,}\d")
+PHONE = re.compile(r"(?!\d{4}-\d\d-)\+?\d[\d\s()‑–-]{6,}\d")
 AGENT = re.compile(
     r"\b(?:shop|store|support|service|clinic|praxis|team|agent|doctor|dr|help|helpdesk|bot|hotel"
     r"|pharmacy|gmbh|ltd|inc|llc|assistant|advisor|consultant|operator|office|company)\b"
@@ -87,7 +88,7 @@ def _part_of(name: str, given: Roles, names: Mapping[str, int]) -> Part | None:
         return None if part == "text" else part
     if len(name) == 1 and not {"q", "a"} <= {each.lower() for each in names}:
         return None  # speakers A and B
-    role = find_role(name, ROLES)
+    role = find_role(name, ROLES) or find_role(DETAIL.sub("", name), ROLES)
     return None if role == "system" else role
 
 

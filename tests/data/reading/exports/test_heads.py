@@ -157,6 +157,27 @@ def test_text_that_looks_like_a_head_of_another_form_is_a_warning():
     assert "'[31.12.23, 21:45:00] Tom: Hi'" in warning.seen
 
 
+def test_a_dialogue_of_which_some_turns_have_times_is_none():
+    text = "".join(f"[12:3{i}] 患者：a\n[12:3{i}] 医生：b\n" for i in range(4))
+    assert read_export(f"{text}患者：c\n医生：d\n".split("\n"), "a.txt", {}) is None
+    assert read_export(text.split("\n"), "a.txt", {})
+
+
+def test_a_name_before_text_within_a_message_is_a_warning():
+    text = chat("2024-01-01 10:00:00 {}\n", "Nina: and then?\n")
+    export = read_export(text.split("\n"), "a.txt", {})
+    assert export
+    [warning] = [fault for fault in export.faults if fault.kind == "unread head"]
+    assert "line 1 'Nina: and then?'" in warning.seen
+
+
+def test_what_is_said_of_a_speaker_is_no_part_of_a_role_word():
+    text = "[12:30] 患者（女，45岁）：a\n[12:31] 医生：b\n[12:32] 患者（男）：c\n[12:33] 医生：d\n"
+    assert texts_of(read_dialogue(text, "a.txt", {})) == [
+        [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+    ]
+
+
 @pytest.mark.parametrize(
     "line", ["2024" * 20_000, "a " * 40_000, " " * 80_000, "1:" * 40_000, "[" * 80_000]
 )

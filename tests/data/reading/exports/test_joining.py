@@ -81,6 +81,19 @@ def test_another_file_behind_the_first_begins_a_conversation():
     assert texts(text) == [["a", "b"], ["c", "d"]]
 
 
+def test_a_rule_divides_chats_where_names_stand_alone_and_is_text_elsewhere():
+    one = "2024-01-01 10:00:00 Nina\na\n\n2024-01-01 10:01:00 Tom\nb\n\n"
+    assert texts(f"{one}{'=' * 64}\nNina\n{'=' * 64}\n\n{one}") == [["a", "b"], ["a", "b"]]
+    rule = "-" * 40
+    text = chat(
+        ("1/1/2024, 10:00", "Nina", "a"),
+        ("1/1/2024, 10:01", "Tom", f"b\n{rule}\nc"),
+        ("1/1/2024, 10:02", "Nina", "d"),
+        ("1/1/2024, 10:03", "Tom", f"{'=' * 40}\ne"),
+    )
+    assert texts(text) == [["a", f"b\n{rule}\nc", "d", f"{'=' * 40}\ne"]]
+
+
 def test_empty_lines_divide_where_few_messages_have_one_above():
     one = "10:00 Nina: a\n10:01 Tom: b\n"
     two = "10:02 Nina: c\n10:03 Tom: d\n"
