@@ -72,7 +72,7 @@ def test_paragraphs_hold_questions():
     assert all_turns({"title": "t", "paragraphs": [paragraph, paragraph]}) == expected * 2
 
 
-def test_each_pattern_has_each_response():
-    row = {"tag": "t", "patterns": ["a", "b"], "responses": ["x", "y"], "context": [""]}
-    assert all_turns(row) == [exchange(*pair) for pair in ("ax", "ay", "bx", "by")]
+def test_patterns_and_responses_are_paired_in_turn():
+    row = {"tag": "t", "patterns": ["a", "b", "c"], "responses": ["x", "y"], "context": [""]}
+    assert all_turns(row) == [exchange(*pair) for pair in ("ax", "by", "cx")]
     assert warnings(row) == []
