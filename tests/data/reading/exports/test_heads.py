@@ -173,7 +173,7 @@ def test_a_name_before_text_within_a_message_is_a_warning():
 
 def test_what_is_said_of_a_speaker_is_no_part_of_a_role_word():
     text = "[12:30] 患者（女，45岁）：a\n[12:31] 医生：b\n[12:32] 患者（男）：c\n[12:33] 医生：d\n"
-    assert texts_of(read_dialogue(text, "a.txt", {})) == [
+    assert texts_of(read_talk(text, "a.txt", {})) == [
         [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
     ]
 
