@@ -2,19 +2,26 @@
 
 import re
 
-from .kind import DIGITS, Kind, by_patterns
+from .kind import Kind, by_patterns, where
+from .signs import DIGITS, Signs
 
+WECHAT_WORD = r"(?:[微威薇徽]\W?[信芯]|[加➕+＋]微|卫星号)"
+LATIN = r"(?:[wW]e[cC]hat|[wW]eixin|W(?:ECHAT|EIXIN)|[vV]信|[vVwW][xX])(?<![A-Za-z][vVwW][xX])"
+ADD = r"[加➕+＋]\s?我?的?"
 IS = r"[\s:：=＝是为】|*“\"(（]{0,4}"
-LATIN = r"(?:[wW]e[cC]hat|[wW]eixin|W(?:ECHAT|EIXIN))"
-SHORT = rf"(?:{LATIN}|[vVwW][xX](?<![A-Za-z]..))"
 WECHAT_ID = r"(?P<it>[A-Za-z][-\w]{5,19}|\d{5,12})(?![-\w@])"
 UNLIKE_A_WORD = r"(?P<it>(?=[A-Za-z-]*[\d_])[-\w]{6,20})(?![-\w@])"
+NO_APP = r"(?!(?i:android|iphone|windows|wechat|weixin|ipados|macos|harmony|python|widgets))"
+OTHER_USE = r"(?!支付|小程序|公众|群|登录|转账|红包|版)"
+
+QQ_WORD = r"(?:[qQ]{2}(?<![A-Za-z][qQ]{2})|ＱＱ|扣扣|抠抠|球球|企鹅)"
+NO_AMOUNT = r"(?![\d@元块万人次个])"
+QQ_NUMBER = rf"(?P<it>[1-9]\d{{4,10}}){NO_AMOUNT}"
 
 E_MAIL = Kind(
     "e-mail",
     "邮箱",
-    "@",
-    (),
+    Signs("@"),
     by_patterns(
         re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,}(?!\w)", re.ASCII),
     ),
@@ -22,26 +29,32 @@ E_MAIL = Kind(
 WECHAT = Kind(
     "WeChat number",
     "微信号",
-    (
-        "微信|威信|薇信|V信|v信|VX|Vx|vx|WX|Wx|wx|WeC|Wec|weC|wec|WEC|Weixin|weixin|WEIXIN"
-        "|加V|加v|加我V|加我v|加薇|加我薇|+V|+v|+我v|+我V|➕"
+    Signs(
+        "微信|威信|薇信|徽信|微芯|卫星号|VX|Vx|vx|WX|Wx|wx|WeC|Wec|weC|wec|WEC|Weixin|weixin|WEIXIN",
+        (r"[加➕+＋]\s?我?的?[vV薇微]", r"[vV微][:：=（(信]", r"[微威薇徽]\W[信芯]"),
     ),
-    (),
     by_patterns(
-        re.compile(  # behind what can be nothing but a label: anything,
-            r"(?:[微威薇]信(?:号码?|[账帐]号|\s?[iI][dD])|(?<![A-Za-z\d])[vV]信号?|薇信号?"
-            r"|[加➕+](?:一下)?我?的?(?:个人)?微信|我的?(?:个人)?微信[是为]"
-            rf"|{LATIN}\s?(?:号码?|[iI][dD]|number)(?:\sis\b)?){IS}{WECHAT_ID}",
+        # behind what can be nothing but a label, or a colon: anything,
+        re.compile(
+            rf"(?:{WECHAT_WORD}|{LATIN})\s?(?:号码?|[账帐]号|[iI][dD]|number(?!\]))(?:\sis\b)?"
+            rf"{IS}{WECHAT_ID}",
             re.ASCII,
         ),
-        re.compile(  # behind what is also a word of its own: after a colon,
-            rf"(?:微信|{SHORT}号?|[加➕+]我?[vV薇])"
-            rf"\s?[:：=＝]\s?{WECHAT_ID}",
+        re.compile(
+            rf"(?:{WECHAT_WORD}|{LATIN}|(?<![A-Za-z\d])[vV微]|{ADD}[vV薇])\s?[:：=＝（(]\s?{WECHAT_ID}",
             re.ASCII,
         ),
-        re.compile(  # or without one where it is no word.
-            rf"(?:微信|{SHORT}号?|[加➕+]我?[vV薇])"
-            rf"(?:\s?[是为]|\sis)?\s?{UNLIKE_A_WORD}",
+        # behind the word alone what is no other program,
+        re.compile(
+            rf"(?:{WECHAT_WORD}|{LATIN})(?:\s?[是为]|\sis)?\s?{NO_APP}(?!number\b){WECHAT_ID}",
+            re.ASCII,
+        ),
+        # further behind, or behind less, what is no word,
+        re.compile(rf"{ADD}[vV薇]\s?{UNLIKE_A_WORD}", re.ASCII),
+        re.compile(rf"{WECHAT_WORD}{OTHER_USE}[^\n\dA-Za-z。！]{{1,12}}{UNLIKE_A_WORD}", re.ASCII),
+        # and before it.
+        re.compile(
+            rf"(?<![-\w@.]){WECHAT_ID}(?=\s?(?:(?:这个|就)?是我?的?|[（(]|[,，]?\s?加我?)(?:个人)?微信)",
             re.ASCII,
         ),
         re.compile(r"(?<!\w)wxid_\w{6,20}", re.ASCII),
@@ -50,12 +63,24 @@ WECHAT = Kind(
 QQ = Kind(
     "QQ number",
     "QQ号",
-    "",
-    (DIGITS,),
-    by_patterns(
-        re.compile(
-            r"(?:[qQ]{2}(?<![A-Za-z]..)(?:号码?|[账帐]号)?|扣扣号?|企鹅号?|[qQ]号|[加➕+]我?[qQ])"
-            rf"(?:\s?(?:number\s?)?is)?{IS}(?P<it>[1-9]\d{{4,10}})(?![\d@])"
+    DIGITS,
+    where(
+        r"[qQＱ扣抠球企](?<![A-Za-z].)(?:[qQＱ号號:：\s\d]|(?<=[扣抠球企])[扣抠球鹅:：])",
+        by_patterns(
+            re.compile(
+                rf"(?:{QQ_WORD}|[qQ][号號]|{ADD}[qQ])"
+                r"(?:/?TIM|应该|number|is|[\s:：=＝】|*“\"(（号號码碼账帐就是为係]){0,6}"
+                + QQ_NUMBER
+            ),
+            re.compile(rf"(?:(?<![A-Za-z])[qQ]|扣)[:：]\s?(?P<it>[1-9]\d{{5,10}}){NO_AMOUNT}"),
+            re.compile(
+                rf"{QQ_WORD}(?!群|邮箱|飞车|音乐)[^\n\dA-Za-z。！？群]{{1,10}}(?P<it>[1-9]\d{{5,10}})"
+                rf"{NO_AMOUNT}"
+            ),
+            re.compile(
+                rf"(?<![\d.@A-Za-z])(?P<it>[1-9]\d{{4,10}})(?:(?:这个)?[是就为]|[（(])(?:我的?)?"
+                rf"{QQ_WORD}(?!群)"
+            ),
         ),
     ),
 )

@@ -4,21 +4,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .signs import Signs
+
 Spans = Iterator[tuple[int, int]]
 
-DIGITS = re.compile("[0-9]{3}")
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters, for use in a class
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A text with none of its words and signs has nothing of a kind: that is seen much faster than
-    what `find` sees."""
-
     name: str
     chinese_name: str
-    words: str  # divided by |
-    signs: tuple[re.Pattern[str], ...]
+    signs: Signs
     find: Callable[[str], Spans]
 
 
@@ -35,3 +32,18 @@ def by_patterns(
                     yield match.span(group)
 
     return find
+
+
+def all_of(*finds: Callable[[str], Spans]) -> Callable[[str], Spans]:
+    return lambda text: (span for find in finds for span in find(text))
+
+
+def where(sign: str, find: Callable[[str], Spans]) -> Callable[[str], Spans]:
+    """What is found in texts that match the sign too, a pattern that is seen fast."""
+    pattern = re.compile(sign)
+
+    def find_there(text: str) -> Spans:
+        if pattern.search(text):
+            yield from find(text)
+
+    return find_there

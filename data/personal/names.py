@@ -1,18 +1,23 @@
 """Names of people, Chinese and English."""
 
-import re
-
 from . import chinese_names, english_names
-from .kind import HAN, Kind
+from .kind import Kind, Spans
+from .signs import Signs
 
-CHINESE_NAME = Kind("name", "姓名", "", (re.compile(f"[{HAN}]"),), chinese_names.find_names)
+CHINESE_NAME = Kind("name", "姓名", chinese_names.SIGNS, chinese_names.find_names)
 ENGLISH_NAME = Kind(
     "name",
     "姓名",
-    (
-        "me is|me's|me’s|me:|me=|Patient:|Attn:|Recipient:|Contact person:|Emergency contact:"
-        "|I am |I'm |I’m |Mr|Ms|Miss|Mx|This is |this is "
+    Signs(
+        "me is|me's|me’s|me:|me=|me -|NAME|Patient:|Attn:|Recipient:|Contact person:"
+        "|Emergency contact:|Mr|Ms|Miss|Mx|Dear |Hi|Hello|Hey|Thank|Regards|Best|Kind|Warm"
+        "|Sincerely|Cheers|Yours|I am |I'm |I’m |This is "
     ),
-    (),
     english_names.find_names,
 )
+
+
+def find_bare_names(text: str) -> Spans:
+    """What looks like a name without a word beside it; public figures too, so not everywhere."""
+    yield from chinese_names.find_bare_names(text)
+    yield from english_names.find_bare_names(text)
