@@ -43,7 +43,7 @@ class TrainConfig(BaseModel):
     replay: Path | None = None  # older data to mix in, of which old adapters were made
     replay_ratio: float = Field(0.1, gt=0, le=10)  # replayed conversations for each new one
     general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
-    redact: bool = False  # replace phone numbers, e-mails and the like
+    redact: bool = False  # replace names, numbers and other personal data
     base: str = DEFAULT_BASE
     name: str | None = None  # the file's stem
     from_adapter: str | None = None
