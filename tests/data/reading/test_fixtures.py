@@ -14,7 +14,7 @@ EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load((FIXTURES / "expected.yaml"
 
 
 def test_every_file_is_expected():
-    assert {path.name for path in FIXTURES.iterdir()} == {*EXPECTED, "expected.yaml"}
+    assert {path.name for path in FIXTURES.iterdir()} == {*EXPECTED, "expected.yaml", "personal"}
     assert len(EXPECTED) >= 40
 
 
