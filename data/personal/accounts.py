@@ -2,7 +2,7 @@
 
 import re
 
-from .kind import Kind, by_patterns
+from .kind import Kind, by_patterns, where
 from .signs import DIGITS, Signs
 
 WECHAT_WORD = r"(?:[微威薇徽]\W?[信芯]|[加➕+＋]微|卫星号)"
@@ -64,19 +64,23 @@ QQ = Kind(
     "QQ number",
     "QQ号",
     DIGITS,
-    by_patterns(
-        re.compile(
-            rf"(?:{QQ_WORD}|[qQ][号號]|{ADD}[qQ])"
-            r"(?:/?TIM|应该|number|is|[\s:：=＝】|*“\"(（号號码碼账帐就是为係]){0,6}" + QQ_NUMBER
-        ),
-        re.compile(rf"(?:(?<![A-Za-z])[qQ]|扣)[:：]\s?(?P<it>[1-9]\d{{5,10}}){NO_AMOUNT}"),
-        re.compile(
-            rf"{QQ_WORD}(?!群|邮箱|飞车|音乐)[^\n\dA-Za-z。！？群]{{1,10}}(?P<it>[1-9]\d{{5,10}})"
-            rf"{NO_AMOUNT}"
-        ),
-        re.compile(
-            rf"(?<![\d.@A-Za-z])(?P<it>[1-9]\d{{4,10}})(?:(?:这个)?[是就为]|[（(])(?:我的?)?"
-            rf"{QQ_WORD}(?!群)"
+    where(
+        r"[qQＱ扣抠球企](?<![A-Za-z].)(?:[qQＱ号號:：\s\d]|(?<=[扣抠球企])[扣抠球鹅:：])",
+        by_patterns(
+            re.compile(
+                rf"(?:{QQ_WORD}|[qQ][号號]|{ADD}[qQ])"
+                r"(?:/?TIM|应该|number|is|[\s:：=＝】|*“\"(（号號码碼账帐就是为係]){0,6}"
+                + QQ_NUMBER
+            ),
+            re.compile(rf"(?:(?<![A-Za-z])[qQ]|扣)[:：]\s?(?P<it>[1-9]\d{{5,10}}){NO_AMOUNT}"),
+            re.compile(
+                rf"{QQ_WORD}(?!群|邮箱|飞车|音乐)[^\n\dA-Za-z。！？群]{{1,10}}(?P<it>[1-9]\d{{5,10}})"
+                rf"{NO_AMOUNT}"
+            ),
+            re.compile(
+                rf"(?<![\d.@A-Za-z])(?P<it>[1-9]\d{{4,10}})(?:(?:这个)?[是就为]|[（(])(?:我的?)?"
+                rf"{QQ_WORD}(?!群)"
+            ),
         ),
     ),
 )

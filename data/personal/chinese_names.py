@@ -30,7 +30,10 @@ LABEL = (  # of a form's field
 )
 COURTESY = r"(?:女士|先生|小姐(?!姐)|太太|阿姨|叔叔|大[爷妈叔婶])(?!们)"
 COLON = r"[】）)\s*”\"]{0,3}[:：=＝|][\s*“\"【]{0,3}"
-TITLE = rf"(?:{COURTESY}|(?:同志|同学|老师|医[生师]|大夫|主任|教授|护士|院长|经理|师傅|律师|小朋友|[爸妈奶爷][爸妈奶爷]|家[长属]|本人)(?!们))"
+TITLE = (
+    rf"(?:{COURTESY}|(?:同志|同学|老师|医[生师]|大夫|主任|教授|护士|院长|经理|师傅|律师|小朋友"
+    r"|[爸妈奶爷][爸妈奶爷]|家[长属]|本人)(?!们))"
+)
 MOBILE = r"1[3-9]\d[- ]?\d{4}[- ]?\d{4}"
 END = rf"(?![{HAN}·])"  # of a run of characters
 HAN_CHARACTER = re.compile(f"[{HAN}]")
@@ -65,7 +68,9 @@ FOLLOWING = (
 )
 ALONE = (  # what stands behind a name on its own
     rf"(?=\s?[，,、/|（( ]\s?(?:性别[:：]?\s?)?[男女]性?{END}"
-    rf"|[，,]?\s?[您你]好|\s?[（(]?(?:亲?收|亲启)[）)]?{END}|的(?:病历|检查|报告|化验|订单|快递|手机|电话|身份证|预约|处方|片子|账号)|\s?[，,（(]\s?(?:[今现]年|身份证|(?:19|20)\d\d[年.-]|\d{{1,3}}岁)"
+    rf"|[，,]?\s?[您你]好|\s?[（(]?(?:亲?收|亲启)[）)]?{END}"
+    r"|的(?:病历|检查|报告|化验|订单|快递|手机|电话|身份证|预约|处方|片子|账号)"
+    r"|\s?[，,（(]\s?(?:[今现]年|身份证|(?:19|20)\d\d[年.-]|\d{1,3}岁)"
     rf"|[\s，,、:：（(]{{0,3}}(?:(?:联系)?(?:电话|手机)号?码?[\s:：是]{{0,2}})?{MOBILE})"
 )
 SINGLE = rf"[{SURNAMES}{WORD_SURNAMES}](?<![谢感致]谢)"
@@ -74,14 +79,16 @@ ENDED = rf"(?P<bounded>[{GIVEN}]{{1,2}}{FOLLOWING})|(?P<two>[{GIVEN}]{{2}})|[{GI
 LIKELY = re.compile(rf"{SINGLE}(?:{SHOWN}|(?<=[{ENDS}].)(?:{ENDED}))")
 LIKELY_COMPOUND = re.compile(rf"(?:{COMPOUND_SURNAMES})(?:{SHOWN}|{ENDED})")
 BARE = re.compile(
-    rf"(?:[{PLAIN}][{GIVEN}]|(?:[{SURNAMES}](?<![谢感致]谢)|{COMPOUND_SURNAMES})[{GIVEN}]{{2}}){FOLLOWING}"
+    rf"(?:[{PLAIN}][{GIVEN}]"
+    rf"|(?:[{SURNAMES}](?<![谢感致]谢)|{COMPOUND_SURNAMES})[{GIVEN}]{{2}}){FOLLOWING}"
 )
 # Whoever these words name, the name may stand right behind them; behind the others it must be seen
 # where it ends.
 PERSON_WORD = re.compile(rf"(?:{LABEL}|{PERSON}(?:{COLON}|[是叫名])?)[\s“\"]?\Z")
 LOOKED_FOR = "找请帮给替约让挂"  # somebody
 OTHER_WORD = re.compile(
-    rf"(?:[叫喊]我|称呼我|[我这]是|(?<![{HAN}])叫|[个人是]叫|是(?=.{{2,3}}[吗么])|[尊亲][敬爱]的|名叫|名字叫?|人{COLON})[\s“\"]?\Z"
+    rf"(?:[叫喊]我|称呼我|[我这]是|(?<![{HAN}])叫|[个人是]叫|是(?=.{{2,3}}[吗么])"
+    rf"|[尊亲][敬爱]的|名叫|名字[是为叫]?|人{COLON})[\s“\"]?\Z"
 )
 WIDEST = 20  # [characters] of the words before a name that matter
 BEFORE = "是的给找请跟对让为姓好问见帮替由被托叫和"  # characters right before a name
@@ -132,7 +139,6 @@ def find_bare_names(text: str) -> Spans:
 
 def _is_told(match: re.Match[str]) -> bool:
     """Whether what stands around it says that it is a name."""
-    text, begin = match.string, match.start()
     ends = match["bounded"] or match["alone"] or match["titled"]
     if ends is None and (match[0][:2] in WORDS or match[0][0] in WORD_SURNAMES):
         return False

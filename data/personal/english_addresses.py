@@ -7,7 +7,8 @@ from .kind import by_patterns
 WORD = r"(?:[A-Z][\w'’-]*\.?|\d{1,3}(?:st|nd|rd|th)|of|the)"
 STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Ct|Place|Pl|Terrace|Ter"
-    r"|Parkway|Pkwy|Circle|Cir|Highway|Hwy|Square|Sq|Way|Trail|Trl|Alley|Crescent|Close)\b(?:\.(?=,| (?:Apt|Apartment|Suite|Ste|Unit|#)))?"
+    r"|Parkway|Pkwy|Circle|Cir|Highway|Hwy|Square|Sq|Way|Trail|Trl|Alley|Crescent|Close)"
+    r"\b(?:\.(?=,| (?:Apt|Apartment|Suite|Ste|Unit|#)))?"
 )
 UNIT = r"(?:,? (?:(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor)\b\.? ?#?|# ?)[\w-]{1,6})"
 STATE = (

@@ -32,3 +32,18 @@ def by_patterns(
                     yield match.span(group)
 
     return find
+
+
+def all_of(*finds: Callable[[str], Spans]) -> Callable[[str], Spans]:
+    return lambda text: (span for find in finds for span in find(text))
+
+
+def where(sign: str, find: Callable[[str], Spans]) -> Callable[[str], Spans]:
+    """What is found in texts that match the sign too, a pattern that is seen fast."""
+    pattern = re.compile(sign)
+
+    def find_there(text: str) -> Spans:
+        if pattern.search(text):
+            yield from find(text)
+
+    return find_there

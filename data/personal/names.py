@@ -9,10 +9,9 @@ ENGLISH_NAME = Kind(
     "name",
     "姓名",
     Signs(
-        "me is|me's|me’s|me:|me=|me -|NAME|Patient:|Attn:|Recipient:|Contact person:|Emergency contact:"
-        "|Mr|Ms|Miss|Mx|Dear |Hi|Hello|Hey|Thank|Regards|Best|Kind|Warm|Sincerely|Cheers|Yours|I am |I'm |I’m "
-        "|This is ",
-        (r"[A-Z][A-Za-z'’-]+ [A-Z][a-z]",),
+        "me is|me's|me’s|me:|me=|me -|NAME|Patient:|Attn:|Recipient:|Contact person:"
+        "|Emergency contact:|Mr|Ms|Miss|Mx|Dear |Hi|Hello|Hey|Thank|Regards|Best|Kind|Warm"
+        "|Sincerely|Cheers|Yours|I am |I'm |I’m |This is "
     ),
     english_names.find_names,
 )

@@ -2,7 +2,7 @@
 
 import re
 
-from .kind import Kind, by_patterns
+from .kind import Kind, all_of, by_patterns, where
 from .signs import DIGITS, Signs
 
 # Of the 18 digits of a Chinese identity card the last is a check digit (GB 11643-1999).
@@ -15,14 +15,16 @@ PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕�
 IS = r"[\s:：=＝#是为】|*“\"]{0,4}(?:[Nn][Oo]\.?\s?)?"  # between a Chinese label and its number
 ENGLISH_IS = r"[^\d\n;?!]{0,24}?(?<![0-9A-Za-z])"
 CODE = (
-    r"(?P<it>(?!(?:19|20)\d\d-\d\d?-\d)(?=[-0-9A-Za-z]*\d{3})(?=(?:[A-Za-z-]*\d){4})[0-9A-Za-z](?:-?[0-9A-Za-z]){3,23})"
-    r"(?![0-9A-Za-z]|\s?[元块万%年月天])"
+    r"(?P<it>(?!(?:19|20)\d\d-\d\d?-\d)(?=[-0-9A-Za-z]{0,24}\d{3})(?=(?:[A-Za-z-]{0,9}\d){4})"
+    r"[0-9A-Za-z](?:-?[0-9A-Za-z]){3,23})(?![0-9A-Za-z]|\s?[元块万%年月天])"
 )
 
-
 # What may stand between a word and the number it tells of: 社保卡丢了，号码我记得是 …
-NUMBER = r"[^\n\dA-Za-z。！？!?]{0,12}?(?:[号號](?![线線])|[编代条就诊][码碼])[^\n\dA-Za-z。！？!?元]{0,8}?(?:[Nn][Oo]\.?\s?)?"
-TELLING = r"[，,]?[^\n\dA-Za-z。！!，,]{0,8}"
+NUMBER = (
+    r"[^\n\dA-Za-z。！？!?]{0,12}?(?:[号號](?![线線])|[编代条就诊][码碼])"
+    r"[^\n\dA-Za-z。！？!?元]{0,8}?(?:[Nn][Oo]\.?\s?)?"
+)
+TELLING = r"[，,]?[^\n\dA-Za-z。！!，,]{0,8}"  # and before the word
 
 
 def _is_chinese_id(text: str) -> bool:
@@ -47,21 +49,18 @@ IDENTITY_CARD = Kind(
     "identity card",
     "身份证号",
     DIGITS,
-    by_patterns(
-        re.compile(
-            rf"{LONE}[1-9]\d{{5}}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}}"
-            rf"[\dXx]{END}"
+    all_of(
+        by_patterns(
+            re.compile(
+                rf"{LONE}[1-9]\d{{5}}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}}"
+                rf"[\dXx]{END}"
+            ),
+            is_valid=_is_chinese_id,
         ),
-        is_valid=_is_chinese_id,
-    ),
-)
-# Behind its label a number is what the label says, though a digit may be mistyped.
-LABELLED_IDENTITY_CARD = Kind(
-    "identity card",
-    "身份证号",
-    DIGITS,
-    by_patterns(
-        re.compile(rf"身份[证證]件?(?:[号號][码碼]?)?{IS}(?P<it>\d{{17}}[\dXx]|\d{{15}}){END}")
+        # Behind its label a number is what the label says, though a digit may be mistyped.
+        by_patterns(
+            re.compile(rf"身份[证證]件?(?:[号號][码碼]?)?{IS}(?P<it>\d{{17}}[\dXx]|\d{{15}}){END}")
+        ),
     ),
 )
 SOCIAL_SECURITY = Kind(
@@ -88,46 +87,71 @@ PHONE = Kind(
         ),
     ),
 )
-INSURED = r"(?:[医醫]保|社保|农保|医疗保险|社会保障|社会保险|参保|农合|合作医疗|保险?单|保险)"
+INSURED = r"(?:医保|醫保|社保|农保|医疗保险|社会保障|社会保险|参保|农合|合作医疗|保险?单|保险)"
 INSURANCE = Kind(
     "insurance number",
     "医保号",
     DIGITS,
-    by_patterns(
-        re.compile(rf"{INSURED}(?:{NUMBER}|[卡证]{IS}|(?:编[号號]|ID){IS}|[:：]\s?){CODE}"),
-        re.compile(rf"{CODE}{TELLING}{INSURED}[卡证]?[号號]"),
-        re.compile(
-            r"(?i:\b(?:(?:health |medical )?insurance (?:card |policy |member )?(?:number|no\b|id|#)"
-            r"|member (?:id|number)|policy (?:number|no\b|#)|medicare (?:number|id)|medicaid (?:number|id))"
-            rf"{ENGLISH_IS}){CODE}",
-            re.ASCII,
+    all_of(
+        where(
+            INSURED,
+            by_patterns(
+                re.compile(rf"{INSURED}(?:{NUMBER}|[卡证]{IS}|(?:编[号號]|ID){IS}|[:：]\s?){CODE}"),
+                re.compile(rf"{LONE}{CODE}{TELLING}{INSURED}[卡证]?[号號]"),
+            ),
+        ),
+        where(
+            "nsurance|ember|olicy|edica",
+            by_patterns(
+                re.compile(
+                    r"(?i:\b(?:(?:health |medical )?insurance (?:card |policy |member )?"
+                    r"(?:number|no\b|id|#)|member (?:id|number)|policy (?:number|no\b|#)"
+                    rf"|medicare (?:number|id)|medicaid (?:number|id)){ENGLISH_IS}){CODE}",
+                    re.ASCII,
+                ),
+            ),
         ),
     ),
 )
 RECORDED = (
-    r"(?:病[历歷案理人]|患者|住院|[门門]诊|急[诊診]|就[诊診医醫]|[诊診][疗療]|处方|健康|体检|挂号|登记|检查"
+    r"(?:病[历歷案理人]|患者|住院|门诊|門診|急[诊診]|就[诊診医醫]|诊疗|診療|处方|健康|体检|挂号|登记|检查"
     r"|检验|化验|采样|标本|影像|超声|B超|CT|MRI?|DR|档案|接种)"
+)
+OWN_RECORD = (
+    r" (?:as|is|was) (?:the |my |your |his |her )?(?:MRN|(?:medical |hospital |patient |chart )?"
+    r"(?:record |file )?(?:number|id|ID))"
 )
 MEDICAL_RECORD = Kind(
     "medical record number",
     "病历号",
     DIGITS,
-    by_patterns(
-        re.compile(
-            rf"(?:{RECORDED}(?:{NUMBER}|[卡单]?(?:编[号號]|ID|序号){IS})|(?:病[历歷案]|住院|[门門]诊)[卡本]?[:：#]\s?|\bID[号號]?[:：]\s?){CODE}"
+    all_of(
+        where(
+            RECORDED,
+            by_patterns(
+                re.compile(
+                    rf"{RECORDED}(?:{NUMBER}|[卡单]?(?:编[号號]|ID|序号){IS}|[卡本]?[:：#]\s?){CODE}"
+                ),
+                re.compile(rf"(?:就诊|诊疗|就医)卡{IS}{CODE}"),
+                re.compile(rf"{LONE}{CODE}{TELLING}{RECORDED}[卡单]?[号號]"),
+            ),
         ),
-        re.compile(rf"(?:就诊|诊疗|就医)卡{IS}{CODE}"),
-        re.compile(rf"{CODE}{TELLING}{RECORDED}[卡单]?[号號]"),
-        re.compile(
-            r"(?i:\b(?:MRN?\b|(?:(?:med(?:ical)? rec(?:ord)?s?|hospital|admission|outpatient|inpatient"
-            r"|encounter|visit|clinic|chart|patient|record|file)\.? ?(?:number\b|no\b|id\b|#|:)))"
-            rf"{ENGLISH_IS}){CODE}",
-            re.ASCII,
+        by_patterns(re.compile(rf"ID(?<![A-Za-z]ID)[号號]?[:：]\s?{CODE}")),
+        where(
+            "MRN|MR#|cord|CORD|ospital|dmission|atient|ncounter|isit|linic|hart|File|file|[mM]ed ",
+            by_patterns(
+                re.compile(
+                    r"(?i:\b(?:MRN?\b|(?:med(?:ical)? rec(?:ord)?s?|hospital|admission|outpatient"
+                    r"|inpatient|encounter|visit|clinic|chart|patient|record|file)\.? ?"
+                    rf"(?:number\b|no\b|id\b|#|:)){ENGLISH_IS}){CODE}",
+                    re.ASCII,
+                ),
+                re.compile(rf"(?i:\brecord )(?=[A-Z]*\d){CODE}", re.ASCII),
+            ),
         ),
-        re.compile(rf"(?i:\brecord )(?=[A-Z]*\d){CODE}", re.ASCII),
-        re.compile(
-            rf"{CODE}(?i: (?:as|is|was) (?:the |my |your |his |her )?(?:MRN|(?:medical |hospital |patient |chart )?(?:record |file )?(?:number|id)))",
-            re.ASCII,
+        where(
+            OWN_RECORD,
+            by_patterns(re.compile(rf"{LONE}{CODE}{OWN_RECORD}", re.ASCII)),
         ),
     ),
 )
@@ -135,27 +159,29 @@ BANK_CARD = Kind(
     "bank card",
     "银行卡号",
     DIGITS,
-    by_patterns(
-        re.compile(
-            r"(?<![0-9A-Za-z.-])(?:62\d\d|4\d{3}|5[0-8]\d\d|2[2-7]\d\d|3[04-9]\d\d|6[0-79]\d\d|1800|2131)"
-            rf"(?:[- ]?\d){{9,15}}{END}"
+    all_of(
+        by_patterns(
+            re.compile(
+                r"(?<![0-9A-Za-z.-])"
+                r"(?:62\d\d|4\d{3}|5[0-8]\d\d|2[2-7]\d\d|3[04-9]\d\d|6[0-79]\d\d|1800|2131)"
+                rf"(?:[- ]?\d){{9,15}}{END}"
+            ),
+            is_valid=_is_bank_card,
         ),
-        is_valid=_is_bank_card,
-    ),
-)
-LABELLED_BANK_CARD = Kind(
-    "bank card",
-    "银行卡号",
-    DIGITS,
-    by_patterns(
-        re.compile(
-            r"(?:(?:银行|储蓄|信用|借记|工资)卡|(?<!医保)(?<!社保)(?<!就诊)(?<!诊疗)卡号|[账帐][号户])"
-            rf"[^\d\n。；]{{0,14}}(?P<it>\d(?:[- ]?\d){{11,18}}){END}"
-        ),
-        re.compile(
-            r"(?i:\b(?:card|account) (?:number|no\b|#)|\b(?:card|account)[,:(]? )[^\d\n;]{0,14}"
-            rf"(?P<it>\d(?:[- ]?\d){{10,18}}){END}",
-            re.ASCII,
+        where(
+            "卡|账号|账户|帐号|帐户|card|Card|CARD|account|Account",
+            by_patterns(
+                re.compile(
+                    r"(?:(?:银行|储蓄|信用|借记|工资)卡|卡号(?<!医保卡号)(?<!社保卡号)(?<!就诊卡号)"
+                    r"(?<!诊疗卡号)|[账帐][号户])[^\d\n。；]{0,14}"
+                    rf"(?P<it>\d(?:[- ]?\d){{11,18}}){END}"
+                ),
+                re.compile(
+                    r"(?i:\b(?:card|account) (?:number|no\b|#)|\b(?:card|account)[,:(]? )"
+                    rf"[^\d\n;]{{0,14}}(?P<it>\d(?:[- ]?\d){{10,18}}){END}",
+                    re.ASCII,
+                ),
+            ),
         ),
     ),
 )

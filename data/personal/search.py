@@ -12,21 +12,18 @@ from .numbers import (
     BANK_CARD,
     IDENTITY_CARD,
     INSURANCE,
-    LABELLED_BANK_CARD,
-    LABELLED_IDENTITY_CARD,
     MEDICAL_RECORD,
     PASSPORT,
     PHONE,
     PLATE,
     SOCIAL_SECURITY,
 )
-from .signs import any_of
+from .signs import looks_for
 
 # Of two that begin at the same place and are of the same length the first is meant.
 KINDS = (
     E_MAIL,
     IDENTITY_CARD,
-    LABELLED_IDENTITY_CARD,
     SOCIAL_SECURITY,
     INSURANCE,
     MEDICAL_RECORD,
@@ -35,21 +32,17 @@ KINDS = (
     QQ,
     PHONE,
     BANK_CARD,
-    LABELLED_BANK_CARD,
     PLATE,
     BIRTH_DATE,
     ADDRESS,
     CHINESE_NAME,
     ENGLISH_NAME,
 )
-
-
 NAMES = (CHINESE_NAME, ENGLISH_NAME)
-PATTERNS_OF = {signs: any_of([signs]) for signs in dict.fromkeys(kind.signs for kind in KINDS)}
-SIGNS = {  # what most texts have nothing of
-    in_ascii: any_of([kind.signs for kind in KINDS], in_ascii=in_ascii)
+LOOKS = [
+    looks_for(dict.fromkeys(kind.signs for kind in KINDS), in_ascii=in_ascii)
     for in_ascii in (False, True)
-}
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +53,19 @@ class Found:
 
 
 def find_personal(text: str) -> Iterator[Found]:
-    """Every place once, from the first on."""
-    for sign in SIGNS[text.isascii()]:
-        if sign.search(text):
-            break
-    else:
-        return
+    """Every place once, from the first on. Names that no word shows are looked for where something
+    else is somebody's: elsewhere they may be a poet's or a president's."""
     seen = {
         signs
-        for signs, patterns in PATTERNS_OF.items()
-        if any(pattern.search(text) for pattern in patterns)
+        for look in LOOKS[text.isascii()]
+        if look.joined.search(text)
+        for signs, pattern in look.own
+        if pattern.search(text)
     }
+    if not seen:  # most texts
+        return
     found = [Found(kind, *span) for kind in KINDS if kind.signs in seen for span in kind.find(text)]
-    if any(each.kind not in NAMES for each in found):  # somebody's number, so names are somebody's
+    if any(each.kind not in NAMES for each in found):
         found += [Found(CHINESE_NAME, *span) for span in find_bare_names(text)]
     yield from _apart(found)
 

@@ -1,43 +1,68 @@
 """Signs: a text without any of a kind's has nothing of it, and that is seen fast."""
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """Python's patterns are fast where they begin with a literal or a class of few characters, and
+    """Python's patterns are fast where they begin with a letter or a class of few characters, and
     what begins so can be joined."""
 
     words: str = ""  # divided by |
     shapes: tuple[str, ...] = ()  # patterns, each of which begins with a class
-    others: tuple[re.Pattern[str], ...] = ()  # of texts that are not ASCII
+    others: tuple[re.Pattern[str], ...] = ()  # for texts that are not ASCII
 
 
 DIGITS = Signs(shapes=("[0-9][0-9]{2}",))
 
 
-def any_of(signs: Sequence[Signs], *, in_ascii: bool = False) -> tuple[re.Pattern[str], ...]:
-    """Patterns one of which matches where one of the signs is there; with `in_ascii` without those
-    that cannot be in an ASCII text."""
-    words = dict.fromkeys(word for each in signs for word in each.words.split("|") if word)
-    shapes = dict.fromkeys(shape for each in signs for shape in each.shapes)
-    if in_ascii:
-        words = [word for word in words if word.isascii()]
-        shapes = [shape for shape in shapes if re.search("[!-~]", _split(shape)[0])]
-    patterns = ["|".join(map(re.escape, words))] if words else []
-    patterns += [_joined(list(map(_split, shapes)))] if shapes else []
-    others = [] if in_ascii else [other for each in signs for other in each.others]
-    return (*map(re.compile, patterns), *others)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One pattern for what many have in common, and each one's own."""
+
+    joined: re.Pattern[str]
+    own: tuple[tuple[Signs, re.Pattern[str]], ...]
 
 
-def _split(shape: str) -> tuple[str, str]:
-    """What stands in its first class, and the rest."""
-    first, _, rest = shape[1:].partition("]")
-    return first, rest
+def looks_for(kinds: Iterable[Signs], *, in_ascii: bool) -> list[Look]:
+    """The fewest that see all signs, of ASCII texts those alone that may be there."""
+    words = {signs: _words(signs, in_ascii) for signs in kinds}
+    shapes = {signs: _shapes(signs, in_ascii) for signs in kinds}
+    looks = [_look(words, _any_word), _look(shapes, _any_shape)]
+    if not in_ascii:
+        looks += [Look(other, ((signs, other),)) for signs in words for other in signs.others]
+    return looks
 
 
-def _joined(shapes: list[tuple[str, str]]) -> str:
-    firsts = "".join(dict.fromkeys(first for first, _ in shapes))
-    return f"[{firsts}](?:{'|'.join(f'(?<=[{first}]){rest}' for first, rest in shapes)})"
+def _look(parts: dict[Signs, list[str]], join: Callable[[list[str]], str]) -> Look:
+    own = tuple((signs, re.compile(join(each))) for signs, each in parts.items() if each)
+    every = dict.fromkeys(part for each in parts.values() for part in each)
+    return Look(re.compile(join(list(every))), own)
+
+
+def _words(signs: Signs, in_ascii: bool) -> list[str]:
+    return [word for word in signs.words.split("|") if word and (word.isascii() or not in_ascii)]
+
+
+def _shapes(signs: Signs, in_ascii: bool) -> list[str]:
+    return [s for s in signs.shapes if not in_ascii or re.search("[!-~]", _first_class(s))]
+
+
+def _any_word(words: list[str]) -> str:
+    rests = defaultdict[str, list[str]](list)
+    for word in words:
+        rests[word[0]].append(re.escape(word[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in rests.items())
+
+
+def _any_shape(shapes: list[str]) -> str:
+    firsts = dict.fromkeys(map(_first_class, shapes))
+    branches = (f"(?<=[{_first_class(s)}]){s.partition(']')[2]}" for s in shapes)
+    return f"[{''.join(firsts)}](?:{'|'.join(branches)})"
+
+
+def _first_class(shape: str) -> str:
+    return shape[1:].partition("]")[0]

@@ -82,7 +82,10 @@ def check(
     ] = "refuse",
     home: HomeOption = None,
 ) -> None:
-    """Say everything that is wrong or suspicious; exit 1 where training would refuse the data."""
+    """Say everything that is wrong or suspicious; exit 1 where training would refuse the data.
+
+    Which personal data is looked for, and which is not, says docs/personal-data.md.
+    """
     from rich.console import Console
 
     from data.checking.check import check as check_items
@@ -115,7 +118,7 @@ def convert(
         str, typer.Option(help="messages (OpenAI's), alpaca or sharegpt.")
     ] = "messages",
     redact: Annotated[
-        bool, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
+        bool, typer.Option("--redact", help="Replace names, numbers and other personal data.")
     ] = False,
     roles: RolesOption = None,
     columns: MapOption = None,

@@ -72,7 +72,8 @@ def finetune(
     columns: MapOption = None,
     faulty: FaultyOption = None,
     redact: Annotated[
-        bool | None, typer.Option("--redact", help="Replace phone numbers, e-mails and the like.")
+        bool | None,
+        typer.Option("--redact", help="Replace names, numbers and other personal data."),
     ] = None,
     system: Annotated[
         str | None, typer.Option(help="System prompt to train and serve with.")

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ from faker import Faker
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "personal"
 SLOT = re.compile(r"\{\{(\w+)\}\}")
+BORN = date(1935, 1, 1), date(2023, 12, 31)
 NUM_FILLS = 5  # of each sentence
 KIND_OF = {
     **dict.fromkeys(("name", "surname", "first_name"), "name"),
@@ -133,7 +135,7 @@ class _Values:
         return " ".join(digits[i : i + 4] for i in range(0, len(digits), 4))
 
     def birth(self) -> str:
-        born = self.fake.date_of_birth(maximum_age=90)
+        born = self.fake.date_between_dates(*BORN)
         return born.strftime(self.random.choice(self.birth_shapes))
 
 
@@ -168,7 +170,7 @@ class _ChineseValues(_Values):
         return f"{number:02}" if self.random.random() < 0.5 else str(number)
 
     def birth(self) -> str:
-        born = self.fake.date_of_birth(maximum_age=90)
+        born = self.fake.date_between_dates(*BORN)
         shape = self.random.choice(self.birth_shapes)
         return born.strftime(shape.format(month=born.month, day=born.day))
 

@@ -78,6 +78,7 @@ def test_names_are_found_by_the_words_around_them(text: str, name: str):
         "骨科医生，主治医生，全科医生，康复医生",
         "My name is on the list",
         "I'm Type One diabetic",
+        "I am Asian American, 45 years old",
         "Call me Monday",
         "Product name: Shimano Deore",
         "This is a Trek Domane",
