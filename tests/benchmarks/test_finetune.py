@@ -38,7 +38,7 @@ from benchmarks.tuning.task import (
     read_rows,
     read_task,
 )
-from benchmarks.tuning.tiny import SPECIAL, first_conversations, make_tiny_base
+from benchmarks.tuning.tiny import first_conversations, make_tiny_base
 from benchmarks.tuning.tools import FACTORY, OURS, PEFT, TRL, available_tools
 from finetune.bases.base import Base
 
@@ -264,7 +264,8 @@ def make_word_base(folder: Path) -> Path:
         for end in range(len(word)):
             known = "Ġ" + "".join(word[:end])
             merges.setdefault(known + word[end], [known, word[end]])
-    first = len(vocabulary) + len(SPECIAL)
+    added = [token["id"] for token in told["added_tokens"]]
+    first = max(*vocabulary.values(), *added) + 1
     vocabulary |= {token: first + place for place, token in enumerate(merges)}
     told["model"]["merges"] = list(merges.values())
     path.write_text(json.dumps(told), encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 from data import Conversation, Fault, InvalidData, UnreadableFile, read_items
 from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages
 from data.reading.dialogues.dialogue import find_pairs
+from tests.data.reading.items import settled
 
 LINE = "补中益气汤用于脾胃气虚，症见少气懒言，体倦肢软，饮食减少，大便稀薄。"
 
@@ -93,7 +94,7 @@ def test_kept_rows_are_trained_on_and_others_are_not(tmp_path: Path):
     rows = [{**row, "keep": next(decisions)} for row in rows_of(out)]
     with out.open("w", encoding="gb18030", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *(row.values() for row in rows)])
-    items = list(read_items(out))
+    items = settled(read_items(out))
     assert [item.line for item in items if isinstance(item, Conversation)] == [2, 4]
     assert [(f.line, f.field) for f in items if isinstance(f, Fault)] == [(5, "keep")]
 

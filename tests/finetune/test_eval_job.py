@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from data import ReadOptions
 from data.errors import DataError
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseNotFound, ExportRefused
 from finetune.eval_job import EvalJob, EvalOptions
@@ -91,7 +92,9 @@ def test_names_and_columns_are_read_as_asked(work: Workplace, tmp_path: Path):
     table = tmp_path / "table.csv"
     table.write_text("症状,意见\n胃胀,少食\n头晕,休息\n", encoding="utf-8")
     columns = {"question": "症状", "answer": "意见"}
-    report, _ = work.evaluate("good", table, columns=columns, out=tmp_path / "out")
+    report, _ = work.evaluate(
+        "good", table, reading=ReadOptions(columns=columns), out=tmp_path / "out"
+    )
     assert report.measured.unseen.num_rows == 2
 
 
