@@ -264,9 +264,10 @@ def make_word_base(folder: Path) -> Path:
         for end in range(len(word)):
             known = "Ġ" + "".join(word[:end])
             merges.setdefault(known + word[end], [known, word[end]])
-    added = [token["id"] for token in told["added_tokens"]]
-    first = max(*vocabulary.values(), *added) + 1
+    first = len(vocabulary)
     vocabulary |= {token: first + place for place, token in enumerate(merges)}
+    for place, token in enumerate(told["added_tokens"], start=len(vocabulary)):
+        token["id"] = place
     told["model"]["merges"] = list(merges.values())
     path.write_text(json.dumps(told), encoding="utf-8")
     return folder
