@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from data.conversation import Conversation, Item
 from data.errors import Fault
 
+from .listing import first_of
 from .order import mend
 
 Faulty = Literal["stop", "skip", "mend"]
@@ -43,12 +44,11 @@ class _Group:
 
     def fault(self, what: str, expected: str, kind: str) -> Fault:
         source, line, _ = self.first[0]
-        shown = ", ".join(
+        shown = (
             f"{'line ' if each == source else f'{each}:'}{at} {text!r}"
             for each, at, text in self.first
         )
-        more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
-        seen = f"{_count(self.count)} {what}: {shown}{more}"
+        seen = f"{_count(self.count)} {what}: {first_of(shown, self.count, NUM_SHOWN)}"
         return Fault(source, line, "--faulty", seen, expected, "warning", kind)
 
 

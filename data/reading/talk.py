@@ -11,9 +11,10 @@ from .faulty import Read
 
 def read_talk(text: str, source: str, roles: Roles) -> Iterator[Read]:
     """The conversations, or every fault; `roles` are by name, in lower case."""
-    export = read_export(lines_of(text), source, roles)
+    lines = lines_of(text)
+    export = read_export(lines, source, roles)
     if export is None:
-        yield from read_dialogue(text, source, roles)
+        yield from read_dialogue(lines, source, roles)
         return
     yield from export.faults
     yield from build_conversations(export.conversations, source)

@@ -8,7 +8,7 @@ from .headings import is_gap
 from .labels import FIELDS, PARTS, PERSONS
 from .line_forms import form_of
 from .numbered import NUMBERED, Number, read_number
-from .role_words import LABELLED, NARROW, UNREAD, Roles, find_role, label_of
+from .role_words import UNREAD, Roles, find_role, label_in
 from .turns import Turn
 
 SHORT = 60  # [characters] of a block that may be no sentence
@@ -55,10 +55,9 @@ class Habits:
         )
 
 
-def kind_of(turn: Turn, at: int, habits: Habits) -> str | None:
+def kind_of(turn: Turn, at: int, word: str | None, habits: Habits) -> str | None:
     """What the line is, where it is none of the turn's; DOUBTFUL where it may be."""
     line = turn.lines[at]
-    word = label_in(line)
     is_part = word in PARTS or line.strip(AROUND).lower() in PARTS
     if is_part or habits.roles.get(word or "") == "text":
         return None
@@ -80,9 +79,8 @@ def kind_of(turn: Turn, at: int, habits: Habits) -> str | None:
     return "text behind an empty line" if is_left_out else DOUBTFUL
 
 
-def speaker_of(line: str, roles: Roles) -> str | None:
+def speaker_of(word: str | None, roles: Roles) -> str | None:
     """Who is no known one: 护士, 王护士, Speaker 2."""
-    word = label_in(line)
     if word is None or find_role(word, roles):
         return None
     bare = word.rstrip("0123456789 ")
@@ -96,11 +94,6 @@ def is_title(line: str) -> bool:
     if MARKDOWN.match(line) or form_of(line) or label_in(line) in FIELDS:
         return True
     return len(line) <= SHORT and not COMPLETE.search(line) and not label_in(line)
-
-
-def label_in(line: str) -> str | None:
-    match = LABELLED.fullmatch(line)
-    return label_of(match).translate(NARROW).lower() if match else None
 
 
 def _kind_of_labelled(word: str, turn: Turn, at: int, habits: Habits) -> str | None:

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from data.errors import Fault
+from data.reading.listing import first_of
 
-from .belonging import DOUBTFUL, Habits, is_title, kind_of, label_in, speaker_of
+from .belonging import DOUBTFUL, Habits, is_title, kind_of, speaker_of
 from .headings import Line, is_gap
 from .labels import FIELDS
 from .line_forms import day_in, form_of
-from .role_words import Roles
+from .role_words import Roles, label_in
 from .turns import Turn
 
 FENCE = re.compile(r"\s*(?:```|~~~)")
@@ -112,10 +113,11 @@ def _sort_turn(turn: Turn, habits: Habits, found: Between) -> None:
         if is_first or is_gap(line) or at in code:
             continue
         here = turn.line + at, line.strip()
-        if word := speaker_of(line, habits.roles):
-            found.note_speaker(word, turn, here)
+        word = label_in(line)
+        if speaker := speaker_of(word, habits.roles):
+            found.note_speaker(speaker, turn, here)
             continue
-        kind = kind_of(turn, at, habits)
+        kind = kind_of(turn, at, word, habits)
         if kind == DOUBTFUL:
             found.kept.append(here)
         elif kind:
@@ -149,8 +151,5 @@ def _count(lines: Sequence[Line]) -> str:
 
 
 def _show(lines: Sequence[Line]) -> str:
-    named = ", ".join(
-        f"line {number} {text[:LONGEST_SHOWN]!r}" for number, text in lines[:NUM_SHOWN]
-    )
-    more = f" and {len(lines) - NUM_SHOWN} more" if len(lines) > NUM_SHOWN else ""
-    return f"{named}{more}"
+    shown = (f"line {number} {text[:LONGEST_SHOWN]!r}" for number, text in lines)
+    return first_of(shown, len(lines), NUM_SHOWN)

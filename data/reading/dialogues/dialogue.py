@@ -39,9 +39,8 @@ EXAMPLE = """
     答：每两百公里。"""
 
 
-def read_dialogue(text: str, source: str, roles: Roles) -> Iterator[Read]:
-    """The conversations of a `.txt` or `.md` file, or every fault; `roles` come before ours."""
-    lines = lines_of(text)
+def read_dialogue(lines: list[str], source: str, roles: Roles) -> Iterator[Read]:
+    """The conversations of a text, or every fault; `roles` come before ours."""
     known: Roles = {**ROLES, **roles}
     turns, stray = split_turns(lines, known)
     if not turns and (lettered := with_colons(lines)):

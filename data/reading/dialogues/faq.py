@@ -13,10 +13,11 @@ from itertools import groupby, pairwise
 from data.conversation import Conversation, Item, Message
 from data.errors import Fault
 from data.reading.asking import MARK, is_asking
+from data.reading.listing import first_of
 
 from .headings import SEPARATOR, Line, is_gap, is_heading
 from .numbered import NUMBERED
-from .role_words import LABELLED, ROLES, find_role, label_of
+from .role_words import begins_turn
 
 HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*?)\s*#*\s*")
 BOLD = re.compile(r"\s{0,3}(?:[-*]\s+)?(\*\*|__)(?!\s)(?P<text>(?:(?!\1).)+?)\1\s*\\?\s*")
@@ -47,7 +48,7 @@ def read_faq(lines: Sequence[str], source: str) -> list[Item] | None:
     """The questions and answers, with warnings that say what was taken for them and what was left
     out; None where the lines are no FAQ."""
     found = _by_headings(lines) or _by_blocks(lines)
-    if found is None or any(_is_labelled(pair.question) for pair in found[0]):
+    if found is None or any(begins_turn(pair.question) for pair in found[0]):
         return None
     pairs, stray, what = found
     return [taken(pairs, source, what), *left_out(stray, source), *conversations(pairs, source)]
@@ -75,10 +76,9 @@ def taken(pairs: Sequence[Pair], source: str, what: str) -> Fault:
 def left_out(stray: Sequence[Line], source: str) -> Iterator[Fault]:
     """One warning for all lines that are nobody's answer."""
     if stray:
-        shown = ", ".join(f"line {line} {text[:40]!r}" for line, text in stray[:NUM_NAMED])
-        more = f" and {len(stray) - NUM_NAMED} more" if len(stray) > NUM_NAMED else ""
+        shown = (f"line {line} {text[:40]!r}" for line, text in stray)
         lines = "a line that belongs" if len(stray) == 1 else f"{len(stray)} lines that belong"
-        seen = f"{lines} to no question, left out: {shown}{more}"
+        seen = f"{lines} to no question, left out: {first_of(shown, len(stray), NUM_NAMED)}"
         expected = "a question above them, if they are an answer"
         yield Fault(source, stray[0][0], "text", seen, expected, "warning", "left out")
 
@@ -195,12 +195,6 @@ def _blocks(lines: Sequence[str]) -> list[list[Line]]:
 def _is_prose(block: Sequence[Line]) -> bool:
     """An answer's paragraph or list, not a title of a few words."""
     return all(ENDS.search(text) or len(text) > 40 for _, text in block)
-
-
-def _is_labelled(question: str) -> bool:
-    """It begins with a role word: a dialogue, whatever else it is."""
-    match = LABELLED.fullmatch(question)
-    return match is not None and find_role(label_of(match), ROLES) is not None
 
 
 def _without_number(question: str) -> str:

@@ -52,6 +52,18 @@ def label_of(match: re.Match[str]) -> str:
     return match["plain"] or match["angle"] or match["square"] or match["bold"]
 
 
+def label_in(line: str) -> str | None:
+    """What a line begins with, if a colon stands behind it; in lower case and half width."""
+    match = LABELLED.fullmatch(line)
+    return label_of(match).translate(NARROW).lower() if match else None
+
+
+def begins_turn(line: str) -> bool:
+    """With one of our words for a role, whatever else it is."""
+    label = label_in(line)
+    return label is not None and find_role(label, ROLES) is not None
+
+
 def find_role(label: str, roles: Roles) -> Part | None:
     """Of a name as it is, without its number, or by the title behind it: 李医生."""
     name = label.translate(NARROW).lower()

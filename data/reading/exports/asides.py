@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data.errors import Fault
+from data.reading.listing import first_of
 
 from .media import PARTS, WITHOUT, cut_media, file_of, is_media
 from .notes import cut_edited, is_event, is_footer, kind_of_note
@@ -91,10 +92,8 @@ def left_out(asides: Sequence[Aside], source: str) -> Iterator[Fault]:
     for kind, (one, several, expected) in EXPECTED.items():
         found = [aside for aside in asides if aside.kind == kind]
         if found:
-            named = ", ".join(_show(aside) for aside in found[:NUM_NAMED])
-            more = f" and {len(found) - NUM_NAMED} more" if len(found) > NUM_NAMED else ""
             what = one if len(found) == 1 else f"{len(found)} {several}"
-            seen = f"{what}, left out: {named}{more}"
+            seen = f"{what}, left out: {first_of(map(_show, found), len(found), NUM_NAMED)}"
             yield Fault(source, found[0].line, kind, seen, expected, "warning", kind)
 
 

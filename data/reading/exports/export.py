@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from data.errors import Fault
+from data.reading.listing import first_of
 
 from .asides import Aside, Habits, cut_asides, left_out
 from .heads import find_form, heads_of, looks_like_head
@@ -71,11 +72,10 @@ def cut_at_pauses(chats: Sequence[Joined], source: str) -> Iterator[Fault]:
     lines = [line for each in chats for line in each.pauses]
     if lines:
         num_conversations = sum(len(each.conversations) for each in chats)
-        named = ", ".join(map(str, lines[:NUM_NAMED]))
-        more = f" and {len(lines) - NUM_NAMED} more" if len(lines) > NUM_NAMED else ""
+        named = first_of(map(str, lines), len(lines), NUM_NAMED)
         seen = (
             f"cut into {num_conversations} conversations where nobody wrote for more than "
-            f"{PAUSE // HOUR} hours: above line {named}{more}"
+            f"{PAUSE // HOUR} hours: above line {named}"
         )
         expected = "another matter behind each of these pauses"
         yield Fault(source, lines[0], "pause", seen, expected, "warning", "pause")
@@ -100,11 +100,9 @@ def _unread(said: Sequence[Said], source: str) -> Iterator[Fault]:
         if looks_like_head(line) or ((label := read_label(line)) and label[0].lower() in names)
     ]
     if found:
-        named = ", ".join(
-            f"line {line} {hide_phones(text)[:40]!r}" for line, text in found[:NUM_NAMED]
-        )
-        more = f" and {len(found) - NUM_NAMED} more" if len(found) > NUM_NAMED else ""
-        seen = f"read as text though like the head of a message, in that of {named}{more}"
+        shown = (f"line {line} {hide_phones(text)[:40]!r}" for line, text in found)
+        named = first_of(shown, len(found), NUM_NAMED)
+        seen = f"read as text though like the head of a message, in that of {named}"
         expected = "heads of one form in the whole file"
         yield Fault(source, found[0][0], "head", seen, expected, "warning", "unread head")
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from data.conversation import Role
+from data.reading.dialogues.role_words import Part
 from data.reading.dialogues.turns import Turn
 
-from .speakers import Part, Said
+from .speakers import Said
 
 FEW = 0.5  # of the messages with an empty line above: then such lines divide, as in dialogues
 

@@ -5,16 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
-from data.conversation import Role
 from data.errors import Fault
-from data.reading.dialogues.role_words import ROLES, find_role
+from data.reading.dialogues.role_words import ROLES, Part, Roles, role_of
+from data.reading.listing import first_of
 
 from .stamps import MARKS, SPACES
-
-Part = Role | Literal["skip", "text"]
-Roles = Mapping[str, Part]  # by name, in lower case
 
 NUM_NAMED = 10
 EDGES = f"{MARKS}{SPACES}~*'\"‘’“”"
@@ -88,7 +84,7 @@ def _part_of(name: str, given: Roles, names: Mapping[str, int]) -> Part | None:
         return None if part == "text" else part
     if len(name) == 1 and not {"q", "a"} <= {each.lower() for each in names}:
         return None  # speakers A and B
-    role = find_role(name, ROLES) or find_role(DETAIL.sub("", name), ROLES)
+    role = role_of(name, ROLES) or role_of(DETAIL.sub("", name), ROLES)
     return None if role == "system" else role
 
 
@@ -144,9 +140,8 @@ def _unknown(
     counts: Counter[str], unknown: Sequence[str], said: Sequence[Said], source: str
 ) -> Fault:
     shown = [f"{hide_phones(name)} ({_messages(num)})" for name, num in counts.most_common()]
-    more = f" and {len(shown) - NUM_NAMED} more" if len(shown) > NUM_NAMED else ""
     speakers = "one speaker" if len(shown) == 1 else f"{len(shown)} speakers"
-    seen = f"{speakers}: {', '.join(shown[:NUM_NAMED])}{more}"
+    seen = f"{speakers}: {first_of(shown, len(shown), NUM_NAMED)}"
     asked = ",".join(f"{hide_phones(name)}=…" for name in unknown[:NUM_NAMED])
     expected = f"user, assistant or skip for each that is none by its name: --roles '{asked}'"
     line = next(each.line for each in said if each.name == unknown[0])

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.errors import Fault, UnreadableFile
+from data.reading.listing import first_of
 
 PACKED = ".gz"
 NUM_NAMED = 8
@@ -98,8 +99,8 @@ def _warning(folder: Path, passed: Sequence[Path]) -> Fault:
 
 
 def _show(paths: Sequence[Path], folder: Path) -> str:
-    shown = ", ".join(str(path.relative_to(folder)) for path in paths[:NUM_NAMED])
-    return shown + (f" and {len(paths) - NUM_NAMED} more" if len(paths) > NUM_NAMED else "")
+    shown = (str(path.relative_to(folder)) for path in paths)
+    return first_of(shown, len(paths), NUM_NAMED)
 
 
 def _is_no_data(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 
-from data.reading.dialogues.role_words import LABELLED, ROLES, find_role, label_of
+from data.reading.dialogues.role_words import begins_turn
 from data.reading.proposals import propose
 from data.reading.shapes import find_shape
 
@@ -18,15 +18,12 @@ def is_tab_table(head: bytes) -> bool:
     width = len(rows[0]) if rows else 1
     if b"\0" in head or len(rows) < 2 or width < 2 or any(len(row) != width for row in rows):
         return False
-    if any(CLOCK.search(row[0]) for row in rows) or any(map(_begins_turn, rows)):
+    if any(CLOCK.search(row[0]) for row in rows) or any(
+        begins_turn(cell) for row in rows for cell in row
+    ):
         return False
     numbered = [{str(at): cell for at, cell in enumerate(row)} for row in rows]
     return width > 2 or find_shape(rows[0]) is not None or propose(numbered) is not None
-
-
-def _begins_turn(row: list[str]) -> bool:
-    labels = [match for cell in row if (match := LABELLED.fullmatch(cell))]
-    return any(find_role(label_of(match), ROLES) for match in labels)
 
 
 def _lines(head: bytes) -> list[str]:

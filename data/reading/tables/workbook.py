@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from data.errors import Fault
 from data.reading.faulty import Read
+from data.reading.listing import first_of
 from data.reading.proposals import propose
 from data.reading.rows import Columns
 from data.reading.shapes import find_shape
@@ -91,9 +92,8 @@ class _Sheet:
 
     def read(self) -> Iterator[Read]:
         if filled := self._fill_down():
-            shown = ", ".join(filled[:NUM_NAMED])
-            more = f" and {len(filled) - NUM_NAMED} more" if len(filled) > NUM_NAMED else ""
-            seen = f"merged cells, taken for each of their rows: {shown}{more}"
+            shown = first_of(filled, len(filled), NUM_NAMED)
+            seen = f"merged cells, taken for each of their rows: {shown}"
             expected = "a cell for each row, if that is wrong"
             where = self.source, self._header_line or 1, "cells"
             yield Fault(*where, seen, expected, "warning", "merged")

@@ -6,6 +6,7 @@ from data.conversation import Conversation, Item
 from data.errors import Fault
 from data.reading.dialogues.dialogue import read_dialogue
 from data.reading.dialogues.role_words import Roles
+from data.reading.dialogues.turns import lines_of
 from data.reading.faulty import WAY_OUT, Read, settle
 
 
@@ -16,7 +17,7 @@ def settled(read: Iterable[Read]) -> list[Item]:
 
 
 def dialogue_items(text: str, roles: Roles | None = None) -> list[Item]:
-    return settled(read_dialogue(text, "a.txt", roles or {}))
+    return settled(read_dialogue(lines_of(text), "a.txt", roles or {}))
 
 
 def conversations_of(read: Iterable[Read]) -> list[Conversation]:
