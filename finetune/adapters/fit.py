@@ -10,7 +10,7 @@ from finetune.bases.base_name import can_be_same
 from finetune.bases.gguf_base import GgufBase, shape_of
 from finetune.errors import AdapterInvalid, BaseMismatch
 
-from .header import Shape
+from .header import Shape, are_halves
 from .lora import LoraSettings
 from .tensor_names import USUAL, usual_names
 
@@ -80,8 +80,7 @@ class Fit:
     def _check_sizes(self, adapter: object, module: str, shapes: Mapping[str, Shape]) -> None:
         out_features, in_features = self.sizes[module]
         a, b = (shapes.get(f"base_model.model.{module}.lora_{side}.weight") for side in "AB")
-        rank = a[0] if a else 0
-        if not rank or a != (rank, in_features) or b != (out_features, rank):
+        if not are_halves(a, b, self.sizes[module]):
             raise BaseMismatch(
                 f"The adapter {adapter} does not fit this base: at {module} A is {a} and B {b}, "
                 f"where A [rank, {in_features}] and B [{out_features}, rank] belong."

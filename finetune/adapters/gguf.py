@@ -20,6 +20,7 @@ from finetune.bases.gguf_shape import GgufShape
 from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused, GgufInvalid
 from finetune.export.merge import read_deltas
 
+from .header import are_halves
 from .lora import CONFIG_FILE, WEIGHTS_FILE
 
 Floats = NDArray[np.float32]
@@ -155,8 +156,7 @@ def check_fit(lora: Lora, shape: GgufShape) -> None:
 
 def _check_sizes(name: str, a: tuple[int, ...], b: tuple[int, ...], shape: GgufShape) -> None:
     out_features, in_features = shape.sizes_of(name)
-    rank = a[0]
-    if not rank or a != (rank, in_features) or b != (out_features, rank):
+    if not are_halves(a, b, shape.sizes_of(name)):
         raise BaseMismatch(
             f"The adapter does not fit the base: at {name} A is {a} and B {b}, where "
             f"[rank, {in_features}] and [{out_features}, rank] belong."
