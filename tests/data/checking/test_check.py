@@ -10,6 +10,7 @@ from data.checking.report import write_report
 from data.conversation import Conversation, Item, Message
 from data.errors import Fault, InvalidData, UnreadableFile
 
+SAMPLES = Path(__file__).parents[3] / "data" / "samples"
 ANSWERED = {"role": "assistant", "content": "b", "weight": 0}
 ANSWER = "先量血压，注意休息，少吃辛辣刺激的食物，没有好转再就诊。"
 
@@ -20,6 +21,13 @@ def pair(question: str, answer: str = ANSWER, line: int = 1) -> Conversation:
 
 def kinds(*items: Item) -> list[tuple[str, int]]:
     return [(fault.kind, fault.line) for fault in check(items).faults]
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.txt")), ids=lambda path: path.name)
+def test_nothing_is_found_in_the_shipped_samples(sample: Path):
+    conversations, findings = read_checked(sample)
+    assert len(conversations) >= 10
+    assert not findings.counts
 
 
 @pytest.mark.parametrize(
