@@ -45,7 +45,7 @@ class _LeftOut:
             return
         for key in unused(fields):
             self.unused.setdefault(key, line)
-        for key in unnamed(given, columns.values()) if columns else ():
+        for key in unnamed(given, columns.values()) if columns.keys() - {KEEP} else ():
             self.unnamed.setdefault(key, line)
 
     def faults(self, source: str) -> Iterator[Fault]:
@@ -65,7 +65,8 @@ class _LeftOut:
 
 
 def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -> Iterator[Read]:
-    """Each row its conversations, or what is wrong with it; at the end what is said once."""
+    """Each row its conversations, or what is wrong with it; at the end what is said once. Among the
+    `columns` may be the one that decides whether a row is kept."""
     remaining = iter(rows)
     head = [*islice(remaining, HEAD)]
     if not head:
@@ -78,10 +79,10 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
             continue
         line, value = each
         row = Row(source, line)
-        if not _is_chosen(value, row, left_out):
+        if not _is_chosen(value, columns.get(KEEP), row, left_out):
             yield from row.faults
             continue
-        fields = _renamed(value, columns, row) if columns and isinstance(value, dict) else value
+        fields = _renamed(value, columns, row) if isinstance(value, dict) else value
         read = [] if row.faults else read_row(fields, row)
         applied = [_with_line_ends(each, escapes) for each in read]
         yield from row.faults
@@ -100,22 +101,26 @@ def _with_line_ends(read: Conversation | Draft, escapes: Escapes) -> Conversatio
     return replace(read, conversation=escapes.apply(read.conversation))
 
 
-def _is_chosen(value: Any, row: Row, left_out: _LeftOut) -> bool:
-    decision = _decision(value, row)
+def _is_chosen(value: Any, decides: str | None, row: Row, left_out: _LeftOut) -> bool:
+    decision = _decision(value, decides, row)
     if decision == "undecided":
         left_out.undecided.append(row.line)
     return decision == "yes"
 
 
-def _decision(value: Any, row: Row) -> str:
-    """What a person says of a draft: yes, no, undecided or, with a fault, neither."""
-    key = _keep_key(tuple(value)) if isinstance(value, dict) else None
-    if key is None:
+def _decision(value: Any, decides: str | None, row: Row) -> str:
+    """What a person says of a draft: yes, no, undecided or, with a fault, neither. The column that
+    `decides` has been named, or is called keep."""
+    key = decides or (_keep_key(tuple(value)) if isinstance(value, dict) else None)
+    if key is None or not isinstance(value, dict):
         return "yes"
+    if key not in value:
+        row.refuse(key, show_keys(value), f"the column {key!r}, as --map says")
+        return "no"
     given = value[key]
     word = "" if given is None else str(given).strip().lower()
     if word not in (*YES, *NO, ""):
-        row.refuse(KEEP, repr(given), "yes or no")
+        row.refuse(decides or KEEP, repr(given), "yes or no")
     return "yes" if word in YES else "undecided" if not word else "no"
 
 
@@ -125,12 +130,14 @@ def _keep_key(keys: tuple[str, ...]) -> str | None:
 
 
 def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[str, Any]:
-    """The fields that the user has named, by their own names, and nothing else."""
-    missing = [
-        column
-        for name, column in columns.items()
-        if column not in fields and name not in MAY_BE_MISSING
-    ]
-    for column in missing:
-        row.refuse(column, show_keys(fields), f"the column {column!r}, as --map says")
-    return {name: fields[column] for name, column in columns.items() if column in fields}
+    """The fields that the user has named, by their own names, and nothing else; all of them where
+    none is named. What decides about the row is none of it."""
+    if not columns:
+        return fields
+    named = {name: column for name, column in columns.items() if name != KEEP}
+    if not named:
+        return {name: fields[name] for name in fields if name != columns.get(KEEP)}
+    for name, column in named.items():
+        if column not in fields and name not in MAY_BE_MISSING:
+            row.refuse(column, show_keys(fields), f"the column {column!r}, as --map says")
+    return {name: fields[column] for name, column in named.items() if column in fields}

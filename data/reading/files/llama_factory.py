@@ -14,8 +14,9 @@ ALPACA = {
     "chosen": "answer",
     "system": "system",
     "history": "history",
+    "kto_tag": "keep",
 }
-SHAREGPT = {"system": "system", "tools": "tools"}
+SHAREGPT = {"system": "system", "tools": "tools", "kto_tag": "keep"}
 OPENAI = ("role", "content")
 
 

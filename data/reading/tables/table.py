@@ -12,7 +12,7 @@ from data.reading.dialogues.dialogue import build_conversations
 from data.reading.exports.wechat import is_wechat, read_wechat
 from data.reading.faulty import Read
 from data.reading.proposals import SAMPLE, accepted, propose
-from data.reading.rows import KEEP, Columns, Numbered, read_rows
+from data.reading.rows import Columns, Numbered, read_rows
 from data.reading.shapes import find_shape, show_keys
 
 from .headless import looks_like_data
@@ -42,10 +42,8 @@ def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> 
         yield from export.faults
         yield from build_conversations(export.conversations, source)
         return
-    names = [KEEP if name and name == columns.get(KEEP) else name for name in names]
-    fields = {name: column for name, column in columns.items() if name != KEEP}
     rows = _Rows(names, source)
-    yield from read_rows(rows.read(chain(head[begin:], remaining)), source, fields)
+    yield from read_rows(rows.read(chain(head[begin:], remaining)), source, columns)
     yield from rows.nameless()
 
 

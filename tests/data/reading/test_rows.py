@@ -118,6 +118,17 @@ def test_history_in_a_table_is_json():
     assert [fault.field for fault in faults_of(read)] == ["history"]
 
 
+@pytest.mark.parametrize("named", [{}, {"question": "q", "answer": "a"}])
+def test_a_column_may_be_named_that_says_which_rows_are_kept(named: dict[str, str]):
+    rows = [{"q": "a", "a": "b", "label": True}, {"q": "c", "a": "d", "label": False}]
+    text = json.dumps(rows)
+    read = settled(json_rows.read_json(io.StringIO(text), "a.json", {**named, "keep": "label"}))
+    [conversation] = conversations_of(read)
+    assert [each.content for each in conversation.messages] == ["a", "b"]
+    [fault, *_] = faults_of(json_rows.read_json(io.StringIO(text), "a.json", {"keep": "tag"}))
+    assert (fault.field, fault.expected) == ("tag", "the column 'tag', as --map says")
+
+
 def test_a_field_of_no_use_is_named_once():
     rows = [{"question": "a", "answer": "b", "score": 3, "id": 1}] * 2
     read = list(read_json(json.dumps(rows)))

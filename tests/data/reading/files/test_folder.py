@@ -101,6 +101,17 @@ def test_a_list_of_llama_factory_says_what_fields_are_called(tmp_path: Path):
     assert isinstance(alone, Conversation)
 
 
+def test_answers_that_a_list_of_llama_factory_calls_bad_are_left_out(tmp_path: Path):
+    columns = {"prompt": "ask", "response": "reply", "kto_tag": "good"}
+    described = {"judged": {"file_name": "a.json", "columns": columns}}
+    rows = [{"ask": "a", "reply": "b", "good": True}, {"ask": "c", "reply": "d", "good": False}]
+    write(tmp_path, "dataset_info.json", content=json.dumps(described))
+    write(tmp_path, "a.json", content=json.dumps(rows))
+    [conversation] = read_items(tmp_path / "a.json")
+    assert isinstance(conversation, Conversation)
+    assert [each.content for each in conversation.messages] == ["a", "b"]
+
+
 def test_what_the_user_says_of_fields_comes_first(tmp_path: Path):
     write(tmp_path, "dataset_info.json", content=json.dumps(DESCRIBED))
     write(tmp_path, "a.json", content=json.dumps(ROWS))
