@@ -1,6 +1,7 @@
 """Web pages of questions and answers: FAQPage data, lists of terms, things to unfold, headings."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from operator import itemgetter
@@ -18,6 +19,7 @@ from data.reading.talk import read_talk
 from .page_text import FURNITURE, UNSEEN, drop, lines_of, parse_fragment, read_page, text_of
 from .places import moved
 
+WORD = re.compile(r"\w")
 CLASSED = ("div", "button", "a", "span", "p", "li")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -164,7 +166,7 @@ def _below_heading(heading: Any) -> str:
     node = heading
     while node.getparent() is not None and node.tag != "body":
         following = list(takewhile(lambda each: not holds_another(each), node.itersiblings()))
-        if answer := _cut_out(node, following):
+        if WORD.search(answer := _cut_out(node, following)):  # a mark alone unfolds the answer
             return answer
         node = node.getparent()
         if holds_another(node):
