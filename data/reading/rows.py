@@ -87,12 +87,16 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
         applied = [_with_line_ends(each, escapes) for each in read]
         yield from row.faults
         yield from applied
-        if conversations := [each for each in applied if isinstance(each, Conversation)]:
-            remarks.take(row, conversations)
+        if applied:  # drafts, too: they may be mended
+            remarks.take(row, [*map(_conversation_of, applied)])
             left_out.note(value, fields, columns, line)
     yield from left_out.faults(source)
     yield from escapes.faults(source, remarks.totals)
     yield from remarks.faults(source)
+
+
+def _conversation_of(read: Conversation | Draft) -> Conversation:
+    return read if isinstance(read, Conversation) else read.conversation
 
 
 def _with_line_ends(read: Conversation | Draft, escapes: Escapes) -> Conversation | Draft:

@@ -7,7 +7,9 @@ from data.conversation import Conversation, Role
 from data.errors import Fault
 from data.reading.shapes import OF_TURNS
 from data.reading.shapes.cells import BEFORE_ANSWER, BEFORE_QUESTION, CUT, IN_ANSWER, IN_QUESTION
+from data.reading.shapes.labels import STRANGE_IN_ANSWER, STRANGE_IN_QUESTION
 from data.reading.shapes.row import Row
+from data.reading.shapes.turns.strings import TAKEN_BY_TURNS
 
 from .heads import Heads
 from .tally import Tally, Totals
@@ -33,6 +35,21 @@ SAYINGS: dict[str, tuple[Role, str, str]] = {
         "assistant",
         "begin with {!r}, which was kept",
         "answers without a role word, or with one of who answers",
+    ),
+    STRANGE_IN_QUESTION: (
+        "user",
+        "hold a line that begins with {!r} and a colon, which was kept",
+        "turns of who asks and who answers alone",
+    ),
+    STRANGE_IN_ANSWER: (
+        "assistant",
+        "hold a line that begins with {!r} and a colon, which was kept",
+        "turns of who asks and who answers alone",
+    ),
+    TAKEN_BY_TURNS: (
+        "user",
+        "are strings without role words, such as {!r}, taken for questions and answers by turns",
+        "question and answer by turns, or a role word before each",
     ),
     CUT: (
         "assistant",

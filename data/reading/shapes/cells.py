@@ -18,6 +18,7 @@ from .labels import (
     find_within,
     has_colon,
     has_options,
+    note_strangers,
     read_head,
     split,
     spread_out,
@@ -56,6 +57,8 @@ def _noted(cell: Cell, name: str, row: Row) -> Cell:
         row.remarks.append(cell.remark)
     if cell.is_labelled and not all(message.content for message in cell.messages):
         row.refuse(name, "an empty turn", "text behind each role word")
+    if len(cell.messages) > 1:
+        note_strangers(cell.messages, row)
     return cell
 
 

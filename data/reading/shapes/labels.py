@@ -1,12 +1,17 @@
 """Role words in a text: at its head, at the heads of its lines, and behind its sentences."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.conversation import Message, Role
 from data.reading.dialogues.dialogue import COLONS
-from data.reading.dialogues.role_words import LABELLED, NARROW, ROLES, label_of, role_of
+from data.reading.dialogues.labels import PARTS
+from data.reading.dialogues.role_words import LABELLED, NARROW, ROLES, label_in, label_of, role_of
 
+from .row import Remark, Row
+
+STRANGE_IN_QUESTION, STRANGE_IN_ANSWER = "others within questions", "others within answers"
 WITHIN = 60  # [characters] of a line, in which a role word and its colon stand
 LONGEST = 24  # [characters] from the end of a sentence to a colon behind it
 WRITTEN_OUT = re.compile(r"((?:\\r)?\\n|\\r|\\t|<br\s*/?>)", re.IGNORECASE)
@@ -69,6 +74,16 @@ def read_labelled(text: str) -> list[Message]:
     """The turns of a text in which a role word stands before each; nothing where it is no such."""
     spread = spread_out(text.strip())
     return split(spread, "user") if read_head(spread) and find_within(spread) else []
+
+
+def note_strangers(messages: Sequence[Message], row: Row) -> None:
+    """Remarks on words before colons, within turns that role words divide, that are no role and no
+    part of an answer: somebody else may speak there."""
+    for message in messages:
+        kind = STRANGE_IN_ANSWER if message.role == "assistant" else STRANGE_IN_QUESTION
+        labels = map(label_in, message.content.split("\n")[1:])
+        strange = next((each for each in labels if each and each not in PARTS), None)
+        row.remarks += [Remark(kind, strange)] if strange else []
 
 
 def split(text: str, first: Role) -> list[Message]:

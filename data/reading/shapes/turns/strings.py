@@ -6,10 +6,12 @@ from typing import Any
 
 from data.conversation import Message, Role
 from data.reading.shapes.labels import read_head
-from data.reading.shapes.row import Row
+from data.reading.shapes.row import Remark, Row
 
 from .roles import find_speaker
 
+TAKEN_BY_TURNS = "strings by turns"
+SHOWN = 40  # [characters]
 BY_TURNS: tuple[Role, Role] = ("user", "assistant")
 
 
@@ -28,6 +30,8 @@ def read_strings(texts: Sequence[str], at: str, row: Row, *, may_lack_words: boo
         row.refuse(at, seen, "an object with role and content")
         return []
     else:
+        if len(texts) > 2:  # two are a question and its answer; more may be questions alone
+            row.remarks.append(Remark(TAKEN_BY_TURNS, texts[0][:SHOWN]))
         turns = [(BY_TURNS[number % 2], text) for number, text in enumerate(texts)]
     return [_turn(role, text, f"{at}[{n}]", row) for n, (role, text) in enumerate(turns)]
 

@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Sequence
 
 from data.conversation import Message, Role
-from data.reading.shapes.labels import read_labelled
+from data.reading.shapes.labels import note_strangers, read_labelled
 from data.reading.shapes.row import Row
 
 # What begins a turn, by template: only one of them counts in a text.
@@ -54,6 +54,8 @@ def read_text(text: str, at: str, row: Row) -> list[Message]:
     turns = min(found, key=lambda each: each[0])[1] if found else read_labelled(text)
     if not turns:
         row.refuse(at, reprlib.repr(text), EXPECTED)
+    if not found:
+        note_strangers(turns, row)
     for number, turn in enumerate(turns, start=1):
         if not turn.content:
             row.refuse(at, f"an empty turn, number {number}", "text in each")

@@ -5,23 +5,49 @@ from typing import Any
 
 import pytest
 
-from tests.data.reading.lines import faults, turns
+from tests.data.reading.lines import all_turns, faults, turns, warnings
 
 TURNS = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
 LABELLED = ["问：a\n", "答：b", "问：c", "答：d"]
 
 
 @pytest.mark.parametrize("key", ["data", "dialogue", "conversation", "messages", "utterances"])
-@pytest.mark.parametrize("strings", [LABELLED, ["a", "b", "c", "d"]])
-def test_strings_are_turns_under_any_name_of_a_dialogue(key: str, strings: list[str]):
-    assert turns({key: strings}) == TURNS
+def test_strings_are_turns_under_any_name_of_a_dialogue(key: str):
+    assert turns({key: LABELLED}) == TURNS
+    assert_taken_by_turns({key: ["a", "b", "c", "d"]})
+
+
+def test_more_than_two_strings_without_role_words_are_said_to_be_taken_by_turns():
+    assert_taken_by_turns(["a", "b", "c", "d"])
+    assert warnings(["a", "b"]) == []
+
+
+def assert_taken_by_turns(row: Any) -> None:
+    assert all_turns(row) == [TURNS]
+    [warning] = warnings(row)
+    assert "strings without role words, such as 'a', taken for questions and answers" in warning
+
+
+@pytest.mark.parametrize(
+    ("row", "seen"),
+    [
+        ({"dialogue": "患者：a\n医生：b\n护士：c\n患者：d\n医生：e"}, "1 of 2 answers hold a line"),
+        (
+            {"question": "患者：a\n家属：b\n医生：c\n患者：d", "answer": "e"},
+            "1 of 2 questions hold",
+        ),
+        ({"dialogue": "问：a\n答：b\n用法：c\n问：d\n答：e"}, None),
+    ],
+)
+def test_who_else_speaks_within_a_cell_is_said(row: dict[str, str], seen: str | None):
+    said = [each for each in warnings(row) if "which was kept" in each]
+    assert [seen in each for each in said if seen] == [True] * (seen is not None)
 
 
 @pytest.mark.parametrize(
     "row",
     [
         LABELLED,
-        ["a", "b", "c", "d"],
         ["患者：a", "医生：b", "患者：c", "李医生：d"],
         {"json_dialogue": json.dumps(LABELLED)},
         {"turns": LABELLED},
