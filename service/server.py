@@ -1,6 +1,7 @@
 """A server from its parts: base, adapter store, engine, application, listening socket."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -117,6 +118,9 @@ class GracefulServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What lives as long as the server is not looked through again while answers are computed.
+        gc.collect()
+        gc.freeze()
         for listener in sockets or []:
             logger.info("Ready: %s/v1 (Ctrl-C stops)", url_of(listener, self.config.is_ssl))
 
