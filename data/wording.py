@@ -1,0 +1,47 @@
+"""The reader's language: what is said to people passes through one catalogue (gettext).
+
+English is the source. `_` translates a sentence, `N_` only marks one for the catalogue; a sentence
+with numbers is translated first and filled afterwards: `_("{count} rows").format(count=3)`.
+"""
+
+import gettext
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Literal, get_args
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+DOMAIN = "lora_chat"
+FOLDER = Path(__file__).parent / "locale"
+VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, as POSIX has it
+UNSAID = ("", "C", "POSIX")  # an environment without a language
+
+_chosen: ContextVar[gettext.NullTranslations | None] = ContextVar("chosen", default=None)
+
+
+def _(sentence: str) -> str:
+    """In the chosen language; as it stands where none has been chosen."""
+    translations = _chosen.get()
+    return translations.gettext(sentence) if translations else sentence
+
+
+def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name
+    """The sentence itself: translated later, where it is said."""
+    return sentence
+
+
+def speak(language: Language) -> None:
+    """From here on, in this thread and what it starts with its context."""
+    found = gettext.translation(DOMAIN, FOLDER, languages=[language], fallback=True)
+    _chosen.set(found)
+
+
+def environment_language(environment: Mapping[str, str] = os.environ) -> Language | None:
+    """What the terminal's variables ask for; None where they ask for nothing."""
+    value = next((environment[name] for name in VARIABLES if environment.get(name)), "")
+    code = value.split(".")[0].split("_")[0].split("@")[0]
+    if value.split(".")[0] in UNSAID:
+        return None
+    return "zh" if code == "zh" else "en"
