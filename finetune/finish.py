@@ -15,6 +15,7 @@ from .adapters.versions import new_version, newest_version, version_folder
 from .bases.base import Base
 from .errors import TrainingStopped
 from .evaluation.compare import Material, compare, efforts_of
+from .evaluation.finding import Finding
 from .evaluation.report import REPORT_FILE, History, Report
 from .evaluation.sides import Pair, PairedRows, Side
 from .training.config import TrainConfig
@@ -38,7 +39,7 @@ class Result:
     base_loss: float  # held-out, per answer token, in nats
     adapter_loss: float
     training_loss: float  # the same rows at training precision
-    verdict: str
+    findings: Sequence[Finding]
 
     @property
     def gain(self) -> float:
@@ -97,7 +98,7 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         base_loss=report.measured.unseen.nll.baseline.value,
         adapter_loss=report.measured.unseen.nll.adapter.value,
         training_loss=training_loss,
-        verdict=report.verdict,
+        findings=report.findings,
     )
 
 

@@ -13,9 +13,11 @@ from finetune.training.trainer import StepMetrics
 
 from .charts import training_charts
 from .compare import Measured
+from .finding import Finding, sentence
 from .tables import general_rows, leakage_rows, likelihood_rows, score_rows
 from .text_scores import is_chinese
-from .verdict import Finding, judge, sentence
+from .usability import Past
+from .verdict import judge
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 REPORT_FILE = "report.html"
@@ -46,7 +48,7 @@ class Report:
     @property
     def findings(self) -> list[Finding]:
         steps = self.history.steps if self.history else ()
-        return judge(self.measured, self.baseline, steps)
+        return judge(self.measured, self.baseline, Past(self.data.num_trained, steps))
 
     @property
     def verdict(self) -> str:

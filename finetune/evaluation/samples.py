@@ -7,7 +7,7 @@ from data.conversation import Conversation
 
 from .answers import Answer, last_answer
 from .sides import Pair, PairedRows, Side
-from .text_scores import TextScores, score
+from .text_scores import TextScores, chrf, score
 
 SLACK = 1.25  # times the longest reference, where no limit is given
 MOST_TOKENS, MOST_TOKENS_ON_CPU = 256, 128  # then at most
@@ -28,6 +28,7 @@ class Samples:
     shown: Sequence[Sample]
     baseline: TextScores
     adapter: TextScores
+    unrelated_chrf: float  # of references beside those to other questions: what chance gives
 
     @property
     def is_cut(self) -> bool:
@@ -61,6 +62,7 @@ def ask(
         shown=shown,
         baseline=score([sample.baseline for sample in shown], texts),
         adapter=score([sample.adapter for sample in shown], texts),
+        unrelated_chrf=chrf([*texts[1:], *texts[:1]], texts),
     )
 
 

@@ -28,13 +28,12 @@ class TextScores:
 def score(answers: Sequence[Answer], references: Sequence[str]) -> TextScores:
     """chrF and BLEU are sacrebleu's, over the corpus; ROUGE-L is the mean F1."""
     from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
 
     texts = [answer.text for answer in answers]
     in_chinese = is_chinese(references)
     bleu = BLEU(tokenize="zh" if in_chinese else "13a", effective_order=True)
     return TextScores(
-        chrf=CHRF().corpus_score(texts, [references]).score,
+        chrf=chrf(texts, references),
         bleu=bleu.corpus_score(texts, [references]).score,
         rouge_l=_mean(
             [
@@ -45,6 +44,13 @@ def score(answers: Sequence[Answer], references: Sequence[str]) -> TextScores:
         stop_rate=_mean([float(answer.is_ended) for answer in answers]),
         length_ratio=sum(map(len, texts)) / max(1, sum(map(len, references))),
     )
+
+
+def chrf(texts: Sequence[str], references: Sequence[str]) -> float:
+    """sacrebleu's, over the corpus: 0 to 100."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF().corpus_score(texts, [references]).score
 
 
 def is_chinese(texts: Sequence[str]) -> bool:

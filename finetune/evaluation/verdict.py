@@ -1,15 +1,15 @@
-"""What the numbers mean, in words, and what to try next. Every threshold stands here."""
+"""What the numbers mean, in words, and what to try next."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from finetune.training.trainer import StepMetrics
 
 from .bootstrap import Estimate
 from .compare import Measured
+from .finding import Finding
 from .leakage import Leakage
 from .likelihood import Likelihood
+from .usability import Past, judge_use
 
 # An adapter is better, or worse, where the whole 95% interval of its gain says so. It has …
 CARRIED = 0.5  # overfitted, if unseen answers gained a smaller share of what trained ones gained,
@@ -20,34 +20,18 @@ BEYOND_MANNER = 0.25  # and this much more than of unseen ones.
 FEWEST = 5  # conversations that an interval can be believed of
 FEW = 30  # below them, "no better" may only mean "too few to tell"
 
-Kind = Literal["better", "no better", "worse", "unclear", "overfitted", "forgets", "memorises"]
-Tone = Literal["good", "careful", "bad"]
-TONES: dict[Kind, Tone] = {"better": "good", "worse": "bad", "memorises": "bad"}
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    kind: Kind
-    text: str  # what was found, with the numbers that it rests on
-    advice: str = ""  # what to try next
-
-    @property
-    def title(self) -> str:
-        return self.kind.capitalize()
-
-    @property
-    def tone(self) -> Tone:
-        return TONES.get(self.kind, "careful")
-
-    def __str__(self) -> str:
-        return f"{self.title}. {self.text}"
-
-
-def judge(measured: Measured, baseline: str, steps: Sequence[StepMetrics] = ()) -> list[Finding]:
-    """Whether the adapter is better comes first, then everything that is wrong with it."""
+def judge(measured: Measured, baseline: str, past: Past | None = None) -> list[Finding]:
+    """Whether its answers can be used and are better comes first, then what else is wrong."""
+    past = past or Past()
+    gain = _judge_gain(measured.unseen, baseline, _answers(measured))
+    has_gained = gain.kind == "better"
+    use = judge_use(measured, past, has_gained, baseline)
+    is_useless = use is not None and use.kind == "not usable yet"
+    first = [use, None if has_gained else gain] if is_useless else [gain, use]
     return [
-        _judge_gain(measured.unseen, baseline, _answers(measured)),
-        *_judge_fit(measured, steps),
+        *(finding for finding in first if finding),
+        *_judge_fit(measured, past.steps),
         *(
             finding
             for language, likelihood in measured.general.items()
@@ -153,8 +137,3 @@ def _judge_leakage(leakage: Leakage) -> Iterator[Finding]:
             "Whoever asks cleverly can get training answers out of it: keep personal data out of "
             "them (--redact), and train with fewer epochs.",
         )
-
-
-def sentence(findings: Sequence[Finding]) -> str:
-    """All of them, for a terminal or a card."""
-    return " ".join(map(str, findings))

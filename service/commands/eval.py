@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from service.home import find_home
 from service.options import HomeOption
@@ -53,6 +54,8 @@ def evaluate(
     from finetune.eval_job import EvalJob, EvalOptions
     from finetune.evaluation.report import METRICS_FILE, REPORT_FILE
 
+    from .verdict_view import print_findings
+
     reading = read_options(roles, columns, faulty)
     options = EvalOptions(
         adapter,
@@ -69,10 +72,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(report.metrics(), ensure_ascii=False, indent=1))
         return
-    for finding in report.findings:
-        typer.echo(str(finding))
-        if finding.advice:
-            typer.echo(f"  What to try: {finding.advice}")
+    print_findings(report.findings, Console(highlight=False))
     typer.echo(f"Report: {folder / REPORT_FILE}")
     typer.echo(f"Numbers: {folder / METRICS_FILE}")
 

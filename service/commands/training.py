@@ -17,6 +17,7 @@ from service.home import find_home
 
 from .plan_view import print_plan
 from .progress import TerminalObserver
+from .verdict_view import print_findings
 
 
 def train(
@@ -83,7 +84,7 @@ def _print_points(points: Sequence[Point], console: Console) -> None:
 
 
 def _print_result(result: Result, home: Path) -> None:
-    typer.echo(result.verdict)
+    print_findings(result.findings, Console(highlight=False))
     typer.echo(
         f"Held-out answer loss in {result.precision}: "
         f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."

@@ -12,7 +12,7 @@ from finetune.evaluation.leakage import Leakage
 from finetune.evaluation.likelihood import Likelihood, compare_losses
 from finetune.evaluation.report import History, Report
 from finetune.evaluation.samples import Sample, Samples
-from finetune.evaluation.text_scores import score
+from finetune.evaluation.text_scores import chrf, score
 from finetune.training.loss import AnswerLoss
 from finetune.training.trainer import StepMetrics
 
@@ -57,6 +57,7 @@ def measured(
         shown,
         score([sample.baseline for sample in shown], texts),
         score([sample.adapter for sample in shown], texts),
+        chrf([*texts[1:], *texts[:1]], texts),
     )
     shortfall = difference(unseen.nll.difference, trained.nll.difference)
     leakage = Leakage(trained_share, held_out_share, 8, 8, "心脾两虚。", 3, trained, shortfall)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_a_cut_answer_makes_no_claim_of_stopping():
     assert "say little here" not in report().html()
     samples = measured().samples
     assert samples is not None
-    cut = type(samples)(20, 30, samples.shown, samples.baseline, samples.adapter)
+    cut = replace(samples, max_tokens=20)
     bare = measured()
     made = type(bare)(bare.precision, bare.unseen, True, bare.general, cut, bare.leakage)
     assert "say little here" in report(made).html()

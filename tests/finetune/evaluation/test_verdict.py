@@ -2,8 +2,10 @@
 
 import pytest
 
+from finetune.evaluation.finding import sentence
 from finetune.evaluation.likelihood import compare_losses
-from finetune.evaluation.verdict import judge, sentence
+from finetune.evaluation.usability import Past
+from finetune.evaluation.verdict import judge
 from finetune.training.loss import AnswerLoss
 from tests.finetune.evaluation.measuring import likelihood, measured, steps
 
@@ -40,10 +42,10 @@ def test_what_only_trained_answers_gain_is_overfitted():
 
 
 def test_a_held_out_loss_that_rose_again_is_overfitted():
-    findings = judge(measured(), "the base", steps([2.5, 2.0, 2.3]))
+    findings = judge(measured(), "the base", Past(62, steps([2.5, 2.0, 2.3])))
     assert [each.kind for each in findings] == ["better", "overfitted"]
     assert "fell to 2.00 and rose again to 2.30" in findings[1].text
-    assert len(judge(measured(), "the base", steps([2.5, 2.0, 2.05]))) == 1
+    assert len(judge(measured(), "the base", Past(62, steps([2.5, 2.0, 2.05])))) == 1
 
 
 def test_forgetting_is_told_by_language():

@@ -1,0 +1,142 @@
+"""Whether an adapter's answers can be used at all, and if not, the likeliest cause."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from finetune.training.trainer import StepMetrics
+
+from .compare import Measured
+from .faults import Fault, fault_of, script_of
+from .finding import Finding
+from .samples import Samples
+
+# Answers cannot be used, if
+HALF = 0.5  # this share of them is plainly faulty,
+RELATED = 0.5  # or they are this much less like the references than those are like each other,
+TO_COMPARE = 4  # answers, at least;
+# or if the right answers cost so many bits a character that only fragments of words come out:
+# about what pairs of letters (English) or the bare frequencies of words (Chinese) explain, after
+# Shannon 1951, Prediction and Entropy of Printed English.
+MOST_BITS = {"CJK": 6.0}
+MOST_BITS_OF_LETTERS = 2.5
+SENTENCE = 20  # characters of a usual answer; below, bits say more of the end than of the text
+
+SPOKEN = 1.2  # tokens a character, at most, where a tokenizer knows an ideographic script
+FEW_STEPS = 30
+STILL_FALLING = 0.02  # of the held-out loss, from the last measurement but one to the last
+FEW_ROWS = 50  # to train on
+
+SAID: Mapping[Fault, str] = {
+    "empty": "say nothing",
+    "repeats": "go round in circles",
+    "script": "are in another script than the right answer",
+    "endless": "do not come to an end",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of an adapter's training."""
+
+    num_rows: int | None = None  # trained on
+    steps: Sequence[StepMetrics] = ()
+
+
+def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -> Finding | None:
+    """Of the answers that it has written; None where nothing is wrong with them."""
+    samples = measured.samples
+    if samples is None or not samples.shown:
+        return None
+    faults: list[Fault | None] = [
+        fault_of(sample.adapter, sample.reference) for sample in samples.shown
+    ]
+    faulty = _told(faults)
+    reasons = [*_reasons(measured, samples)]
+    if len(faults) - faults.count(None) >= HALF * len(faults):
+        reasons.insert(0, faulty)
+    if reasons:
+        return _not_usable(reasons, measured, past, has_gained, baseline)
+    if faulty:
+        return Finding(
+            "falters", faulty, "Read its answers in the report before anybody relies on it."
+        )
+    return None
+
+
+def _told(faults: Sequence[Fault | None]) -> str:
+    """In one sentence; empty where there are none."""
+    counts = [(faults.count(kind), said) for kind, said in SAID.items()]
+    parts = [f"{count} {said}" for count, said in counts if count]
+    return f"Of {len(faults)} answers that it wrote, {', '.join(parts)}." if parts else ""
+
+
+def _reasons(measured: Measured, samples: Samples) -> Iterator[str]:
+    unseen = measured.unseen
+    references = " ".join(sample.reference for sample in samples.shown)
+    limit = MOST_BITS.get(script_of(references) or "", MOST_BITS_OF_LETTERS)
+    bits = unseen.bits_per_character.adapter.value
+    if bits >= limit and unseen.num_characters >= SENTENCE * unseen.num_rows:
+        yield (
+            f"The right answers surprise it by {bits:.1f} bits a character; from about {limit:g} "
+            "on, what is written makes no sense."
+        )
+    shared, by_chance = samples.adapter.chrf, samples.unrelated_chrf
+    if len(samples.shown) >= TO_COMPARE and shared < RELATED * by_chance:
+        yield (
+            f"Its answers have less in common with the right ones (chrF {shared:.1f}) than those "
+            f"have with each other ({by_chance:.1f})."
+        )
+
+
+def _not_usable(
+    reasons: Sequence[str], measured: Measured, past: Past, has_gained: bool, baseline: str
+) -> Finding:
+    cause, advice = _cause(measured, past)
+    learned = (
+        [
+            f"It has learned something: the right words are {measured.unseen.gain.value:.0%} less "
+            f"of a surprise to it than to {baseline}. But that is not enough."
+        ]
+        if has_gained
+        else []
+    )
+    return Finding("not usable yet", " ".join([*reasons, *learned, *cause]), advice)
+
+
+def _cause(measured: Measured, past: Past) -> tuple[list[str], str]:
+    """The likeliest one that the numbers show, and the next step."""
+    unseen = measured.unseen
+    spent = unseen.num_tokens / max(1, unseen.num_characters)
+    if spent >= SPOKEN:
+        return (
+            [
+                f"The likeliest cause is the base: it spends {spent:.1f} tokens on a character, so "
+                "it hardly knows this language."
+            ],
+            "Train on a base that knows the language: lora-chat bases recommend DATA names those "
+            "that fit this machine.",
+        )
+    if unseen.gain.high < 0:
+        return (
+            ["The likeliest cause is the training itself: it made the base worse."],
+            "Train again with a lower rate (--set learning_rate=…).",
+        )
+    if past.steps and (len(past.steps) < FEW_STEPS or _is_falling(past.steps)):
+        return (
+            [f"The likeliest cause is too short a training: {len(past.steps)} steps."],
+            "Train longer (--set epochs=…).",
+        )
+    if past.num_rows and past.num_rows < FEW_ROWS:
+        return (
+            [f"The likeliest cause is too little data: {past.num_rows} conversations."],
+            f"Collect at least {FEW_ROWS}, better some hundreds, and train again.",
+        )
+    return [], (
+        "Look through the data (lora-chat data check), then train longer (--set epochs=…) or on a "
+        "bigger base (lora-chat bases recommend)."
+    )
+
+
+def _is_falling(steps: Sequence[StepMetrics]) -> bool:
+    losses = [step.eval_loss for step in steps if step.eval_loss is not None]
+    return len(losses) > 1 and losses[-1] < (1 - STILL_FALLING) * losses[-2]

@@ -1,0 +1,53 @@
+"""Which answers are plainly faulty."""
+
+import pytest
+
+from finetune.evaluation.answers import Answer
+from finetune.evaluation.faults import fault_of, repetition, script_of
+
+CHINESE = (
+    "这多属肾精不足。宜早睡、少戴耳机，可食黑芝麻核桃，常按摩耳廓。若听力突然下降，请尽快去耳科。"
+)
+ENGLISH = "Around 50 psi suits an average rider. Heavy load, add five. Light rider, take five off."
+
+
+@pytest.mark.parametrize("reference", [CHINESE, ENGLISH])
+def test_the_right_answer_has_no_fault(reference: str):
+    assert fault_of(Answer(reference, 40, True), reference) is None
+    cut = reference[: len(reference) // 2]
+    assert fault_of(Answer(cut, 20, False), reference) is None, "the limit came first"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_ended", "reference", "expected"),
+    [
+        ("", True, CHINESE, "empty"),
+        ("。。。", False, CHINESE, "empty"),
+        ("您这是胸胸胸胸胸胸胸胸胸胸胸胸胸胸胸胸", False, CHINESE, "repeats"),
+        ("不适请就赠。仅供宜意，" * 4, True, CHINESE, "repeats"),
+        ("It is the same. " * 6, True, ENGLISH, "repeats"),
+        ("The ringing means that your kidneys are weak.", True, CHINESE, "script"),
+        ("大约五十磅就可以了，重的人加一点。", True, ENGLISH, "script"),
+        (CHINESE + "常做眼保健操，多走路，饮食清淡一些。", False, CHINESE, "endless"),
+    ],
+)
+def test_each_fault_is_called_by_its_name(text: str, is_ended: bool, reference: str, expected: str):
+    assert fault_of(Answer(text, 60, is_ended), reference) == expected
+
+
+def test_a_list_may_repeat_what_its_reference_repeats():
+    table = "".join(f"Take one small white tablet on day {day}. " for day in range(1, 9))
+    assert repetition(table) > 0.4
+    assert fault_of(Answer(table, 60, True), table) is None
+
+
+def test_foreign_names_within_a_text_do_not_change_its_script():
+    assert script_of("可以服用布洛芬（ibuprofen）或对乙酰氨基酚（paracetamol），饭后服。") == "CJK"
+    assert script_of("Qi (气) is a word for breath.") == "LATIN"
+    assert script_of("Да, конечно.") == "CYRILLIC"
+    assert script_of("12:30") is None
+
+
+def test_a_number_answers_a_question_in_any_script():
+    assert fault_of(Answer("42", 2, True), "四十二") is None
+    assert fault_of(Answer("四十二", 3, True), "42") is None
