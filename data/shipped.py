@@ -5,8 +5,9 @@ from pathlib import Path
 
 from .conversation import Conversation
 from .reading.reader import read_conversations
+from .wording import N_
 
-GENERAL_SETS = {"English": "general_en.txt", "Chinese": "general_zh.txt"}
+GENERAL_SETS = {N_("English"): "general_en.txt", N_("Chinese"): "general_zh.txt"}
 MIXED_IN = ("general_mix_en.txt", "general_mix_zh.txt")  # others: what measures is never trained on
 
 

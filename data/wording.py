@@ -38,6 +38,19 @@ def speak(language: Language) -> None:
     _chosen.set(found)
 
 
+def prefer(language: Language) -> None:
+    """As `speak`, where neither a person nor the terminal has asked for another."""
+    if _chosen.get() is None:
+        speak(language)
+
+
+def language() -> Language:
+    """The one that `_` speaks."""
+    translations = _chosen.get()
+    said = translations.info().get("language", "en") if translations else "en"
+    return "zh" if said.startswith("zh") else "en"
+
+
 def environment_language(environment: Mapping[str, str] = os.environ) -> Language | None:
     """What the terminal's variables ask for; None where they ask for nothing."""
     value = next((environment[name] for name in VARIABLES if environment.get(name)), "")

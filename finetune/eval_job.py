@@ -9,6 +9,7 @@ from data.chat import ChatRenderer
 from data.conversation import Message
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
+from data.script import speak_like
 
 from .adapters.card import TEMPLATE_FILE, DataSummary, read_card
 from .adapters.lora import read_lora
@@ -61,6 +62,7 @@ class EvalJob:
         with whole_folder(out) as folder:
             self.announce(f"Reading {self.options.data}")
             conversations = self._read()
+            speak_like(conversations)
             base = find_trained_base(self.version.folder, self.options.base, self.home)
             side, baseline = self._sides(base)
             dataset = own_dataset(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data.chat import ChatRenderer
 from data.whole_file import NO_ROOM
+from data.wording import N_
 
 from .adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity
 from .adapters.versions import new_version, newest_version, version_folder
@@ -128,7 +129,7 @@ def report_seconds(
 
 
 def _sides(adapter: Path | None, renderer: ChatRenderer) -> tuple[Side, Side]:
-    return Side("the base", None, renderer), Side("the adapter", adapter, renderer)
+    return Side(N_("the base"), None, renderer), Side(N_("the adapter"), adapter, renderer)
 
 
 def _material(config: TrainConfig, dataset: Dataset) -> Material:
@@ -161,11 +162,11 @@ def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
 def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, str]:
     """What a reader may want to know of the run."""
     return {
-        "steps": str(len(steps)),
-        "highest rate": f"{max(step.learning_rate for step in steps):.1e}",
-        "rank": f"{config.rank}, alpha {config.effective_alpha:g}",
-        "base in training": config.quantize,
-        "seed": str(config.seed),
+        N_("steps"): str(len(steps)),
+        N_("highest rate"): f"{max(step.learning_rate for step in steps):.1e}",
+        N_("rank"): f"{config.rank}, alpha {config.effective_alpha:g}",
+        N_("base in training"): config.quantize,
+        N_("seed"): str(config.seed),
     }
 
 

@@ -11,6 +11,7 @@ from data import Conversation
 from data.chat import ChatRenderer
 from data.checking.check import read_checked
 from data.personal import redact_conversation
+from data.script import speak_like
 
 from .adapters.versions import check_name
 from .bases.base import Base, find_base, load_model
@@ -116,6 +117,7 @@ class Job:
     def _prepare(self) -> Prepared:
         self.observer.on_stage(f"Reading {self.data_path}")
         conversations = self._read(self.data_path)
+        speak_like(conversations)
         check_name(self.name, self.config.base)  # before a base is fetched or converted
         with self.processes.first_before_others():
             base = find_base(self.config.base, self.home)

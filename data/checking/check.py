@@ -11,9 +11,10 @@ from data.errors import Fault
 from data.likeness import Alike, Likeness
 from data.reading.faulty import WAY_OUT
 from data.reading.reader import ReadOptions, conversations_of, read_items
+from data.script import script_of
 
 from .lengths import Lengths
-from .rules import check_conversation, script_of
+from .rules import check_conversation
 from .tokens import LengthCheck, TokenCheck
 
 MOST_KEPT = 1000  # faults of a kind; more are only counted

@@ -23,9 +23,6 @@ MOJIBAKE = re.compile(
     "|(?:[äåæçèé][\u0080-\u00bf\u0152-\u0192\u2013-\u203a\u20ac]{1,2}){2}"
 )
 MARK = re.compile("[\ufffd锟烫屯ÃÂâäåæçèé]")  # one of them is in every mojibake, and found fast
-IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-BEGINNING = 80  # [characters] that say which script it is
-MANY_LETTERS = 10  # [letters] from which on a text has a language
 
 
 def check_conversation(conversation: Conversation) -> Iterator[Fault]:
@@ -38,15 +35,6 @@ def check_conversation(conversation: Conversation) -> Iterator[Fault]:
         for kind, seen, expected in _check_message(message):
             at = f"turn {number}"
             yield Fault(conversation.source, conversation.line, at, seen, expected, "warning", kind)
-
-
-def script_of(text: str) -> str | None:
-    """Chinese or other, by most of the letters at the beginning; None where there are few."""
-    text = text[:BEGINNING]
-    num_letters = sum(map(str.isalpha, text))
-    if num_letters < MANY_LETTERS:
-        return None
-    return "Chinese" if 5 * len(IDEOGRAPH.findall(text)) > num_letters else "other"
 
 
 def _check_message(message: Message) -> Iterator[tuple[str, str, str]]:

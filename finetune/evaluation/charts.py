@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.wording import _
 from finetune.training.trainer import StepMetrics
 
 WIDTH = 640  # of the plot, without labels
@@ -54,19 +55,19 @@ def training_charts(steps: Sequence[StepMetrics]) -> list[Chart]:
     rate = [(step.step, step.learning_rate) for step in steps]
     return [
         _chart(
-            "Loss by step",
-            "loss per answer token",
+            _("Loss by step"),
+            _("loss per answer token"),
             [
-                ("training, each step", "raw", loss),
-                ("training, averaged", "smooth", _smooth(loss)),
-                ("held-out", "held-out", held_out),
+                (_("training, each step"), "raw", loss),
+                (_("training, averaged"), "smooth", _smooth(loss)),
+                (_("held-out"), "held-out", held_out),
             ],
             LOSS_HEIGHT,
         ),
         _chart(
-            "Learning rate by step",
-            "learning rate",
-            [("learning rate", "smooth", rate)],
+            _("Learning rate by step"),
+            _("learning rate"),
+            [(_("learning rate"), "smooth", rate)],
             RATE_HEIGHT,
         ),
     ]
@@ -119,10 +120,10 @@ def _smooth(points: Sequence[Point]) -> list[Point]:
     """Each point's mean with its neighbours, as many on either side."""
     reach = max(1, round(SMOOTHED * len(points) / 2))
     smoothed: list[Point] = []
-    for place, (x, _) in enumerate(points):
+    for place, point in enumerate(points):
         side = min(reach, place, len(points) - 1 - place)
         near = points[place - side : place + side + 1]
-        smoothed.append((x, sum(y for _, y in near) / len(near)))
+        smoothed.append((point[0], sum(y for _, y in near) / len(near)))
     return smoothed
 
 

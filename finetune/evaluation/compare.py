@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from data.chat import Rendered
 from data.conversation import Conversation
 from data.shipped import general_conversations
+from data.wording import _
 from finetune.training.config import Depth
 
 from .answers import BATCH
@@ -89,16 +90,18 @@ def compare(pair: Pair, material: Material, announce: Callable[[str], None]) -> 
 
 def efforts_of(baseline: Side, adapter: Side, material: Material, device: str) -> list[Effort]:
     """The parts that `compare` goes through, in their order."""
-    sides = f"{baseline.name} and {adapter.name}"
-    count = len(material.conversations)
-    efforts = [Effort(f"Comparing {sides} on {count} conversations", num_tokens(material.rows))]
+    comparing = _("Comparing {baseline} and {adapter} on {count} conversations").format(
+        baseline=_(baseline.name), adapter=_(adapter.name), count=len(material.conversations)
+    )
+    efforts = [Effort(comparing, num_tokens(material.rows))]
     if material.depth == "full":
         read = sum(map(num_tokens, _general_rows(baseline, adapter).values()))
-        efforts.append(Effort("Comparing them on general questions: what has been forgotten", read))
+        forgotten = _("Comparing them on general questions: what has been forgotten")
+        efforts.append(Effort(forgotten, read))
     if material.conversations[material.asked]:
         num_batches = -(-len(material.conversations[material.asked]) // BATCH)
         steps = 2 * num_batches * material.limit(adapter, device)
-        efforts.append(Effort("Writing sample answers for the report", num_steps=steps))
+        efforts.append(Effort(_("Writing sample answers for the report"), num_steps=steps))
     if material.depth == "full" and material.trained:
         efforts.append(leakage_effort(material.trained, material.rows.adapter))
     return efforts

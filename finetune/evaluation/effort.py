@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from data.chat import Rendered
+from data.wording import _
 
 from .sides import Pair, PairedRows
 
@@ -54,10 +55,11 @@ class Course:
         """The next part. Raises whatever `announce` raises to stop here."""
         seconds = sum(effort.seconds(self._rate) for effort in self._left)
         effort = self._left.pop(0)
-        self._announce(f"{effort.what} ({duration(seconds)} to the end of the report)")
+        left = _("{time} to the end of the report").format(time=duration(seconds))
+        self._announce(f"{effort.what} ({left})")
 
 
 def duration(seconds: float) -> str:
     if seconds < 2 * MINUTE:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {seconds / MINUTE:.0f} min"
+        return _("about {count} s").format(count=max(1, round(seconds)))
+    return _("about {count} min").format(count=round(seconds / MINUTE))

@@ -26,7 +26,7 @@ def fault_of(answer: Answer, reference: str) -> Fault | None:
         return "empty" if any(map(str.isalnum, reference)) else None
     if repetition(answer.text) > max(REPEATED, repetition(reference) + BEYOND):
         return "repeats"
-    if len({script_of(answer.text), script_of(reference)} - {None}) == 2:
+    if len({main_script(answer.text), main_script(reference)} - {None}) == 2:
         return "script"
     if not answer.is_ended and len(answer.text) >= ROOM * len(reference):
         return "endless"
@@ -44,7 +44,7 @@ def repetition(text: str) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def script_of(text: str) -> str | None:
+def main_script(text: str) -> str | None:
     """Most letters' script, as Unicode names it: LATIN, CJK, CYRILLIC …; None without letters."""
     counts: Counter[str] = Counter()
     for letter in filter(str.isalpha, text):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from data.wording import N_, _
+
 Kind = Literal[
     "not usable yet",
     "better",
@@ -15,6 +17,17 @@ Kind = Literal[
     "forgets",
     "memorises",
 ]
+TITLES: dict[Kind, str] = {
+    "not usable yet": N_("Not usable yet."),
+    "better": N_("Better."),
+    "no better": N_("No better."),
+    "worse": N_("Worse."),
+    "unclear": N_("Unclear."),
+    "falters": N_("Falters."),
+    "overfitted": N_("Overfitted."),
+    "forgets": N_("Forgets."),
+    "memorises": N_("Memorises."),
+}
 Tone = Literal["good", "careful", "bad"]
 TONES: dict[Kind, Tone] = {
     "better": "good",
@@ -32,14 +45,14 @@ class Finding:
 
     @property
     def title(self) -> str:
-        return self.kind.capitalize()
+        return _(TITLES[self.kind])
 
     @property
     def tone(self) -> Tone:
         return TONES.get(self.kind, "careful")
 
     def __str__(self) -> str:
-        return f"{self.title}. {self.text}"
+        return f"{self.title} {self.text}"
 
 
 def sentence(findings: Sequence[Finding]) -> str:

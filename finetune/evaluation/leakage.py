@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.chat import Rendered
+from data.wording import _
 
 from .answers import last_answer, last_prompt, trained_spans
 from .bootstrap import Estimate, difference
@@ -40,7 +41,8 @@ class Leakage:
 def leakage_effort(trained: Sequence[Rendered], held_out: Sequence[Rendered]) -> Effort:
     """What `measure_leakage` computes."""
     read = 2 * sum(len(row.token_ids) for row in _measured(trained, held_out))
-    return Effort("Looking for training answers that come back word for word", read, MOST_TOKENS)
+    what = _("Looking for training answers that come back word for word")
+    return Effort(what, read, MOST_TOKENS)
 
 
 def measure_leakage(

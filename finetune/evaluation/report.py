@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data.wording import _, language
 from finetune.adapters.card import DataSummary
 from finetune.training.trainer import StepMetrics
 
@@ -88,6 +89,7 @@ class Report:
         shown = measured.samples.shown if measured.samples else ()
         leakage = measured.leakage
         return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+            _=_,
             report=self,
             measured=measured,
             charts=training_charts(self.history.steps) if self.history else [],
@@ -95,6 +97,7 @@ class Report:
             general_rows=general_rows(measured),
             score_rows=score_rows(measured.samples) if measured.samples else [],
             leakage_rows=leakage_rows(leakage, measured.unseen) if leakage else [],
+            page_language=language(),
             language="zh" if is_chinese([sample.reference for sample in shown]) else "en",
         )
 

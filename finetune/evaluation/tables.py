@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from data.wording import N_, _
+
 from .bootstrap import Estimate
 from .compare import Measured
 from .leakage import Leakage
@@ -27,18 +29,18 @@ def likelihood_rows(likelihood: Likelihood) -> list[Row]:
     """Columns: baseline, adapter, difference."""
     return [
         Row(
-            "Loss per token",
-            "How surprised it is by each piece of the right answer, in nats. Lower is better.",
+            _("Loss per token"),
+            _("How surprised it is by each piece of the right answer, in nats. Lower is better."),
             _pair(likelihood.nll, ".3f"),
         ),
         Row(
-            "Perplexity",
-            "The same as a number of choices: among how many pieces it wavers at every step.",
+            _("Perplexity"),
+            _("The same as a number of choices: among how many pieces it wavers at every step."),
             _pair(likelihood.perplexity, ".2f"),
         ),
         Row(
-            "Bits per character",
-            "The same for each letter of the text: the one to compare different base models by.",
+            _("Bits per character"),
+            _("The same for each letter of the text: the one to compare different base models by."),
             _pair(likelihood.bits_per_character, ".3f"),
         ),
     ]
@@ -48,8 +50,10 @@ def general_rows(measured: Measured) -> list[Row]:
     """Columns: baseline, adapter, change."""
     return [
         Row(
-            f"{language}, loss per token",
-            f"On {likelihood.num_rows} everyday questions that come with lora-chat.",
+            _("{language}, loss per token").format(language=_(language)),
+            _("On {count} everyday questions that come with lora-chat.").format(
+                count=likelihood.num_rows
+            ),
             (
                 *_pair(likelihood.nll, ".3f")[:2],
                 _cell(likelihood.rise, percent),
@@ -63,18 +67,38 @@ def score_rows(samples: Samples) -> list[Row]:
     """Columns: baseline, adapter."""
     sides = samples.baseline, samples.adapter
     return [
-        Row(name, meaning, [Cell(form.format(getattr(side, key))) for side in sides])
+        Row(_(name), _(meaning), [Cell(form.format(getattr(side, key))) for side in sides])
         for key, name, form, meaning in (
-            ("chrf", "chrF", "{:.1f}", "Groups of letters shared with the reference, 0 to 100."),
+            (
+                "chrf",
+                N_("chrF"),
+                "{:.1f}",
+                N_("Groups of letters shared with the reference, 0 to 100."),
+            ),
             (
                 "bleu",
-                "BLEU",
+                N_("BLEU"),
                 "{:.1f}",
-                "Groups of words (in Chinese: characters) shared, 0 to 100.",
+                N_("Groups of words (in Chinese: characters) shared, 0 to 100."),
             ),
-            ("rouge_l", "ROUGE-L", "{:.1f}", "The longest sequence in the same order, 0 to 100."),
-            ("stop_rate", "Stop rate", "{:.0%}", "Answers that came to an end by themselves."),
-            ("length_ratio", "Length", "{:.0%}", "Of the references' length; 100% is equal."),
+            (
+                "rouge_l",
+                N_("ROUGE-L"),
+                "{:.1f}",
+                N_("The longest sequence in the same order, 0 to 100."),
+            ),
+            (
+                "stop_rate",
+                N_("Stop rate"),
+                "{:.0%}",
+                N_("Answers that came to an end by themselves."),
+            ),
+            (
+                "length_ratio",
+                N_("Length"),
+                "{:.0%}",
+                N_("Of the references' length; equal is 100%."),
+            ),
         )
     ]
 
@@ -83,27 +107,38 @@ def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[Row]:
     """Columns: answers trained on, new answers."""
     return [
         Row(
-            "Recited",
-            "Given the question and a third of the answer, how much of the rest comes back in one "
-            "piece. The more the first column exceeds the second, the more it knows by heart.",
+            _("Recited"),
+            _(
+                "Given the question and a third of the answer, how much of the rest comes back in "
+                "one piece. The more the first column exceeds the second, the more it knows by "
+                "heart."
+            ),
             [
-                Cell(f"{leakage.trained_share:.0%}", f"{leakage.num_trained} answers"),
-                Cell(f"{leakage.held_out_share:.0%}", f"{leakage.num_held_out} answers"),
+                Cell(f"{leakage.trained_share:.0%}", _answers(leakage.num_trained)),
+                Cell(f"{leakage.held_out_share:.0%}", _answers(leakage.num_held_out)),
             ],
         ),
         Row(
-            "Loss per token",
-            "The adapter's. A large gap between the columns means that it fits its training "
-            "answers more than their subject.",
+            _("Loss per token"),
+            _(
+                "The adapter's. A large gap between the columns means that it fits its training "
+                "answers more than their subject."
+            ),
             [_cell(each.nll.adapter, "{:.3f}".format) for each in (leakage.trained, unseen)],
         ),
         Row(
-            "Change of the loss",
-            "What training changed. The nearer the second column comes to the first, the more of "
-            "what it learned carries over to new questions.",
+            _("Change of the loss"),
+            _(
+                "What training changed. The nearer the second column comes to the first, the more "
+                "of what it learned carries over to new questions."
+            ),
             [_cell(each.nll.difference, signed) for each in (leakage.trained, unseen)],
         ),
     ]
+
+
+def _answers(count: int) -> str:
+    return _("{count} answers").format(count=count)
 
 
 def signed(value: float, form: str = "+.3f") -> str:
@@ -123,4 +158,7 @@ def _pair(paired: Paired, form: str) -> tuple[Cell, Cell, Cell]:
 
 
 def _cell(estimate: Estimate, form: Callable[[float], str]) -> Cell:
-    return Cell(form(estimate.value), f"{form(estimate.low)} to {form(estimate.high)}")
+    return Cell(
+        form(estimate.value),
+        _("{low} to {high}").format(low=form(estimate.low), high=form(estimate.high)),
+    )

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from data.wording import N_, _
 from finetune.training.trainer import StepMetrics
 
 from .compare import Measured
-from .faults import Fault, fault_of, script_of
+from .faults import Fault, fault_of, main_script
 from .finding import Finding
 from .samples import Samples
 
@@ -27,10 +28,10 @@ STILL_FALLING = 0.02  # of the held-out loss, from the last measurement but one 
 FEW_ROWS = 50  # to train on
 
 SAID: Mapping[Fault, str] = {
-    "empty": "say nothing",
-    "repeats": "go round in circles",
-    "script": "are in another script than the right answer",
-    "endless": "do not come to an end",
+    "empty": N_("{count} empty"),
+    "repeats": N_("{count} going round in circles"),
+    "script": N_("{count} in another script than the right answer"),
+    "endless": N_("{count} without an end"),
 }
 
 
@@ -58,7 +59,7 @@ def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -
         return _not_usable(reasons, measured, past, has_gained, baseline)
     if faulty:
         return Finding(
-            "falters", faulty, "Read its answers in the report before anybody relies on it."
+            "falters", faulty, _("Read its answers in the report before anybody relies on it.")
         )
     return None
 
@@ -66,72 +67,87 @@ def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -
 def _told(faults: Sequence[Fault | None]) -> str:
     """In one sentence; empty where there are none."""
     counts = [(faults.count(kind), said) for kind, said in SAID.items()]
-    parts = [f"{count} {said}" for count, said in counts if count]
-    return f"Of {len(faults)} answers that it wrote, {', '.join(parts)}." if parts else ""
+    parts = [_(said).format(count=count) for count, said in counts if count]
+    if not parts:
+        return ""
+    told = _(", ").join(parts)
+    return _("Of {count} answers that it wrote: {told}.").format(count=len(faults), told=told)
 
 
 def _reasons(measured: Measured, samples: Samples) -> Iterator[str]:
     unseen = measured.unseen
     references = " ".join(sample.reference for sample in samples.shown)
-    limit = MOST_BITS.get(script_of(references) or "", MOST_BITS_OF_LETTERS)
+    limit = MOST_BITS.get(main_script(references) or "", MOST_BITS_OF_LETTERS)
     bits = unseen.bits_per_character.adapter.value
     if bits >= limit and unseen.num_characters >= SENTENCE * unseen.num_rows:
-        yield (
-            f"The right answers surprise it by {bits:.1f} bits a character; from about {limit:g} "
+        yield _(
+            "The right answers surprise it by {bits:.1f} bits a character; from about {limit:g} "
             "on, what is written makes no sense."
-        )
+        ).format(bits=bits, limit=limit)
     shared, by_chance = samples.adapter.chrf, samples.unrelated_chrf
     if len(samples.shown) >= TO_COMPARE and shared < RELATED * by_chance:
-        yield (
-            f"Its answers have less in common with the right ones (chrF {shared:.1f}) than those "
-            f"have with each other ({by_chance:.1f})."
-        )
+        yield _(
+            "Its answers have less in common with the right ones (chrF {shared:.1f}) than those "
+            "have with each other ({by_chance:.1f})."
+        ).format(shared=shared, by_chance=by_chance)
 
 
 def _not_usable(
     reasons: Sequence[str], measured: Measured, past: Past, has_gained: bool, baseline: str
 ) -> Finding:
     cause, advice = _cause(measured, past)
-    learned = (
-        [
-            f"It has learned something: the right words are {measured.unseen.gain.value:.0%} less "
-            f"of a surprise to it than to {baseline}. But that is not enough."
-        ]
-        if has_gained
-        else []
-    )
-    return Finding("not usable yet", " ".join([*reasons, *learned, *cause]), advice)
+    said = [*reasons]
+    if has_gained:
+        said.append(
+            _(
+                "It has learned something: the right words are {gain:.0%} less of a surprise to it "
+                "than to {baseline}. But that is not enough."
+            ).format(gain=measured.unseen.gain.value, baseline=baseline)
+        )
+    return Finding("not usable yet", " ".join([*said, cause]).strip(), advice)
 
 
-def _cause(measured: Measured, past: Past) -> tuple[list[str], str]:
+def _cause(measured: Measured, past: Past) -> tuple[str, str]:
     """The likeliest one that the numbers show, and the next step."""
     unseen = measured.unseen
     spent = unseen.num_tokens / max(1, unseen.num_characters)
     if spent >= SPOKEN:
         return (
-            [
-                f"The likeliest cause is the base: it spends {spent:.1f} tokens on a character, so "
+            _(
+                "The likeliest cause is the base: it spends {spent:.1f} tokens on a character, so "
                 "it hardly knows this language."
-            ],
-            "Train on a base that knows the language: lora-chat bases recommend DATA names those "
-            "that fit this machine.",
+            ).format(spent=spent),
+            _(
+                "Train on a base that knows the language: lora-chat bases recommend DATA names "
+                "those that fit this machine."
+            ),
         )
     if unseen.gain.high < 0:
         return (
-            ["The likeliest cause is the training itself: it made the base worse."],
-            "Train again with a lower rate (--set learning_rate=…).",
+            _("The likeliest cause is the training itself: it made the base worse."),
+            _("Train again with a lower rate (--set learning_rate=…)."),
         )
+    return _too_little(past)
+
+
+def _too_little(past: Past) -> tuple[str, str]:
     if past.steps and (len(past.steps) < FEW_STEPS or _is_falling(past.steps)):
         return (
-            [f"The likeliest cause is too short a training: {len(past.steps)} steps."],
-            "Train longer (--set epochs=…).",
+            _("The likeliest cause is too short a training: {count} steps.").format(
+                count=len(past.steps)
+            ),
+            _("Train longer (--set epochs=…)."),
         )
     if past.num_rows and past.num_rows < FEW_ROWS:
         return (
-            [f"The likeliest cause is too little data: {past.num_rows} conversations."],
-            f"Collect at least {FEW_ROWS}, better some hundreds, and train again.",
+            _("The likeliest cause is too little data: {count} conversations.").format(
+                count=past.num_rows
+            ),
+            _("Collect at least {few}, better some hundreds, and train again.").format(
+                few=FEW_ROWS
+            ),
         )
-    return [], (
+    return "", _(
         "Look through the data (lora-chat data check), then train longer (--set epochs=…) or on a "
         "bigger base (lora-chat bases recommend)."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from data.wording import _
 from finetune.training.trainer import StepMetrics
 
 from .bootstrap import Estimate
@@ -24,7 +25,8 @@ FEW = 30  # below them, "no better" may only mean "too few to tell"
 def judge(measured: Measured, baseline: str, past: Past | None = None) -> list[Finding]:
     """Whether its answers can be used and are better comes first, then what else is wrong."""
     past = past or Past()
-    gain = _judge_gain(measured.unseen, baseline, _answers(measured))
+    baseline = _(baseline)
+    gain = _judge_gain(measured, baseline)
     has_gained = gain.kind == "better"
     use = judge_use(measured, past, has_gained, baseline)
     is_useless = use is not None and use.kind == "not usable yet"
@@ -41,50 +43,69 @@ def judge(measured: Measured, baseline: str, past: Past | None = None) -> list[F
     ]
 
 
-def _answers(measured: Measured) -> str:
-    return "answers that it has never seen" if measured.are_unseen else "these answers"
-
-
-def _judge_gain(unseen: Likelihood, baseline: str, answers: str) -> Finding:
+def _judge_gain(measured: Measured, baseline: str) -> Finding:
+    unseen, of = measured.unseen, _group(measured)
     gain, change = unseen.gain, unseen.rise
-    of = f"{unseen.num_rows} conversations"
     if unseen.num_rows < FEWEST:
         return Finding(
             "unclear",
-            f"On {answers}, the loss changed by {change.value:+.0%} against {baseline}, but {of} "
-            "are too few to tell.",
-            f"Measure on at least {FEWEST}, better {FEW}.",
+            _(
+                "On {of}, the loss changed by {change:+.0%} against {baseline}: too few to tell."
+            ).format(of=of, change=change.value, baseline=baseline),
+            _("Measure on at least {fewest}, better {few}.").format(fewest=FEWEST, few=FEW),
         )
     if gain.low > 0:
         return Finding(
             "better",
-            f"On {answers}, the adapter predicts the right words better than {baseline}: its "
-            f"loss is {gain.value:.0%} lower ({_interval(gain)}; {of}).",
+            _(
+                "On {of}, the adapter predicts the right words better than {baseline}: its loss is "
+                "{gain:.0%} lower ({interval})."
+            ).format(of=of, baseline=baseline, gain=gain.value, interval=_interval(gain)),
         )
     if gain.high < 0:
         return Finding(
             "worse",
-            f"On {answers}, the adapter predicts the right words worse than {baseline}: its "
-            f"loss is {change.value:.0%} higher ({_interval(change)}; {of}).",
-            "Do not use it. Look through the data (lora-chat data check), then train with a lower "
-            "rate (--set learning_rate=…) or fewer epochs.",
+            _(
+                "On {of}, the adapter predicts the right words worse than {baseline}: its loss is "
+                "{change:.0%} higher ({interval})."
+            ).format(of=of, baseline=baseline, change=change.value, interval=_interval(change)),
+            _(
+                "Do not use it. Look through the data (lora-chat data check), then train with a "
+                "lower rate (--set learning_rate=…) or fewer epochs."
+            ),
         )
-    return _no_better(unseen, baseline, answers)
+    return _no_better(unseen, baseline, of)
 
 
-def _no_better(unseen: Likelihood, baseline: str, answers: str) -> Finding:
+def _group(measured: Measured) -> str:
+    count = measured.unseen.num_rows
+    if measured.are_unseen:
+        return _("{count} conversations that it has never seen").format(count=count)
+    return _("these {count} conversations").format(count=count)
+
+
+def _no_better(unseen: Likelihood, baseline: str, of: str) -> Finding:
     change = unseen.rise
-    few = " Hold more out, too: so few can hardly tell." if unseen.num_rows < FEW else ""
+    few = _("Hold more out, too: so few can hardly tell.") if unseen.num_rows < FEW else ""
+    advice = _("Add conversations, or train for more epochs (--set epochs=…).")
     return Finding(
         "no better",
-        f"On {answers}, there is no clear difference from {baseline}: the loss changed by "
-        f"{change.value:+.1%} ({_interval(change, '+.1%')}; {unseen.num_rows} conversations).",
-        f"Add conversations, or train for more epochs (--set epochs=…).{few}",
+        _(
+            "On {of}, there is no clear difference from {baseline}: the loss changed by "
+            "{change:+.1%} ({interval})."
+        ).format(
+            of=of,
+            baseline=baseline,
+            change=change.value,
+            interval=_interval(change, "+.1%"),
+        ),
+        f"{advice} {few}".strip(),
     )
 
 
 def _interval(estimate: Estimate, form: str = ".0%") -> str:
-    return f"95% interval: {estimate.low:{form}} to {estimate.high:{form}}"
+    low, high = (format(value, form) for value in (estimate.low, estimate.high))
+    return _("interval at 95%: {low} to {high}").format(low=low, high=high)
 
 
 def _judge_fit(measured: Measured, steps: Sequence[StepMetrics]) -> Iterator[Finding]:
@@ -95,9 +116,11 @@ def _judge_fit(measured: Measured, steps: Sequence[StepMetrics]) -> Iterator[Fin
     if losses and losses[-1] > (1 + TURNED) * min(losses):
         yield Finding(
             "overfitted",
-            f"In training the held-out loss fell to {min(losses):.2f} and rose "
-            f"again to {losses[-1]:.2f}. The best point is what was kept, so only time was lost.",
-            "Train with fewer epochs, or a lower rate.",
+            _(
+                "In training the held-out loss fell to {lowest:.2f} and rose again to {last:.2f}. "
+                "The best point is what was kept, so only time was lost."
+            ).format(lowest=min(losses), last=losses[-1]),
+            _("Train with fewer epochs, or a lower rate."),
         )
 
 
@@ -107,10 +130,14 @@ def _judge_gap(unseen: Likelihood, leakage: Leakage) -> Finding | None:
         return None
     return Finding(
         "overfitted",
-        f"On answers that it was trained on the loss fell by {trained:.2f}, on new ones by "
-        f"{new:.2f}: less than half of what it learned carries over.",
-        "Add conversations, above all different ones; or train with fewer epochs, a lower rate or "
-        "a smaller rank.",
+        _(
+            "On answers that it was trained on the loss fell by {trained:.2f}, on new ones by "
+            "{new:.2f}: less than half of what it learned carries over."
+        ).format(trained=trained, new=new),
+        _(
+            "Add conversations, above all different ones; or train with fewer epochs, a lower "
+            "rate or a smaller rank."
+        ),
     )
 
 
@@ -119,10 +146,14 @@ def _judge_memory(language: str, likelihood: Likelihood) -> Iterator[Finding]:
     if rise.value >= FORGOTTEN and rise.low > 0:
         yield Finding(
             "forgets",
-            f"Everyday answers in {language} have become less likely; their loss is "
-            f"{rise.value:.0%} higher ({_interval(rise)}).",
-            "If it is to answer anything beyond its subject, train with a lower rate or fewer "
-            "epochs, or mix everyday conversations in (--general-mix 0.1).",
+            _(
+                "Everyday answers in {language} have become less likely; their loss is {rise:.0%} "
+                "higher ({interval})."
+            ).format(language=_(language), rise=rise.value, interval=_interval(rise)),
+            _(
+                "If it is to answer anything beyond its subject, train with a lower rate or fewer "
+                "epochs, or mix everyday conversations in (--general-mix 0.1)."
+            ),
         )
 
 
@@ -131,9 +162,12 @@ def _judge_leakage(leakage: Leakage) -> Iterator[Finding]:
     if leakage.trained_share >= REMEMBERED and beyond >= BEYOND_MANNER:
         yield Finding(
             "memorises",
-            f"Given the beginning of an answer it was trained on, it recites "
-            f"{leakage.trained_share:.0%} of the rest word for word, of unseen answers "
-            f"{leakage.held_out_share:.0%}.",
-            "Whoever asks cleverly can get training answers out of it: keep personal data out of "
-            "them (--redact), and train with fewer epochs.",
+            _(
+                "Given the beginning of an answer it was trained on, it recites {trained:.0%} of "
+                "the rest word for word, of unseen answers {unseen:.0%}."
+            ).format(trained=leakage.trained_share, unseen=leakage.held_out_share),
+            _(
+                "Whoever asks cleverly can get training answers out of it: keep personal data out "
+                "of them (--redact), and train with fewer epochs."
+            ),
         )

@@ -70,7 +70,7 @@ def test_its_own_data_gives_what_the_training_said(work: Workplace, tmp_path: Pa
     assert unseen.nll.adapter.value == pytest.approx(result.adapter_loss, abs=1e-5)
     assert unseen.nll.baseline.value == pytest.approx(result.base_loss, abs=1e-5)
     assert report.measured.leakage is not None
-    assert "answers that it has never seen" in report.verdict
+    assert "conversations that it has never seen" in report.verdict
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["data"]["num_trained"] + unseen.num_rows == 16
     assert "不是医生。" in (folder / "report.html").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_other_data_is_taken_whole_or_to_a_limit(work: Workplace):
     assert folder.parent == work.home / "evals"
     assert report.measured.unseen.num_rows == 4
     assert (report.measured.leakage, report.history) == (None, None)
-    assert "these answers" in report.verdict
+    assert "On these " in report.verdict
     assert "Not measured here" in (folder / "report.html").read_text(encoding="utf-8")
     few, second = work.evaluate("good", work.other, limit=2)
     assert few.measured.unseen.num_rows == 2

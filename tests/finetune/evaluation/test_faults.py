@@ -3,7 +3,7 @@
 import pytest
 
 from finetune.evaluation.answers import Answer
-from finetune.evaluation.faults import fault_of, repetition, script_of
+from finetune.evaluation.faults import fault_of, main_script, repetition
 
 CHINESE = (
     "这多属肾精不足。宜早睡、少戴耳机，可食黑芝麻核桃，常按摩耳廓。若听力突然下降，请尽快去耳科。"
@@ -42,10 +42,12 @@ def test_a_list_may_repeat_what_its_reference_repeats():
 
 
 def test_foreign_names_within_a_text_do_not_change_its_script():
-    assert script_of("可以服用布洛芬（ibuprofen）或对乙酰氨基酚（paracetamol），饭后服。") == "CJK"
-    assert script_of("Qi (气) is a word for breath.") == "LATIN"
-    assert script_of("Да, конечно.") == "CYRILLIC"
-    assert script_of("12:30") is None
+    assert (
+        main_script("可以服用布洛芬（ibuprofen）或对乙酰氨基酚（paracetamol），饭后服。") == "CJK"
+    )
+    assert main_script("Qi (气) is a word for breath.") == "LATIN"
+    assert main_script("Да, конечно.") == "CYRILLIC"
+    assert main_script("12:30") is None
 
 
 def test_a_number_answers_a_question_in_any_script():

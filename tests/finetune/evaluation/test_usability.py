@@ -41,7 +41,7 @@ def losses(level: float, tokens: int, characters: int) -> Likelihood:
 def test_answers_that_go_round_are_not_usable_however_low_the_loss():
     first, *rest = findings([LOOP] * 4)
     assert (first.kind, first.tone) == ("not usable yet", "bad")
-    assert "Of 4 answers that it wrote, 4 go round in circles." in first.text
+    assert "Of 4 answers that it wrote: 4 going round in circles." in first.text
     assert "33% less of a surprise to it than to the base" in first.text
     assert "better" not in [each.kind for each in rest]
 
@@ -49,7 +49,7 @@ def test_answers_that_go_round_are_not_usable_however_low_the_loss():
 def test_one_faulty_answer_of_four_is_said_behind_the_gain():
     found = findings([*REFERENCES[:3], LOOP])
     assert [each.kind for each in found] == ["better", "falters"]
-    assert "Of 4 answers that it wrote, 1 go round in circles." in found[1].text
+    assert "Of 4 answers that it wrote: 1 going round in circles." in found[1].text
 
 
 def test_good_answers_are_not_spoken_of():
