@@ -102,7 +102,7 @@ def build_app(
     _add_outer_layers(app, settings, gate)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(text_routes(TextCompletions(engine, models, settings)))
-    app.include_router(token_routes(Tokenization(engine, models)))
+    app.include_router(token_routes(Tokenization(engine, models, settings)))
     _add_adapters(app, engine, models, settings)
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))

@@ -96,6 +96,11 @@ class Models:
         self._shared_renderer(model, entries)
         return self._card(model, entries, context_length)
 
+    def disclaimers(self, model: ResolvedModel) -> frozenset[str]:
+        """The model's own and those of all adapters as they are now. Reads files."""
+        each = [_join_disclaimers([entry]) for entry in self.store.entries()]
+        return frozenset(filter(None, [model.disclaimer, *each]))
+
     def _resolve_adapters(self, model: str) -> ResolvedModel:
         entries, blend = self._entries(model)
         renderer = self._shared_renderer(model, entries)
@@ -165,8 +170,8 @@ class Models:
 
 def _join_disclaimers(entries: Sequence[AdapterEntry]) -> str | None:
     """Each one once: all that had a part in an answer are answered for."""
-    given = [entry.card.disclaimer for entry in entries if entry.card and entry.card.disclaimer]
-    return "\n".join(dict.fromkeys(given)) or None
+    given = [(entry.card.disclaimer or "").strip() for entry in entries if entry.card]
+    return "\n".join(dict.fromkeys(filter(None, given))) or None
 
 
 def _trained_on(card: AdapterCard) -> TrainedOn | None:

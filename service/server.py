@@ -24,6 +24,7 @@ from .errors import PortUnavailable, Stopping, TlsRefused
 from .http.gate import Gate
 from .http.patience import http_protocol
 from .models import Models
+from .running import Announcement
 from .settings import ServiceSettings, is_loopback
 from .state.database import open_state
 
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 LAST = 5  # [seconds] for the last bytes to leave, once all answers have ended
 LOOK = 0.05  # [seconds] between two looks at who is still inside
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where what listens on all is found from here
 NOT_STARTED = "The engine could not start; the log above says why."
 
 
@@ -111,10 +113,17 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
 class GracefulServer(uvicorn.Server):
     """Says when it is ready, which is after the base has been loaded, and stops in good order."""
 
-    def __init__(self, config: uvicorn.Config, gate: Gate, grace: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        gate: Gate,
+        grace: float,
+        announcement: Announcement | None = None,
+    ) -> None:
         super().__init__(config)
         self._gate = gate
         self._grace = grace  # [seconds]
+        self._announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -122,10 +131,14 @@ class GracefulServer(uvicorn.Server):
         gc.collect()
         gc.freeze()
         for listener in sockets or []:
+            if self._announcement is not None:
+                self._announcement.make(url_of(listener, self.config.is_ssl, from_here=True))
             logger.info("Ready: %s/v1 (Ctrl-C stops)", url_of(listener, self.config.is_ssl))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Until all answers have ended, whoever comes is told that the server is stopping."""
+        if self._announcement is not None:
+            self._announcement.withdraw()
         self._gate.close()
         if self._gate.num_inside:
             logger.info(
@@ -144,15 +157,25 @@ class GracefulServer(uvicorn.Server):
             await asyncio.sleep(LOOK)
 
 
-def serve(config: uvicorn.Config, listener: socket.socket, gate: Gate, grace: float) -> None:
-    """Serve until a signal asks to stop. Raises EngineFailed where the engine does not start."""
+def serve(
+    config: uvicorn.Config,
+    listener: socket.socket,
+    gate: Gate,
+    grace: float,
+    announcement: Announcement | None = None,
+) -> None:
+    """Serve until a signal asks to stop; the announcement tells others while it is ready.
+
+    Raises EngineFailed where the engine does not start.
+    """
     # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     # sse-starlette would cut all streams as soon as it sees that the server is to stop.
     AppStatus.disable_automatic_graceful_drain()
     try:
-        asyncio.run(GracefulServer(config, gate, grace).serve(sockets=[listener]))
+        server = GracefulServer(config, gate, grace, announcement)
+        asyncio.run(server.serve(sockets=[listener]))
     except SystemExit as error:  # uvicorn's way to say so
         raise EngineFailed(NOT_STARTED) from error
 
@@ -176,7 +199,9 @@ def serving_in_background(settings: ServiceSettings) -> Generator[str]:
         thread.join()
 
 
-def url_of(listener: socket.socket, is_encrypted: bool = False) -> str:
+def url_of(listener: socket.socket, is_encrypted: bool = False, *, from_here: bool = False) -> str:
+    """As it listens, or as programs on this machine reach it."""
     host, port = listener.getsockname()[:2]
+    host = ANYWHERE.get(host, host) if from_here else host
     scheme = "https" if is_encrypted else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -86,6 +86,7 @@ class ServiceSettings(BaseSettings):
     max_output_tokens: int | None = Field(default=None, ge=1)  # the context alone limits it
     max_choices: int = Field(default=16, ge=1, le=128)  # `n` of a request
     plain_marks: OnMarks = "refuse"  # in messages, of a template's that are no tokens
+    append_disclaimer: bool = False  # to the text of answers too, beside the field
     max_waiting: int = Field(default=256, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload

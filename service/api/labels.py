@@ -15,6 +15,7 @@ class Labels:
     model: str  # as the request names it
     pinned: str  # the exact versions that answer
     disclaimer: str | None
+    ending: str  # that is put behind the text of each answer
     created: int
 
     def head(self, kind: str) -> Chunk:
@@ -28,7 +29,12 @@ class Labels:
         }
 
 
-def new_labels(prefix: str, model: str, resolved: ResolvedModel) -> Labels:
+def new_labels(prefix: str, model: str, resolved: ResolvedModel, ending: str) -> Labels:
     return Labels(
-        f"{prefix}-{uuid4().hex}", model, resolved.pinned, resolved.disclaimer, int(time.time())
+        f"{prefix}-{uuid4().hex}",
+        model,
+        resolved.pinned,
+        resolved.disclaimer,
+        ending,
+        int(time.time()),
     )

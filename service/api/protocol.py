@@ -146,6 +146,7 @@ class ModelList(BaseModel):
 
 
 class Health(BaseModel):
+    service: Literal["lora-chat"] = "lora-chat"  # by which `lora-chat chat` knows it
     status: Literal["ok"] = "ok"
     model: str
     version: str

@@ -1,13 +1,15 @@
 """Texts and chats as the token ids that a model would get, and ids as text."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from service.errors import said_of
 from service.models import Models, ResolvedModel
+from service.settings import ServiceSettings
 from serving.engine import Engine
 
 from .chat.message import ChatMessage, conversation_of
 from .chat.prompt import prompt_ids
+from .disclaimers import Disclaimers
 from .protocol import DetokenizedText, TokenizedText
 from .token_request import DetokenizeRequest, TokenizeRequest
 from .vocabulary import Vocabulary
@@ -16,16 +18,18 @@ from .vocabulary import Vocabulary
 class Tokenization:
     """Takes time with long texts, so keep it off the event loop."""
 
-    def __init__(self, engine: Engine, models: Models) -> None:
+    def __init__(self, engine: Engine, models: Models, settings: ServiceSettings) -> None:
         self._engine = engine
         self._models = models
         self._vocabulary = Vocabulary(models.tokenizer)
+        self._disclaimers = Disclaimers(models, are_appended=settings.append_disclaimer)
 
     def tokenize(self, asked: TokenizeRequest) -> TokenizedText:
         """Raises what resolving and rendering raise."""
         model = self._resolve(asked.model)
         if asked.messages is not None:
-            token_ids = _chat_ids(asked, asked.messages, model)
+            disclaimers = self._disclaimers.known(model)
+            token_ids = _chat_ids(asked, asked.messages, model, disclaimers)
         else:
             special = asked.add_special_tokens is not False
             token_ids = self._vocabulary.encode(asked.prompt or "", add_special_tokens=special)
@@ -47,12 +51,15 @@ class Tokenization:
 
 
 def _chat_ids(
-    asked: TokenizeRequest, messages: Sequence[ChatMessage], model: ResolvedModel
+    asked: TokenizeRequest,
+    messages: Sequence[ChatMessage],
+    model: ResolvedModel,
+    disclaimers: Collection[str],
 ) -> tuple[int, ...]:
     tools = [tool.for_template for tool in asked.tools or ()]
     return prompt_ids(
         model.renderer,
-        conversation_of(messages, model.system),
+        conversation_of(messages, model.system, disclaimers),
         tools,
         asked.add_generation_prompt,
         asked.continue_final_message,

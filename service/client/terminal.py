@@ -1,30 +1,31 @@
 """The terminal chat: a client of the service over HTTP, like any other."""
 
-import json
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager, suppress
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from importlib import import_module
-from typing import Any
-from urllib.parse import quote
+from pathlib import Path
 
-import httpx
 from rich.console import Console
 
 from service.errors import ServerRefused
 
-from .stream import DONE, EventParser
+from .conversation import Conversation, Turn
+from .server import Model, Server, connected
 
 HELP = """\
 /model NAME    switch to another adapter, version or blend; the conversation goes on
 /models        list what the server has
 /system TEXT   set the system prompt; without TEXT, leave it to the adapter
+/retry         ask the last question again, after /model another model
+/save FILE     write the conversation into a new file; .jsonl: as a row for training
 /clear         forget the conversation
+/help          show this list
 /quit          leave, as Ctrl-D does; Ctrl-C stops the answer that is being written"""
+NOT_TEXT = "This line is not text in the terminal's encoding, and was not sent."
 
 
 def chat(
-    base_url: str,
+    url: str,
     model: str | None = None,
     ask: Callable[[str], str] = input,
     out: Console | None = None,
@@ -32,73 +33,30 @@ def chat(
     *,
     api_key: str | None = None,
 ) -> None:
-    """Talk to the server at `base_url` until /quit or Ctrl-D. Answers alone go to `out`.
+    """Talk to the server at `url` until /quit or Ctrl-D. Answers alone go to `out`.
 
-    Raises ServerRefused where no server answers or where it does not have `model`.
+    Without a model it is the only adapter, or else the base. Raises ServerRefused where no server
+    answers or where it does not have the model.
     """
     with suppress(ImportError):
         import_module("readline")  # lets `input` edit its line and recall earlier ones
-    # No limit on reading: the first token of a long prompt may take minutes on a CPU.
-    timeout = httpx.Timeout(None, connect=10)
-    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    url = base_url.removesuffix("/v1")
-    with httpx.Client(base_url=url, timeout=timeout, headers=headers) as client:
-        server = Server(client)
-        if model is not None:
-            server.check_model(model)
-        chosen = model or server.models()[0]
-        Terminal(server, chosen, ask, out or Console(), err or Console(stderr=True)).run()
+    with connected(url, api_key) as server:
+        models = server.models() if model is None else []
+        chosen = _first(models) if model is None else server.model(model)
+        terminal = Terminal(server, chosen, ask, out or Console(), err or Console(stderr=True))
+        terminal.run(_adapters(models))
 
 
-class Server:
-    """The service as seen from outside. Every method raises ServerRefused."""
+def _adapters(models: Sequence[Model]) -> list[Model]:
+    return [model for model in models if model.parent is not None]
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
 
-    def models(self) -> list[str]:
-        with self._errors():
-            response = self._client.get("/v1/models")
-            _check(response)
-            return [card["id"] for card in response.json()["data"]]
-
-    def check_model(self, model: str) -> None:
-        with self._errors():
-            response = self._client.get(f"/v1/models/{quote(model, safe='')}")
-            if response.status_code == 404:
-                raise ServerRefused(f"There is no model {model!r}.{self._nearest(model)}")
-            _check(response)
-
-    def answer(self, model: str, messages: list[dict[str, str]]) -> Generator[str]:
-        """The answer's pieces as they come; closing the generator stops the answer."""
-        body = {"model": model, "messages": messages, "stream": True}
-        request = self._client.build_request("POST", "/v1/chat/completions", json=body)
-        with self._errors(), closing(self._client.send(request, stream=True)) as response:
-            if response.is_error:
-                response.read()
-            _check(response)
-            parser = EventParser()
-            for received in response.iter_bytes():
-                for data in parser.feed(received):
-                    if data != DONE:
-                        yield _piece(json.loads(data))
-
-    def _nearest(self, model: str) -> str:
-        known = self.models()
-        nearest = get_close_matches(model, known, n=1, cutoff=0.5)
-        return f" Did you mean {nearest[0]!r}?" if nearest else f" There are: {', '.join(known)}."
-
-    @contextmanager
-    def _errors(self) -> Generator[None]:
-        try:
-            yield
-        except httpx.HTTPError as error:
-            raise ServerRefused(
-                f"{self._client.base_url} does not answer: {error}. Start a server with "
-                "`lora-chat serve`, or leave out --url."
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ServerRefused(f"{self._client.base_url} is no lora-chat server.") from error
+def _first(models: Sequence[Model]) -> Model:
+    """The only adapter, or else the base, which servers list first."""
+    if not models:
+        raise ServerRefused("The server has no model that you may use.")
+    adapters = _adapters(models)
+    return adapters[0] if len(adapters) == 1 else models[0]
 
 
 class Terminal:
@@ -107,7 +65,7 @@ class Terminal:
     def __init__(
         self,
         server: Server,
-        model: str,
+        model: Model,
         ask: Callable[[str], str],
         out: Console,
         err: Console,
@@ -117,23 +75,31 @@ class Terminal:
         self._ask = ask
         self._out = out
         self._err = err
-        self._system = ""
-        self._history: list[dict[str, str]] = []
+        self._conversation = Conversation()
         self._commands: dict[str, Callable[[str], None]] = {
             "/model": self._switch,
             "/models": self._list_models,
             "/system": self._set_system,
+            "/retry": self._retry,
+            "/save": self._save,
             "/clear": self._clear,
             "/help": lambda _: self._note(HELP),
         }
 
-    def run(self) -> None:
-        self._note(f"Talking to {self._model}. /help lists the commands.")
+    def run(self, adapters: Sequence[Model] = ()) -> None:
+        """`adapters` are those that nobody has chosen from yet."""
+        self._introduce(f"Talking to {self._model.id}. /help lists the commands.")
+        if len(adapters) > 1:
+            names = ", ".join(adapter.id for adapter in adapters)
+            self._note(f"Adapters here: {names}. /model NAME switches to one.")
         while True:
             try:
                 line = self._read().strip()
             except EOFError:
                 return
+            except UnicodeDecodeError:
+                self._note(NOT_TEXT)
+                continue
             except KeyboardInterrupt:
                 self._note("\n/quit or Ctrl-D leaves.")
                 continue
@@ -143,7 +109,7 @@ class Terminal:
                 self._obey(line)
 
     def _read(self) -> str:
-        prompt = f"{self._model}> "
+        prompt = f"{self._model.id}> "
         if self._out.is_terminal:
             return self._ask(prompt)
         # `input` writes its prompt where answers go, which is a file or a pipe now.
@@ -154,63 +120,75 @@ class Terminal:
         try:
             command, _, argument = line.partition(" ")
             if not line.startswith("/"):
-                self._say(line)
+                self._say(self._conversation.ask(line))
             elif command in self._commands:
                 self._commands[command](argument.strip())
             else:
                 self._note(f"There is no command {command}. /help lists them.")
         except ServerRefused as error:
             self._note(" ".join(str(error).split()))
+        except UnicodeEncodeError:
+            self._note(NOT_TEXT)
 
-    def _say(self, question: str) -> None:
-        system = [{"role": "system", "content": self._system}] if self._system else []
-        asked = [*self._history, {"role": "user", "content": question}]
-        pieces: list[str] = []
+    def _say(self, messages: list[Turn]) -> None:
+        text = ""
         try:
-            with closing(self._server.answer(self._model, [*system, *asked])) as answer:
+            with closing(self._server.answer(self._model.id, messages)) as answer:
                 for piece in answer:
                     self._out.out(piece, end="", highlight=False)
-                    pieces.append(piece)
+                    text += piece
+            if not text.strip():
+                self._note("The answer is empty. /retry asks again.")
         except KeyboardInterrupt:
             self._note(" (stopped)")
         finally:
             # A stopped answer stays in the conversation; a question without any does not.
-            if pieces:
+            if text:
                 self._out.out()
-                self._history = [*asked, {"role": "assistant", "content": "".join(pieces)}]
+                self._conversation.take_answer(text)
 
-    def _switch(self, model: str) -> None:
-        if not model:
-            self._note(f"Talking to {self._model}. /model NAME switches.")
+    def _retry(self, _: str) -> None:
+        if self._conversation.question is None:
+            self._note("Nothing has been asked yet.")
+        else:
+            self._say(self._conversation.ask_again())
+
+    def _save(self, name: str) -> None:
+        if not name or self._conversation.is_empty:
+            self._note("/save FILE writes what has been said, once there is an answer.")
             return
-        self._server.check_model(model)
-        self._model = model
-        self._note(f"Talking to {model} now.")
+        try:
+            self._conversation.save(Path(name))
+        except OSError as error:
+            self._note(f"Not saved in {name}: {error.strerror or error}")
+        else:
+            self._note(f"The conversation is in {name}.")
+
+    def _switch(self, name: str) -> None:
+        if not name:
+            self._note(f"Talking to {self._model.id}. /model NAME switches.")
+            return
+        self._model = self._server.model(name)
+        self._introduce(f"Talking to {self._model.id} now.")
 
     def _list_models(self, _: str) -> None:
         for model in self._server.models():
-            self._note(f"{'*' if model == self._model else ' '} {model}")
+            self._note(f"{'*' if model.id == self._model.id else ' '} {model.id}")
 
     def _set_system(self, text: str) -> None:
-        self._system = text
+        self._conversation.system = text
         self._note("The system prompt is set." if text else "The system prompt is the adapter's.")
 
     def _clear(self, _: str) -> None:
-        self._history = []
+        self._conversation.forget()
         self._note("The conversation is forgotten.")
+
+    def _introduce(self, text: str) -> None:
+        self._note(text)
+        if self._model.disclaimer:
+            self._note(self._model.disclaimer)
 
     def _note(self, text: str) -> None:
         self._err.print(
             text, style="dim", markup=False, emoji=False, highlight=False, soft_wrap=True
         )
-
-
-def _check(response: httpx.Response) -> None:
-    if response.is_error:
-        raise ServerRefused(response.json()["error"]["message"])
-
-
-def _piece(event: dict[str, Any]) -> str:
-    if "error" in event:
-        raise ServerRefused(event["error"]["message"])
-    return "".join(choice["delta"].get("content") or "" for choice in event["choices"])

@@ -81,6 +81,13 @@ def serve(
             "--accept-base", help="Serve adapters from elsewhere whatever base they name."
         ),
     ] = None,
+    append_disclaimer: Annotated[
+        bool | None,
+        typer.Option(
+            "--append-disclaimer",
+            help="Put the adapter's disclaimer behind the text of each answer, too.",
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
@@ -130,6 +137,7 @@ def serve(
         "adapter_memory": adapter_memory,
         "compile": compile_,
         "accept_base": accept_base,
+        "append_disclaimer": append_disclaimer,
         "insecure": insecure,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
@@ -151,6 +159,7 @@ def _run(settings: "ServiceSettings") -> None:
     before_torch()
     from service import server
     from service.http.gate import Gate
+    from service.running import Announcement
     from service.telemetry.logs import configure_logs
 
     if not settings.insecure and server.needs_keys(settings):
@@ -163,4 +172,6 @@ def _run(settings: "ServiceSettings") -> None:
     server.check_certificate(settings)
     listener = server.listen(settings.host, settings.port)
     gate = Gate()
-    server.serve(server.configure(settings, gate), listener, gate, settings.grace)
+    announcement = Announcement(settings.home, settings.base)
+    config = server.configure(settings, gate)
+    server.serve(config, listener, gate, settings.grace, announcement)

@@ -128,6 +128,7 @@ def served(
         yield server
     finally:
         code, seconds = server.stop()
+    assert list((home / "servers").iterdir()) == [], "no chat looks for it any longer"
     assert (code, seconds < 10) == (0, True)
     asked = [line for line in server.log if line.startswith(("GET /", "POST /"))]
     found = [line for line in server.log if line.startswith("The adapter ")]
@@ -190,11 +191,11 @@ def test_an_adapter_of_another_base_is_refused_with_the_reason(
     assert "was trained on the base 'elsewhere', not on the one served here" in error["message"]
 
 
-def test_piped_chat_writes_the_answer_alone_to_stdout(served: Served):
-    result = run(served.home, "chat", "tcm", "--url", served.url, typed="你好\n/models\n")
+def test_piped_chat_finds_the_server_and_writes_the_answer_alone_to_stdout(served: Served):
+    result = run(served.home, "chat", "tcm", typed="你好\n/models\n")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
-    for said in ("Talking to tcm", "tcm> ", "* tcm"):
+    for said in (f"Found the server at {served.url};", "Talking to tcm", "tcm> ", "* tcm"):
         assert said in result.stderr
         assert said not in result.stdout
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from service.api.choices import Tally, usage_of
+from service.api.disclaimers import ending_for
 from service.api.labels import Labels
 from service.api.logprobs import TokenNames
 from service.api.protocol import (
@@ -39,6 +40,10 @@ class ChatAnswer:
             return (text,) if text else ()
         parts = self.reader.push(text)
         return [*parts, *self.reader.finish()] if is_last else parts
+
+    def ending(self, ending: str) -> str:
+        """What is to follow the text: nothing where there are calls, which are for programs."""
+        return "" if self.num_calls else ending_for(self.tally.text, ending)
 
 
 class ChatAnswers:
@@ -84,6 +89,8 @@ class ChatAnswers:
         for part in answer.read(delta.text, is_last=is_last):
             yield self._chunk(index, _delta_of(part, answer), self._logprobs(answer.tally))
         if is_last:
+            if ending := answer.ending(self._labels.ending):
+                yield self._chunk(index, {"content": ending})
             chunk = self._chunk(index, {}, self._logprobs(answer.tally), answer.reason)
             if self._labels.disclaimer is not None:
                 chunk["disclaimer"] = self._labels.disclaimer
@@ -100,6 +107,7 @@ class ChatAnswers:
         calls = [part for part in parts if isinstance(part, ToolCall)]
         answer.num_calls = len(calls)
         text = "".join(part for part in parts if isinstance(part, str))
+        text += answer.ending(self._labels.ending)
         told = answer.tally.take_logprobs()
         return Choice(
             index=index,

@@ -8,6 +8,7 @@ from data.chat import ChatRenderer
 from data.conversation import Message, places_of
 from data.writing.chat_template import Tools
 from service.api.choices import split
+from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Job
 from service.api.labels import new_labels
@@ -38,6 +39,7 @@ class ChatCompletions:
         self._models = models
         self._settings = settings
         self._names = TokenNames(models.tokenizer)
+        self._disclaimers = Disclaimers(models, are_appended=settings.append_disclaimer)
 
     async def answer(self, chat: ChatRequest) -> ChatCompletion:
         """Raises what resolving, rendering and the engine raise."""
@@ -53,7 +55,8 @@ class ChatCompletions:
     def _prepare(self, chat: ChatRequest) -> Job[ChatCompletion]:
         with said_of(chat.adapters_field):
             model = self._models.resolve(chat.model, chat.lora or ())
-        messages = conversation_of(chat.messages, model.system)
+        disclaimers = self._disclaimers.known(model)
+        messages = conversation_of(chat.messages, model.system, disclaimers)
         tools = [tool.for_template for tool in chat.offered_tools]
         prompt = prompt_ids(
             model.renderer,
@@ -63,7 +66,8 @@ class ChatCompletions:
             chat.continue_final_message,
         )
         _say_defused(model.renderer, messages, tools)
-        labels = new_labels("chatcmpl", chat.model, model)
+        ending = self._disclaimers.ending(model) if chat.json_schema is None else ""
+        labels = new_labels("chatcmpl", chat.model, model, ending)
         request = self._requests.write(
             labels.id, chat, model, prompt, self._settings.default_max_tokens
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.api.choices import Tally, sum_of, usage_of
+from service.api.disclaimers import ending_for
 from service.api.labels import Labels
 from service.api.logprobs import TokenNames
 from service.api.protocol import Chunk, TextChoice, TextCompletion, TextLogprobs, Usage
@@ -48,7 +49,7 @@ class TextAnswers:
             choices=[
                 TextChoice(
                     index=index,
-                    text=echo + tally.text,
+                    text=echo + tally.text + self._ending(tally),
                     logprobs=self._logprobs(tally),
                     finish_reason=tally.reason(),
                 )
@@ -65,7 +66,8 @@ class TextAnswers:
         tally.add(delta)
         if delta.text or delta.finish_reason is not None:
             logprobs = self._logprobs(tally) if tally.untold else None
-            chunk = self._chunk(index, delta.text, logprobs, delta.finish_reason)
+            text = delta.text + self._ending(tally)
+            chunk = self._chunk(index, text, logprobs, delta.finish_reason)
             if delta.finish_reason is not None and self._labels.disclaimer is not None:
                 chunk["disclaimer"] = self._labels.disclaimer
             yield chunk
@@ -75,6 +77,10 @@ class TextAnswers:
             tally.reason()
         if self._text.includes_usage:
             yield self._head | {"choices": [], "usage": self._usage()}
+
+    def _ending(self, tally: Tally) -> str:
+        """Only where the model came to its end: what was cut is gone on from."""
+        return ending_for(tally.text, self._labels.ending) if tally.finish_reason == "stop" else ""
 
     def _usage(self) -> Usage:
         return sum_of([each.usage for each in self._asked])

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from functools import partial
 
 from service.api.choices import Tally, split
+from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Job
 from service.api.labels import new_labels
@@ -30,6 +31,7 @@ class TextCompletions:
         self._models = models
         self._vocabulary = Vocabulary(models.tokenizer)
         self._names = TokenNames(models.tokenizer)
+        self._disclaimers = Disclaimers(models, are_appended=settings.append_disclaimer)
 
     async def answer(self, text: TextRequest) -> TextCompletion:
         """Raises what resolving and the engine raise."""
@@ -45,7 +47,7 @@ class TextCompletions:
 
     def _job(self, text: TextRequest) -> Job[TextCompletion]:
         model = self._models.resolve(text.model, text.lora or ())
-        labels = new_labels("cmpl", text.model, model)
+        labels = new_labels("cmpl", text.model, model, self._disclaimers.ending(model))
         asked: list[AskedText] = []
         requests: list[Request] = []
         for index, prompt in enumerate(text.prompt):

@@ -57,6 +57,7 @@ def test_special_tokens_of_the_tokenizer_are_added_unless_they_are_not_wanted(
     from service.api.token_request import TokenizeRequest
     from service.api.tokenization import Tokenization
     from service.models import Models
+    from service.settings import ServiceSettings
     from serving.adapters.store import AdapterStore
     from tests.service.conftest import BASE
 
@@ -65,7 +66,7 @@ def test_special_tokens_of_the_tokenizer_are_added_unless_they_are_not_wanted(
         single="<s> $A", special_tokens=[("<s>", fast.bos_token_id)]
     )
     models = Models("base", fast, AdapterStore(tmp_path, BASE))
-    tokenization = Tokenization(ScriptedEngine(), models)
+    tokenization = Tokenization(ScriptedEngine(), models, ServiceSettings())
     with_bos = tokenization.tokenize(TokenizeRequest(prompt="a"))
     without = tokenization.tokenize(TokenizeRequest(prompt="a", add_special_tokens=False))
     assert with_bos.tokens == [fast.bos_token_id, *without.tokens]
