@@ -11,14 +11,13 @@ from rich.console import Console
 
 from .commands.adapters import adapters_app
 from .commands.bases_cli import bases_app
-from .commands.chat import chat
 from .commands.data import data_app
 from .commands.eval import evaluate
 from .commands.finetune import finetune
 from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
 from .home import find_home
-from .options import HomeOption
+from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
 
 # Libraries whose messages are not for our users.
 NOISY = (
@@ -51,7 +50,6 @@ app.command("eval", epilog="Example: `lora-chat eval bike data/samples/bike_work
     evaluate
 )
 app.command(cls=ServeCommand, epilog="Example: `lora-chat serve --port 8000`")(serve)
-app.command(epilog="Example: `lora-chat chat bike`")(chat)
 
 
 def main() -> None:
@@ -112,6 +110,44 @@ def set_up_logging() -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", module=r"(peft|transformers|bitsandbytes)\.")
+
+
+@app.command(epilog="Example: `lora-chat chat bike`")
+def chat(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="An adapter, a version or a blend. [default: the only adapter, or else the base]"
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="A running server. [default: the one that runs on this home, or else one that is "
+            "started for this chat]"
+        ),
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar=KEY_VARIABLE, help="A key of that server, where it asks for one."),
+    ] = None,
+    base: BaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Talk to a model in the terminal; /help lists what can be typed beside questions."""
+    from .client.finding import url_of_running
+    from .client.terminal import chat as talk
+
+    url = url or url_of_running(find_home(home), base, model, api_key)
+    if url is not None:
+        talk(url, model, api_key=api_key)
+        return
+    from .server import serving_in_background
+    from .settings import ServiceSettings
+
+    settings = ServiceSettings(base=base or DEFAULT_BASE, home=find_home(home))
+    with serving_in_background(settings) as started:
+        talk(started, model)
 
 
 @app.command(epilog="Example: `lora-chat bench -c 4 --requests 32`")

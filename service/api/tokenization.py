@@ -1,6 +1,6 @@
 """Texts and chats as the token ids that a model would get, and ids as text."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from service.errors import said_of
 from service.models import Models, ResolvedModel
@@ -28,8 +28,7 @@ class Tokenization:
         """Raises what resolving and rendering raise."""
         model = self._resolve(asked.model)
         if asked.messages is not None:
-            disclaimers = self._disclaimers.known(model)
-            token_ids = _chat_ids(asked, asked.messages, model, disclaimers)
+            token_ids = self._chat_ids(asked, asked.messages, model)
         else:
             special = asked.add_special_tokens is not False
             token_ids = self._vocabulary.encode(asked.prompt or "", add_special_tokens=special)
@@ -49,18 +48,14 @@ class Tokenization:
         with said_of("model"):
             return self._models.resolve(self._models.base_id if model is None else model)
 
-
-def _chat_ids(
-    asked: TokenizeRequest,
-    messages: Sequence[ChatMessage],
-    model: ResolvedModel,
-    disclaimers: Collection[str],
-) -> tuple[int, ...]:
-    tools = [tool.for_template for tool in asked.tools or ()]
-    return prompt_ids(
-        model.renderer,
-        conversation_of(messages, model.system, disclaimers),
-        tools,
-        asked.add_generation_prompt,
-        asked.continue_final_message,
-    )
+    def _chat_ids(
+        self, asked: TokenizeRequest, messages: Sequence[ChatMessage], model: ResolvedModel
+    ) -> tuple[int, ...]:
+        said = conversation_of(messages, model.system)
+        return prompt_ids(
+            model.renderer,
+            self._disclaimers.taken_off(said, model),
+            [tool.for_template for tool in asked.tools or ()],
+            asked.add_generation_prompt,
+            asked.continue_final_message,
+        )

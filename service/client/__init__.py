@@ -1,4 +1,4 @@
 """A server seen from outside: the terminal chat, streams as they arrive, a model that drafts.
 
-Knows the server by HTTP alone.
+Knows the server by HTTP, and by the entry that it leaves in home.
 """

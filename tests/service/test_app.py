@@ -29,6 +29,7 @@ def test_health_names_the_base_and_counts_requests(client: TestClient):
     health = client.get("/health").json()
     assert health.pop("version")
     assert health == {
+        "service": "lora-chat",
         "status": "ok",
         "model": "base",
         "running": 0,

@@ -55,8 +55,8 @@ class ChatCompletions:
     def _prepare(self, chat: ChatRequest) -> Job[ChatCompletion]:
         with said_of(chat.adapters_field):
             model = self._models.resolve(chat.model, chat.lora or ())
-        disclaimers = self._disclaimers.known(model)
-        messages = conversation_of(chat.messages, model.system, disclaimers)
+        said = conversation_of(chat.messages, model.system)
+        messages = self._disclaimers.taken_off(said, model)
         tools = [tool.for_template for tool in chat.offered_tools]
         prompt = prompt_ids(
             model.renderer,

@@ -1,14 +1,13 @@
 """OpenAI's shapes: the messages of a chat."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from data.conversation import Message
-from service.api.disclaimers import without_disclaimers
 from service.http.fields import UNSUPPORTED, Shape, Text, only
 
 Part = Literal["text"]
@@ -114,27 +113,21 @@ def _answer_known_calls(messages: list[ChatMessage]) -> list[ChatMessage]:
 Messages = Annotated[list[ChatMessage], Field(min_length=1), AfterValidator(_answer_known_calls)]
 
 
-def conversation_of(
-    messages: Sequence[ChatMessage], system: str | None, disclaimers: Collection[str] = ()
-) -> list[Message]:
-    """The messages as templates are given them; `system` stands first if they have none.
-
-    What the server has put behind earlier answers, one or more of `disclaimers`, is taken off.
-    """
+def conversation_of(messages: Sequence[ChatMessage], system: str | None) -> list[Message]:
+    """The messages as templates are given them; `system` stands first if they have none."""
     names = {
         call.id: call.function.name for message in messages for call in message.tool_calls or ()
     }
-    said = [_message(message, names, disclaimers) for message in messages]
+    said = [_message(message, names) for message in messages]
     if system is not None and all(message.role != "system" for message in said):
         return [Message("system", system), *said]
     return said
 
 
-def _message(message: ChatMessage, names: dict[str, str], disclaimers: Collection[str]) -> Message:
-    is_answer = message.role == "assistant"
+def _message(message: ChatMessage, names: dict[str, str]) -> Message:
     return Message(
         "system" if message.role == "developer" else message.role,
-        without_disclaimers(message.text, disclaimers) if is_answer else message.text,
+        message.text,
         tool_calls=tuple(call.model_dump() for call in message.tool_calls or ()),
         tool_call_id=message.tool_call_id,
         # Templates that name the tool beside its answer would not find the name otherwise.
