@@ -9,18 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from finetune.adapters.card import AdapterCard
+from finetune.adapters.card import AdapterCard, BaseIdentity, SamplingDefaults
 from finetune.bases.base import find_base
 
 ROOT = Path(__file__).parents[2]
 START = 60  # [seconds] a start may take on a busy machine
 QUESTION = [{"role": "user", "content": "我最近失眠"}]
+SEVERAL = "你好\nHi\n你好\n"  # of a thousand answers of random weights, one or two are empty
 
 
 class Served:
@@ -107,6 +109,16 @@ def run(home: Path, *arguments: str, typed: str = "") -> subprocess.CompletedPro
     )
 
 
+def write_card(folder: Path, base: BaseIdentity, **sampling: Any) -> None:
+    AdapterCard(
+        name=folder.parent.name,
+        base=base,
+        chat_template_sha256="",
+        sampling=SamplingDefaults(**sampling),
+        created=datetime(2025, 1, 1, tzinfo=UTC),
+    ).write(folder)
+
+
 @pytest.fixture(scope="module")
 def spare(tmp_path_factory: pytest.TempPathFactory, make_base: Any, make_adapter: Any) -> Path:
     """Adapters that lie beside home until they are copied in."""
@@ -167,21 +179,7 @@ def test_an_adapter_of_another_base_is_refused_with_the_reason(
     other = find_base(str(make_base("llama", seed=9)), served.home)
     folder = served.home / "adapters" / "foreign" / "1"
     shutil.copytree(spare / "late", folder)
-    AdapterCard.model_validate(
-        {
-            "name": "foreign",
-            "base": {"id": "elsewhere", "fingerprint": other.fingerprint},
-            "chat_template_sha256": "",
-            "data": {
-                "source": "x.txt",
-                "sha256": "",
-                "num_conversations": 1,
-                "num_trained": 1,
-                "num_held_out": 0,
-            },
-            "created": "2025-01-01T00:00:00Z",
-        }
-    ).write(folder)
+    write_card(folder, BaseIdentity(id="elsewhere", fingerprint=other.fingerprint))
     try:
         response = served.ask("foreign")
     finally:
@@ -192,7 +190,7 @@ def test_an_adapter_of_another_base_is_refused_with_the_reason(
 
 
 def test_piped_chat_finds_the_server_and_writes_the_answer_alone_to_stdout(served: Served):
-    result = run(served.home, "chat", "tcm", typed="你好\n/models\n")
+    result = run(served.home, "chat", "tcm", typed=f"{SEVERAL}/models\n")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
     for said in (f"Found the server at {served.url};", "Talking to tcm", "tcm> ", "* tcm"):
@@ -218,12 +216,18 @@ def test_doctor_names_the_base_and_the_adapters(served: Served):
     assert "c++ compiler" in result.stdout
 
 
-def test_chat_without_a_server_starts_one_for_itself(served: Served):
-    result = run(served.home, "chat", "bike", "--base", str(served.base), typed="Hi\n")
+def test_chat_without_a_server_starts_one_for_itself(make_base: Any, spare: Path, tmp_path: Path):
+    folder = tmp_path / "adapters" / "bike" / "1"
+    shutil.copytree(spare / "bike", folder)
+    base = find_base(str(make_base("llama")), tmp_path)
+    write_card(folder, BaseIdentity(id=base.id, fingerprint=base.fingerprint), max_tokens=16)
+    result = run(tmp_path, "chat", "--base", str(base.folder), typed=SEVERAL)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip(), result.stderr
+    assert "Talking to bike." in result.stderr
     assert "Traceback" not in result.stderr
     assert "Ctrl-C stops)" not in result.stderr
+    assert not (tmp_path / "servers").exists(), "it is for this chat alone"
 
 
 def test_running_streams_do_not_keep_it_from_stopping(make_base: Any, tmp_path: Path):

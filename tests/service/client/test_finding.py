@@ -1,4 +1,4 @@
-"""`lora-chat chat`: to which server it talks."""
+"""Which server `lora-chat chat` talks to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from service.accounts.keys import Keys, KeyWish
 from service.app import build_app
 from service.cli import app
+from service.client.finding import url_of_running
 from service.errors import ServerRefused
 from service.models import Models
 from service.running import Announcement
@@ -83,6 +84,14 @@ def test_of_several_servers_the_one_with_the_base_or_the_model_answers(
     assert run("--base", "elder").stdout == "The elder.\n"
     with pytest.raises(ServerRefused, match="no model 'nobody'"):
         run("nobody")
+
+
+def test_no_server_of_another_base_is_taken(
+    serve: Serve, announce: Callable[..., str], tmp_path: Path
+):
+    url = announce(serve(ScriptedEngine()))
+    assert url_of_running(tmp_path, "other", None, None) is None
+    assert url_of_running(tmp_path, "base", "nobody", None) == url
 
 
 def test_a_key_is_asked_for_and_taken(
