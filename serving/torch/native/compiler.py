@@ -9,7 +9,10 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from .kernels import X86, Kernel, kernels_here
 from .library import Library
@@ -111,7 +114,7 @@ class Compiler:
         with self._lock:
             self.is_stopped = True
             if self._process is not None:
-                self._process.kill()
+                _kill(self._process)
         if self._thread is not None:
             self._thread.join()
 
@@ -164,6 +167,17 @@ class Compiler:
         if self._process.returncode != 0:
             lines = errors.strip().splitlines() or [f"exit {self._process.returncode}"]
             raise CompilationFailed(next((line for line in lines if "error" in line), lines[0]))
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """And what it has started: g++ has others do the work, and they hold the pipe that is read."""
+    with suppress(psutil.NoSuchProcess):
+        driver = psutil.Process(process.pid)
+        driver.suspend()  # or it would start the next one meanwhile
+        for started in driver.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                started.kill()
+    process.kill()
 
 
 def _seal(path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from serving.engine import Engine, Request
@@ -34,6 +35,7 @@ from tests.serving.engines import (
 )
 
 pytestmark = needs_int8
+LATE = 60  # [seconds]; later than a test ends
 LONG = 150  # [tokens] of an answer that is still going on when compiled code comes
 
 
@@ -194,6 +196,28 @@ async def test_a_stop_ends_the_compilation_quietly(
     assert time.monotonic() - start < 2
     assert list(tmp_path.iterdir()) == []
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_stop_does_not_wait_for_what_the_compiler_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """g++ is a driver: other processes do the work, and hold the pipe that is read."""
+    driver, begun = tmp_path / "driver", tmp_path / "begun"
+    driver.write_text(
+        f"#!/bin/sh\nsleep {LATE} &\necho $! > {begun}.new\nmv {begun}.new {begun}\nwait\n"
+    )
+    driver.chmod(0o755)
+    monkeypatch.setenv("CXX", str(driver))
+    compiler = Compiler(tmp_path / "compiled")
+    compiler.start(lambda _: None)
+    end = time.monotonic() + LATE
+    while not begun.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    worker = psutil.Process(int(begun.read_text()))
+    start = time.monotonic()
+    compiler.stop()
+    assert time.monotonic() - start < LATE / 2
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_a_stop_waits_for_what_compiled_code_is_built_into(
