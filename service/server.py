@@ -201,7 +201,8 @@ def serving_in_background(settings: ServiceSettings) -> Generator[str]:
 
 def url_of(listener: socket.socket, is_encrypted: bool = False, *, from_here: bool = False) -> str:
     """As it listens, or as programs on this machine reach it."""
-    host, port = listener.getsockname()[:2]
+    name: tuple[str, int] = listener.getsockname()[:2]
+    host, port = name
     host = ANYWHERE.get(host, host) if from_here else host
     scheme = "https" if is_encrypted else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -236,10 +236,11 @@ def test_tokenize_counts_the_prompt_that_a_chat_gets(post: Post, engine: Scripte
 
 
 def test_a_finished_text_ends_with_it_and_a_cut_one_does_not(post: Post, engine: ScriptedEngine):
-    fields = {"prompt": ["失眠，", "胃胀，"], "n": 2, "max_tokens": 9, "echo": True}
+    prompts = ["失眠，", "胃胀，"]
+    fields: dict[str, Any] = {"prompt": prompts, "n": 2, "max_tokens": 9, "echo": True}
     answer = post(engine, "/v1/completions", **fields).json()
     texts = [choice["text"] for choice in answer["choices"]]
-    expected = [f"{prompt}{ANSWER}{ENDING}" for prompt in fields["prompt"] for _ in range(2)]
+    expected = [f"{prompt}{ANSWER}{ENDING}" for prompt in prompts for _ in range(2)]
     assert texts == expected
     *chunks, _ = events_of(post(engine, "/v1/completions", **fields, stream=True))
     choices = [chunk["choices"][0] for chunk in chunks]
