@@ -38,8 +38,8 @@ def run_bytes(shape: Shape, config: TrainConfig, conditions: Conditions) -> int:
 def training_bytes(shape: Shape, config: TrainConfig, conditions: Conditions) -> int:
     """With micro-batches as large as the options allow."""
     wide = WEIGHT_BYTES[conditions.wide]
-    is_whole = config.quantize == "none"
-    held = WEIGHT_BYTES[wide_precision(conditions.device) if is_whole else config.quantize]
+    chosen = config.quantize
+    held = WEIGHT_BYTES[wide_precision(conditions.device) if chosen == "none" else chosen]
     largest = max(rows * columns for rows, columns in shape.projections.values())
     numbers = (
         shape.num_tables * shape.table_size

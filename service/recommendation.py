@@ -117,7 +117,8 @@ def reckon(base: KnownBase, here: Here, amount: Amount) -> Estimate:
     from serving.torch.cost import read_bytes, serving_bytes
     from serving.torch.forms.build import TorchEngineConfig
 
-    shape, config, conditions = base.shape, TrainConfig(), here.conditions
+    shape, conditions = base.shape, here.conditions
+    config = TrainConfig.model_validate({})
     rate = training_rate(shape, config, conditions, here.pace.operations)
     num_tokens = amount.num_tokens(read_catalogue().spelling_of(base))
     engine = TorchEngineConfig(device=conditions.device, context_length=CONTEXT)

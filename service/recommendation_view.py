@@ -112,7 +112,7 @@ def _reasons(found: Recommendation, best: Estimate) -> Iterator[str]:
     counts = {
         "too large for this memory": found.num_too_large,
         "that do not speak the language": found.num_other_languages,
-        "smaller ones": max(0, len(found.others) - (MOST - 1)),
+        "smaller": max(0, len(found.others) - (MOST - 1)),
     }
     if left_out := [f"{count} {what}" for what, count in counts.items() if count]:
         yield f"Not shown: {', '.join(left_out)}."

@@ -18,17 +18,19 @@ CONDITIONS = (  # a GPU with 24 GB, a CPU with 32
 )
 SERVED: tuple[tuple[Precision, str], ...] = (("nf4", "cuda"), ("bf16", "cuda"), ("int8", "cpu"))
 CONTEXT = 4096
+DEFAULTS = TrainConfig.model_validate({})
 
 
 def row(base: KnownBase) -> str:
-    training = (run_bytes(base.shape, TrainConfig(), each) for each in CONDITIONS)
-    engines = (
-        (precision, TorchEngineConfig(device=device, context_length=CONTEXT))
-        for precision, device in SERVED
-    )
+    training = (run_bytes(base.shape, DEFAULTS, each) for each in CONDITIONS)
     serving = (
-        serving_bytes(base.shape, base.context_length, precision, config)
-        for precision, config in engines
+        serving_bytes(
+            base.shape,
+            base.context_length,
+            precision,
+            TorchEngineConfig(device=device, context_length=CONTEXT),
+        )
+        for precision, device in SERVED
     )
     sizes = " | ".join(f"{size / GIB:.1f}" for size in (*training, *serving))
     licence = base.licence + (", gated" if base.is_gated else "")

@@ -83,7 +83,7 @@ class Pair:
         self.adapter = adapter
         self.device = device
         shape = Shape.of_config(base.config)
-        self.precision = comparing_precision(shape, device, device_memory(device))
+        self.precision: Precision = comparing_precision(shape, device, device_memory(device))
         self.batch_tokens = batch_tokens  # packed into one forward pass
         self._cores = FreeCores(torch.get_num_threads())
         self._shared: Any = None  # the model of both, with all adapters

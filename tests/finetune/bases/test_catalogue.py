@@ -1,21 +1,25 @@
 """The catalogue is complete, names its sources, and its numbers follow from one another."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from finetune.bases.base import DEFAULT_BASE, SHORT_NAMES
+from data.reading.reader import read_conversations
+from finetune.bases.base import DEFAULT_BASE, SHORT_NAMES, find_base
 from finetune.bases.catalogue import NOT_TRIED, KnownBase, read_catalogue
 from finetune.bases.gguf_file import read_gguf
 from finetune.bases.gguf_shape import GgufShape
 from finetune.bases.shape import FAMILIES, Shape
+from finetune.bases.spelling import spelling_by
 from finetune.kernels.model import FAMILIES as TRAINED
 from serving.torch.architecture import SUPPORTED
 
 CATALOGUE = read_catalogue()
 BASES = {base.hub_id: base for base in CATALOGUE.bases}
+SAMPLE = Path(__file__).parents[3] / "data" / "samples" / "tcm_consultation.txt"
 UNITS = {"M": 1e6, "B": 1e9}
 WANTED = (
     *(f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B", "14B")),
@@ -141,3 +145,10 @@ def test_a_shape_is_read_from_a_configuration_of_another_age():
     assert shape is not None
     assert (shape.num_kv_heads, shape.head_dim, shape.is_tied) == (4, 16, False)
     assert Shape.of_config({**config, "model_type": "gemma"}) is None
+
+
+def test_the_default_base_spends_on_chinese_what_is_said(default_home: Path):
+    spelling = spelling_by(find_base(DEFAULT_BASE, default_home).tokenizer)
+    for conversation in read_conversations(SAMPLE):
+        spelling.add(conversation)
+    assert spelling.per_character == pytest.approx(CATALOGUE.spelling["smollm2"], abs=0.01)
