@@ -27,7 +27,8 @@ class Shape(BaseModel):
     @classmethod
     def of_config(cls, config: dict[str, Any]) -> "Shape | None":
         """Of a Hugging Face `config.json`; None for another family."""
-        family = next((each for each in FAMILIES if each == config.get("model_type")), None)
+        kind = config.get("model_type")
+        family: Family | None = next((each for each in FAMILIES if each == kind), None)
         if family is None:
             return None
         heads, hidden = config["num_attention_heads"], config["hidden_size"]
