@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 Precision = Literal["fp32", "bf16", "nf4", "int8"]
+# [bytes] of a weight. NF4: 4 bits, 8 of scale for 64 weights and 32 for 256 scales.
+WEIGHT_BYTES: dict[Precision, float] = {
+    "nf4": 1 / 2 + 1 / 64 + 4 / (64 * 256),
+    "int8": 1.0,
+    "bf16": 2.0,
+    "fp32": 4.0,
+}
+PROGRAM_BYTES = {"cpu": 700 << 20, "cuda": 900 << 20}  # of Python and torch, or of CUDA itself
 
 # What the arithmetic here profits from; the rest of a CPU's flags says nothing to a user.
 TELLING_FEATURES = (
@@ -63,6 +71,16 @@ def cpu_features() -> tuple[str, ...]:
         for name in TELLING_FEATURES
         if present.get(name) and (is_wide or not name.startswith(("avx512", "amx")))
     )
+
+
+def device_memory(device: str) -> int:
+    """[bytes] of the GPU, or of the machine."""
+    import psutil
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_properties(0).total_memory
+    return psutil.virtual_memory().total
 
 
 def pick_device() -> str:

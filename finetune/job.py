@@ -15,6 +15,7 @@ from data.script import speak_like
 
 from .adapters.versions import check_name
 from .bases.base import Base, find_base, load_model
+from .bases.spelling import warn_of_spelling
 from .errors import ConfigError
 from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
@@ -122,6 +123,8 @@ class Job:
         with self.processes.first_before_others():
             base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
+        if warning := warn_of_spelling(conversations, base):
+            logger.warning(warning)
         parent = find_parent(self.config, base, self.adapters)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
         old = self._read(self.config.replay) if self.config.replay else []
@@ -191,8 +194,7 @@ class Job:
         precision = wide_precision(self.device) if quantize == "none" else quantize
         self.observer.on_stage(f"Loading {prepared.base.id} in {precision} on {self.device}")
         model = load_model(prepared.base, precision, self.device)
-        checkpointing = self.config.gradient_checkpointing
-        if checkpointing if checkpointing is not None else self.device == "cuda":
+        if self.config.is_checkpointed(self.device):
             model.activation_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(self.config.seed)  # the adapter's first weights
         if prepared.parent is not None:

@@ -11,6 +11,7 @@ from data.length import check_length, may_exceed
 
 from .lengths import Lengths
 from .own_words import OwnWords
+from .spelling import ChineseSpelling
 
 NUM_SHOWN = 3  # conversations
 
@@ -29,6 +30,7 @@ class TokenCheck:
     num_cut: int = 0  # conversations that lose their oldest turns
     shown: list[list[Segment]] = field(default_factory=list[list[Segment]])
     own_words: OwnWords = field(init=False)
+    spelling: ChineseSpelling | None = None
 
     def __post_init__(self) -> None:
         self.own_words = OwnWords(self.renderer)
@@ -46,6 +48,8 @@ class TokenCheck:
             yield self._fault(conversation, "conversation", seen, expected, "template")
             return
         self.own_words.add(conversation)
+        if self.spelling:
+            self.spelling.add(conversation)
         self.lengths.add(len(rendered.token_ids))
         self.trained.add(rendered.num_trained)
         if len(self.shown) < NUM_SHOWN:

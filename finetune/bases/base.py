@@ -21,13 +21,13 @@ from finetune.hardware import Precision, compute_precision
 from .base_name import is_same
 from .fingerprint import Fingerprint, fingerprint_folder, weight_files
 from .gguf_conversion import convert
+from .hub import download
 from .whole_model import load_whole
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BASE = "smollm2-135m"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # './folder' is none
-HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
 PUBLISHERS = ("huggingfacetb", "unsloth")  # of the bases that packages carry
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")  # any one of them
 
@@ -140,9 +140,9 @@ def _of_hub(hub_id: str, home: Path) -> Base:
     """As it was downloaded; else as a package carries it; else it is downloaded."""
     short_name = packaged_as(hub_id)
     if short_name is None:
-        return _check(Base(hub_id, _download(hub_id)))
+        return _check(Base(hub_id, download(hub_id)))
     with suppress(BaseNotFound, BaseUnusable):
-        downloaded = _check(Base(hub_id, _download(hub_id, only_here=True)))
+        downloaded = _check(Base(hub_id, download(hub_id, only_here=True)))
         if "quantization_config" not in downloaded.config:
             return downloaded
     logger.info("%s is taken as the installed package has it: %s", hub_id, short_name)
@@ -236,36 +236,4 @@ def _weights(folder: Path) -> list[str]:
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise BaseUnusable(
             f"The weight index in {folder} is damaged: {error}. Download it again."
-        ) from error
-
-
-def _download(hub_id: str, *, only_here: bool = False) -> Path:
-    import httpx
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
-    try:
-        return Path(
-            snapshot_download(hub_id, allow_patterns=HUB_PATTERNS, local_files_only=only_here)
-        )
-    except GatedRepoError as error:
-        raise BaseNotFound(
-            f"{hub_id} is gated: accept its licence on its hub page, then set HF_TOKEN to your "
-            "access token and try again."
-        ) from error
-    except (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        httpx.HTTPError,
-        OSError,
-    ) as error:
-        raise BaseNotFound(
-            f"{hub_id} cannot be had from the model hub ({type(error).__name__}). Check the name "
-            "and the network, or give the path of a downloaded folder or .gguf file instead."
         ) from error

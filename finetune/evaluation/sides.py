@@ -14,8 +14,9 @@ from typing import Any
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
 from finetune.bases.base import Base, load_model
+from finetune.bases.shape import Shape
 from finetune.free_cores import FreeCores
-from finetune.hardware import Precision, wide_precision
+from finetune.hardware import WEIGHT_BYTES, Precision, device_memory, wide_precision
 from finetune.training.loss import AnswerLoss, answer_loss
 from finetune.training.peft_model import load_adapter
 from finetune.training.rows import build_rows, with_system
@@ -24,6 +25,7 @@ from .answers import Answer, last_prompt, write_answers
 from .likelihood import Likelihood, compare_losses, count_characters
 
 MOST_MERGED = 1 << 30  # [bytes] of a base that is copied, to have an adapter's weights added to it
+IN_FULL = 0.75  # of the memory that a base may take to be compared in full
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ def render_pair(
     return PairedRows(*rows)
 
 
+def comparing_precision(shape: Shape | None, device: str, memory_bytes: int) -> Precision:
+    """As wide as the device runs well; in 4 bits, as in training, where that would not fit."""
+    wide = wide_precision(device)
+    if shape and shape.num_parameters * WEIGHT_BYTES[wide] > IN_FULL * memory_bytes:
+        return "nf4"
+    return wide
+
+
 class Pair:
     """Owns the models that both sides answer with.
 
@@ -72,7 +82,8 @@ class Pair:
         self.baseline = baseline
         self.adapter = adapter
         self.device = device
-        self.precision: Precision = wide_precision(device)
+        shape = Shape.of_config(base.config)
+        self.precision: Precision = comparing_precision(shape, device, device_memory(device))
         self.batch_tokens = batch_tokens  # packed into one forward pass
         self._cores = FreeCores(torch.get_num_threads())
         self._shared: Any = None  # the model of both, with all adapters

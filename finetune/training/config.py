@@ -104,6 +104,10 @@ class TrainConfig(BaseModel):
         roles: dict[str, Part] = {name.lower(): role for name, role in self.roles.items()}
         return ReadOptions(roles, self.columns, self.faulty)
 
+    def is_checkpointed(self, device: str) -> bool:
+        chosen = self.gradient_checkpointing
+        return chosen if chosen is not None else device == "cuda"
+
     @property
     def effective_alpha(self) -> float:
         return self.alpha if self.alpha is not None else 2.0 * self.rank

@@ -47,7 +47,7 @@ class Plan:
 def make_plan(config: TrainConfig, row_tokens: Sequence[int], hidden_size: int) -> Plan:
     """Fill in what the config leaves open. `row_tokens` are the training rows' lengths."""
     num_rows = len(row_tokens)
-    epochs = config.epochs or _by_size(EPOCHS, num_rows, 2)
+    epochs = config.epochs or default_epochs(num_rows)
     batch_size = config.batch_size or _by_size(BATCH_SIZES, num_rows, 16)
     windows = _windows(config.seed, epochs, batch_size, row_tokens, config.max_training_tokens)
     per_epoch = math.ceil(num_rows / batch_size)
@@ -79,6 +79,10 @@ def origins_of(config: TrainConfig, num_rows: int) -> dict[str, str]:
     if config.alpha is None:
         open_ones["alpha"] = "twice the rank"
     return {**open_ones, "warmup_steps": f"{config.warmup_ratio:.0%} of the steps, at least 3"}
+
+
+def default_epochs(num_rows: int) -> int:
+    return _by_size(EPOCHS, num_rows, 2)
 
 
 def default_learning_rate(hidden_size: int) -> float:

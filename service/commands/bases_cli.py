@@ -1,7 +1,7 @@
 """`lora-chat bases`: the models that adapters are trained and served on."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -9,9 +9,14 @@ from rich.console import Console
 from service.home import find_home
 from service.options import HomeOption
 
+from .data import MapOption, RolesOption, read_options
+
+if TYPE_CHECKING:
+    from data.conversation import Conversation
+
 bases_app = typer.Typer(
     no_args_is_help=True,
-    help="List the base models, fetch, quantize and remove them.",
+    help="Choose a base model; list, fetch, quantize and remove them.",
     epilog="Example: `lora-chat bases list`",
 )
 
@@ -24,6 +29,27 @@ def list_bases(home: HomeOption = None) -> None:
     from .bases import print_bases
 
     print_bases(find_home(home), Console())
+
+
+@bases_app.command(epilog="Example: `lora-chat bases recommend data/samples/bike_workshop.txt`")
+def recommend(
+    data: Annotated[
+        list[str] | None, typer.Argument(metavar="[DATA]…", help="What is to be trained on.")
+    ] = None,
+    roles: RolesOption = None,
+    columns: MapOption = None,
+) -> None:
+    """Say which known base models this machine can train and serve, the one to begin with first.
+
+    By its memory and speed, and by the language and size of the data. Nothing is downloaded.
+    """
+    from service.recommendation import TYPICAL, amount_of, look_around
+    from service.recommendation import recommend as choose
+    from service.recommendation_view import print_recommendation
+
+    amount = amount_of(_conversations(data, roles, columns)) if data else TYPICAL
+    here = look_around()
+    print_recommendation(choose(here, amount), here, amount, data or [], Console())
 
 
 @bases_app.command(epilog="Example: `lora-chat bases pull smollm2-135m`")
@@ -72,3 +98,19 @@ def remove(
     from .bases import remove_base
 
     remove_base(name, find_home(home), is_sure=yes)
+
+
+def _conversations(data: list[str], roles: str | None, columns: str | None) -> "list[Conversation]":
+    """Those without faults. Raises DataError where there are none."""
+    from data.conversation import Conversation
+    from data.errors import DataError
+    from data.reading.reader import read_items
+
+    items = read_items(data, read_options(roles, columns, None))
+    found = [item for item in items if isinstance(item, Conversation)]
+    if not found:
+        named = " ".join(data)
+        raise DataError(
+            f"{named}: there is no conversation without faults; see lora-chat data check"
+        )
+    return found

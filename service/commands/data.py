@@ -97,7 +97,8 @@ def check(
     if report is not None:
         check_report(report)
     options = read_options(roles, columns, faulty)
-    tokens = _token_check(base, max_tokens, home, plain_marks) if base is not None else None
+    found = _find_base(base, home) if base is not None else None
+    tokens = _token_check(found, max_tokens, plain_marks) if found is not None else None
     lengths = _length_check(max_tokens, home) if base is None else None
     findings = check_items(read_items(files, options), tokens, lengths)
     if report is not None:
@@ -106,6 +107,8 @@ def check(
         typer.echo(json.dumps(as_dict(findings), ensure_ascii=False, indent=1))
     else:
         print_findings(findings, Console(), report)
+    if found is not None:
+        _warn_of_spelling(tokens, found)
     if findings.num_errors:
         raise typer.Exit(1)
 
@@ -279,18 +282,33 @@ def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
         yield item
 
 
-def _token_check(
-    base: str, max_tokens: int | None, home: Path | None, plain_marks: "OnMarks"
-) -> Any:
+def _find_base(base: str, home: Path | None) -> Any:
     """Raises FinetuneError where there is no such base."""
-    from data.chat import ChatRenderer
-    from data.checking.tokens import TokenCheck
     from finetune.bases.base import find_base
     from service.home import find_home
 
-    tokenizer = find_base(base, find_home(home)).tokenizer
-    renderer = ChatRenderer(tokenizer, plain_marks=plain_marks)
-    return TokenCheck(renderer, tokenizer.decode, _max_tokens(max_tokens))
+    return find_base(base, find_home(home))
+
+
+def _token_check(base: Any, max_tokens: int | None, plain_marks: "OnMarks") -> Any:
+    from data.chat import ChatRenderer
+    from data.checking.tokens import TokenCheck
+    from finetune.bases.spelling import spelling_by
+
+    tokenizer = base.tokenizer
+    return TokenCheck(
+        ChatRenderer(tokenizer, plain_marks=plain_marks),
+        tokenizer.decode,
+        _max_tokens(max_tokens),
+        spelling=spelling_by(tokenizer),
+    )
+
+
+def _warn_of_spelling(tokens: Any, base: Any) -> None:
+    from finetune.bases.spelling import spelling_warning
+
+    if warning := spelling_warning(tokens.spelling, base):
+        typer.echo(f"Warning: {warning}", err=True)
 
 
 def _length_check(max_tokens: int | None, home: Path | None) -> Any:

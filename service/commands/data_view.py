@@ -98,11 +98,18 @@ def _tokens(tokens: TokenCheck | None) -> dict[str, Any] | None:
         "trained": _lengths(tokens.trained),
         "max_tokens": tokens.max_tokens,
         "cut_conversations": tokens.num_cut,
+        "tokens_per_chinese_character": _spelling(tokens),
         "rendered": [
             [{"text": text, "trained": is_trained} for text, is_trained in segments]
             for segments in tokens.shown
         ],
     }
+
+
+def _spelling(tokens: TokenCheck) -> float | None:
+    """[tokens] for a character of Chinese; None where there is little."""
+    per_character = tokens.spelling and tokens.spelling.per_character
+    return round(per_character, 2) if per_character else None
 
 
 def _lengths(lengths: Lengths) -> dict[str, Any]:
@@ -141,6 +148,8 @@ def _summary(findings: Findings) -> Table:
         share = tokens.num_cut / max(1, findings.num_conversations)
         cut = f"{tokens.num_cut:,} ({share:.1%}) are longer than {tokens.max_tokens:,} tokens"
         table.add_row("cut", f"{cut} and lose their oldest turns")
+        if (spelling := _spelling(tokens)) is not None:
+            table.add_row("Chinese", f"{spelling} tokens for a character")
     return table
 
 

@@ -18,6 +18,8 @@ from finetune.hardware import (
     describe_machine,
     pick_device,
 )
+from service.recommendation import TYPICAL, look_around, recommend
+from service.recommendation_view import summary
 from serving.llamacpp.binding import install_command, is_installed
 from serving.torch.native.compiler import find_compiler
 from serving.torch.native.kernels import kernels_here
@@ -31,7 +33,6 @@ PACKAGES = (
     "llama-cpp-python",
 )
 GIB = 2**30
-LLAMA_2_7B_TRAINING = 10 * GIB  # NF4 weights, adapter, optimizer, activations with checkpointing
 
 
 def examine(home: Path, console: Console) -> None:
@@ -77,10 +78,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
             "Without an NVIDIA GPU a 135M model trains at 45 to 500 tokens/s on two cores; a "
             "7B model is out of reach for training."
         )
-    elif machine.gpu_memory_bytes >= LLAMA_2_7B_TRAINING:
-        yield "This GPU has the memory to train LLaMA-2-7B in 4 bits."
-    else:
-        yield "This GPU is short of memory for LLaMA-2-7B; choose a base of up to about 3B."
+    yield summary(recommend(look_around(), TYPICAL))
     if device == "cpu" and find_compiler() is None:
         yield "Serving in int8 is two to three times faster with a C++ compiler: apt install g++."
     if not is_installed():

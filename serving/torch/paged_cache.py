@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from finetune.bases.shape import Shape
+
 from .architecture import Architecture
 from .blocks import BLOCK
 
 
-def bytes_per_block(architecture: Architecture, dtype: Any) -> int:
-    width = architecture.num_kv_heads * architecture.head_dim
-    return 2 * architecture.num_layers * BLOCK * width * dtype.itemsize
+def bytes_per_block(sizes: Architecture | Shape, dtype: Any) -> int:
+    width = sizes.num_kv_heads * sizes.head_dim
+    return 2 * sizes.num_layers * BLOCK * width * dtype.itemsize
 
 
 class PagedCache:

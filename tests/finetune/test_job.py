@@ -234,3 +234,15 @@ def test_a_table_is_trained_on_by_the_names_of_its_columns(work: Workplace):
     work.data.write_bytes(gzip.compress(f"编号,症状,意见\n{rows}".encode()))
     job = work.job(epochs=1, columns={"question": "症状", "answer": "意见"})
     assert job.execute().name == "医案"
+
+
+def test_chinese_on_a_base_that_spells_it_out_is_warned_of_before_it_trains(
+    work: Workplace, caplog: pytest.LogCaptureFixture
+):
+    work.job().rehearse()
+    assert "tokens on a character of Chinese" in caplog.text
+    assert "Qwen2.5-0.5B-Instruct" in caplog.text
+    caplog.clear()
+    work.data.write_text("\n\n".join(f"Q: What about {i}?\nA: Take {i} a day." for i in range(16)))
+    work.job().rehearse()
+    assert "Chinese" not in caplog.text

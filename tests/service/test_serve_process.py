@@ -214,6 +214,7 @@ def test_doctor_names_the_base_and_the_adapters(served: Served):
     assert "base smollm2-135m" in result.stdout
     assert "bike, " in result.stdout
     assert "c++ compiler" in result.stdout
+    assert "lora-chat bases recommend" in " ".join(result.stdout.split())
 
 
 def test_chat_without_a_server_starts_one_for_itself(make_base: Any, spare: Path, tmp_path: Path):

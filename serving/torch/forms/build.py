@@ -99,13 +99,13 @@ def build_parts(
     bank = AdapterBank(encoder, linears, config.max_rows, config.adapter_bytes)
     if form.library is not None:
         use(form.library, decoder, bank)
-    context = min(architecture.context_length, config.context_length or architecture.context_length)
-    num_blocks = max(
-        num_blocks_for(context),
-        min(
-            config.kv_bytes // bytes_per_block(architecture, numbers.cache_dtype),
-            config.max_rows * num_blocks_for(context),
-        ),
-    )
-    cache = PagedCache(architecture, num_blocks, numbers.cache_dtype, config.device)
-    return Parts(form, decoder, bank, cache, BlockPool(num_blocks))
+    block = bytes_per_block(architecture, numbers.cache_dtype)
+    count = num_blocks(block, architecture.context_length, config)
+    cache = PagedCache(architecture, count, numbers.cache_dtype, config.device)
+    return Parts(form, decoder, bank, cache, BlockPool(count))
+
+
+def num_blocks(block_bytes: int, context_length: int, config: TorchEngineConfig) -> int:
+    """Of keys and values: as many as there is memory and use for, at least for one request."""
+    each = num_blocks_for(min(context_length, config.context_length or context_length))
+    return max(each, min(config.kv_bytes // block_bytes, config.max_rows * each))

@@ -80,3 +80,16 @@ def test_a_base_on_the_command_line_counts_its_tokens(make_base: Any, tmp_path: 
     assert "<b>先量血压。" in report.read_text(encoding="utf-8")
     printed = CliRunner().invoke(app, words).output
     assert "As training sees them" in printed
+
+
+def test_what_a_base_spends_on_chinese_is_said_and_warned_of(make_base: Any, tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text(
+        "\n\n".join(f"问：头晕{i}天了怎么办？\n答：先量血压，多多休息。" for i in range(9))
+    )
+    words = ["data", "check", str(path), "--base", str(make_base("llama"))]
+    found = CliRunner().invoke(app, [*words, "--json"])
+    assert json.loads(found.stdout)["tokens"]["tokens_per_chinese_character"] > 1.5
+    assert "Warning: tiny-llama spends" in found.stderr
+    assert "Qwen2.5-0.5B-Instruct" in found.stderr
+    assert "tokens for a character" in CliRunner().invoke(app, words).stdout

@@ -20,6 +20,7 @@ from service.cli import app
 from serving.llamacpp.binding import is_installed
 from tests.gguf_files import write_gguf
 
+ROOT = Path(__file__).parents[3]
 needs_llamacpp = pytest.mark.skipif(not is_installed(), reason="llama-cpp-python is not installed")
 
 
@@ -132,3 +133,16 @@ def test_who_lacks_llama_cpp_is_told_the_command_that_installs_it(
     said = " ".join((done.stdout + done.stderr).split())
     assert 'CMAKE_ARGS="-DLLAVA_BUILD=OFF" pip install "lora-chat[llamacpp]"' in said
     assert "vocabulary" not in said
+
+
+def test_a_base_is_recommended_for_data_and_without(run: Any, tmp_path: Path):
+    sample = ROOT / "data" / "samples" / "tcm_consultation.txt"
+    said = run("bases", "recommend", sample)
+    assert "conversations, Chinese" in said
+    assert f"lora-chat finetune {sample} --base Qwen/" in said
+    assert "reckoned with" in run("bases", "recommend")
+    empty = tmp_path / "empty.txt"
+    empty.write_text("Nobody asks anything here.\n")
+    result = CliRunner().invoke(app, ["bases", "recommend", str(empty)])
+    assert result.exit_code == 1
+    assert "lora-chat data check" in str(result.exception)

@@ -1,0 +1,65 @@
+"""Base models from the model hub: downloaded once, and what to do where the hub is out of reach."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from finetune.errors import BaseNotFound
+
+PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
+ENDPOINT = "HF_ENDPOINT"  # huggingface_hub's: the address of another hub
+OFFLINE = "HF_HUB_OFFLINE"  # and whether it may ask for anything
+MIRROR = "https://hf-mirror.com"  # one that many use
+BY_HAND = (
+    "or download the model's folder where you can, carry it here, and give its path: "
+    "--base DIR (a .gguf file will do, too)."
+)
+
+
+def download(hub_id: str, *, only_here: bool = False) -> Path:
+    """The folder of a hub id, as huggingface_hub keeps it. Raises BaseNotFound."""
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=PATTERNS, local_files_only=only_here))
+    except GatedRepoError as error:
+        raise BaseNotFound(
+            f"{hub_id} is gated: accept its licence on its hub page, then set HF_TOKEN to your "
+            f"access token and try again (mirrors want it, too); {BY_HAND}"
+        ) from error
+    except (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
+        raise BaseNotFound(
+            f"{hub_id} cannot be had from the model hub ({type(error).__name__}). "
+            + way_out(os.environ)
+        ) from error
+
+
+def way_out(environment: Mapping[str, str]) -> str:
+    """What to try, by what the environment says of the hub."""
+    if environment.get(OFFLINE, "").upper() in {"1", "ON", "YES", "TRUE"}:
+        return (
+            f"{OFFLINE} is set, so it was looked for on this machine alone: unset it and check the "
+            f"name and the network; {BY_HAND}"
+        )
+    if address := environment.get(ENDPOINT):
+        return (
+            f"{ENDPOINT} names the hub {address}: check that address, the name and the network; "
+            f"{BY_HAND}"
+        )
+    return (
+        "Check the name and the network. Where the hub is out of reach, name a mirror of it in the "
+        f"environment (one that many use: {ENDPOINT}={MIRROR}) and try again; {BY_HAND}"
+    )

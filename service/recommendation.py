@@ -1,0 +1,157 @@
+"""Which of the known bases to begin with: by a machine's memory and speed, and by a language."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from data.checking.language import Language, language_of
+from data.conversation import Conversation
+from data.script import IDEOGRAPH
+from finetune.bases.catalogue import KnownBase, read_catalogue
+from finetune.cost import Conditions, run_bytes, training_rate
+from finetune.hardware import Machine, Precision
+from finetune.pace import Pace
+from finetune.training.config import TrainConfig
+from finetune.training.plan import default_epochs
+
+USABLE = 0.85  # of the memory: the rest is the system's, and reckoning errs
+LONGEST = 4.0  # [hours] that a training may take
+SLOWEST = 3.0  # [tokens/s] for one reader
+CONTEXT = 4096  # [tokens] to serve with, where a base could do more
+LATIN = 4  # characters of other languages that a token stands for
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What there is to train on."""
+
+    num_conversations: int
+    num_chinese: int  # characters
+    num_others: int  # characters
+    language: Language
+
+    def num_tokens(self, spelling: float | None) -> float:
+        """Over all epochs, where a character of Chinese costs so many."""
+        once = self.num_chinese * (spelling or 1.0) + self.num_others / LATIN
+        return default_epochs(self.num_conversations) * once
+
+
+TYPICAL = Amount(500, 75_000, 75_000, "mixed")
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A machine, and how it would train and serve."""
+
+    machine: Machine
+    pace: Pace
+    conditions: Conditions
+    served: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one base takes here, all of it reckoned."""
+
+    base: KnownBase
+    run_bytes: int
+    hours: float  # of training
+    serving_bytes: int
+    serving_rate: float  # [tokens/s] for one reader
+
+    @property
+    def is_quick(self) -> bool:
+        return self.hours <= LONGEST and self.serving_rate >= SLOWEST
+
+    @property
+    def context(self) -> int:
+        """[tokens] that it is served with."""
+        return min(CONTEXT, self.base.context_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    best: Estimate | None  # none where nothing fits
+    others: tuple[Estimate, ...]  # that fit and speak the language, the largest first
+    num_too_large: int
+    num_other_languages: int
+
+
+def amount_of(conversations: Iterable[Conversation]) -> Amount:
+    """Of data; where its language cannot be told, it may be any."""
+    known = list(conversations)
+    texts = [message.content for each in known for message in each.messages]
+    num_chinese = sum(len(IDEOGRAPH.findall(text)) for text in texts)
+    num_others = sum(map(len, texts)) - num_chinese
+    return Amount(len(known), num_chinese, num_others, language_of(known) or "mixed")
+
+
+def look_around() -> Here:
+    """This machine; it is timed for a fraction of a second."""
+    from finetune.hardware import compute_precision, describe_machine, device_memory, pick_device
+    from finetune.pace import time_machine
+
+    device = pick_device()
+    return Here(
+        describe_machine(),
+        time_machine(device),
+        Conditions(device, compute_precision(device), device_memory(device)),
+        _served(device),
+    )
+
+
+def recommend(here: Here, amount: Amount) -> Recommendation:
+    bases = read_catalogue().bases
+    speaking = [base for base in bases if _speaks(base, amount.language)]
+    fitting = [each for base in speaking if _fits(each := reckon(base, here, amount), here)]
+    fitting.sort(key=lambda each: each.base.shape.num_parameters, reverse=True)
+    best = _best(fitting)
+    return Recommendation(
+        best,
+        tuple(each for each in fitting if each is not best),
+        len(speaking) - len(fitting),
+        len(bases) - len(speaking),
+    )
+
+
+def reckon(base: KnownBase, here: Here, amount: Amount) -> Estimate:
+    from serving.torch.cost import read_bytes, serving_bytes
+    from serving.torch.forms.build import TorchEngineConfig
+
+    shape, conditions = base.shape, here.conditions
+    config = TrainConfig.model_validate({})
+    rate = training_rate(shape, config, conditions, here.pace.operations)
+    num_tokens = amount.num_tokens(read_catalogue().spelling_of(base))
+    engine = TorchEngineConfig(device=conditions.device, context_length=CONTEXT)
+    return Estimate(
+        base,
+        run_bytes(shape, config, conditions),
+        num_tokens / rate / 3600,
+        serving_bytes(shape, base.context_length, here.served, engine),
+        here.pace.reading / read_bytes(shape, here.served),
+    )
+
+
+def _best(fitting: Sequence[Estimate]) -> Estimate | None:
+    """Of those that anybody may use, the largest that is quick; the smallest where none is."""
+    wanted = [each for each in fitting if each.base.is_open] or fitting
+    quick = [each for each in wanted if each.is_quick]
+    return quick[0] if quick else wanted[-1] if wanted else None
+
+
+def _fits(estimate: Estimate, here: Here) -> bool:
+    usable = USABLE * here.conditions.memory_bytes
+    return max(estimate.run_bytes, estimate.serving_bytes) <= usable
+
+
+def _speaks(base: KnownBase, language: Language) -> bool:
+    return "en" in base.languages if language == "other" else base.speaks_chinese
+
+
+def _served(device: str) -> Precision:
+    """What a server holds a base in where nobody says, if it is no small one."""
+    from serving.torch.linear import exact_limit
+    from serving.torch.native.compiler import find_compiler
+
+    if device == "cuda":
+        return "nf4"
+    return "int8" if find_compiler() or exact_limit() is not None else "fp32"

@@ -1,0 +1,36 @@
+"""What serving a base takes of memory, and reads for a token, reckoned from its shape."""
+
+from finetune.bases.shape import Shape
+from finetune.hardware import PROGRAM_BYTES, WEIGHT_BYTES, Precision
+
+from .forms.build import TorchEngineConfig, num_blocks, numbers_for
+from .linear import GRANULE
+from .paged_cache import bytes_per_block
+
+STORED = 2  # [bytes] of a number in the embedding, which stays as it is in the file
+
+
+def serving_bytes(
+    shape: Shape, context_length: int, precision: Precision, config: TorchEngineConfig
+) -> int:
+    """With keys, values and adapters for as many requests as the options allow."""
+    numbers = numbers_for(precision, config.device, is_compiled=True)
+    block = bytes_per_block(shape, numbers.cache_dtype)
+    cache = block * num_blocks(block, context_length, config)
+    adapted = sum(rows + columns for rows, columns in shape.projections.values())
+    stacks = config.max_rows * GRANULE * shape.num_layers * adapted * _unpacked(precision)
+    embedding = STORED * shape.table_size
+    loading = WEIGHT_BYTES["fp32"] * shape.table_size  # the head, before it is made small
+    held = read_bytes(shape, precision) + stacks + cache
+    return round(PROGRAM_BYTES[config.device] + embedding + max(held, loading))
+
+
+def read_bytes(shape: Shape, precision: Precision) -> float:
+    """Of weights, for each token of a single stream."""
+    projected = shape.num_projected * WEIGHT_BYTES[precision]
+    return projected + shape.table_size * _unpacked(precision)
+
+
+def _unpacked(precision: Precision) -> float:
+    """Of a number of what nf4 leaves wide: the adapters, and the product with the vocabulary."""
+    return WEIGHT_BYTES["bf16" if precision == "nf4" else precision]

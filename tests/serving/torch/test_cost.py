@@ -1,0 +1,45 @@
+"""What serving takes, reckoned from a shape, beside what an engine's tensors take."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from finetune.bases.catalogue import read_catalogue
+from finetune.bases.shape import Shape
+from finetune.hardware import PROGRAM_BYTES, Precision
+from serving.torch.architecture import read_architecture
+from serving.torch.cost import STORED, read_bytes, serving_bytes
+from serving.torch.forms.build import Form, Parts, TorchEngineConfig, build_parts
+
+CONTEXT = 256
+
+
+def bytes_of(parts: Parts) -> int:
+    linears = [linear for layer in parts.decoder.layers for linear in layer.linears]
+    tensors = [tensor for linear in (*linears, parts.decoder.head) for tensor in linear.tensors]
+    tensors += [tensor for layer in parts.cache.layers for tensor in layer]
+    stacks = [own for layer in parts.bank.stacks() for group in layer for own in group]
+    return sum(tensor.nbytes for tensor in (*tensors, *stacks) if isinstance(tensor, torch.Tensor))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_an_engines_tensors_take_what_was_reckoned(
+    precision: Precision, family: str, make_base: Any
+):
+    folder: Path = make_base(family)
+    config = TorchEngineConfig(precision=precision, max_rows=4, context_length=CONTEXT)
+    parts = build_parts(folder, read_architecture(folder), Form(precision), config)
+    shape = Shape.of_config(json.loads((folder / "config.json").read_text()))
+    assert shape is not None
+    reckoned = serving_bytes(shape, 512, precision, config) - PROGRAM_BYTES["cpu"]
+    assert bytes_of(parts) == reckoned - STORED * shape.table_size
+
+
+def test_a_token_reads_every_weight_once():
+    base = next(base for base in read_catalogue().bases if base.short_name == "smollm2-135m")
+    assert read_bytes(base.shape, "int8") == pytest.approx(134.5e6, rel=0.001)
+    assert read_bytes(base.shape, "nf4") < read_bytes(base.shape, "int8")
