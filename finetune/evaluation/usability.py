@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.wording import N_, _
+from finetune.bases.spelling import MUCH
 from finetune.training.trainer import StepMetrics
 
 from .compare import Measured
@@ -22,7 +23,6 @@ MOST_BITS = {"CJK": 6.0}
 MOST_BITS_OF_LETTERS = 2.5
 SENTENCE = 20  # characters of a usual answer; below, bits say more of the end than of the text
 
-SPOKEN = 1.2  # tokens a character, at most, where a tokenizer knows an ideographic script
 FEW_STEPS = 30
 STILL_FALLING = 0.02  # of the held-out loss, from the last measurement but one to the last
 FEW_ROWS = 50  # to train on
@@ -111,7 +111,7 @@ def _cause(measured: Measured, past: Past) -> tuple[str, str]:
     """The likeliest one that the numbers show, and the next step."""
     unseen = measured.unseen
     spent = unseen.num_tokens / max(1, unseen.num_characters)
-    if spent >= SPOKEN:
+    if spent >= MUCH:
         return (
             _(
                 "The likeliest cause is the base: it spends {spent:.1f} tokens on a character, so "
