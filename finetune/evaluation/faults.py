@@ -3,11 +3,15 @@
 import re
 import unicodedata
 from collections import Counter
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from .answers import Answer
 
-Fault = Literal["empty", "repeats", "script", "endless"]
+if TYPE_CHECKING:
+    from .samples import Sample
+
+Fault = Literal["empty", "broken", "echo", "repeats", "script", "endless", "same"]
 
 # An ideograph or a kana, else a word.
 UNIT = re.compile(
@@ -17,13 +21,31 @@ GRAM = 4  # units
 REPEATED = 0.4  # of an answer's groups of units; what people write has hardly any
 BEYOND = 0.2  # more than the reference itself repeats: lists and forms do
 ROOM = 1.2  # times the reference's length; who has not ended there does not know how to
+LOST, LOST_SHARE = "\ufffd", 0.02  # what undecodable bytes become, and how much is too much
+ECHOED = 0.6  # of the answer is the question
 IDEOGRAPH = 4  # letters of an alphabet say about as much
 
 
-def fault_of(answer: Answer, reference: str) -> Fault | None:
+def faults_of(samples: Sequence["Sample"]) -> list[Fault | None]:
+    """Of each answer that the adapter wrote."""
+    texts = Counter(sample.adapter.text for sample in samples)
+    references = {sample.reference for sample in samples}
+    is_one_for_all = len(references) == len(samples)
+    return [
+        fault_of(each.question, each.adapter, each.reference)
+        or ("same" if is_one_for_all and texts[each.adapter.text] > 1 else None)
+        for each in samples
+    ]
+
+
+def fault_of(question: str, answer: Answer, reference: str) -> Fault | None:
     """The first of them that holds, as a reader would name it."""
     if not any(map(str.isalnum, answer.text)):
         return "empty" if any(map(str.isalnum, reference)) else None
+    if answer.text.count(LOST) > LOST_SHARE * len(answer.text):
+        return "broken"
+    if question and answer.text.count(question) * len(question) > ECHOED * len(answer.text):
+        return "echo"
     if repetition(answer.text) > max(REPEATED, repetition(reference) + BEYOND):
         return "repeats"
     if len({main_script(answer.text), main_script(reference)} - {None}) == 2:

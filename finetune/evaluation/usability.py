@@ -8,7 +8,7 @@ from finetune.bases.spelling import MUCH
 from finetune.training.trainer import StepMetrics
 
 from .compare import Measured
-from .faults import Fault, fault_of, main_script
+from .faults import Fault, faults_of, main_script
 from .finding import Finding
 from .samples import Samples
 
@@ -32,6 +32,9 @@ SAID: Mapping[Fault, str] = {
     "repeats": N_("{count} going round in circles"),
     "script": N_("{count} in another script than the right answer"),
     "endless": N_("{count} without an end"),
+    "broken": N_("{count} with broken characters"),
+    "echo": N_("{count} repeating the question"),
+    "same": N_("{count} the same as another"),
 }
 
 
@@ -48,9 +51,7 @@ def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -
     samples = measured.samples
     if samples is None or not samples.shown:
         return None
-    faults: list[Fault | None] = [
-        fault_of(sample.adapter, sample.reference) for sample in samples.shown
-    ]
+    faults = faults_of(samples.shown)
     faulty = _told(faults)
     reasons = [*_reasons(measured, samples)]
     if len(faults) - faults.count(None) >= HALF * len(faults):
