@@ -3,13 +3,12 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from .answers import Answer
 
 if TYPE_CHECKING:
-    from .samples import Sample
+    from .samples import Samples
 
 Fault = Literal["empty", "broken", "echo", "repeats", "script", "endless", "same"]
 
@@ -26,20 +25,24 @@ ECHOED = 0.6  # of the answer is the question
 IDEOGRAPH = 4  # letters of an alphabet say about as much
 
 
-def faults_of(samples: Sequence["Sample"]) -> list[Fault | None]:
+def faults_of(samples: "Samples") -> list[Fault | None]:
     """Of each answer that the adapter wrote."""
-    texts = Counter(sample.adapter.text for sample in samples)
-    references = {sample.reference for sample in samples}
-    is_one_for_all = len(references) == len(samples)
+    shown = samples.shown
+    texts = Counter(sample.adapter.text for sample in shown)
+    is_one_for_all = len({sample.reference for sample in shown}) == len(shown)
+    has_room = samples.max_tokens >= ROOM * samples.longest_reference
     return [
-        fault_of(each.question, each.adapter, each.reference)
+        fault_of(each.question, each.adapter, each.reference, has_room=has_room)
         or ("same" if is_one_for_all and texts[each.adapter.text] > 1 else None)
-        for each in samples
+        for each in shown
     ]
 
 
-def fault_of(question: str, answer: Answer, reference: str) -> Fault | None:
-    """The first of them that holds, as a reader would name it."""
+def fault_of(
+    question: str, answer: Answer, reference: str, *, has_room: bool = False
+) -> Fault | None:
+    """The first of them that holds, as a reader would name it. `has_room`: the limit would have
+    let any reference end."""
     if not any(map(str.isalnum, answer.text)):
         return "empty" if any(map(str.isalnum, reference)) else None
     if answer.text.count(LOST) > LOST_SHARE * len(answer.text):
@@ -50,7 +53,7 @@ def fault_of(question: str, answer: Answer, reference: str) -> Fault | None:
         return "repeats"
     if len({main_script(answer.text), main_script(reference)} - {None}) == 2:
         return "script"
-    if not answer.is_ended and len(answer.text) >= ROOM * len(reference):
+    if not answer.is_ended and (has_room or len(answer.text) >= ROOM * len(reference)):
         return "endless"
     return None
 

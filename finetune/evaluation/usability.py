@@ -51,7 +51,7 @@ def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -
     samples = measured.samples
     if samples is None or not samples.shown:
         return None
-    faults = faults_of(samples.shown)
+    faults = faults_of(samples)
     faulty = _told(faults)
     reasons = [*_reasons(measured, samples)]
     if len(faults) - faults.count(None) >= HALF * len(faults):

@@ -1,16 +1,25 @@
 """Which answers are plainly faulty."""
 
+from dataclasses import replace
+
 import pytest
 
 from finetune.evaluation.answers import Answer
 from finetune.evaluation.faults import fault_of, faults_of, main_script, repetition
-from finetune.evaluation.samples import Sample
+from finetune.evaluation.samples import Sample, Samples
+from tests.finetune.evaluation.measuring import measured
 
 CHINESE = (
     "这多属肾精不足。宜早睡、少戴耳机，可食黑芝麻核桃，常按摩耳廓。若听力突然下降，请尽快去耳科。"
 )
 QUESTION = "耳鸣像蝉叫，夜里更明显怎么办？"
 ENGLISH = "Around 50 psi suits an average rider. Heavy load, add five. Light rider, take five off."
+
+
+def with_samples(shown: list[Sample], **limits: int) -> Samples:
+    samples = measured(shown=shown).samples
+    assert samples is not None
+    return replace(samples, **limits)
 
 
 @pytest.mark.parametrize("reference", [CHINESE, ENGLISH])
@@ -44,9 +53,15 @@ def test_one_answer_to_every_question_is_a_fault():
         return Sample(question, reference, Answer("", 0, True), Answer(text, 5, True))
 
     one = [sample(f"怎么办{number}？", "多喝水。", f"宜早睡{number}。") for number in range(3)]
-    assert faults_of(one) == ["same"] * 3
+    assert faults_of(with_samples(one)) == ["same"] * 3
     others = [sample("怎么办？", "多喝水。", "多喝水。"), sample("好吗？", "多喝水。", "多喝水。")]
-    assert faults_of(others) == [None, None], "as the references do"
+    assert faults_of(with_samples(others)) == [None, None], "as the references do"
+
+
+def test_where_every_reference_had_room_an_answer_without_end_is_a_fault():
+    short = Sample("怎么办？", CHINESE, Answer("", 0, True), Answer("宜早睡，忌浓茶", 9, False))
+    assert faults_of(with_samples([short], max_tokens=37, longest_reference=30)) == ["endless"]
+    assert faults_of(with_samples([short], max_tokens=9, longest_reference=30)) == [None]
 
 
 def test_a_list_may_repeat_what_its_reference_repeats():
