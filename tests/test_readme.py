@@ -104,9 +104,11 @@ def test_every_first_line_says_what_a_file_or_folder_is():
 @in_both_languages
 def test_every_command_in_the_readme_parses(page: str):
     assert len(commands(page)) >= 5
-    root: Any = typer.main.get_command(app)
-    for _, name, *arguments in commands(page):
-        root.commands[name].make_context(name, arguments)  # raises a usage error otherwise
+    for _, *words in commands(page):
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(command.name, words)  # raises a usage error otherwise
 
 
 @in_both_languages
