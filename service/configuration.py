@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from finetune.errors import ConfigError
+from finetune.faults import place, sentence
 from finetune.training.config_file import parse_assignments, read_pairs, unknown_key
 
 from .home import DEFAULT_HOME
@@ -107,11 +108,10 @@ def _unknown_variables() -> list[str]:
 
 
 def _describe(item: Any, origins: Mapping[str, str]) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    message = str(item["msg"]).removeprefix("Value error, ")
+    key, what = place(item), sentence(item)
     if not key:
-        return message
-    return f"{key}: {message} (found {item['input']!r}, {origins.get(key.split('.')[0])})"
+        return what
+    return f"{key}: {what} (found {item['input']!r}, {origins.get(key.split('.')[0])})"
 
 
 def _line(key: str, value: object) -> str:

@@ -19,6 +19,7 @@ from finetune.adapters.versions import Version
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid, FinetuneError
+from finetune.local_time import local_time
 
 from .adapters.store import AdapterStore
 from .engine import AdapterRef
@@ -160,9 +161,9 @@ def _card(subject: Subject) -> str:
     if card is None:
         return NO_CARD
     if card.imported is None:
-        return f"{card.name}, made {card.created:%Y-%m-%d}"
+        return f"{card.name}, made {local_time(card.created)}"
     notes = " ".join(("", *card.imported.notes))
-    return f"{card.name}, imported {card.created:%Y-%m-%d} from {card.imported.source}.{notes}"
+    return f"{card.name}, imported {local_time(card.created)} from {card.imported.source}.{notes}"
 
 
 def _hashes(subject: Subject) -> str:
