@@ -19,7 +19,7 @@ from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
 from .home import find_home
 from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
-from .streams import StderrHandler, open_streams
+from .streams import StderrHandler, open_streams, say
 
 # Libraries whose messages are not for our users.
 NOISY = (
@@ -65,7 +65,7 @@ def main() -> None:
     except Exception as error:  # the command line's border
         if not _is_expected(error):
             logging.getLogger(__name__).exception("This is a bug in lora-chat")
-        typer.echo(f"Error: {_told(error)}", err=True)
+        say(f"Error: {_told(error)}", err=True)
         sys.exit(1)
 
 

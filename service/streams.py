@@ -7,6 +7,9 @@ import logging
 import sys
 from typing import Any
 
+from rich.console import Console
+from rich.text import Text
+
 # Signs that say something, and what stands for them where a terminal does not have them.
 PLAIN = dict(zip("•·–—−‘’“”«»×≈✗\u00a0", '*----\'\'""""x~x ', strict=True)) | {
     "…": "...",
@@ -38,6 +41,12 @@ def open_streams() -> None:
             stream.reconfigure(encoding=ASCII if _is_ascii(stream) else None, errors=ERRORS)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8" if _is_ascii(sys.stdin) else None, errors="replace")
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """A paragraph: broken between words at a terminal, one line elsewhere."""
+    console = Console(stderr=err)
+    console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
 def json_text(value: object, indent: int = 1) -> str:

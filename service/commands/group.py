@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from finetune.errors import Interrupted
 from finetune.faults import sentence
+from service.streams import say
 
 EXIT_CODE = 130  # what shells give a program that Ctrl-C has ended
 KEPT = {
@@ -39,7 +40,7 @@ class Commands(TyperGroup):
             if isinstance(error.__cause__, ValidationError):  # of typer's own reading of values
                 error.message = "; ".join(map(_told, error.__cause__.errors()))
             raise
-        typer.echo(f"\n{said}", err=True)
+        say(f"\n{said}", err=True)
         raise typer.Exit(EXIT_CODE)
 
 

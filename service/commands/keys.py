@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from service.options import ConfigOption, DatabaseOption, HomeOption
+from service.streams import say
 
 from .group import Commands
 
@@ -84,7 +85,7 @@ def create(
     )
     with _opened(home, database, config) as state:
         key, secret = Keys(state).create(wish)
-    typer.echo(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
+    say(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
     typer.echo(secret)
 
 

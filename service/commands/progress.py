@@ -117,7 +117,8 @@ class TerminalObserver:
 
     def _say(self, text: str) -> None:
         self._told = self._now()
-        self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        soft_wrap = not self._is_drawn  # a line of a log stays one
+        self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
 
     def _draw(
         self,
