@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from finetune.errors import ConfigError
-from finetune.faults import place, sentence
 from finetune.training.config_file import parse_assignments, read_pairs, unknown_key
+from finetune.wrong_values import place, sentence
 
 from .home import DEFAULT_HOME
 from .options import KEY_VARIABLE

@@ -32,7 +32,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from data.errors import MarkInText, TemplateError, ToolsLeftOut
-from finetune.faults import sentence
+from finetune.wrong_values import sentence
 from serving.errors import (
     AdapterRefused,
     BiasRefused,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid
-from finetune.faults import told
+from finetune.wrong_values import told
 
 from .lora import CONFIG_FILE, WEIGHTS_FILE
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.errors import AdapterInvalid
-from finetune.faults import told
+from finetune.wrong_values import told
 
 from .other_forms import CONFIG_FILE, WEIGHTS_FILE, other_form
 

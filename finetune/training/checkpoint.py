@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
 from finetune.errors import CheckpointFailed, NotResumable
-from finetune.faults import told
+from finetune.wrong_values import told
 
 KEPT = 2
 UNFINISHED = ".new-"

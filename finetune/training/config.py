@@ -14,7 +14,7 @@ from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
 from finetune.bases.base import DEFAULT_BASE
 from finetune.errors import ConfigError
-from finetune.faults import place, sentence
+from finetune.wrong_values import place, sentence
 
 from .config_file import parse_assignments, read_pairs, unknown_key
 

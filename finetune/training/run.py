@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.whole_file import whole_file
 from finetune.errors import ConfigError, NotResumable
-from finetune.faults import told
+from finetune.wrong_values import told
 
 from .checkpoint import list_checkpoints
 from .config import TrainConfig, dump_config, load_config

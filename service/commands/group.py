@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from finetune.errors import Interrupted
-from finetune.faults import sentence
+from finetune.wrong_values import sentence
 from service.streams import say
 
 EXIT_CODE = 130  # what shells give a program that Ctrl-C has ended

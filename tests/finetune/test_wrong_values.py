@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, Va
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
-from finetune.faults import OTHERWISE, place, sentence, told
+from finetune.wrong_values import OTHERWISE, place, sentence, told
 
 NAMED = (  # in sentences
     *("gt", "ge", "lt", "le", "multiple_of", "expected", "pattern", "max_length"),
