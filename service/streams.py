@@ -66,7 +66,7 @@ class StderrHandler(logging.Handler):
         try:
             sys.stderr.write(f"{self.format(record)}\n")
             sys.stderr.flush()
-        except OSError:  # nobody reads any more
+        except (OSError, ValueError):  # nobody reads any more
             self.handleError(record)
 
 

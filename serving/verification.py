@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from data.local_time import local_time
 from finetune.adapters.added_tokens import added_tokens
 from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
 from finetune.adapters.fit import Fit, wrong_ranks
@@ -19,7 +20,6 @@ from finetune.adapters.versions import Version
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid, FinetuneError
-from finetune.local_time import local_time
 
 from .adapters.store import AdapterStore
 from .engine import AdapterRef

@@ -81,7 +81,8 @@ class Course:
     def did(self, num_read: int = 0, num_steps: int = 0) -> None:
         """Some of the part that has begun. Raises whatever `on_work` raises."""
         self._done = min(self._begun, self._done + Effort("", num_read, num_steps).size)
-        self._on_work(self._done / self._pace, (self._total - self._done) / self._pace)
+        pace = self._pace
+        self._on_work(self._done / pace, (self._total - self._done) / pace)
 
     @property
     def _pace(self) -> float:

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data.local_time import local_time
 from data.wording import _, language
 from finetune.adapters.card import DataSummary
-from finetune.local_time import local_time
 from finetune.training.trainer import StepMetrics
 
 from .charts import training_charts

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from service.group import Commands
 from service.home import find_home
 from service.options import DEFAULT_BASE, BaseOption, HomeOption
-
-from .group import Commands
 
 adapters_app = typer.Typer(
     cls=Commands,

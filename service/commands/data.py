@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from service.group import Commands
 from service.options import DEFAULT_BASE, BaseOption, HomeOption
 from service.streams import json_text
-
-from .group import Commands
 
 if TYPE_CHECKING:
     from data.conversation import Item

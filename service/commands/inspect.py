@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from data.local_time import local_time
 from finetune.adapters.lora import read_lora
 from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
-from finetune.local_time import local_time
 from serving.adapters.notation import Part, parse_model
 from serving.adapters.store import AdapterEntry, AdapterStore
 from serving.errors import BlendError, ModelNotFound, ServingError

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from finetune.local_time import local_time
+from data.local_time import local_time
 from service.accounts.keys import Key
 from service.accounts.usage import Account, Count
 from service.streams import json_text

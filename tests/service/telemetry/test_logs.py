@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import re
@@ -84,6 +85,21 @@ def test_at_a_terminal_prompts_and_answers_are_shown_where_that_is_wanted():
     fields = {"total_ms": 1000.0, "prompt": "Hi you", "answers": ["no"]}
     line = TerminalFormatter().format(record_of("POST /x 200", fields=fields))
     assert line.endswith(" POST /x 200, 1.0 s prompt=\"Hi you\" answers=['no']")
+
+
+@pytest.mark.usefixtures("restored")
+def test_whether_a_terminal_reads_decides_how_lines_look(monkeypatch: pytest.MonkeyPatch):
+    lines: list[str] = []
+    for is_terminal in (True, False):
+        written = io.StringIO()
+        monkeypatch.setattr(written, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, "stderr", written)
+        configure_logs(ServiceSettings())
+        fields = {"model": "tcm", "total_ms": 12.0}
+        logging.getLogger("service.x").info("GET /x 200", extra={"fields": fields})
+        lines.append(written.getvalue().rstrip())
+    assert lines[0].endswith(" GET /x 200, tcm, 12 ms")
+    assert lines[1] == "GET /x 200 model=tcm total_ms=12.0"
 
 
 def test_json_is_an_object_a_line_whatever_is_in_it(request_id: str):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from finetune.local_time import local_time
+from data.local_time import local_time
 
 
 @pytest.fixture

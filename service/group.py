@@ -8,7 +8,8 @@ from typer.core import TyperGroup
 
 from finetune.errors import Interrupted
 from finetune.wrong_values import sentence
-from service.streams import say
+
+from .streams import say
 
 EXIT_CODE = 130  # what shells give a program that Ctrl-C has ended
 KEPT = {
