@@ -9,7 +9,7 @@ from .conversation import Conversation, Item, Message
 from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
 from .reading.shapes.cells import Cell, read_answer, read_question
-from .whole_file import check_folder, whole_file
+from .whole_file import STANDARD_OUTPUT, check_folder, whole_output
 
 ShapeName = Literal["messages", "alpaca", "sharegpt"]
 SHAPE_NAMES: tuple[ShapeName, ...] = get_args(ShapeName)
@@ -19,7 +19,8 @@ SHAREGPT_NAMES = {"user": "human", "assistant": "gpt"}
 def write_conversations(
     items: Iterable[Item], path: Path, shape: ShapeName = "messages", *, redacted: bool = False
 ) -> int:
-    """One JSON object a line; returns how many. The file appears whole or not at all.
+    """One JSON object a line; returns how many. The file appears whole or not at all; a path of -
+    is standard output.
 
     Raises InvalidData with every fault of what was read, and of what the shape cannot express, or
     where there is nothing to write; UnreadableFile as `check_new` does.
@@ -27,7 +28,7 @@ def write_conversations(
     check_new(path)
     faults: list[Fault] = []
     count = 0
-    with whole_file(path) as file:
+    with whole_output(path) as file:
         for item in items:
             if isinstance(item, Fault):
                 faults += [item] if item.severity == "error" else []
@@ -48,6 +49,8 @@ def write_conversations(
 def check_new(path: Path) -> None:
     """Raises UnreadableFile where a file exists already, since nothing is written over, or where
     its folder does not."""
+    if path == STANDARD_OUTPUT:
+        return
     if path.exists():
         raise UnreadableFile(f"{path}: exists already; choose another name")
     check_folder(path)

@@ -1,7 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and standard output that gets all or nothing."""
 
 import errno
 import os
+import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TextIO
 
 from .errors import UnreadableFile
 
+STANDARD_OUTPUT = Path("-")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
 
 
@@ -28,6 +31,21 @@ def whole_file(
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_output(path: Path) -> Generator[TextIO]:
+    """`whole_file`; where the path is -, standard output, in UTF-8 whatever a terminal has."""
+    if path != STANDARD_OUTPUT:
+        with whole_file(path) as file:
+            yield file
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        yield file
+        file.seek(0)
+        for line in file:
+            sys.stdout.buffer.write(line.encode())
+        sys.stdout.buffer.flush()
 
 
 def check_folder(path: Path) -> None:

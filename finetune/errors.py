@@ -11,13 +11,9 @@ FinetuneError
 ├── NotResumable       there is no run to resume, or it was another run
 ├── CheckpointFailed   a checkpoint cannot be written: the disk is full, say
 └── TrainingStopped    training ended before its end; says how to go on
+    ├── Interrupted    because somebody asked it to
     └── Hopeless       and going on with the same options would end in the same way
 """
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
 
 
 class FinetuneError(Exception):
@@ -68,11 +64,9 @@ class TrainingStopped(FinetuneError):
     """Training ended before its end; the message says how to go on."""
 
 
+class Interrupted(TrainingStopped):
+    """Somebody asked it to stop, which is no fault; the message says what is kept."""
+
+
 class Hopeless(TrainingStopped):
     """Going on with the same options would end in the same way; the message says what to change."""
-
-
-def told(error: "ValidationError") -> str:
-    """What is wrong with a file's content, on one line."""
-    faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-    return "; ".join(f"{place}: {message}" if place else message for place, message in faults)

@@ -18,6 +18,7 @@ from .adapters.versions import Version, find_version
 from .bases.base import Base
 from .errors import AdapterInvalid
 from .evaluation.compare import Material, compare
+from .evaluation.effort import OnWork
 from .evaluation.report import Report
 from .evaluation.sides import Pair, Side, render_pair
 from .export.yardstick import config_of, own_dataset
@@ -45,10 +46,17 @@ class EvalOptions:
 class EvalJob:
     """Owns the steps of one evaluation; `execute` goes through them in order."""
 
-    def __init__(self, options: EvalOptions, home: Path, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: EvalOptions,
+        home: Path,
+        announce: Callable[[str], None],
+        on_work: OnWork = lambda *_: None,
+    ) -> None:
         self.options = options
         self.home = home
         self.announce = announce
+        self.on_work = on_work
         self.version = find_version(home / "adapters", options.adapter)
         self.card = read_card(self.version.folder)
         self.config = config_of(self.card)
@@ -76,7 +84,7 @@ class EvalJob:
                 base_id=base.id,
                 baseline=baseline.name,
                 data=self._summary(conversations, dataset, len(material.conversations)),
-                measured=compare(pair, material, self.announce),
+                measured=compare(pair, material, self.announce, self.on_work),
                 disclaimer=self.card.disclaimer if self.card else None,
             )
             report.write(folder)

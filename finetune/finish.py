@@ -14,7 +14,7 @@ from data.wording import N_
 from .adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity
 from .adapters.versions import new_version, newest_version, version_folder
 from .bases.base import Base
-from .errors import TrainingStopped
+from .errors import Interrupted, TrainingStopped
 from .evaluation.compare import Material, compare, efforts_of
 from .evaluation.finding import Finding
 from .evaluation.report import REPORT_FILE, History, Report
@@ -66,9 +66,9 @@ class Trained:
     observer: Observer
 
     def announce(self, stage: str) -> None:
-        """Raises TrainingStopped when asked to stop."""
+        """Raises Interrupted when asked to stop."""
         if self.observer.should_stop():
-            raise TrainingStopped(
+            raise Interrupted(
                 f"Stopped after the training, before the adapter was finished; everything is saved "
                 f"in {self.run.folder}. The same command with --resume does the rest."
             )
@@ -153,7 +153,9 @@ def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
         base_id=trained.base.id,
         baseline="the base",
         data=dataset.summary,
-        measured=compare(pair, _material(config, dataset), trained.announce),
+        measured=compare(
+            pair, _material(config, dataset), trained.announce, trained.observer.on_work
+        ),
         history=History(steps, training_loss, _settings(config, steps)),
         disclaimer=config.disclaimer,
     )

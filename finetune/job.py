@@ -2,7 +2,8 @@
 
 import logging
 import shutil
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from data.script import speak_like
 from .adapters.versions import check_name
 from .bases.base import Base, find_base, load_model
 from .bases.spelling import warn_of_spelling
-from .errors import ConfigError
+from .errors import ConfigError, Interrupted
 from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
 from .kernels.gpu_kernels import names_in_use
@@ -72,7 +73,7 @@ class Job:
         """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
-        with self._logged(run):
+        with _saying_what_is_kept(run), self._logged(run):
             trainer = self._train(prepared, run, resume=resume)
             trained = Trained(
                 self.name,
@@ -98,7 +99,7 @@ class Job:
             self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
-        with self._logged(run):
+        with _saying_what_is_kept(run), self._logged(run):
             trainer = self._train(prepared, run, resume=resume)
             loss = trainer.progress.best_loss
             trainer.release()
@@ -178,7 +179,10 @@ class Job:
         run.forget_after(done)
         with closing(Journal(self.observer, run, done)) as journal:
             trainer.observer = journal
-            journal.on_stage(f"Training, by {names_in_use(self.device)}")
+            where = (
+                "the CPU" if self.device == "cpu" else f"the GPU, with {names_in_use(self.device)}"
+            )
+            journal.on_stage(f"Training on {where}: {trainer.plan.num_steps} steps")
             trainer.train(dataset.rows, dataset.held_out)
 
     def _trainer(self, prepared: Prepared, folder: Path, observer: Observer) -> Trainer:
@@ -202,9 +206,24 @@ class Job:
         return add_adapter(model, self.config, prepared.plan.dropout)
 
 
+@contextmanager
+def _saying_what_is_kept(run: Run) -> Generator[None]:
+    """Raises Interrupted for a Ctrl-C that waited for no step to end, where there is something."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not list_checkpoints(run.folder):
+            raise
+        raise Interrupted(
+            f"Stopped. What was trained up to the last save is kept in {run.folder}. Go on with "
+            "the same command and --resume."
+        ) from None
+
+
 def _describe(plan: Plan, dataset: Dataset, base: Base) -> str:
     return (
-        f"{dataset.summary.num_trained} conversations to train on, {dataset.summary.num_held_out} "
-        f"held out; {plan.num_steps} steps of {plan.batch_size} on {base.id}, "
-        f"{plan.num_tokens:,} tokens, learning rate {plan.learning_rate:.1e}"
+        f"{dataset.summary.num_trained} conversations to train {base.id} on, "
+        f"{dataset.summary.num_held_out} held out to measure with: {plan.num_steps} steps of "
+        f"{plan.batch_size} conversations, {plan.num_tokens:,} tokens in all, learning rate "
+        f"{plan.learning_rate:.1e}"
     )

@@ -16,8 +16,10 @@ from .commands.eval import evaluate
 from .commands.finetune import finetune
 from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
+from .group import EXIT_CODE, Commands
 from .home import find_home
 from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
+from .streams import StderrHandler, open_streams, say
 
 # Libraries whose messages are not for our users.
 NOISY = (
@@ -32,8 +34,9 @@ NOISY = (
 )
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A text file of questions and answers becomes a streaming assistant.",
@@ -54,14 +57,15 @@ app.command(cls=ServeCommand, epilog="Example: `lora-chat serve --port 8000`")(s
 
 def main() -> None:
     """Run the command; expected errors are one paragraph on stderr and exit code 1."""
+    open_streams()
     try:
         app(prog_name="lora-chat")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt:  # between two commands' work
+        sys.exit(EXIT_CODE)
     except Exception as error:  # the command line's border
         if not _is_expected(error):
             logging.getLogger(__name__).exception("This is a bug in lora-chat")
-        typer.echo(f"Error: {_told(error)}", err=True)
+        say(f"Error: {_told(error)}", err=True)
         sys.exit(1)
 
 
@@ -105,7 +109,7 @@ def common(
 
 def set_up_logging() -> None:
     """To stderr, so that stdout holds a command's answer alone."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -134,7 +138,10 @@ def chat(
     base: BaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Talk to a model in the terminal; /help lists what can be typed beside questions."""
+    """Talk to a model in the terminal.
+
+    There /help lists what can be typed beside questions.
+    """
     from .client.finding import url_of_running
     from .client.terminal import chat as talk
 
@@ -152,38 +159,78 @@ def chat(
 
 @app.command(epilog="Example: `lora-chat bench -c 4 --requests 32`")
 def bench(
-    url: Annotated[str, typer.Option(help="A running server.")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str, typer.Option(help="The running server to measure.")
+    ] = "http://127.0.0.1:8000",
     models: Annotated[
-        str | None, typer.Option(help="a,b,c: asked in turn. [default: all that it lists]")
+        str | None,
+        typer.Option(
+            help="The models to ask in turn, such as tcm,bike. [default: all that the server lists]"
+        ),
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option("--concurrency", "-c", min=1, help="Requests at a time. [default: 8]"),
+        typer.Option(
+            "--concurrency",
+            "-c",
+            min=1,
+            help="How many requests are open at a time, like so many users. [default: 8]",
+        ),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Requests a second at random times, however many run.")
+        float | None,
+        typer.Option(
+            help="Instead: so many requests a second, at random times, however many are open."
+        ),
     ] = None,
-    requests: Annotated[int, typer.Option(min=1, help="To measure, after a warm-up.")] = 64,
-    prompt_tokens: Annotated[int, typer.Option(min=1, help="Of each prompt, about.")] = 60,
-    output_tokens: Annotated[int, typer.Option(min=1, help="Of each answer.")] = 64,
+    requests: Annotated[
+        int, typer.Option(min=1, help="How many requests to measure, after a few to warm up.")
+    ] = 64,
+    prompt_tokens: Annotated[
+        int, typer.Option(min=1, help="About how long each prompt is, in tokens.")
+    ] = 60,
+    output_tokens: Annotated[
+        int, typer.Option(min=1, help="How long each answer is, in tokens.")
+    ] = 64,
     shared_prefix_tokens: Annotated[
-        int, typer.Option(min=0, help="Of a system prompt that all share, about.")
+        int,
+        typer.Option(
+            min=0,
+            help="Let all prompts begin with the same system prompt of about so many tokens, "
+            "which a server's cache may save.",
+        ),
     ] = 0,
     seed: Annotated[
         int | None,
-        typer.Option(help="Of prompts and times. [default: a new one, unknown to any cache]"),
+        typer.Option(
+            help="Any number: the same one sends the same prompts at the same times. "
+            "[default: a new one, unknown to any cache]"
+        ),
     ] = None,
-    baseline: Annotated[str | None, typer.Option(help="Another server, to compare with.")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="Another running server, to measure in the same way and compare with."),
+    ] = None,
     baseline_models: Annotated[
-        str | None, typer.Option(help="a,b,c there. [default: all that it lists]")
+        str | None, typer.Option(help="The models to ask there. [default: all that it lists]")
     ] = None,
     baseline_lora_ids: Annotated[
-        str | None, typer.Option(help="0,1,none: a llama-server's adapters, by their numbers.")
+        str | None,
+        typer.Option(
+            help="If that is a llama-server: its adapters by their numbers, such as none,0,1."
+        ),
     ] = None,
-    api_key: Annotated[str | None, typer.Option(help="Sent to both servers.")] = None,
-    wants_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    api_key: Annotated[
+        str | None, typer.Option(help="A key, sent to both servers, where they ask for one.")
+    ] = None,
+    wants_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one JSON object, for programs.")
+    ] = False,
 ) -> None:
-    """Measure how fast a server answers for several models at once, alone or beside another."""
+    """Measure how fast a server answers, alone or beside another.
+
+    Its models are asked in turn, many requests at a time.
+    """
     from .bench.bench import check_pace, choose_seed, parse_sides, run
     from .bench.load import Load
 
@@ -206,7 +253,7 @@ def bench(
 
 @app.command(epilog="Example: `lora-chat doctor`")
 def doctor(home: HomeOption = None) -> None:
-    """Say what this machine has and what that means."""
+    """Say what this machine has, and what that means for you."""
     from .commands.doctor import examine
 
     examine(find_home(home), Console())

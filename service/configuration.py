@@ -13,6 +13,7 @@ from pydantic_settings import EnvSettingsSource
 
 from finetune.errors import ConfigError
 from finetune.training.config_file import parse_assignments, read_pairs, unknown_key
+from finetune.wrong_values import place, sentence
 
 from .home import DEFAULT_HOME
 from .options import KEY_VARIABLE
@@ -107,11 +108,10 @@ def _unknown_variables() -> list[str]:
 
 
 def _describe(item: Any, origins: Mapping[str, str]) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    message = str(item["msg"]).removeprefix("Value error, ")
+    key, what = place(item), sentence(item)
     if not key:
-        return message
-    return f"{key}: {message} (found {item['input']!r}, {origins.get(key.split('.')[0])})"
+        return what
+    return f"{key}: {what} (found {item['input']!r}, {origins.get(key.split('.')[0])})"
 
 
 def _line(key: str, value: object) -> str:

@@ -32,6 +32,7 @@ from finetune.errors import FinetuneError
 from .commands.progress import clock
 from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
 from .server import listen
+from .streams import open_streams
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "demo.yaml"
@@ -73,6 +74,7 @@ class DemoFailed(Exception):
 def main() -> None:
     """Run the demo; its home is the one argument, or `demo-home` beside the project."""
     home = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / "demo-home"
+    open_streams()
     console = Console()
     try:
         Demo(home, console).run()

@@ -105,5 +105,7 @@ class Quiet:
 
     def on_step(self, metrics: object) -> None: ...
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return False

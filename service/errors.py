@@ -32,6 +32,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from data.errors import MarkInText, TemplateError, ToolsLeftOut
+from finetune.wrong_values import sentence
 from serving.errors import (
     AdapterRefused,
     BiasRefused,
@@ -52,16 +53,11 @@ CLOSE = {"Connection": "close"}  # what is left of the body is not read
 TOO_LONG = "context_length_exceeded"
 UNAVAILABLE = "Keys cannot be checked at the moment; the server's log says why. Try again later."
 MAX_SHOWN = 60  # [characters] of a value in a message
-EXPECTS = ("Input should be", "Only ")  # what was sent can follow such messages
-WORDS = {  # where pydantic speaks of Python
-    "too_short": "Input should not be empty",
-    "too_long": "Input should have {max_length} items at most",
-    "string_too_short": "Input should not be empty",
-    "model_attributes_type": "Input should be a JSON object",
-    "model_type": "Input should be a JSON object",
-    "dict_type": "Input should be a JSON object",
-    "extra_forbidden": "This field is not known here",
-    "list_type": "Input should be a list",
+EXPECTS = ("should be", "Only ")  # what was sent can follow such messages
+OBJECT = "should be a JSON object"
+WORDS = {  # that JSON has of its own
+    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), OBJECT),
+    "string_type": "should be a string",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {  # for the routes' documentation
     "4XX": {"model": ErrorBody},
@@ -325,10 +321,9 @@ def _describe(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "json_invalid":
         return f"The body is not valid JSON: {fault['ctx']['error']} at {fault['loc'][-1]}."
     path = _path(fault)
+    message = WORDS.get(fault["type"]) or sentence(fault)
     if not path:
-        return f"{fault['msg']}. Send a JSON object with Content-Type: application/json."
-    known = WORDS.get(fault["type"])
-    message = known.format(**fault.get("ctx", {})) if known else str(fault["msg"])
+        return f"The body {message}. Send a JSON object with Content-Type: application/json."
     value = fault["input"]
     if not isinstance(value, str | int | float) or not message.startswith(EXPECTS):
         return f"{path}: {message}"

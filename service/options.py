@@ -13,24 +13,32 @@ DEFAULT_BASE = "smollm2-135m"  # finetune.bases.base has it, at the price of a s
 HomeOption = Annotated[
     Path | None,
     typer.Option(
-        "--home", help=f"Where adapters and runs live. [default: ${VARIABLE} or ~/.lora-chat]"
+        "--home",
+        help=f"The folder that keeps adapters, bases and runs. [default: ${VARIABLE} or "
+        "~/.lora-chat]",
     ),
 ]
 BaseOption = Annotated[
     str | None,
     typer.Option(
-        "--base", help="Short name, folder, .gguf file or hub id. [default: smollm2-135m]"
+        "--base",
+        help="The base model: a short name, a folder, a .gguf file, or an id of the Hugging Face "
+        "hub. [default: smollm2-135m]",
     ),
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="The server's YAML file. [default: serve.yaml below home]"),
+    typer.Option(
+        "--config",
+        help="The server's YAML file, which may say where its database is. [default: serve.yaml "
+        "in the home folder]",
+    ),
 ]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
         "--database",
-        help="URL of the database with the keys, such as postgresql://user@host/name. "
-        "[default: the server's setting, or state.db below home]",
+        help="Where keys and their usage are kept: a URL such as postgresql://user@host/name. "
+        "[default: the server's setting, or state.db in the home folder]",
     ),
 ]

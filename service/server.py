@@ -169,8 +169,9 @@ def serve(
     Raises EngineFailed where the engine does not start.
     """
     # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
+    obeyed: set[int] = set()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda number, _: obeyed.add(number))
     # sse-starlette would cut all streams as soon as it sees that the server is to stop.
     AppStatus.disable_automatic_graceful_drain()
     try:
@@ -178,6 +179,8 @@ def serve(
         asyncio.run(server.serve(sockets=[listener]))
     except SystemExit as error:  # uvicorn's way to say so
         raise EngineFailed(NOT_STARTED) from error
+    if signal.SIGINT in obeyed:  # somebody sits there
+        logger.info("The server has stopped.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from data.local_time import local_time
 from finetune.adapters.added_tokens import added_tokens
 from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
 from finetune.adapters.fit import Fit, wrong_ranks
@@ -160,9 +161,9 @@ def _card(subject: Subject) -> str:
     if card is None:
         return NO_CARD
     if card.imported is None:
-        return f"{card.name}, made {card.created:%Y-%m-%d}"
+        return f"{card.name}, made {local_time(card.created)}"
     notes = " ".join(("", *card.imported.notes))
-    return f"{card.name}, imported {card.created:%Y-%m-%d} from {card.imported.source}.{notes}"
+    return f"{card.name}, imported {local_time(card.created)} from {card.imported.source}.{notes}"
 
 
 def _hashes(subject: Subject) -> str:

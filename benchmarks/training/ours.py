@@ -56,5 +56,7 @@ class _Watch:
     def on_step(self, metrics: StepMetrics) -> None:
         self._meter.step(self._windows[metrics.step - 1])
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return False

@@ -40,6 +40,8 @@ class Clock:
         if metrics.eval_loss is not None:
             self.kept.append(Kept(metrics.step, self.step_ends[-1], loss=metrics.eval_loss))
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return len(self.step_ends) == self.max_steps
 

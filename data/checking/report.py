@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from data.errors import Fault, UnreadableFile
-from data.whole_file import check_folder, whole_file
+from data.whole_file import check_folder, whole_output
 
 from .check import Findings
 from .lengths import Lengths
@@ -59,7 +59,7 @@ def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
         width=WIDTH,
         height=HEIGHT,
     )
-    with whole_file(path) as file:
+    with whole_output(path) as file:
         file.write(html)
 
 

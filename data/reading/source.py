@@ -64,7 +64,11 @@ def _source(path: Path) -> Source:
 def _standard_input() -> Source:
     """All of it, since reading it needs more than one look; what it is, its beginning says."""
     file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - its readers close it
-    shutil.copyfileobj(sys.stdin.buffer, file)
+    try:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
     suffix = _guess_suffix(file.read(1 << 16))
     file.seek(0)

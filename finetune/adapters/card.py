@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid, told
+from finetune.errors import AdapterInvalid
+from finetune.wrong_values import told
 
 from .lora import CONFIG_FILE, WEIGHTS_FILE
 

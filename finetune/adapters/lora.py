@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from finetune.errors import AdapterInvalid, told
+from finetune.errors import AdapterInvalid
+from finetune.wrong_values import told
 
 from .other_forms import CONFIG_FILE, WEIGHTS_FILE, other_form
 

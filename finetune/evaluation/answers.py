@@ -1,9 +1,9 @@
 """The answers in a rendered row, and answers that a model writes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 from data.chat import Rendered
 
@@ -49,12 +49,17 @@ def write_answers(
     end_ids: Sequence[int],
     max_tokens: int,
     device: str,
+    on_steps: Callable[[int], None] = lambda _: None,
 ) -> list[Answer]:
-    """Continue each prompt greedily, a batch at a time."""
+    """Continue each prompt greedily, a batch at a time; `on_steps` is told how many of a batch's
+    `max_tokens` steps are over."""
     answers: list[Answer] = []
     for begin in range(0, len(prompts), BATCH):
         batch = prompts[begin : begin + BATCH]
-        for ids in _continue(model, batch, end_ids, max_tokens, device):
+        counter = _Counter(on_steps)
+        written = _continue(model, batch, end_ids, max_tokens, device, counter)
+        on_steps(max_tokens - counter.num_steps)  # that were not needed
+        for ids in written:
             ends = [place for place, token_id in enumerate(ids) if token_id in end_ids]
             kept = ids[: ends[0]] if ends else ids
             text = tokenizer.decode(kept, skip_special_tokens=True).rstrip(HALF).strip()
@@ -68,6 +73,7 @@ def _continue(
     end_ids: Sequence[int],
     max_tokens: int,
     device: str,
+    counter: "_Counter",
 ) -> list[list[int]]:
     #   ids:   [ pad pad  prompt 0 … | new … ]      shape [prompts, longest + new]
     #   mask:  [  0   0   1 1 1 …    | 1 …   ]
@@ -86,5 +92,20 @@ def _continue(
             eos_token_id=list(end_ids) or None,
             pad_token_id=pad,
             use_cache=True,
+            streamer=cast(Any, counter),
         )
     return output[:, longest:].tolist()
+
+
+class _Counter:
+    """Takes the place of a streamer: it is handed the prompts, then every step's tokens."""
+
+    def __init__(self, on_steps: Callable[[int], None]) -> None:
+        self.num_steps = -1  # the prompts are none
+        self._on_steps = on_steps
+
+    def put(self, value: object) -> None:
+        self.num_steps += 1
+        self._on_steps(min(1, self.num_steps))
+
+    def end(self) -> None: ...

@@ -10,7 +10,7 @@ from data.wording import _
 from finetune.training.config import Depth
 
 from .answers import BATCH
-from .effort import Course, Effort, measure_rate, num_tokens
+from .effort import Course, Effort, OnWork, measure_rate, num_tokens
 from .leakage import Leakage, leakage_effort, measure_leakage
 from .likelihood import Likelihood
 from .samples import Samples, answer_limit, ask
@@ -55,13 +55,19 @@ class Measured:
     depth: Depth = "full"
 
 
-def compare(pair: Pair, material: Material, announce: Callable[[str], None]) -> Measured:
+def compare(
+    pair: Pair,
+    material: Material,
+    announce: Callable[[str], None],
+    on_work: OnWork = lambda *_: None,
+) -> Measured:
     """Measure both sides; `announce` is told each stage before it begins."""
     asked = material.conversations[material.asked]
     has_leakage = material.depth == "full" and bool(material.trained)
     limit = material.limit(pair.adapter, pair.device)
     efforts = efforts_of(pair.baseline, pair.adapter, material, pair.device)
-    course = Course(announce, efforts, measure_rate(pair, material.rows.baseline))
+    course = Course(announce, efforts, measure_rate(pair, material.rows.baseline), on_work)
+    pair.on_work = course.did
     course.begin()
     unseen = pair.compare(material.rows)
     likelihoods: dict[str, Likelihood] = {}

@@ -13,7 +13,10 @@ from .sides import Pair, PairedRows
 # tokens a second (SmolLM2-135M in fp32, two cores with AVX2; with AVX-512 it is the same).
 STEP = 43
 PROBED = 2  # rows that the speed is measured on
+TRUST = 5  # [seconds] for which that speed counts beside the one that is seen later
 MINUTE = 60  # [seconds]
+
+OnWork = Callable[[float, float], None]  # told the seconds that are done, and those that are left
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,14 @@ class Effort:
     num_read: int = 0  # [tokens] of rows, by both sides
     num_steps: int = 0  # in each of which every answer of a batch gets a token
 
+    @property
+    def size(self) -> int:
+        """[tokens] that could be read meanwhile."""
+        return self.num_read + STEP * self.num_steps
+
     def seconds(self, rate: float) -> float:
         """At so many tokens read a second."""
-        return (self.num_read + STEP * self.num_steps) / rate
+        return self.size / rate
 
 
 def num_tokens(rows: PairedRows) -> int:
@@ -42,21 +50,45 @@ def measure_rate(pair: Pair, rows: Sequence[Rendered]) -> float:
 
 
 class Course:
-    """Tells each part before it begins, and how long all that is left will take."""
+    """Tells each part before it begins, and all along how long what is left will take."""
 
     def __init__(
-        self, announce: Callable[[str], None], efforts: Sequence[Effort], rate: float
+        self,
+        announce: Callable[[str], None],
+        efforts: Sequence[Effort],
+        rate: float,
+        on_work: OnWork = lambda *_: None,
     ) -> None:
         self._announce = announce
-        self._left = list(efforts)
+        self._on_work = on_work
         self._rate = rate
+        self._coming = list(efforts)
+        self._total = sum(effort.size for effort in efforts)
+        self._begun = 0  # size of the parts that have begun
+        self._done = 0
+        self._start = time.perf_counter()
 
     def begin(self) -> None:
         """The next part. Raises whatever `announce` raises to stop here."""
-        seconds = sum(effort.seconds(self._rate) for effort in self._left)
-        effort = self._left.pop(0)
-        left = _("{time} to the end of the report").format(time=duration(seconds))
+        self._done = self._begun  # answers may have ended early
+        effort = self._coming.pop(0)
+        self._begun += effort.size
+        time_left = duration((self._total - self._done) / self._pace)
+        left = _("{time} to the end of the report").format(time=time_left)
         self._announce(f"{effort.what} ({left})")
+        self.did()
+
+    def did(self, num_read: int = 0, num_steps: int = 0) -> None:
+        """Some of the part that has begun. Raises whatever `on_work` raises."""
+        self._done = min(self._begun, self._done + Effort("", num_read, num_steps).size)
+        pace = self._pace
+        self._on_work(self._done / pace, (self._total - self._done) / pace)
+
+    @property
+    def _pace(self) -> float:
+        """[tokens a second]: at first what was measured before, later what has been seen."""
+        elapsed = time.perf_counter() - self._start
+        return (self._done + TRUST * self._rate) / (elapsed + TRUST)
 
 
 def duration(seconds: float) -> str:

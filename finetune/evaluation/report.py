@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data.local_time import local_time
 from data.wording import _, language
 from finetune.adapters.card import DataSummary
 from finetune.training.trainer import StepMetrics
@@ -91,6 +92,7 @@ class Report:
         return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
             _=_,
             report=self,
+            created=local_time(self.created),
             measured=measured,
             charts=training_charts(self.history.steps) if self.history else [],
             unseen_rows=likelihood_rows(measured.unseen),

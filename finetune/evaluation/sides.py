@@ -5,7 +5,7 @@ and system prompt, as a server would.
 """
 
 import copy
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,9 @@ class Pair:
         shape = Shape.of_config(base.config)
         self.precision: Precision = comparing_precision(shape, device, device_memory(device))
         self.batch_tokens = batch_tokens  # packed into one forward pass
+        self.on_work: Callable[[int, int], None] = lambda *_: (
+            None
+        )  # told tokens read, steps written
         self._cores = FreeCores(torch.get_num_threads())
         self._shared: Any = None  # the model of both, with all adapters
         self._own: list[Any] = []  # or one of the baseline, one of the adapter
@@ -127,12 +130,19 @@ class Pair:
                 side.renderer.end_ids,
                 max_tokens,
                 self.device,
+                lambda num_steps: self.on_work(0, num_steps),
             )
 
     def loss(self, side: Side, rows: Sequence[Rendered]) -> AnswerLoss:
         """How likely one side finds the answers."""
         with self._speaking(side) as model:
-            return answer_loss(model, rows, self.batch_tokens, self.device)
+            return answer_loss(
+                model,
+                rows,
+                self.batch_tokens,
+                self.device,
+                on_read=lambda num_tokens: self.on_work(num_tokens, 0),
+            )
 
     @contextmanager
     def _speaking(self, side: Side) -> Generator[Any]:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
 from finetune.errors import CheckpointFailed, NotResumable
+from finetune.wrong_values import told
 
 KEPT = 2
 UNFINISHED = ".new-"
@@ -112,8 +113,8 @@ def load_checkpoint(run: Path) -> tuple[Progress, dict[str, Any], dict[str, Any]
         try:
             return _load(folder)
         except UNREADABLE as error:
-            faults.append(f"{folder.name}: {error}")
-            logger.warning("The checkpoint in %s cannot be read: %s", folder, error)
+            faults.append(f"{folder.name}: {told(error)}")
+            logger.warning("The checkpoint in %s cannot be read: %s", folder, told(error))
     raise NotResumable(f"No checkpoint of {run} can be read: {'; '.join(faults)}. Start anew.")
 
 

@@ -14,6 +14,7 @@ from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
 from finetune.bases.base import DEFAULT_BASE
 from finetune.errors import ConfigError
+from finetune.wrong_values import place, sentence
 
 from .config_file import parse_assignments, read_pairs, unknown_key
 
@@ -87,6 +88,14 @@ class TrainConfig(BaseModel):
     system: str | None = None
     disclaimer: str | None = None
     sampling: SamplingDefaults = SamplingDefaults()
+
+    @field_validator("target_modules", mode="before")
+    @classmethod
+    def _all_or_named(cls, value: object) -> object:
+        names: list[object] = value if isinstance(value, list) else []
+        if value != "all-linear" and not (names and all(isinstance(each, str) for each in names)):
+            raise ValueError("should be all-linear, or a list of names such as [q_proj, v_proj]")
+        return value
 
     @field_validator("task_type", mode="before")
     @classmethod
@@ -187,11 +196,10 @@ def _unknown(key: str) -> str:
 
 
 def _describe(item: Any) -> str:
-    path = ".".join(str(part) for part in item["loc"])
+    path = place(item)
     if item["type"] == "extra_forbidden":
         return _unknown(path)
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"{path}: {message} (found {item['input']!r})"
+    return f"{path}: {sentence(item)} (found {item['input']!r})"
 
 
 def _where(path: Path | None) -> str:

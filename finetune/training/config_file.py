@@ -23,8 +23,10 @@ def read_pairs(path: Path) -> tuple[list[Pair], list[str]]:
         loaded, node = yaml.safe_load(text), yaml.compose(text)
     except FileNotFoundError:
         raise ConfigError(str(path), ["there is no such file"]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(str(path), [f"cannot be read as YAML: {error}"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [f"cannot be read as YAML: {_what(error)}"]) from error
     if not isinstance(loaded, dict) or not isinstance(node, yaml.MappingNode):
         raise ConfigError(str(path), ["holds no 'key: value' lines"])
     # YAML itself would let the last one win.
@@ -47,8 +49,16 @@ def parse_assignments(
         try:
             pairs.append((key.strip(), yaml.safe_load(text)))
         except yaml.YAMLError as error:
-            faults.append(f"--set {assignment!r}: {error}")
+            faults.append(f"--set {assignment!r} cannot be read as YAML: {_what(error)}")
     return pairs, faults
+
+
+def _what(error: yaml.YAMLError) -> str:
+    """On one line, and where."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ course = logging.getLogger(f"{__name__}.course")  # to the file alone: a person 
 
 LOG_FILE = "train.log"
 EVENTS_FOLDER = "events"
+TIME = "%Y-%m-%d %H:%M:%S%z"
 LOGGED_EVERY = 10  # [steps]
 QUEUE = 1 << 20  # [events] a writer that a full disk has ended must not make training wait
 SCALARS = (
@@ -64,6 +65,9 @@ class Journal:
             self._events.flush()
             course.info("%s", metrics)
 
+    def on_work(self, done: float, left: float) -> None:
+        self._observer.on_work(done, left)
+
     def should_stop(self) -> bool:
         return self._observer.should_stop()
 
@@ -76,7 +80,7 @@ class Journal:
 def log_file(run: Run) -> Generator[None]:
     """Whatever `finetune` logs meanwhile, with its time; the course of the run, and its end."""
     handler = logging.FileHandler(run.folder / LOG_FILE, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s", TIME))
     loggers = (logging.getLogger("finetune"), course)
     course.propagate = False
     course.setLevel(logging.INFO)

@@ -46,9 +46,10 @@ def answer_loss(
     max_tokens: int,
     device: str,
     losses: Callable[[Batch], Any] | None = None,
+    on_read: Callable[[int], None] | None = None,
 ) -> AnswerLoss:
     """Evaluate `rows` in packed batches of at most `max_tokens`, without dropout; by `losses` where
-    the model has a way of its own."""
+    the model has a way of its own. `on_read` is told each batch's tokens."""
     import torch
 
     losses = losses or partial(token_losses, model)
@@ -62,6 +63,8 @@ def answer_loss(
             totals.index_add_(0, batch.row_of, losses(batch))
             sums += totals.tolist()
             counts += [row.num_trained for row in group]
+            if on_read is not None:
+                on_read(sum(len(row.token_ids) for row in group))
     return AnswerLoss(tuple(sums), tuple(counts))
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.whole_file import whole_file
 from finetune.errors import ConfigError, NotResumable
+from finetune.wrong_values import told
 
 from .checkpoint import list_checkpoints
 from .config import TrainConfig, dump_config, load_config
@@ -125,7 +126,7 @@ def read_state(folder: Path) -> RunState:
     try:
         return RunState.model_validate_json((folder / STATE_FILE).read_bytes())
     except (OSError, ValidationError) as error:
-        raise NotResumable(f"The run in {folder} cannot be read: {error}") from error
+        raise NotResumable(f"The run in {folder} cannot be read: {told(error)}") from error
 
 
 def _folders(runs: Path, name: str) -> list[Path]:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from data.chat import Rendered
-from finetune.errors import CheckpointFailed, Hopeless, TrainingStopped
+from finetune.errors import CheckpointFailed, Hopeless, Interrupted, TrainingStopped
 from finetune.free_cores import FreeCores
 from finetune.hardware import free_memory, peak_memory
 from finetune.kernels.dropout import row_seed
@@ -45,6 +45,10 @@ class Observer(Protocol):
     def on_stage(self, text: str) -> None: ...
 
     def on_step(self, metrics: StepMetrics) -> None: ...
+
+    def on_work(self, done: float, left: float) -> None:
+        """Of the report: [seconds] of work that are done, and that are left at this pace."""
+        ...
 
     def should_stop(self) -> bool:
         """Asked between steps; True saves the run and ends it."""
@@ -103,8 +107,8 @@ class Trainer:
     def train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> Progress:
         """Run to the plan's end or until no evaluation improves; keep the best weights.
 
-        Raises TrainingStopped when asked to stop, after saving, and where the loss is no number or
-        explodes, where memory runs out, and where a checkpoint cannot be written.
+        Raises Interrupted when asked to stop, after saving, and TrainingStopped where the loss is
+        no number or explodes, where memory runs out, and where a checkpoint cannot be written.
         """
         import torch
 
@@ -120,7 +124,7 @@ class Trainer:
             if self.processes.any(self.observer.should_stop()):
                 self._save()
                 self.processes.any(False)  # nobody leaves before it is saved
-                raise TrainingStopped(
+                raise Interrupted(
                     f"Stopped after step {self.progress.step} of {self.plan.num_steps}; everything "
                     f"is saved in {self.run}. Go on with the same command and --resume."
                 )

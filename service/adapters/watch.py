@@ -59,7 +59,11 @@ class AdapterWatch:
         try:
             await run_in_threadpool(folder.mkdir, parents=True, exist_ok=True)
         except OSError as error:
-            logger.warning("Adapters dropped into %s are not met beforehand: %s", folder, error)
+            logger.warning(
+                "Adapters copied into %s are loaded when they are asked for, not before: %s",
+                folder,
+                error,
+            )
             return
         await self._look_through()
         try:

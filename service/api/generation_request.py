@@ -26,8 +26,7 @@ def _as_name(name: object) -> object:
     if isinstance(name, int):
         raise PydanticCustomError(
             "adapter_number",
-            "Input should be an adapter's name: adapters have names here, not numbers, "
-            "as in {example}",
+            "should be an adapter's name: adapters have names here, not numbers, as in {example}",
             {"example": '[{"name": "tcm", "scale": 0.7}]'},
         )
     return name
@@ -38,7 +37,7 @@ def _by_token_id(biases: dict[str, float]) -> dict[str, float]:
         if not (key.isascii() and key.isdigit() and len(key) <= MAX_DIGITS):
             raise PydanticCustomError(
                 "token_id",
-                "Input should have token ids as its keys, not {key}",
+                "should have token ids as its keys, not {key}",
                 {"key": repr(key)},
             )
     return biases

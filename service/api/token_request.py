@@ -32,7 +32,7 @@ class TokenizeRequest(Shape):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.prompt is None) == (self.messages is None):
-            raise PydanticCustomError("text", "Input should have either a prompt or messages")
+            raise PydanticCustomError("text", "should have either a prompt or messages")
         return self
 
 

@@ -1,7 +1,6 @@
 """`lora-chat bench`: the same load on one server, or on two to compare them."""
 
 import asyncio
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.text import Text
 
 from service.errors import ServerRefused
+from service.streams import json_text
 
 from .figures import Sitting, as_json, print_tables
 from .load import Load, Target, list_models, measure
@@ -129,7 +129,7 @@ def run(
     out = out or Console()
     sittings = asyncio.run(_measure_all(sides, load, err or Console(stderr=True)))
     if wants_json:
-        out.out(json.dumps(as_json(sittings), ensure_ascii=False, indent=2), highlight=False)
+        out.out(json_text(as_json(sittings), indent=2), highlight=False)
     else:
         print_tables(sittings, out)
     for sitting in sittings:

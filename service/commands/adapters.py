@@ -6,20 +6,26 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from service.group import Commands
 from service.home import find_home
 from service.options import DEFAULT_BASE, BaseOption, HomeOption
 
 adapters_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
-    help="Look at the adapters, check, move, import, export and remove them.",
+    help="List, check, move, import, export and remove adapters.",
     epilog="Example: `lora-chat adapters list`",
 )
 
-Reference = Annotated[str, typer.Argument(help="A name, or name@version.")]
+Reference = Annotated[
+    str, typer.Argument(help="The adapter: NAME for the promoted version, or NAME@VERSION.")
+]
 TrainedBaseOption = Annotated[
     str | None,
     typer.Option(
-        "--base", help="Short name, folder, .gguf file or hub id. [default: what it names itself]"
+        "--base",
+        help="The base model that it was trained on: a short name, a folder, a .gguf file, or an "
+        "id of the Hugging Face hub. [default: what the adapter says]",
     ),
 ]
 
@@ -48,21 +54,23 @@ def export(
     to: Annotated[
         Literal["peft", "merged", "gguf-lora", "merged-gguf", "ollama"],
         typer.Option(
-            help="peft, gguf-lora: the adapter alone. merged, merged-gguf: a whole model. "
+            help="What for. peft: the adapter alone, for PEFT and vLLM. gguf-lora: the adapter "
+            "alone, for llama.cpp. merged, merged-gguf: a whole model with the adapter in it. "
             "ollama: a GGUF adapter with a Modelfile."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="A new folder.")],
+    out: Annotated[Path, typer.Option(help="The folder to write; nothing may be in it yet.")],
     data: Annotated[
         Path | None,
         typer.Option(
-            help="merged: measure on this file; of the one it was trained on, the held-out part."
+            help="With --to merged: the file on which to measure what merging does to the "
+            "answers. [default: what was held out of the file that it was trained on]"
         ),
     ] = None,
     base: TrainedBaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Write an adapter for other programs: PEFT, vLLM, transformers, llama.cpp, Ollama."""
+    """Write an adapter for PEFT, vLLM, llama.cpp, Ollama and others."""
     from .exporting import export_adapter
 
     export_adapter(name, to, out, data, base, find_home(home))
@@ -75,17 +83,26 @@ def import_adapter(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A GGUF LoRA file or a PEFT folder: .bin, parts and checkpoints are converted."
+            help="The adapter's folder as PEFT and others write it (older forms and checkpoints "
+            "are converted), or a GGUF LoRA file."
         ),
     ],
-    name: Annotated[str, typer.Option(help="What it is to be called here.")],
+    name: Annotated[str, typer.Option(help="What to call it here.")],
     base: BaseOption = None,
     accept_base: Annotated[
-        bool, typer.Option("--accept-base", help="Take it although it names another base.")
+        bool,
+        typer.Option(
+            "--accept-base",
+            help="Take it although it says that it was trained on another base. Only where you "
+            "know that it fits.",
+        ),
     ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Take in an adapter that was trained elsewhere, as a new version of a name."""
+    """Take in an adapter that was trained elsewhere.
+
+    It becomes a new version of the name that you give it.
+    """
     from finetune.adapters.card import read_card
     from finetune.bases.gguf_base import find_any_base
     from finetune.export.importing import import_adapter as take_in
@@ -108,7 +125,10 @@ def import_adapter(
 
 @adapters_app.command(epilog="Example: `lora-chat adapters verify bike`")
 def verify(name: Reference, base: TrainedBaseOption = None, home: HomeOption = None) -> None:
-    """Check that an adapter is whole, unchanged, right for its base and servable; exit 1 if not."""
+    """Check that an adapter is whole and can be served.
+
+    Its files are to be unchanged and to fit its base; if they are not, the exit code is 1.
+    """
     from .inspect import print_verification
 
     if not print_verification(name, base, find_home(home), Console()):
@@ -117,10 +137,12 @@ def verify(name: Reference, base: TrainedBaseOption = None, home: HomeOption = N
 
 @adapters_app.command(epilog="Example: `lora-chat adapters promote bike@2`")
 def promote(
-    version: Annotated[str, typer.Argument(help="name@version.", metavar="NAME@VERSION")],
+    version: Annotated[
+        str, typer.Argument(help="The version that its name is to mean.", metavar="NAME@VERSION")
+    ],
     home: HomeOption = None,
 ) -> None:
-    """Let a name mean this version from now on."""
+    """Let an adapter's name mean this version from now on."""
     from finetune.adapters.lora import read_lora
     from finetune.adapters.versions import find_version
     from finetune.adapters.versions import promote as promote_version
@@ -137,9 +159,10 @@ def promote(
 
 @adapters_app.command(epilog="Example: `lora-chat adapters rollback bike`")
 def rollback(
-    name: Annotated[str, typer.Argument(help="Of the adapter.")], home: HomeOption = None
+    name: Annotated[str, typer.Argument(help="The adapter's name, without a version.")],
+    home: HomeOption = None,
 ) -> None:
-    """Let a name mean the version before the promoted one."""
+    """Let an adapter's name mean the version before."""
     from finetune.adapters.versions import rollback as go_back
 
     if "@" in name:
@@ -150,10 +173,14 @@ def rollback(
 
 @adapters_app.command(epilog="Example: `lora-chat adapters remove bike@1`")
 def remove(
-    name: Annotated[str, typer.Argument(help="A name: all its versions. name@version: one.")],
+    name: Annotated[str, typer.Argument(help="NAME removes all its versions, NAME@VERSION one.")],
     yes: Annotated[
         bool,
-        typer.Option("--yes", "-y", help="Do not ask; where needed, promote the newest other one."),
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask. Where the promoted version goes, the newest other one is promoted.",
+        ),
     ] = False,
     home: HomeOption = None,
 ) -> None:

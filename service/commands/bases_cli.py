@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from service.group import Commands
 from service.home import find_home
 from service.options import HomeOption
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from data.conversation import Conversation
 
 bases_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     help="Choose a base model; list, fetch, quantize and remove them.",
     epilog="Example: `lora-chat bases list`",
 )
 
-Spec = Annotated[str, typer.Argument(help="Short name, .gguf file or name of a kept one.")]
+Spec = Annotated[
+    str, typer.Argument(help="A short name, a .gguf file, or a name that `bases list` shows.")
+]
 
 
 @bases_app.command("list", epilog="Example: `lora-chat bases list`")
@@ -54,10 +58,10 @@ def recommend(
 
 @bases_app.command(epilog="Example: `lora-chat bases pull smollm2-135m`")
 def pull(
-    base: Annotated[str, typer.Argument(help="A hub id, or a short name.")],
+    base: Annotated[str, typer.Argument(help="An id of the Hugging Face hub, or a short name.")],
     home: HomeOption = None,
 ) -> None:
-    """Have a base model ready: download it, or convert what a package carries."""
+    """Make a base model ready: download or convert it."""
     from finetune.bases.base import find_base
 
     typer.echo(find_base(base, find_home(home)).folder)
@@ -68,14 +72,16 @@ def quantize(
     base: Spec,
     to: Annotated[
         Literal["q4_0", "q8_0", "q4_k_m"],
-        typer.Option(help="q8_0: nearly exact. q4_k_m: a half of that. q4_0: the fastest."),
+        typer.Option(
+            help="q8_0: nearly exact. q4_k_m: half of that size. q4_0: as small, and the fastest."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="A new .gguf file. [default: kept under home]")
+        Path | None, typer.Option(help="The .gguf file to write. [default: one in the home folder]")
     ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write a GGUF base in another quantization, for the llama.cpp engine."""
+    """Write a smaller GGUF file of a base, for the llama.cpp engine."""
     from finetune.bases.gguf_base import find_gguf_base
     from serving.llamacpp.quantize import quantize as quantize_base
 
@@ -94,7 +100,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Remove a base model that was converted, quantized or downloaded."""
+    """Remove a base model that was converted or downloaded."""
     from .bases import remove_base
 
     remove_base(name, find_home(home), is_sure=yes)

@@ -1,13 +1,14 @@
 """`lora-chat data`: look at training data, check it, convert it."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from service.group import Commands
 from service.options import DEFAULT_BASE, BaseOption, HomeOption
+from service.streams import json_text
 
 if TYPE_CHECKING:
     from data.conversation import Item
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Known = TypeVar("Known", bound=str)
 
 data_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     help="Check, look at and convert training data.",
     epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`",
@@ -24,23 +26,26 @@ data_app = typer.Typer(
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE…", help="Files or folders; - for standard input, hf:NAME for the hub's."
+        metavar="FILE...",
+        help="Files of dialogues, tables or JSON lines, or folders of them; - for standard input; "
+        "hf:NAME for a data set of the Hugging Face hub.",
     ),
 ]
 RolesOption = Annotated[
     str | None,
     typer.Option(
-        help="Who is who in a dialogue: 'Anna=user,Ben=assistant'; skip leaves lines that begin "
-        "with a word out, text makes them part of the turn above.",
-        metavar="NAME=ROLE,…",
+        help="Who is who in a dialogue: 'Anna=user,Ben=assistant'. WORD=skip leaves out the lines "
+        "that begin with that word, WORD=text adds them to the turn above.",
+        metavar="NAME=ROLE,...",
     ),
 ]
 FaultyOption = Annotated[
     str | None,
     typer.Option(
-        help="What becomes of conversations with faults: stop names them, skip leaves them out, "
-        "mend joins turns in a row and drops greetings and thanks around questions and answers, "
-        "and leaves out what cannot be mended. Both count and name what they did. [default: stop]",
+        help="What to do about conversations with faults. stop: name all of them, and do nothing "
+        "else. skip: leave them out. mend: join turns in a row, drop greetings and thanks around "
+        "questions and answers, and leave out what is faulty still. What was done is counted and "
+        "named. [default: stop]",
         metavar="HOW",
     ),
 ]
@@ -48,9 +53,9 @@ MapOption = Annotated[
     str | None,
     typer.Option(
         "--map",
-        help="What fields are called: 'question=ask,answer=reply'; columns without a header go by "
-        "number: 'question=1,answer=2'.",
-        metavar="FIELD=NAME,…",
+        help="Which columns or fields hold what: 'question=ask,answer=reply'. Columns without a "
+        "header go by their numbers: 'question=1,answer=2'.",
+        metavar="FIELD=NAME,...",
     ),
 ]
 
@@ -64,38 +69,57 @@ def check(
     columns: MapOption = None,
     faulty: FaultyOption = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write what was found to an HTML file.")
+        Path | None,
+        typer.Option(
+            help="Write what was found to this HTML file, too; - for standard output instead."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all that was found as JSON, for programs.")
+    ] = False,
     base: Annotated[
         str | None,
         typer.Option(
-            help="Also count this base's tokens, and show what is trained.", metavar="BASE"
+            help="Also count tokens as this base has them, and show what would be trained.",
+            metavar="BASE",
         ),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=16, help="Of a conversation, as `finetune` has it.")
+        int | None,
+        typer.Option(
+            min=16,
+            help="How many tokens of a conversation are trained on; of longer ones the oldest "
+            "turns are cut. [default: as in training]",
+        ),
     ] = None,
     plain_marks: Annotated[
         Literal["refuse", "defuse"],
-        typer.Option(help="What is done about texts like the chat template's marks ([INST])."),
+        typer.Option(
+            help="What to do about texts that look like a chat template's own marks, such as "
+            "[INST]. refuse: call them errors. defuse: put an invisible space into them."
+        ),
     ] = "refuse",
     home: HomeOption = None,
 ) -> None:
-    """Say everything that is wrong or suspicious; exit 1 where training would refuse the data.
+    """Say all that is wrong or suspicious in training data.
 
-    Which personal data is looked for, and which is not, says docs/personal-data.md.
+    The exit code is 1 where training would refuse it. Which personal data is looked for, and which
+    is not, says docs/personal-data.md.
     """
     from rich.console import Console
 
     from data.checking.check import check as check_items
     from data.checking.report import check_report, write_report
     from data.reading.reader import read_items
+    from data.whole_file import STANDARD_OUTPUT
 
     from .data_view import as_dict, print_findings
 
     if report is not None:
         check_report(report)
+    is_piped = report == STANDARD_OUTPUT
+    if is_piped and as_json:
+        raise typer.BadParameter("both would go to standard output", param_hint="--report, --json")
     options = read_options(roles, columns, faulty)
     found = _find_base(base, home) if base is not None else None
     tokens = _token_check(found, max_tokens, plain_marks) if found is not None else None
@@ -104,9 +128,9 @@ def check(
     if report is not None:
         write_report(findings, files, report)
     if as_json:
-        typer.echo(json.dumps(as_dict(findings), ensure_ascii=False, indent=1))
+        typer.echo(json_text(as_dict(findings)))
     else:
-        print_findings(findings, Console(), report)
+        print_findings(findings, Console(stderr=is_piped), None if is_piped else report)
     if found is not None:
         _warn_of_spelling(tokens, found)
     if findings.num_errors:
@@ -116,20 +140,27 @@ def check(
 @data_app.command(epilog="Example: `lora-chat data convert my-clinic.xlsx --out my-clinic.jsonl`")
 def convert(
     files: Files,
-    out: Annotated[Path, typer.Option(help="The .jsonl file to write; it must not exist.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The new .jsonl file to write; - for standard output, in UTF-8."),
+    ],
     shape: Annotated[
-        str, typer.Option(help="messages (OpenAI's), alpaca or sharegpt.")
+        str, typer.Option(help="How a line is written: as messages (OpenAI's), alpaca or sharegpt.")
     ] = "messages",
     redact: Annotated[
-        bool, typer.Option("--redact", help="Replace names, numbers and other personal data.")
+        bool,
+        typer.Option(
+            "--redact", help="Replace names, phone numbers, addresses and other personal data."
+        ),
     ] = False,
     roles: RolesOption = None,
     columns: MapOption = None,
     faulty: FaultyOption = None,
 ) -> None:
-    """Write any readable data as JSON lines, one conversation a line."""
+    """Write data of any form as JSON lines, a conversation a line."""
     from data.convert import SHAPE_NAMES, ShapeName, write_conversations
     from data.reading.reader import read_items
+    from data.whole_file import STANDARD_OUTPUT
 
     chosen: ShapeName | None = next((each for each in SHAPE_NAMES if each == shape), None)
     if chosen is None:
@@ -137,7 +168,7 @@ def convert(
         raise typer.BadParameter(message, param_hint="--shape")
     items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
     count = write_conversations(items, out, chosen, redacted=redact)
-    typer.echo(f"{out}: {count:,} conversations")
+    typer.echo(f"{out}: {count:,} conversations", err=out == STANDARD_OUTPUT)
 
 
 @data_app.command(
@@ -145,21 +176,30 @@ def convert(
 )
 def split(
     files: Files,
-    train: Annotated[Path, typer.Option(help="The .jsonl file for training.")],
-    held_out: Annotated[Path, typer.Option(help="The .jsonl file for what is held out.")],
+    train: Annotated[Path, typer.Option(help="The new .jsonl file to write, for training.")],
+    held_out: Annotated[
+        Path, typer.Option(help="The new .jsonl file to write, with what is held out.")
+    ],
     fraction: Annotated[
-        float, typer.Option(min=0.001, max=0.5, help="Of the conversations, to hold out.")
+        float,
+        typer.Option(
+            min=0.001, max=0.5, help="How much to hold out: 0.1 is one conversation in ten."
+        ),
     ] = 0.1,
-    seed: Annotated[int, typer.Option(help="Another one gives another split.")] = 0,
+    seed: Annotated[int, typer.Option(help="Any number; another one divides otherwise.")] = 0,
     roles: RolesOption = None,
     columns: MapOption = None,
     faulty: FaultyOption = None,
 ) -> None:
-    """Hold conversations out, so that nothing alike is on both sides."""
+    """Divide conversations: some to train on, some to measure with.
+
+    Conversations that are alike stay on one side.
+    """
     from data.convert import check_new, write_conversations
     from data.errors import DataError
     from data.reading.reader import conversations_of, read_items
     from data.split import split_conversations
+    from data.whole_file import STANDARD_OUTPUT
 
     if train.resolve() == held_out.resolve():
         raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
@@ -173,7 +213,7 @@ def split(
         raise DataError("There are fewer than two conversations unlike each other to divide.")
     for side, path in zip(sides, (train, held_out), strict=True):
         count = write_conversations(side, path)
-        typer.echo(f"{path}: {count:,} conversations")
+        typer.echo(f"{path}: {count:,} conversations", err=STANDARD_OUTPUT in (train, held_out))
 
 
 @data_app.command(epilog="Example: `lora-chat data stats data/samples/bike_workshop.txt`")
@@ -196,8 +236,8 @@ def stats(
 
 @data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
 def show(
-    file: Annotated[str, typer.Argument(help="A file, a folder, - or hf:NAME.")],
-    number: Annotated[int, typer.Argument(min=1, help="Which conversation, from 1 on.")] = 1,
+    file: Annotated[str, typer.Argument(help="A file or a folder; - for standard input; hf:NAME.")],
+    number: Annotated[int, typer.Argument(min=1, help="Which conversation, counted from 1.")] = 1,
     roles: RolesOption = None,
     columns: MapOption = None,
     faulty: FaultyOption = None,
@@ -224,26 +264,34 @@ def show(
 @data_app.command(epilog="Example: `lora-chat data label handbook.md --out qa.csv`")
 def label(
     documents: Annotated[
-        list[str], typer.Argument(metavar="DOC…", help="Texts: .txt or .md files, or folders.")
+        list[str], typer.Argument(metavar="DOC...", help="Texts: .txt or .md files, or folders.")
     ],
-    out: Annotated[Path, typer.Option(help="The .csv file that the drafts are added to.")],
+    out: Annotated[Path, typer.Option(help="The .csv file to add the drafts to, new or old.")],
     url: Annotated[
         str | None,
-        typer.Option(help="Any OpenAI-compatible server. [default: start one on the local base]"),
+        typer.Option(
+            help="A server with OpenAI's API whose model writes the drafts. [default: one is "
+            "started here, on the base]"
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Of that server. [default: the first it lists]")
+        str | None,
+        typer.Option(help="Which of that server's models. [default: the first that it lists]"),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(envvar="OPENAI_API_KEY", help="Of that server.")
+        str | None,
+        typer.Option(envvar="OPENAI_API_KEY", help="The key that server asks for, if it does."),
     ] = None,
     pairs_per_passage: Annotated[
-        int, typer.Option("--pairs", min=1, help="To ask for, of each passage.")
+        int,
+        typer.Option(
+            "--pairs", min=1, help="How many questions to ask for, of each passage of the texts."
+        ),
     ] = 3,
     base: BaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Have a model draft questions and answers from documents, for you to look through.
+    """Have a model draft questions and answers from documents.
 
     Write yes into the column keep beside what is right: those rows alone are trained on.
     Rows that are there are never changed: the same command goes on where it was stopped.

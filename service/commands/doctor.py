@@ -46,7 +46,7 @@ def examine(home: Path, console: Console) -> None:
     console.print(table)
     console.print()
     for sentence in _meaning(machine):
-        console.print(f"• {sentence}", highlight=False, markup=False)
+        console.print(sentence, highlight=False, markup=False)
 
 
 def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:

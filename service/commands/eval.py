@@ -1,6 +1,5 @@
 """`lora-chat eval`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,42 +8,68 @@ from rich.console import Console
 
 from service.home import find_home
 from service.options import HomeOption
+from service.streams import json_text
 
 from .adapters import TrainedBaseOption
 from .data import FaultyOption, MapOption, RolesOption, read_options
+from .progress import TerminalObserver
 
 
 def evaluate(
-    adapter: Annotated[str, typer.Argument(help="A name, or name@version.")],
+    adapter: Annotated[str, typer.Argument(help="The adapter to judge: NAME or NAME@VERSION.")],
     data: Annotated[
         Path,
-        typer.Argument(help="Dialogues, tables or JSON lines: a file, a folder, -, or hf:NAME."),
+        typer.Argument(
+            help="What to ask it: a file of dialogues, a table or JSON lines; a folder of them; "
+            "- for standard input; hf:NAME for a data set of the Hugging Face hub."
+        ),
     ],
     against: Annotated[
-        str | None, typer.Option(help="Another adapter to compare with. [default: the base]")
+        str | None,
+        typer.Option(
+            help="Compare it with this adapter (NAME or NAME@VERSION). [default: with the base]"
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A new folder. [default: one under home/evals]")
+        Path | None,
+        typer.Option(
+            help="The folder to write the report into; nothing may be in it yet. "
+            "[default: a new one under evals in the home folder]"
+        ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take the first so many conversations.")
+        int | None,
+        typer.Option(min=1, help="Take the first so many conversations alone, to be done sooner."),
     ] = None,
     report_samples: Annotated[
-        int | None, typer.Option(min=0, help="Answers to write and show. [default: 4]")
+        int | None,
+        typer.Option(
+            min=0,
+            help="How many questions both answer side by side in the report. More take longer. "
+            "[default: 4]",
+        ),
     ] = None,
     report_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Of each. [default: by the references' lengths]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="How long each of these answers may become, in tokens. "
+            "[default: enough for the longest reference]",
+        ),
     ] = None,
     roles: RolesOption = None,
     columns: MapOption = None,
     faulty: FaultyOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all numbers as JSON, and no words.")
+    ] = False,
     base: TrainedBaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Compare an adapter with its base, or with another adapter, and write a report.
+    """Compare an adapter with its base or with another adapter.
 
-    Of the data that it was trained on, the held-out part is taken.
+    The report says what finetune's says, on data of your choice. Of the file that the adapter was
+    trained on, the held-out part is taken.
     """
     from finetune.free_cores import give_way
     from finetune.hardware import before_torch
@@ -68,14 +93,13 @@ def evaluate(
         report_tokens=report_tokens,
         reading=reading,
     )
-    report, folder = EvalJob(options, find_home(home), _announce).execute()
+    watcher = TerminalObserver(Console(stderr=True))
+    with watcher.watching():
+        job = EvalJob(options, find_home(home), watcher.on_stage, watcher.on_work)
+        report, folder = job.execute()
     if as_json:
-        typer.echo(json.dumps(report.metrics(), ensure_ascii=False, indent=1))
+        typer.echo(json_text(report.metrics()))
         return
     print_findings(report.findings, Console(highlight=False))
     typer.echo(f"Report: {folder / REPORT_FILE}")
     typer.echo(f"Numbers: {folder / METRICS_FILE}")
-
-
-def _announce(stage: str) -> None:
-    typer.echo(f"• {stage}", err=True)

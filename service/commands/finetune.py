@@ -16,72 +16,165 @@ from .data import FaultyOption, MapOption, RolesOption, pairs
 def finetune(
     data: Annotated[
         Path | None,
-        typer.Argument(help="Dialogues, tables or JSON lines: a file, a folder, -, or hf:NAME."),
+        typer.Argument(
+            help="What to train on: a file of dialogues, a table or JSON lines; a folder of them; "
+            "- for standard input; hf:NAME for a data set of the Hugging Face hub."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The adapter's. [default: the file's]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="The adapter's name, by which you ask for it. [default: the file's name]"
+        ),
+    ] = None,
     base: BaseOption = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file of options.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A YAML file of options, like those in configs/. What the command line says wins."
+        ),
+    ] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="Set any option: key=value. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set any option, also one that is not listed here: --set epochs=3. "
+            "Can be given several times.",
+        ),
     ] = None,
     from_adapter: Annotated[
-        str | None, typer.Option("--from", help="Go on training this adapter.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="ADAPTER",
+            help="Go on training this adapter (NAME or NAME@VERSION) instead of a new one.",
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the last run, which Ctrl-C, a crash or a power cut ended."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and how long it would take.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Train nothing: say what would be done and why, how long it would take, and how "
+            "much memory.",
+        ),
     ] = False,
     sweep: Annotated[
         list[str] | None,
-        typer.Option(help="rank=8,16: try each value, keep the best. Repeatable: a grid."),
+        typer.Option(
+            metavar="KEY=VALUE,...",
+            help="Train once with each value and keep the best: --sweep rank=8,16. Given several "
+            "times, every combination is tried.",
+        ),
     ] = None,
     promote: Annotated[
-        bool | None, typer.Option(help="Let the bare name mean the new version.")
+        bool | None,
+        typer.Option(
+            help="Whether the adapter's name means the new version from now on; if not, the old "
+            "one, until `lora-chat adapters promote`. [default: promote]"
+        ),
     ] = None,
-    rank: Annotated[int | None, typer.Option(help="Of the adapter. [default: 16]")] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option(
+            help="How much the adapter can learn, and how large it is. 8 to 64 are usual; raise "
+            "it for thousands of conversations. [default: 16]"
+        ),
+    ] = None,
     target_modules: Annotated[
-        str | None, typer.Option(help="q_proj,v_proj: what is adapted. [default: all-linear]")
+        str | None,
+        typer.Option(
+            help="Which layers of the model are adapted, such as q_proj,v_proj. Fewer train "
+            "faster and learn less. [default: all-linear]"
+        ),
     ] = None,
     use_rslora: Annotated[
-        bool | None, typer.Option("--use-rslora", help="Scale by alpha/√rank, for high ranks.")
+        bool | None,
+        typer.Option(
+            "--use-rslora",
+            help="Let the adapter weigh alpha/sqrt(rank), not alpha/rank. Worth trying from "
+            "rank 64 on.",
+        ),
     ] = None,
     quantize: Annotated[
-        str | None, typer.Option(help="The base in training: nf4, int8 or none. [default: nf4]")
+        str | None,
+        typer.Option(
+            help="How the base is held in memory while it is trained on: nf4 (4 bits, the least "
+            "memory), int8, or none (as it is). [default: nf4]"
+        ),
     ] = None,
     prompt_loss_weight: Annotated[
-        float | None, typer.Option(help="Train on prompts too, by so much. [default: 0]")
+        float | None,
+        typer.Option(
+            help="How much the words of questions count in training, beside those of answers: "
+            "from 0 (not at all) to 1. Seldom needed. [default: 0]"
+        ),
     ] = None,
     replay: Annotated[
-        str | None, typer.Option(help="OLD_DATA:0.1: mix in old data, 0.1 for each new row.")
+        str | None,
+        typer.Option(
+            metavar="OLD_DATA:SHARE",
+            help="Mix older data in, so that it is not forgotten: old.txt:0.1 adds one old "
+            "conversation to ten new ones.",
+        ),
     ] = None,
     general_mix: Annotated[
-        float | None, typer.Option(help="0.05: everyday questions for each new row. [default: 0]")
+        float | None,
+        typer.Option(
+            help="Mix everyday questions in, so that the model can still answer those: 0.05 adds "
+            "one to twenty conversations. [default: 0]"
+        ),
     ] = None,
     report: Annotated[
         str | None,
         typer.Option(
-            help="none, short (at most two answers of 64 tokens) or full. [default: full]"
+            help="How closely the adapter is compared with its base at the end: none (losses "
+            "alone), short (also two short answers) or full. [default: full]"
         ),
     ] = None,
     report_samples: Annotated[
-        int | None, typer.Option(help="Answers side by side in the report.")
+        int | None,
+        typer.Option(
+            help="How many questions base and adapter answer side by side in the report. More "
+            "take longer. [default: 4]"
+        ),
     ] = None,
     roles: RolesOption = None,
     columns: MapOption = None,
     faulty: FaultyOption = None,
     redact: Annotated[
         bool | None,
-        typer.Option("--redact", help="Replace names, numbers and other personal data."),
+        typer.Option(
+            "--redact",
+            help="Replace names, phone numbers, addresses and other personal data before training.",
+        ),
     ] = None,
     system: Annotated[
-        str | None, typer.Option(help="System prompt to train and serve with.")
+        str | None,
+        typer.Option(
+            help="A system prompt: what the model is told before each conversation, in training "
+            "and later by the server."
+        ),
     ] = None,
-    disclaimer: Annotated[str | None, typer.Option(help="Goes into the adapter's card.")] = None,
+    disclaimer: Annotated[
+        str | None,
+        typer.Option(
+            help="A notice that the adapter's card keeps and that comes with each of its answers, "
+            "such as: No medical advice."
+        ),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Train an adapter on questions and answers, then compare it with the base."""
+    """Train an adapter on questions and answers.
+
+    At the end it is compared with its base, and a report says how good it is.
+    """
     from finetune.free_cores import give_way
     from finetune.hardware import before_torch
     from finetune.training.config import resolve_config

@@ -1,12 +1,12 @@
 """`lora-chat adapters`: what lies under home, for a person to read."""
 
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from data.local_time import local_time
 from finetune.adapters.lora import read_lora
 from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
 from serving.adapters.notation import Part, parse_model
@@ -21,7 +21,14 @@ def print_adapters(home: Path, console: Console) -> None:
     """Every name; of damaged ones what is wrong, below the table."""
     adapters = home / "adapters"
     store = AdapterStore(adapters)
-    table = Table("name", "version", "of", "base", "held-out loss (base)", "created", box=None)
+    table = Table(
+        Column("name", overflow="fold"),
+        *("promoted", "versions"),
+        Column("base", overflow="fold"),
+        "held-out loss (base's)",
+        Column("made", min_width=len(local_time(0)), no_wrap=True),
+        box=None,
+    )
     problems: list[str] = []
     for name in folder_names(adapters):
         num_versions = str(len(list_versions(adapters, name)))
@@ -52,7 +59,7 @@ def _cells(entry: AdapterEntry, num_versions: str) -> list[str]:
         f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
         if losses
         else "",
-        f"{datetime.fromtimestamp(entry.created):%Y-%m-%d %H:%M}",
+        local_time(entry.created),
     ]
 
 
@@ -96,7 +103,7 @@ def _details(entry: AdapterEntry, store: AdapterStore) -> list[tuple[str, str]]:
         *((name.replace("_", " "), f"{value:.4g}") for name, value in card.metrics.items()),
         ("system", card.system or ""),
         ("disclaimer", card.disclaimer or ""),
-        ("created", f"{card.created:%Y-%m-%d %H:%M %Z}"),
+        ("created", local_time(card.created)),
         ("report", "" if imported else str(ref.folder / "report.html")),
     ]
     return [(label, value) for label, value in rows if value]

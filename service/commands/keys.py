@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from service.group import Commands
 from service.options import ConfigOption, DatabaseOption, HomeOption
+from service.streams import say
 
 if TYPE_CHECKING:
     from service.state.database import State
 
 keys_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
-    help="Make, list and revoke the keys of a server's users. Once there is a key, a server asks "
-    "every client for one, and it counts within seconds, while the server runs.",
+    help="Make, list and revoke the keys of a server's users.\n\n"
+    "Once there is a key, a server asks every client for one, and it counts within seconds, while "
+    "the server runs.",
     epilog="Example: `lora-chat keys create anna --adapters tcm,bike`",
 )
 
@@ -24,36 +28,48 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 @keys_app.command(epilog="Example: `lora-chat keys create anna --requests-per-minute 60`")
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    name: Annotated[str, typer.Argument(help="Whose key it is; lists show it by this name.")],
     scopes: Annotated[
         list[str] | None,
         typer.Option(
             "--scope",
-            help="chat: ask the models. admin: that, and change the adapters. [default: chat]",
+            help="What the key allows. chat: to ask the models. admin: that, and to change the "
+            "adapters. [default: chat]",
         ),
     ] = None,
     adapters: Annotated[
         str | None,
         typer.Option(
-            help="a,b: these alone, in all their versions; the base too only if it is named here. "
-            "[default: all, and the base]"
+            help="The adapters that it may ask, such as tcm,bike, in all their versions; the base "
+            "only if it is named as well. [default: all, and the base]"
         ),
     ] = None,
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=1, help="More are refused. [default: no limit]")
+        int | None,
+        typer.Option(min=1, help="How many requests it may send in a minute. [default: no limit]"),
     ] = None,
     tokens_per_minute: Annotated[
-        int | None, typer.Option(min=1, help="Of prompts and answers. [default: no limit]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many tokens it may use in a minute, in prompts and answers together. "
+            "[default: no limit]",
+        ),
     ] = None,
     expires: Annotated[
         float | None,
-        typer.Option(min=0.001, max=36500, metavar="DAYS", help="[default: never]"),
+        typer.Option(
+            min=0.001, max=36500, metavar="DAYS", help="When it ends to be valid. [default: never]"
+        ),
     ] = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Make a key and print it: this once, since only its hash is kept."""
+    """Make a key and print it.
+
+    It is shown this once, since only its hash is kept.
+    """
     from service.accounts.caller import Limits
     from service.accounts.keys import Keys, KeyWish
 
@@ -68,7 +84,7 @@ def create(
     )
     with _opened(home, database, config) as state:
         key, secret = Keys(state).create(wish)
-    typer.echo(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
+    say(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
     typer.echo(secret)
 
 
@@ -90,12 +106,14 @@ def list_keys(
 
 @keys_app.command(epilog="Example: `lora-chat keys revoke anna`")
 def revoke(
-    reference: Annotated[str, typer.Argument(help="A name or an id.", metavar="NAME|ID")],
+    reference: Annotated[
+        str, typer.Argument(help="The key, as `keys list` shows it.", metavar="NAME|ID")
+    ],
     config: ConfigOption = None,
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Let a key be valid no more, from a few seconds on."""
+    """Make a key invalid. Running servers know it within seconds."""
     from service.accounts.keys import Keys
 
     with _opened(home, database, config) as state:
@@ -110,7 +128,10 @@ def clear(
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Forget all keys and their usage: a server then asks nobody for a key."""
+    """Forget all keys and their usage.
+
+    A server then asks nobody for a key.
+    """
     from service.accounts.keys import Keys
 
     with _opened(home, database, config) as state:
@@ -126,7 +147,8 @@ def clear(
 @keys_app.command(epilog="Example: `lora-chat keys usage --days 7`")
 def usage(
     days: Annotated[
-        int | None, typer.Option(min=1, help="The last ones, today among them. [default: all]")
+        int | None,
+        typer.Option(min=1, help="How many days to look back, with today. [default: all]"),
     ] = None,
     wants_json: JsonOption = False,
     config: ConfigOption = None,

@@ -1,36 +1,25 @@
 """Keys and their usage, for a person or a program to read. Never a key itself."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from data.local_time import local_time
 from service.accounts.keys import Key
 from service.accounts.usage import Account, Count
+from service.streams import json_text
 
 ANYBODY = "(no key)"
 FORGOTTEN = "(forgotten)"
 
 
 def describe(key: Key) -> str:
-    limits = [
-        f"{number} {unit} a minute"
-        for number, unit in (
-            (key.limits.requests_per_minute, "requests"),
-            (key.limits.tokens_per_minute, "tokens"),
-        )
-        if number is not None
-    ]
-    allowed = "all models" if key.adapters is None else ", ".join(key.adapters)
-    until = [] if key.expires is None else [f"until {_time(key.expires)}"]
-    details = "; ".join([f"{' and '.join(key.scopes)} with {allowed}", *limits, *until])
-    return f"The key of {key.name!r} ({key.id}): {details}."
+    return f"The key of {key.name!r} ({key.id}): {_allowed(key)}."
 
 
 def print_keys(keys: Sequence[Key], console: Console, *, wants_json: bool) -> None:
@@ -43,14 +32,18 @@ def print_keys(keys: Sequence[Key], console: Console, *, wants_json: bool) -> No
             "There is no key yet, so servers ask for none. Make one: lora-chat keys create NAME"
         )
         return
+    width = len(keys[0].id)
     table = Table(
-        "name",
-        Column("id", no_wrap=True, min_width=len(keys[0].id)),
-        *("key", "scopes", "adapters", "a minute", "expires", ""),
+        Column("name", overflow="fold"),
+        Column("id", no_wrap=True, min_width=width),
+        Column("ends in", no_wrap=True),
+        Column("what it allows", overflow="fold"),
         box=None,
     )
     for key in keys:
-        table.add_row(*(Text(cell) for cell in _cells(key, now)))
+        status = "" if key.is_valid(now) else f"{key.status(now)}: "
+        cells = (key.name, key.id, key.ending, f"{status}{_allowed(key)}")
+        table.add_row(*map(Text, cells))
     console.print(table)
 
 
@@ -82,19 +75,18 @@ def print_usage(
     console.print(table)
 
 
-def _cells(key: Key, now: float) -> list[str]:
-    limits = (key.limits.requests_per_minute, key.limits.tokens_per_minute)
-    units = ("requests", "tokens")
-    return [
-        key.name,
-        key.id,
-        f"…{key.ending}",
-        ", ".join(key.scopes),
-        "all" if key.adapters is None else ", ".join(key.adapters),
-        ", ".join(f"{n:,} {unit}" for n, unit in zip(limits, units, strict=True) if n is not None),
-        "" if key.expires is None else _time(key.expires),
-        key.status(now),
+def _allowed(key: Key) -> str:
+    limits = [
+        f"{number:,} {unit} a minute"
+        for number, unit in (
+            (key.limits.requests_per_minute, "requests"),
+            (key.limits.tokens_per_minute, "tokens"),
+        )
+        if number is not None
     ]
+    models = "all models" if key.adapters is None else ", ".join(key.adapters)
+    until = [] if key.expires is None else [f"until {local_time(key.expires)}"]
+    return "; ".join([f"{' and '.join(key.scopes)} with {models}", *limits, *until])
 
 
 def _as_json(key: Key, now: float) -> dict[str, Any]:
@@ -107,7 +99,7 @@ def _as_json(key: Key, now: float) -> dict[str, Any]:
 
 
 def _print_json(value: Any, console: Console) -> None:
-    console.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
+    console.out(json_text(value, indent=2), highlight=False)
 
 
 def _name(account: Account, names: Mapping[str, str]) -> str | None:
@@ -116,7 +108,3 @@ def _name(account: Account, names: Mapping[str, str]) -> str | None:
 
 def _nobody(account: Account) -> str:
     return account.key_id or ANYBODY
-
-
-def _time(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

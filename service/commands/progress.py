@@ -1,51 +1,69 @@
-"""What a person sees while a model trains: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees of long work: a bar with the time left, or plain lines where none can be."""
 
 import signal
 import time
 import types
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 if TYPE_CHECKING:
     from finetune.training.trainer import StepMetrics
 
 GIB = 1 << 30
-LINE_EVERY = 5  # [steps] where the output is no terminal
+LINE_EVERY = 30  # [seconds] where there is no bar
+Clock = Callable[[], float]  # [seconds]
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds: 4:05."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+    """Hours where there are any, minutes and seconds: 1:02:05, 4:05."""
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02}"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+class TimeColumn(ProgressColumn):
+    """The time left, which runs down between two steps; before anything is known, the time gone."""
+
+    def __init__(self, now: Clock) -> None:
+        super().__init__()
+        self._now = now
+
+    def render(self, task: Task) -> Text:
+        ends = task.fields["ends"]
+        if ends is None:
+            return Text(clock(task.elapsed or 0))
+        return Text(f"{clock(max(0.0, ends - self._now()))} left")
 
 
 class TerminalObserver:
-    """An `Observer` that draws; the first Ctrl-C asks training to stop at the next step."""
+    """An `Observer` that draws. Ctrl-C in training asks it to stop when the step is done; at other
+    times, and when it comes again, it stops at once."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, now: Clock = time.monotonic) -> None:
         self._console = console
+        self._now = now
+        self._is_drawn = console.is_interactive
+        self._is_stepping = False  # whoever works asks between steps whether to stop
         self._stopping = False
-        self._task: TaskID | None = None
         self._eval_loss: float | None = None
-        self._first: tuple[int, float] | None = None  # the first step that was seen, and when
+        self._pace = Pace(now)
+        self._told = now()  # when the last plain line was written
+        self._task: TaskID | None = None
         self._bar = Progress(
-            BarColumn(bar_width=8),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[place]}"),
+            TimeColumn(now),
             TextColumn("{task.fields[numbers]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
             console=console,
+            refresh_per_second=2,
+            transient=True,
         )
 
     @contextmanager
@@ -53,62 +71,104 @@ class TerminalObserver:
         """Show the bar and catch Ctrl-C for as long as the block lasts."""
         before = signal.signal(signal.SIGINT, self._interrupt)
         try:
-            with self._bar if self._console.is_terminal else nullcontext():
+            with self._bar if self._is_drawn else nullcontext():
                 yield
         finally:
             signal.signal(signal.SIGINT, before)
 
     def on_stage(self, text: str) -> None:
-        self._console.print(f"• {text}", highlight=False, markup=False, emoji=False)
+        self._is_stepping = False
+        self._pace, self._eval_loss = Pace(self._now), None
+        self._say(text)
+        self._draw("Working")
 
     def on_step(self, metrics: "StepMetrics") -> None:
-        if metrics.step == 1 or metrics.eval_loss is not None:
-            self._eval_loss = metrics.eval_loss
+        left = self._pace.left_after(metrics.step, metrics.num_steps)
         if metrics.eval_loss is not None:
-            self._console.print(
-                f"  step {metrics.step}: held-out loss {metrics.eval_loss:.3f}", highlight=False
-            )
-        numbers, is_timed = self._numbers(metrics), self._is_timed(metrics)
-        if self._console.is_terminal:
-            self._draw(metrics, numbers)
-        elif metrics.step % LINE_EVERY == 0:
-            times = f" ({self._times(metrics)})" if is_timed else ""
-            self._console.print(
-                f"  step {metrics.step} of {metrics.num_steps}{times}: {numbers}", highlight=False
-            )
-
-    def _is_timed(self, metrics: "StepMetrics") -> bool:
-        """Whether steps before this one have shown how long one takes."""
-        if self._first is None or metrics.step <= self._first[0]:  # another run
-            self._first = metrics.step, time.monotonic()
-        return metrics.step > self._first[0]
-
-    def _times(self, metrics: "StepMetrics") -> str:
-        assert self._first is not None
-        step, start = self._first
-        seconds = time.monotonic() - start
-        left = (metrics.num_steps - metrics.step) * seconds / (metrics.step - step)
-        return f"{clock(seconds)} since step {step}, about {clock(left)} left"
-
-    def _numbers(self, metrics: "StepMetrics") -> str:
-        held_out = f" (held out {self._eval_loss:.2f})" if self._eval_loss is not None else ""
-        return (
-            f"loss {metrics.loss:.2f}{held_out} · rate {metrics.learning_rate:.0e} · "
-            f"{metrics.tokens_per_second:.0f} tokens/s · {metrics.memory_bytes / GIB:.1f} GiB"
+            self._eval_loss = metrics.eval_loss
+            if self._is_drawn:
+                self._say(f"  step {metrics.step}: held-out loss {metrics.eval_loss:.3f}")
+        losses = f"loss {metrics.loss:.2f}" + (
+            f", held out {self._eval_loss:.2f}" if self._eval_loss is not None else ""
         )
+        place = f"step {metrics.step} of {metrics.num_steps}"
+        self._draw("Training", place, left, losses, metrics.step, metrics.num_steps)
+        is_first_or_last = self._pace.num_seen == 1 or metrics.step == metrics.num_steps
+        if is_first_or_last or metrics.eval_loss is not None or self._is_time_to_tell:
+            self._tell(f"  {place}, about {clock(left)} left: {losses}, {_figures(metrics)}")
 
-    def _draw(self, metrics: "StepMetrics", numbers: str) -> None:
-        if self._task is None or metrics.step <= self._bar.tasks[0].completed:  # another run
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task = self._bar.add_task("", total=metrics.num_steps, numbers=numbers)
-        self._bar.update(self._task, completed=metrics.step, numbers=numbers)
+    def on_work(self, done: float, left: float) -> None:
+        self._draw("Report", f"{done / (done + left):.0%}", left, "", done, done + left)
+        if self._is_time_to_tell:
+            self._tell(f"  about {clock(left)} to the end of the report")
 
     def should_stop(self) -> bool:
+        self._is_stepping = True
         return self._stopping
 
+    @property
+    def _is_time_to_tell(self) -> bool:
+        return self._now() - self._told >= LINE_EVERY
+
+    def _tell(self, line: str) -> None:
+        """Where there is no bar that says it."""
+        if not self._is_drawn:
+            self._say(line)
+
+    def _say(self, text: str) -> None:
+        self._told = self._now()
+        soft_wrap = not self._is_drawn  # a line of a log stays one
+        self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
+
+    def _draw(
+        self,
+        what: str,
+        place: str = "",
+        left: float | None = None,
+        numbers: str = "",
+        done: float = 0,
+        total: float | None = None,
+    ) -> None:
+        if not self._is_drawn:
+            return
+        if self._task is None or self._bar.tasks[0].description != what or total is None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(what, total=total, place="", numbers="", ends=None)
+        ends = None if left is None else self._now() + left
+        self._bar.update(
+            self._task, completed=done, total=total, place=place, numbers=numbers, ends=ends
+        )
+
     def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
-        if self._stopping:
+        if self._stopping or not self._is_stepping:
             raise KeyboardInterrupt
         self._stopping = True
-        self._console.print("Stopping after this step; Ctrl-C again stops at once, unsaved.")
+        self._say("Stopping when this step is done, and saving. Ctrl-C again stops at once.")
+
+
+class Pace:
+    """How long the steps of one run take. It begins when nothing has been done yet."""
+
+    def __init__(self, now: Clock) -> None:
+        self._now = now
+        self._start = now()
+        self._first: tuple[int, float] | None = None  # the first step that was seen, and when
+        self.num_seen = 0
+
+    def left_after(self, step: int, num_steps: int) -> float:
+        """[seconds]: the first step counts only until there is a second, since it takes longer."""
+        now = self._now()
+        self.num_seen += 1
+        if self._first is None:
+            self._first = step, now
+            each = now - self._start
+        else:
+            first, seen = self._first
+            each = (now - seen) / (step - first)
+        return (num_steps - step) * each
+
+
+def _figures(metrics: "StepMetrics") -> str:
+    memory = f"{metrics.memory_bytes / GIB:.1f} GiB"
+    return f"{metrics.tokens_per_second:.0f} tokens a second, {memory} of memory"

@@ -45,40 +45,70 @@ def _known_precision(value: str | None) -> str | None:
 
 def serve(
     base: BaseOption = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one."),
+    ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="auto, torch or llamacpp. auto: llamacpp for a .gguf file, where it is."),
+        typer.Option(
+            help="What computes the answers: torch (many adapters in one batch), llamacpp (.gguf "
+            "files as they are), or auto: llamacpp for a .gguf file where it is installed."
+        ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
             callback=_known_precision,
-            help="auto, int8, fp32, bf16 or nf4. auto: the fastest on this CPU, nf4 on a GPU.",
+            help="How the base is held in memory: int8, fp32, bf16, nf4, or auto: the fastest on "
+            "this CPU, nf4 on a GPU.",
         ),
     ] = None,
     max_batch: Annotated[
-        int | None, typer.Option(min=1, help="Requests computed together.")
+        int | None,
+        typer.Option(
+            min=1, help="How many requests are computed together; others wait for their turn."
+        ),
     ] = None,
     context: Annotated[
         int | None,
-        typer.Option(min=16, help="Most tokens of prompt and answer. [default: the base's]"),
+        typer.Option(
+            min=16,
+            help="How long a prompt and its answer may be together, in tokens. [default: as much "
+            "as the base can]",
+        ),
     ] = None,
     kv_memory: Annotated[
-        float | None, typer.Option(min=0.01, help="GiB for keys and values of running requests.")
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Memory for running conversations, in GiB. Raise it where long or many ones wait.",
+        ),
     ] = None,
     adapter_memory: Annotated[
-        float | None, typer.Option(min=0, help="GiB for adapters that wait in memory for requests.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Memory for adapters that nobody asks at the moment, in GiB. Those that do not "
+            "fit are loaded again when they are asked for.",
+        ),
     ] = None,
     compile_: Annotated[
         bool | None,
-        typer.Option("--compile/--no-compile", help="Compile for this CPU while answering."),
+        typer.Option(
+            "--compile/--no-compile",
+            help="Build faster code for this CPU in the background, once; it takes seconds.",
+        ),
     ] = None,
     accept_base: Annotated[
         bool | None,
         typer.Option(
-            "--accept-base", help="Serve adapters from elsewhere whatever base they name."
+            "--accept-base",
+            help="Serve adapters from elsewhere although they name another base. Only where you "
+            "know that they fit.",
         ),
     ] = None,
     append_disclaimer: Annotated[
@@ -90,27 +120,48 @@ def serve(
     ] = None,
     insecure: Annotated[
         bool | None,
-        typer.Option("--insecure", help="Listen beyond this machine although no key is asked for."),
+        typer.Option(
+            "--insecure",
+            help="Let other machines in although no key is asked for: anybody can use the server.",
+        ),
     ] = None,
     tls_certificate: Annotated[
-        Path | None, typer.Option(help="PEM file: serve HTTPS. Needs --tls-key.")
+        Path | None,
+        typer.Option(help="Serve HTTPS with this certificate, a PEM file. Needs --tls-key."),
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key, a PEM file.")] = None,
     root_path: Annotated[
-        str | None, typer.Option(help="/lora: what a proxy takes off the path of each URL.")
+        str | None,
+        typer.Option(help="What a reverse proxy takes off the path of each URL, such as /lora."),
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="How much to log: debug, info, warning or error.")
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(help="How to log: text, or json, which is one object a line for programs."),
+    ] = None,
     log_content: Annotated[
-        bool | None, typer.Option("--log-content", help="Log prompts and answers too.")
+        bool | None,
+        typer.Option(
+            "--log-content", help="Log prompts and answers, which are not written down otherwise."
+        ),
     ] = None,
     database: DatabaseOption = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="A YAML file of settings. [default: serve.yaml below home, if there]"),
+        typer.Option(
+            help="A YAML file of settings. [default: serve.yaml in the home folder, if it is there]"
+        ),
     ] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="Set any setting: key=value. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set any setting, also one that is not listed here: --set max_waiting=64. "
+            "Can be given several times.",
+        ),
     ] = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print all settings as a YAML file, and exit.")

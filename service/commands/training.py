@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from finetune.errors import Interrupted
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.sweep import Point, parse_sweep, run_sweep, show, sweep_folder
@@ -61,14 +62,22 @@ def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
         return Job(config, job.home, job.observer, job.processes)
 
     named = job.config.model_copy(update={"name": job.name})
-    tried = run_sweep(
-        named,
-        points,
-        folder,
-        lambda config: job_of(config).try_out(),
-        job.observer.on_stage,
-        is_first=job.processes.is_first,
-    )
+    try:
+        tried = run_sweep(
+            named,
+            points,
+            folder,
+            lambda config: job_of(config).try_out(),
+            job.observer.on_stage,
+            is_first=job.processes.is_first,
+        )
+    except KeyboardInterrupt:
+        if not folder.exists():
+            raise
+        raise Interrupted(
+            f"Stopped. The runs that are over are kept in {folder}. Go on with the same command "
+            "and --resume."
+        ) from None
     if job.processes.is_first:
         _print_points(tried, Console())
     return job_of(tried[0].config).execute(resume=True)

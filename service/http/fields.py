@@ -55,7 +55,7 @@ def as_list(value: object) -> object:
 
 def whole(text: str) -> str:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise PydanticCustomError("surrogate", "Input should not hold half a surrogate pair")
+        raise PydanticCustomError("surrogate", "should not hold half a surrogate pair")
     return text
 
 

@@ -1,8 +1,9 @@
-"""Log records as text or JSON, on stderr, each with the request that it belongs to."""
+"""Log records on stderr: for a person at a terminal, as text to be searched, or as JSON."""
 
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,20 @@ from .request_record import current_record
 
 TELLTALES = ("sse_starlette", "python_multipart")  # what they say at level debug has content
 SAID_BY_TEXT = ("method", "path", "status")  # they are the line itself
+CONTENT = ("prompt", "answers")  # which the settings have to ask for
+
+
+class TerminalFormatter(logging.Formatter):
+    """The time here and the message; of a request one short line, without what it is known by."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S%z")
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        said = super().format(record)
+        content = [f" {key}={_value(fields[key])}" for key in CONTENT if key in fields]
+        return "".join([", ".join([said, *_of_answer(fields)]), *content])
 
 
 class TextFormatter(logging.Formatter):
@@ -40,7 +55,8 @@ class JsonFormatter(logging.Formatter):
 def configure_logs(settings: ServiceSettings) -> None:
     """Replace what logging does by what the settings say; uvicorn's records go the same way."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    text = TerminalFormatter if sys.stderr.isatty() else TextFormatter
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text())
     level = settings.log_level.upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in TELLTALES:
@@ -55,6 +71,17 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def _of_answer(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Who answered, how much, and how long it took."""
+    if who := fields.get("adapters") or fields.get("model"):
+        yield printable(str(who))
+    if fields.get("prompt_tokens"):
+        yield f"{fields['prompt_tokens']} + {fields.get('completion_tokens', 0)} tokens"
+    if "total_ms" in fields:
+        milliseconds = fields["total_ms"]
+        yield f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{milliseconds:.0f} ms"
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class Silent:
 
     def on_step(self, metrics: StepMetrics) -> None: ...
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return False
 

@@ -37,6 +37,7 @@ from finetune.job import Job
 class Quiet:
     def on_stage(self, text): ...
     def on_step(self, metrics): ...
+    def on_work(self, done, left): ...
     def should_stop(self): return False
 
 config = load_config(Path(sys.argv[1]), {})
@@ -146,6 +147,8 @@ class Observer:
 
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
+
+    def on_work(self, done: float, left: float) -> None: ...
 
     def should_stop(self) -> bool:
         return False

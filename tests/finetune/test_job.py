@@ -32,6 +32,8 @@ class Observer:
     def on_step(self, metrics: StepMetrics) -> None:
         self.num_steps += 1
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return self.num_steps == self.stop_after
 

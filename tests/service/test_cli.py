@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from service.cli import app
 
@@ -118,9 +119,16 @@ def test_help_carries_an_example_that_parses(names: tuple[str, ...]):
         assert all((ROOT / word).is_file() for word in words if word.endswith(".txt"))
 
 
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_help_is_whole_at_80_columns(names: tuple[str, ...]):
+    shown = CliRunner().invoke(app, [*names, "--help"], terminal_width=80).stdout
+    cut = [line for line in shown.splitlines() if line.endswith(("...", "…")) or len(line) > 80]
+    assert [line for line in cut if not line.startswith("Usage: ")] == []
+
+
 def test_the_example_is_shown_at_80_columns(run: Run):
     shown = run("adapters", "show", "--help").stdout
-    assert "Example: lora-chat adapters show bike" in shown
+    assert "Example: `lora-chat adapters show bike`" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -136,7 +144,8 @@ def test_version_is_the_only_thing_on_stdout(run: Run):
         ("finetun", "Did you mean 'finetune'"),
         ("finetune --nam x", "--name"),
         ("adapters show", "name"),
-        ("serve --port 70000", "65535"),
+        ("serve --port 70000", "should be 65535 or less (found '70000')"),
+        ("finetune --rank many", "'--rank': should be a whole number (found 'many')"),
         ("serve --precision fp8", "int8"),
         ("serve --host 0.0.0.0", "--insecure"),
         ("bench --rate 0", "above 0"),

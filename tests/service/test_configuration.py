@@ -80,7 +80,7 @@ def test_all_faults_of_all_sources_are_told_at_once(
         "--set 'port' is not key=value",
         "(found 'soon', environment)",
         f"(found 0, {path})",
-        "log_level: Input should be 'debug', 'info', 'warning' or 'error'",
+        "log_level: should be 'debug', 'info', 'warning' or 'error'",
     ):
         assert fault in told
 

@@ -152,9 +152,9 @@ def test_json_that_no_engine_can_read_is_400(client: TestClient, body: str, para
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"stop": [""]}, "stop[0]: Input should not be empty"),
-        ({"stop": list("abcde")}, "stop: Input should have 4 items at most"),
-        ({"messages": [1]}, "messages[0]: Input should be a JSON object, not 1"),
+        ({"stop": [""]}, "stop[0]: should not be empty"),
+        ({"stop": list("abcde")}, "stop: should have 4 items at most"),
+        ({"messages": [1]}, "messages[0]: should be a JSON object, not 1"),
         ({"stream_options": {}}, "stream_options: Leave it out unless stream is true"),
         (
             {"guided_json": {}},

@@ -17,7 +17,7 @@ def _as_parts(content: object) -> object:
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     if content is not None and not isinstance(content, list):
-        raise PydanticCustomError("content", "Input should be a string or a list of text parts")
+        raise PydanticCustomError("content", "should be a string or a list of text parts")
     return content
 
 
@@ -34,7 +34,7 @@ def _as_object(arguments: str) -> str:
     except (ValueError, RecursionError):
         are_named = False
     if not are_named:
-        raise PydanticCustomError("arguments", "Input should be a JSON object, written as a string")
+        raise PydanticCustomError("arguments", "should be a JSON object, written as a string")
     return arguments
 
 
@@ -65,7 +65,7 @@ def _given_or_calls(content: list[TextPart] | None, info: ValidationInfo) -> lis
     if content is None and is_read and not info.data["tool_calls"]:
         raise PydanticCustomError(
             "content",
-            "Input should be a string or a list of text parts; only an assistant's message with "
+            "should be a string or a list of text parts; only an assistant's message with "
             "tool_calls may have none",
         )
     return content
@@ -73,7 +73,7 @@ def _given_or_calls(content: list[TextPart] | None, info: ValidationInfo) -> lis
 
 def _of_tool(call_id: str | None, info: ValidationInfo) -> str | None:
     if call_id is None and info.data.get("role") == "tool":
-        raise PydanticCustomError("tool_call_id", "Field required in a message of a tool's")
+        raise PydanticCustomError("tool_call_id", "is missing, and a tool's message needs it")
     return call_id
 
 

@@ -25,7 +25,7 @@ def _same_limit(limit: int | None, info: ValidationInfo) -> int | None:
     if limit is not None and other is not None and limit != other:
         raise PydanticCustomError(
             "same_limit",
-            "Input should be max_tokens' own {other}, or one of both",
+            "should be max_tokens' own {other}, or one of both",
             {"other": other},
         )
     return limit

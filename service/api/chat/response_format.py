@@ -30,7 +30,7 @@ def _one_schema(schema: JsonSchema | None, info: ValidationInfo) -> JsonSchema |
     if schema is not None and beside is not None:
         raise PydanticCustomError("json_schema", "Leave it out: there is a schema beside the type")
     if schema is None and beside is None and info.data.get("type") == "json_schema":
-        raise PydanticCustomError("json_schema", "Field required for the type json_schema")
+        raise PydanticCustomError("json_schema", "is missing, and the type json_schema needs it")
     return schema
 
 

@@ -33,7 +33,7 @@ class FunctionName(Shape):
 
 def _named(function: FunctionName | None, info: ValidationInfo) -> FunctionName | None:
     if function is None and info.data.get("type") == "function":
-        raise PydanticCustomError("function", "Field required for the type function")
+        raise PydanticCustomError("function", "is missing, and the type function needs it")
     return function
 
 
@@ -60,7 +60,7 @@ def _as_choice(choice: object) -> object:
     if choice is not None and choice not in CHOICES:
         raise PydanticCustomError(
             "tool_choice",
-            "Input should be {choices} or a function's name in an object",
+            "should be {choices} or a function's name in an object",
             {"choices": ", ".join(CHOICES)},
         )
     return None if choice is None else {"type": choice}
@@ -75,7 +75,7 @@ def _among_tools(choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice 
     if choice.function is not None and choice.function.name not in names:
         raise PydanticCustomError(
             "tool_choice",
-            "Input should name one of the tools: {names}",
+            "should name one of the tools: {names}",
             {"names": ", ".join(names)},
         )
     return choice
@@ -86,7 +86,7 @@ def _named_apart(tools: list[Tool] | None) -> list[Tool] | None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise PydanticCustomError(
-            "tools", "Input should name each tool once, not {names} twice", {"names": twice[0]}
+            "tools", "should name each tool once, not {names} twice", {"names": twice[0]}
         )
     return tools
 

@@ -19,7 +19,7 @@ def _as_prompts(prompt: object) -> object:
     if isinstance(prompt, str):
         return [whole(prompt)]
     if not isinstance(prompt, list):
-        raise PydanticCustomError("prompt", "Input should be a text, token ids, or a list of them")
+        raise PydanticCustomError("prompt", "should be a text, token ids, or a list of them")
     if prompt and _are_token_ids(prompt):
         return [tuple(prompt)]
     return [_as_prompt(index, item) for index, item in enumerate(prompt)]

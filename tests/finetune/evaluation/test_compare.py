@@ -111,7 +111,13 @@ def test_a_shorter_report_measures_less_and_says_how_long_each_part_takes(
     asked = conversations(HELD_OUT)
     rows = render_pair(pair.baseline, pair.adapter, asked, 512)
     stages: list[str] = []
-    found = compare(pair, Material(asked, rows, trained, 3, 8, depth=depth), stages.append)
+    works: list[tuple[float, float]] = []
+    material = Material(asked, rows, trained, 3, 8, depth=depth)
+    found = compare(pair, material, stages.append, lambda *work: works.append(work))
+    shares = [round(done / (done + left), 6) for done, left in works]
+    assert shares == sorted(shares)
+    assert len({*shares}) > 3 * num_stages - 2
+    assert shares[-1] == 1
     assert len(stages) == num_stages
     seconds = [
         int(re.findall(r"about (\d+) s to the end of the report", each)[0]) for each in stages

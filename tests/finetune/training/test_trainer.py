@@ -39,6 +39,8 @@ class Recorder:
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return self.stop_after is not None and len(self.steps) >= self.stop_after
 

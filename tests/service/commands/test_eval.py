@@ -45,8 +45,8 @@ def test_verdict_and_paths_are_printed_and_progress_is_not(home: Path):
         f"Numbers: {folder / 'metrics.json'}",
     ]
     assert "4 conversations" in result.stdout
-    assert "•" not in result.stdout
-    assert "• Loading tiny-llama" in result.stderr
+    assert "Loading tiny-llama" in result.stderr
+    assert "Loading" not in result.stdout
     assert {path.name for path in folder.iterdir()} == {"report.html", "metrics.json"}
 
 

@@ -1,5 +1,7 @@
+import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 
@@ -7,7 +9,13 @@ import httpx
 import pytest
 
 from service.settings import ServiceSettings
-from service.telemetry.logs import JsonFormatter, TextFormatter, configure_logs, printable
+from service.telemetry.logs import (
+    JsonFormatter,
+    TerminalFormatter,
+    TextFormatter,
+    configure_logs,
+    printable,
+)
 from service.telemetry.request_record import RequestRecord, current_record
 from serving.scripted import ScriptedEngine
 
@@ -43,6 +51,55 @@ def test_text_tells_what_the_message_does_not_say(request_id: str):
     fields = {"method": "GET", "path": "/x", "status": 200, "model": "中医", "key": "front desk"}
     line = TextFormatter().format(record_of("GET /x 200", fields=fields))
     assert line == f'GET /x 200 model=中医 key="front desk" request_id={request_id}'
+
+
+@pytest.mark.usefixtures("request_id")
+def test_at_a_terminal_a_request_is_one_short_line_with_the_time_here():
+    fields = {
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "model": "tcm",
+        "adapters": "tcm@1",
+        "prompt_tokens": 43,
+        "completion_tokens": 64,
+        "first_token_ms": 310.2,
+        "total_ms": 2140.0,
+        "finish": "stop",
+        "key": "anna",
+    }
+    record = record_of("POST /v1/chat/completions 200", fields=fields)
+    line = TerminalFormatter().format(record)
+    stamp, said = line.split(" ", 1)
+    assert said == "POST /v1/chat/completions 200, tcm@1, 43 + 64 tokens, 2.1 s"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d[+-]\d{4}", stamp)
+    assert len(line) < 80
+
+
+def test_at_a_terminal_a_request_without_a_model_says_how_long_it_took():
+    record = record_of("GET /v1/models 200", fields={"status": 200, "total_ms": 12.0})
+    assert TerminalFormatter().format(record).endswith(" GET /v1/models 200, 12 ms")
+
+
+def test_at_a_terminal_prompts_and_answers_are_shown_where_that_is_wanted():
+    fields = {"total_ms": 1000.0, "prompt": "Hi you", "answers": ["no"]}
+    line = TerminalFormatter().format(record_of("POST /x 200", fields=fields))
+    assert line.endswith(" POST /x 200, 1.0 s prompt=\"Hi you\" answers=['no']")
+
+
+@pytest.mark.usefixtures("restored")
+def test_whether_a_terminal_reads_decides_how_lines_look(monkeypatch: pytest.MonkeyPatch):
+    lines: list[str] = []
+    for is_terminal in (True, False):
+        written = io.StringIO()
+        monkeypatch.setattr(written, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, "stderr", written)
+        configure_logs(ServiceSettings())
+        fields = {"model": "tcm", "total_ms": 12.0}
+        logging.getLogger("service.x").info("GET /x 200", extra={"fields": fields})
+        lines.append(written.getvalue().rstrip())
+    assert lines[0].endswith(" GET /x 200, tcm, 12 ms")
+    assert lines[1] == "GET /x 200 model=tcm total_ms=12.0"
 
 
 def test_json_is_an_object_a_line_whatever_is_in_it(request_id: str):

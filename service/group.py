@@ -1,0 +1,49 @@
+"""What all commands have in common: what Ctrl-C says, and what values that cannot be are told."""
+
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from finetune.errors import Interrupted
+from finetune.wrong_values import sentence
+
+from .streams import say
+
+EXIT_CODE = 130  # what shells give a program that Ctrl-C has ended
+KEPT = {
+    "finetune": "Stopped before anything was trained. The same command begins anew.",
+    "eval": "Stopped before the report was complete. The same command begins anew.",
+    "chat": "The chat has ended.",
+    "bench": "Stopped before all requests were answered, so there are no figures. "
+    "Fewer --requests take less time.",
+    "serve": "Stopped before the server was ready.",
+    "data split": "Stopped. A file that is there is complete; remove it before you split again.",
+    "data label": "Stopped. The drafts so far are kept; the same command goes on with the rest.",
+    "bases pull": "Stopped. What has been downloaded is kept; the same command goes on from there.",
+}
+OTHERWISE = "Stopped. Nothing was changed."
+
+
+class Commands(TyperGroup):
+    """Commands that Ctrl-C may end at any time: no error, but a sentence and exit code 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Interrupted as error:
+            said = str(error)
+        except KeyboardInterrupt:
+            group = ctx.command_path.removeprefix(ctx.find_root().command_path)
+            said = KEPT.get(f"{group} {ctx.invoked_subcommand}".strip(), OTHERWISE)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):  # of typer's own reading of values
+                error.message = "; ".join(map(_told, error.__cause__.errors()))
+            raise
+        say(f"\n{said}", err=True)
+        raise typer.Exit(EXIT_CODE)
+
+
+def _told(item: Any) -> str:
+    return f"{sentence(item)} (found {item['input']!r})"
