@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("data", "finetune", "serving", "service")
 MODE = re.compile(r"[rwax][bt+]*")
 OPENING = ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile")  # text by their mode
-TEXTUAL = ("read_text", "write_text", "TextIOWrapper")
+TEXTUAL = {"read_text": 1, "write_text": 2, "TextIOWrapper": 2}  # arguments with the encoding
 
 
 def faults_of(path: Path) -> Iterator[str]:
@@ -32,7 +32,8 @@ def is_named(call: ast.Call) -> bool:
         return any("b" in mode for mode in modes)
     if name in OPENING:
         return all("b" in mode for mode in modes)  # a gate is opened, too, without a mode
-    return name not in TEXTUAL
+    is_own = isinstance(call.func, ast.Name)
+    return is_own or name not in TEXTUAL or len(call.args) >= TEXTUAL[name]
 
 
 def test_every_text_is_read_and_written_in_an_encoding_that_is_named():
