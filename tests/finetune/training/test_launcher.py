@@ -37,7 +37,7 @@ def test_what_all_say_is_said_once(capfd: pytest.CaptureFixture[str]):
 
 def test_what_another_fails_of_is_told_and_ends_the_first(capfd: pytest.CaptureFixture[str]):
     code = "print(rank, 'fails', file=sys.stderr); sys.exit(4)"
-    assert launch(2, doing(f"if rank == 1:\n    {code}\ntime.sleep(5)")) == 4
+    assert launch(2, doing(f"if rank == 1:\n    {code}\ntime.sleep(0.5)")) == 4
     assert capfd.readouterr().err == "1 fails\n"
 
 
