@@ -225,7 +225,7 @@ class Demo:
         shutil.rmtree(target, ignore_errors=True)
         self.console.print(f"[dim]$ cp -r {_shown(source)} {_shown(target)}[/]")
         shutil.copytree(source, target)
-        listed = [card["id"] for card in httpx.get(f"{url}/v1/models").json()["data"]]
+        listed = [card["id"] for card in httpx.get(f"{url}/v1/models", timeout=60).json()["data"]]
         question = DOMAINS[1].question
         original = copied = ""
         for _ in range(ATTEMPTS):  # compiled code may come in the middle, and rounds otherwise
