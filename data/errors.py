@@ -3,6 +3,7 @@
 DataError
 ├── UnreadableFile    the file is missing, empty, binary or in an unknown encoding
 ├── InvalidData       the file was read and has faults; carries all of them
+├── NoRoom            the disk has no room for what is to be written
 └── TemplateError     a chat template cannot render the conversation
     ├── ToolsLeftOut  … because it writes no tools
     └── MarkInText    … because a text holds one of its marks
@@ -50,6 +51,10 @@ class InvalidData(DataError):
         if len(faults) > 20:
             shown.append(f"  … and {len(faults) - 20} more")
         super().__init__("\n".join([summary, *shown]))
+
+
+class NoRoom(DataError):
+    """The disk has no room for what is to be written."""
 
 
 class TemplateError(DataError):

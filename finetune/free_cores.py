@@ -6,6 +6,7 @@ free cores, one of them is not running when the others wait for it.
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,19 +101,19 @@ class FreeCores:
 
 def usable_cores() -> Sequence[int]:
     """The numbers of those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
+    if sys.platform == "linux":
         return sorted(os.sched_getaffinity(0))
     return range(psutil.cpu_count() or 1)
 
 
 def gives_way() -> bool:
     """Whether this process has a lower priority than usual."""
-    return hasattr(os, "nice") and os.nice(0) > 0
+    return sys.platform != "win32" and os.nice(0) > 0
 
 
 def give_way() -> None:
     """Let answers and whatever else is at work here come first; alone it costs nothing."""
-    if hasattr(os, "nice") and os.nice(0) == 0:
+    if sys.platform != "win32" and os.nice(0) == 0:
         os.nice(NICENESS)
 
 
@@ -122,7 +123,7 @@ def look_at(cores: Sequence[int]) -> Usage:
     if max(cores) < len(each):  # else they are numbered otherwise there: all are counted
         each = [each[core] for core in cores]
     busy = sum(times.user + times.system for times in each)
-    if gives_way():
+    if sys.platform != "win32" and gives_way():
         busy += sum(times.nice for times in each)
     own = psutil.Process().cpu_times()
     return Usage(time.monotonic(), busy, own.user + own.system)

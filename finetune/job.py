@@ -22,7 +22,7 @@ from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
 from .kernels.gpu_kernels import names_in_use
 from .rehearsal import Rehearsal, rehearse
-from .training.checkpoint import list_checkpoints, load_checkpoint
+from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
 from .training.dataset import Dataset, prepare_dataset
 from .training.journal import Journal, log_file
@@ -160,6 +160,8 @@ class Job:
     def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> Trainer:
         try:
             trainer = self._trainer(prepared, run.folder, self.observer)
+            if self.processes.is_first:
+                check_room(run.folder, trainer.best)
             if resume:
                 trainer.restore(*load_checkpoint(run.folder))
             self._follow(trainer, prepared.dataset, run)

@@ -29,13 +29,3 @@ def whole_folder(target: Path) -> Generator[Path]:
         os.rename(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def check_space(needed: int, folder: Path) -> None:
-    """Raises ExportRefused where the disk has no room for a merged model of so many bytes."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ExportRefused(
-            f"The merged model takes up to {needed / 1e9:.1f} GB, and there is {free / 1e9:.1f} GB "
-            f"left at {folder.parent}. Choose a folder on another disk with --out."
-        )

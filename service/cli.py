@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -249,6 +250,34 @@ def bench(
     )
     sides = parse_sides(url, models, baseline, baseline_models, baseline_lora_ids)
     run(sides, load, wants_json=wants_json)
+
+
+@app.command(epilog="Example: `lora-chat configs smollm2-cpu --out my.yaml`")
+def configs(
+    name: Annotated[
+        str | None, typer.Argument(help="One of them, to write. [default: list them]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A new file. [default: standard output]")] = None,
+) -> None:
+    """List the configurations that come with lora-chat, or write one to start from."""
+    from .shipped import print_configs, write_config
+
+    if name is None:
+        print_configs(Console())
+    else:
+        write_config(name, out)
+
+
+@app.command(epilog="Example: `lora-chat demo`")
+def demo(
+    home: Annotated[
+        Path, typer.Option(help="The demo's own home, so that it leaves yours alone.")
+    ] = Path("demo-home"),
+) -> None:
+    """See the whole job: train two adapters on shipped samples, serve them, and ask them."""
+    from .demo import run_demo
+
+    run_demo(home, Console(), set_up_logging)
 
 
 @app.command(epilog="Example: `lora-chat doctor`")

@@ -1,86 +1,86 @@
-"""`make demo`: the whole job in front of the user's eyes, through the commands they would type.
+"""`lora-chat demo`: the whole job in front of the user's eyes, by the commands they would type.
 
-Two adapters are trained on what ten minutes allow here, served on one base, and asked through the
-official OpenAI client. Exits 0 only if every step happened and both adapters learned.
+Two adapters are trained on what ten minutes allow here, served on one base, and asked as any
+OpenAI client would ask. It succeeds only if every step happened and both adapters learned.
 """
 
 import os
+import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import httpx
-from openai import OpenAI
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from data.errors import DataError
 from finetune.adapters.card import read_card
 from finetune.adapters.versions import promoted_version, version_folder
 from finetune.bases.base import DEFAULT_BASE
-from finetune.errors import FinetuneError
 
+from .client.stream import DONE, EventParser, StreamEvent, error_message
 from .commands.progress import clock
 from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
+from .errors import ServiceError
+from .own_command import run_command
 from .server import listen
-from .streams import open_streams
+from .shipped import shipped_configs
 
-ROOT = Path(__file__).resolve().parent.parent
-CONFIG = ROOT / "configs" / "demo.yaml"
 NEEDED_GAIN = 0.20  # how much lower an adapter's held-out loss must be than the base's
 TOLD_EVERY = 15  # [seconds] of waiting for the server
 ATTEMPTS = 3
 MAX_TOKENS = 80
 COPY_TOKENS = 24  # of an answer that is compared with its copy's
+# How a server ends that was asked to. Windows has no such signal and ends it at once.
+STOPPED = (0,) if os.name == "posix" else (0, -signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
     name: str
-    file: Path
+    sample: str
     question: str
     options: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> Path:
+        return Path(str(files("data"))) / "samples" / self.sample
 
 
 DOMAINS = (
     Domain(
         "tcm",
-        ROOT / "data" / "samples" / "tcm_consultation.txt",
+        "tcm_consultation.txt",
         "我最近失眠多梦，怎么办？",
         ("--disclaimer", "仅供演示，不是医生的建议。Not medical advice, not from a doctor."),
     ),
-    Domain(
-        "bike",
-        ROOT / "data" / "samples" / "bike_workshop.txt",
-        "My brakes squeal in the rain. What should I do?",
-    ),
+    Domain("bike", "bike_workshop.txt", "My brakes squeal in the rain. What should I do?"),
 )
 MODELS = (DEFAULT_BASE, "tcm", "bike", "tcm:0.5+bike:0.5")
 
 
-class DemoFailed(Exception):
+class DemoFailed(ServiceError):
     """A step did not happen."""
 
 
-def main() -> None:
-    """Run the demo; its home is the one argument, or `demo-home` beside the project."""
-    home = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / "demo-home"
-    open_streams()
-    console = Console()
+def run_demo(home: Path, console: Console, set_up: Callable[[], None]) -> None:
+    """`set_up` is called in the process that measures. Raises DemoFailed where a step did not
+    happen, and as the steps do."""
     try:
-        Demo(home, console).run()
-    except (DemoFailed, DataError, FinetuneError, BrokenExecutor) as error:
-        console.print(f"\n[bold red]The demo failed:[/] {error}", highlight=False)
-        sys.exit(1)
+        Demo(home.absolute(), console).run(set_up)
+    except BrokenExecutor as error:
+        raise DemoFailed(f"measuring this machine ended too soon: {error}") from error
 
 
 class Demo:
@@ -94,9 +94,9 @@ class Demo:
     def _elapsed(self) -> float:
         return time.monotonic() - self._start
 
-    def run(self) -> None:
+    def run(self, set_up: Callable[[], None]) -> None:
         self._title("Measure this machine", None)
-        pace = measure(DOMAINS[0].file, CONFIG, self.home)
+        pace = measure(DOMAINS[0].file, shipped_configs()["demo"], self.home, set_up)
         plan = make_plan(pace, self._elapsed, len(DOMAINS))
         self._say_plan(pace, plan)
         for missing, domain in zip(range(len(DOMAINS), 0, -1), DOMAINS, strict=True):
@@ -125,25 +125,26 @@ class Demo:
     def _serve(self, seconds: float) -> None:
         self._title("Serve the base and both adapters", seconds)
         with self._server() as url:
-            client = OpenAI(base_url=f"{url}/v1", api_key="none-needed")
             for domain in DOMAINS:
-                self._ask_all(client, domain.question)
+                self._ask_all(url, domain.question)
             self.console.print(
                 "A model of 135 million parameters learns a manner, not medicine or mechanics: for "
                 "answers worth reading, train a bigger base (see the README)."
             )
-            self._add_adapter_while_running(client)
+            self._add_adapter_while_running(url)
 
     def _train(self, domain: Domain, plan: DemoPlan) -> None:
         left = plan.total_seconds - self._elapsed
         self._title(f"Fine-tune {domain.name!r} from {_shown(domain.file)}", left)
         limit = ("--set", f"max_training_tokens={plan.num_tokens}")
-        options = ["--name", domain.name, "--config", _shown(CONFIG), *limit, *domain.options]
+        config = _shown(shipped_configs()["demo"])
+        options = ["--name", domain.name, "--config", config, *limit, *domain.options]
         command = ["finetune", _shown(domain.file), *options, "--home", _shown(self.home)]
         self._show_command(command)
-        code = subprocess.run(_command(command), cwd=ROOT, check=False).returncode
-        if code != 0:
-            raise DemoFailed(f"lora-chat finetune ended with exit code {code}")
+        process = _start(command)
+        process.join()
+        if process.exitcode != 0:
+            raise DemoFailed(f"lora-chat finetune ended with exit code {process.exitcode}")
 
     def _show_gains(self) -> None:
         self._title("What the adapters learned: loss on held-out answers", None)
@@ -174,24 +175,24 @@ class Demo:
             port = free.getsockname()[1]
         command = ["serve", "--home", _shown(self.home), "--port", str(port)]
         self._show_command([*command, "&"])
-        quiet = os.environ | {"LORA_CHAT_LOG_REQUESTS": "false"}
-        process = subprocess.Popen(_command(command), cwd=ROOT, env=quiet)
+        process = _start(command, {"LORA_CHAT_LOG_REQUESTS": "false"})
         try:
             url = f"http://127.0.0.1:{port}"
             self._wait_until_ready(url, process)
             yield url
-            process.send_signal(signal.SIGTERM)
-            if process.wait(timeout=30) != 0:
-                raise DemoFailed(f"the server ended with exit code {process.returncode}")
+            process.terminate()
+            process.join(30)
+            if process.exitcode not in STOPPED:
+                raise DemoFailed(f"the server ended with exit code {process.exitcode}")
             self.console.print("\nThe server has stopped.")
         finally:
             process.kill()
-            process.wait()
+            process.join()
 
-    def _wait_until_ready(self, url: str, process: "subprocess.Popen[bytes]") -> None:
+    def _wait_until_ready(self, url: str, process: SpawnProcess) -> None:
         """For as long as it takes: a server that gets nowhere ends by itself."""
         start = told = time.monotonic()
-        while process.poll() is None:
+        while process.is_alive():
             with suppress(httpx.TransportError):
                 if httpx.get(f"{url}/health").is_success:
                     return
@@ -199,14 +200,14 @@ class Demo:
             if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 self.console.print(f"[dim]The server has been loading for {told - start:.0f} s[/]")
-        raise DemoFailed(f"the server ended with exit code {process.returncode}")
+        raise DemoFailed(f"the server ended with exit code {process.exitcode}")
 
-    def _ask_all(self, client: OpenAI, question: str) -> None:
+    def _ask_all(self, url: str, question: str) -> None:
         """The same question to every model at once: one base, one batch, four answers."""
         self._title(f"Ask all of them at once, streaming: {question}", None)
         start = time.monotonic()
         with ThreadPoolExecutor(len(MODELS)) as pool:
-            answers = list(pool.map(partial(_ask, client, question, MAX_TOKENS), MODELS))
+            answers = list(pool.map(partial(_ask, url, question, MAX_TOKENS), MODELS))
         seconds = time.monotonic() - start
         table = Table("model", Column("answer", overflow="fold"), show_lines=True)
         for model, (answer, _) in zip(MODELS, answers, strict=True):
@@ -217,19 +218,19 @@ class Demo:
             f"{num_tokens} tokens in {seconds:.1f} s, {len(MODELS)} models in one batch."
         )
 
-    def _add_adapter_while_running(self, client: OpenAI) -> None:
+    def _add_adapter_while_running(self, url: str) -> None:
         """A folder copied in is a model at the next request."""
         self._title("Copy a third adapter in while the server runs", None)
         source, target = self.adapters / "bike", self.adapters / "workshop"
         shutil.rmtree(target, ignore_errors=True)
         self.console.print(f"[dim]$ cp -r {_shown(source)} {_shown(target)}[/]")
         shutil.copytree(source, target)
-        listed = [model.id for model in client.models.list()]
+        listed = [card["id"] for card in httpx.get(f"{url}/v1/models", timeout=60).json()["data"]]
         question = DOMAINS[1].question
         original = copied = ""
         for _ in range(ATTEMPTS):  # compiled code may come in the middle, and rounds otherwise
             original, copied = (
-                _ask(client, question, COPY_TOKENS, name)[0] for name in ("bike", "workshop")
+                _ask(url, question, COPY_TOKENS, name)[0] for name in ("bike", "workshop")
             )
             if copied == original:
                 break
@@ -241,23 +242,23 @@ class Demo:
 
     def _say_what_next(self) -> None:
         self._title(f"Done in {self._elapsed / 60:.1f} minutes", None)
-        home = _shown(self.home)
+        home, command = _shown(self.home), _own_command()
         self.console.print(
             f"Adapters   {home}/adapters/tcm and {home}/adapters/bike\n"
             f"Reports    {home}/adapters/*/*/report.html\n"
             f"Runs       {home}/runs\n\n"
             "What to type next:\n"
-            f"  .venv/bin/lora-chat chat tcm --home {home}\n"
-            f"  .venv/bin/lora-chat serve --home {home}\n"
-            "  .venv/bin/lora-chat finetune YOUR-FILE.txt\n"
-            "  .venv/bin/lora-chat doctor",
+            f"  {command} chat tcm --home {shlex.quote(home)}\n"
+            f"  {command} serve --home {shlex.quote(home)}\n"
+            f"  {command} finetune YOUR-FILE.txt\n"
+            f"  {command} doctor",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
 
     def _show_command(self, arguments: list[str]) -> None:
-        shown = " ".join(a if " " not in a else f"'{a}'" for a in arguments)
+        shown = escape(shlex.join(arguments))
         self.console.print(f"[dim]$ lora-chat {shown}[/]", highlight=False, soft_wrap=True)
 
     def _title(self, text: str, left: float | None) -> None:
@@ -269,36 +270,53 @@ class Demo:
             self.console.print(f"[dim]{times}[/]", highlight=False)
 
 
-def _ask(client: OpenAI, question: str, max_tokens: int, model: str) -> tuple[str, int]:
+def _ask(url: str, question: str, max_tokens: int, model: str) -> tuple[str, int]:
     """Stream one answer; returns its text and number of tokens."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": question}],
+        "temperature": 0,
+        "max_tokens": max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "repetition_penalty": 1.05,
+    }
     pieces: list[str] = []
     num_tokens = 0
-    stream = client.chat.completions.create(
-        model=model,
-        messages=[{"role": "user", "content": question}],
-        temperature=0,
-        max_tokens=max_tokens,
-        stream=True,
-        stream_options={"include_usage": True},
-        extra_body={"repetition_penalty": 1.05},
-    )
-    for chunk in stream:
-        pieces += [choice.delta.content or "" for choice in chunk.choices]
-        if chunk.usage:
-            num_tokens = chunk.usage.completion_tokens
+    for event in _events(f"{url}/v1/chat/completions", body):
+        pieces += [choice.delta.content or "" for choice in event.choices]
+        if event.usage:
+            num_tokens = event.usage.completion_tokens
     if not num_tokens:
         raise DemoFailed(f"{model!r} gave no answer")
     return "".join(pieces).strip(), num_tokens
 
 
-def _command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "service.cli", *arguments]
+def _events(url: str, body: Mapping[str, object]) -> Generator[StreamEvent]:
+    parser = EventParser()
+    with httpx.stream("POST", url, json=body, timeout=None) as response:
+        if response.is_error:
+            raise DemoFailed(error_message(response.read().decode()))
+        for received in response.iter_bytes():
+            for data in parser.feed(received):
+                if data != DONE:
+                    yield StreamEvent.model_validate_json(data)
+
+
+def _start(command: list[str], variables: Mapping[str, str] | None = None) -> SpawnProcess:
+    process = get_context("spawn").Process(target=run_command, args=(command, variables))
+    process.start()
+    return process
+
+
+def _own_command() -> str:
+    """What to type, where it is on no path by its path."""
+    if shutil.which("lora-chat"):
+        return "lora-chat"
+    return shlex.quote(_shown(Path(sys.executable).with_name("lora-chat")))
 
 
 def _shown(path: Path) -> str:
-    """Relative to where the commands run."""
-    return os.path.relpath(path, ROOT)
-
-
-if __name__ == "__main__":
-    main()
+    """Short, where it lies below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,6 +1,7 @@
-"""What `make demo` trains: as much as its ten minutes allow on this machine, measured first."""
+"""What the demo trains: as much as its ten minutes allow on this machine, measured first."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -49,11 +50,11 @@ class DemoPlan:
         return self.total_seconds <= TEN_MINUTES
 
 
-def measure(data: Path, config: Path, home: Path) -> Pace:
+def measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -> Pace:
     """Convert the base where that is yet to be done, and try a few steps, in a process of its own:
-    what it holds in memory goes with it."""
+    what it holds in memory goes with it. `set_up` is called there first."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, data, config, home).result()
+        return pool.submit(_measure, data, config, home, set_up).result()
 
 
 def make_plan(pace: Pace, elapsed: float, num_adapters: int) -> DemoPlan:
@@ -70,17 +71,15 @@ def make_plan(pace: Pace, elapsed: float, num_adapters: int) -> DemoPlan:
     return DemoPlan(num_tokens, adapter, serving, elapsed + num_adapters * adapter + serving)
 
 
-def _measure(data: Path, config: Path, home: Path) -> Pace:
+def _measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -> Pace:
     from finetune.bases.base import find_base
     from finetune.evaluation.effort import STEP
     from finetune.hardware import before_torch
     from finetune.job import Job
     from finetune.training.config import load_config
 
-    from .cli import set_up_logging
-
     before_torch()
-    set_up_logging()
+    set_up()
     options = {"data": data, "name": "demo", "max_training_tokens": TRIED}
     resolved = load_config(config, options)
     find_base(resolved.base, home)

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -26,7 +27,7 @@ from .http.patience import http_protocol
 from .models import Models
 from .running import Announcement
 from .settings import ServiceSettings, is_loopback
-from .state.database import open_state
+from .state.read_only import open_served_state
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _claim(listener)
         listener.bind((host, port))
         listener.listen(2048)
     except (OSError, OverflowError) as error:
@@ -51,6 +52,14 @@ def listen(host: str, port: int) -> socket.socket:
             "choose another with --port (0 takes a free one)."
         ) from error
     return listener
+
+
+def _claim(listener: socket.socket) -> None:
+    """Let the port be taken again at once after a stop, and by nobody else meanwhile."""
+    if sys.platform == "win32":  # where SO_REUSEADDR would let two servers have one port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def check_certificate(settings: ServiceSettings) -> None:
@@ -74,19 +83,26 @@ def needs_keys(settings: ServiceSettings) -> bool:
     """
     if is_loopback(settings.host):
         return False
-    with closing(open_state(settings.home, settings.database)) as state:
+    state = open_served_state(settings.home, settings.database)
+    if state is None:
+        return True
+    with closing(state):
         return not Keys(state).are_demanded()
 
 
 def configure(settings: ServiceSettings, gate: Gate, *, is_private: bool = False) -> uvicorn.Config:
-    """Find the base and put everything together; the engine starts with the server.
+    """Open the state, find the base, put all together; the engine starts with the server.
 
     A private server asks nobody for a key and counts nothing. Raises FinetuneError for the base,
     EngineUnsupported for its architecture, StateUnavailable.
     """
+    state = None if is_private else open_served_state(settings.home, settings.database)
+    if not is_private and (state is None or state.is_read_only):
+        logger.warning(
+            "%s may not be written: usage is not counted, and keys stay as they are", settings.home
+        )
     served = open_engine(settings)
     models = Models(served.base_id, served.tokenizer, served.store, settings.plain_marks)
-    state = None if is_private else open_state(settings.home, settings.database)
     return http_config(build_app(served.engine, models, settings, gate, state), settings)
 
 

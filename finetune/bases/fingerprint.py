@@ -96,7 +96,7 @@ def weight_files(folder: Path, name: str | None = None) -> list[str]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return ["model.safetensors"]
-    files: dict[str, str] = json.loads(index.read_text())["weight_map"]
+    files: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
     return sorted(set(files.values())) if name is None else [files[name]]
 
 

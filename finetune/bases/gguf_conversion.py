@@ -56,8 +56,14 @@ def _place(gguf: Path, bases: Path) -> Path:
 
 def _make(target: Path, write: Callable[[Path], None]) -> None:
     """Have a folder written that appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    except OSError as error:
+        raise BaseUnusable(
+            f"What is made of a GGUF file once has no place: {target.parent} cannot be written "
+            f"({error.strerror}). `lora-chat bases pull` makes it beforehand, where home can be."
+        ) from error
     try:
         write(temporary)
         temporary.chmod(0o755)

@@ -70,7 +70,8 @@ def _unpickle(files: list[Path], folder: Path) -> list[Path]:
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=SECONDS,
             check=False,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.chat import ChatRenderer
+from data.free_space import check_space
 from finetune.adapters.card import TEMPLATE_FILE, AdapterCard
 from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
 from finetune.adapters.trained_base import check_base, named_base
@@ -15,7 +16,7 @@ from finetune.bases.base import Base
 from finetune.bases.gguf_base import GgufBase, find_any_base, shape_of
 from finetune.bases.gguf_shape import GgufShape
 from finetune.errors import ExportRefused
-from finetune.whole_folder import check_space, whole_folder
+from finetune.whole_folder import whole_folder
 
 from .gguf_merge import merge_gguf
 from .merged import README_FILE, read_sound
@@ -23,6 +24,7 @@ from .merged import README_FILE, read_sound
 logger = logging.getLogger(__name__)
 
 ADAPTER_FILE, MODEL_FILE, MODELFILE = "adapter.gguf", "model.gguf", "Modelfile"
+BASE_FILE, BASE_FOLDER = "base.gguf", "base"  # of an export for Ollama
 QUOTES = '"""'
 PARAMETERS = {  # ours to Ollama's
     "temperature": "temperature",
@@ -63,17 +65,16 @@ class GgufExport:
             )
 
     def merged(self, out: Path) -> None:
-        """A whole model. Raises ExportRefused where the base is no GGUF file."""
+        """A whole model. Raises NoRoom, and ExportRefused where the base is no GGUF file."""
         base = self.base
         if not isinstance(base, GgufBase):
             raise ExportRefused(
                 f"{base.id} is no GGUF file. Make one with llama.cpp's convert_hf_to_gguf.py and "
                 "give it with --base; or export --to merged, which keeps the base's own form."
             )
+        most = sum(2 * math.prod(tensor.shape) for tensor in base.gguf.tensors.values())
+        check_space(most, out, "The merged model", "choose another disk with --out")
         with whole_folder(out) as folder:
-            check_space(
-                sum(2 * math.prod(tensor.shape) for tensor in base.gguf.tensors.values()), folder
-            )
             logger.info("Merging %s into %s …", self.version, base.path.name)
             merge_gguf(self.lora, base, folder / MODEL_FILE)
             self._write_template(folder)
@@ -85,10 +86,20 @@ class GgufExport:
             )
 
     def ollama(self, out: Path) -> None:
-        """A GGUF adapter with a Modelfile. Raises ExportRefused, BaseMismatch."""
+        """A GGUF adapter, its base and a Modelfile: all that Ollama needs, on any machine.
+
+        Raises ExportRefused, NoRoom, BaseMismatch.
+        """
+        source = self.base.path if isinstance(self.base, GgufBase) else self.base.folder
+        check_space(_size(source), out, "The base's copy", "choose another disk with --out")
         with whole_folder(out) as folder:
             self._write_adapter(folder)
             (folder / MODELFILE).write_text(self._modelfile(), encoding="utf-8")
+            logger.info("Copying %s …", self.base.id)
+            if source.is_dir():
+                shutil.copytree(source, folder / BASE_FOLDER)
+            else:
+                shutil.copyfile(source, folder / BASE_FILE)
             self._write_readme(
                 folder,
                 f"{self.version} for Ollama, made by lora-chat:",
@@ -122,10 +133,10 @@ class GgufExport:
         (folder / README_FILE).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
     def _modelfile(self) -> str:
-        source = self.base.path if isinstance(self.base, GgufBase) else self.base.folder
+        source = BASE_FILE if isinstance(self.base, GgufBase) else BASE_FOLDER
         lines = [
             f"# {self.base.id}, on which the adapter was trained; another copy of it will do.",
-            f"FROM {source}",
+            f"FROM ./{source}",
             f"ADAPTER ./{ADAPTER_FILE}",
         ]
         if self.card:
@@ -146,3 +157,8 @@ class GgufExport:
         renderer = ChatRenderer(self.base.tokenizer, template)
         texts = [self.base.tokenizer.decode([token_id]) for token_id in renderer.end_ids]
         return [text for text in texts if text.isprintable() and '"' not in text]
+
+
+def _size(source: Path) -> int:
+    files = source.rglob("*") if source.is_dir() else [source]
+    return sum(path.stat().st_size for path in files if path.is_file())

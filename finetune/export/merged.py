@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.chat import ChatRenderer
+from data.free_space import check_space
 from finetune.adapters.card import (
     CARD_FILE,
     TEMPLATE_FILE,
@@ -22,7 +23,7 @@ from finetune.adapters.versions import Version
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import weight_files
 from finetune.errors import AdapterInvalid
-from finetune.whole_folder import check_space, whole_folder
+from finetune.whole_folder import whole_folder
 
 from .drift import Drift, measure_drift
 from .merge import merge_weights
@@ -80,12 +81,14 @@ class Merge:
         return cls(version, card, base, renderer, yardstick)
 
     def export(self, out: Path) -> Drift:
-        """Write the merged model, load it again and measure it. Raises ExportRefused and others."""
+        """Write the merged model, load it again and measure it.
+
+        Raises ExportRefused, NoRoom and others.
+        """
+        weights = weight_files(self.base.folder)
+        needed = sum((self.base.folder / name).stat().st_size for name in weights)
+        check_space(needed, out, "The merged model", "choose another disk with --out")
         with whole_folder(out) as folder:
-            needed = sum(
-                (self.base.folder / name).stat().st_size for name in weight_files(self.base.folder)
-            )
-            check_space(needed, folder)
             logger.info("Merging %s into %s …", self.version, self.base.id)
             dtype = merge_weights(self.base.folder, self.version.folder, folder)
             self._write_config(folder, dtype)

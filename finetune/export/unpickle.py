@@ -39,15 +39,17 @@ def _convert(source: str, target: str) -> None:
 
 
 def _limit_memory(num_bytes: int) -> None:
-    """Beyond what the process has by now; a system that cannot does not."""
-    try:
-        import resource
+    """Beyond what the process has by now, where the system can."""
+    if sys.platform != "linux":
+        return
+    import resource
 
-        with open("/proc/self/statm") as file:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (used + num_bytes, most))
-    except (ImportError, OSError, ValueError):
+    except (OSError, ValueError):  # a closed /proc, or less than that allowed
         return
 
 

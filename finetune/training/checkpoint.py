@@ -19,10 +19,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
+from data.free_space import check_space
 from finetune.errors import CheckpointFailed, NotResumable
 from finetune.wrong_values import told
 
 KEPT = 2
+MOMENTS = 2  # that AdamW keeps of each weight
+REST = 16_000_000  # [bytes] for log, events and report
 UNFINISHED = ".new-"
 UNREADABLE = (OSError, EOFError, ValidationError, RuntimeError, UnpicklingError, SafetensorError)
 
@@ -69,7 +72,7 @@ def save_checkpoint(
         save_file(weights, temporary / "adapter.safetensors")
         save_file(best, temporary / "best.safetensors")
         torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
-        (temporary / "state.json").write_text(progress.model_dump_json())
+        (temporary / "state.json").write_text(progress.model_dump_json(), encoding="utf-8")
         _write_through(temporary)
         os.rename(temporary, target)
         _write_through(folder)
@@ -82,12 +85,24 @@ def save_checkpoint(
     return target
 
 
+def check_room(run: Path, weights: dict[str, Any]) -> None:
+    """Raises NoRoom where the checkpoints to come, and an adapter of such weights, do not fit."""
+    size = sum(tensor.nbytes for tensor in weights.values())
+    missing = KEPT + 1 - len(list_checkpoints(run))
+    check_space(
+        missing * (2 + MOMENTS) * size + size + REST,
+        run,
+        "Training",
+        "choose another disk with --home, or for the run alone with --set output_dir=FOLDER",
+    )
+
+
 def _write_through(folder: Path) -> None:
     """Let what is in a folder, and that it is there, survive a power cut."""
     for path in (*(each for each in folder.iterdir() if each.is_file()), folder):
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except OSError:  # Windows opens no folders
+        try:  # Windows flushes nothing that may not be written
+            descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+        except OSError:  # nor does it open folders
             continue
         try:
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The processes that train one adapter together, started by torchrun or accelerate launch."""
+"""The processes that train one adapter together, started by this program or by torchrun."""
 
 import os
 from collections.abc import Callable, Generator, Sequence
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
+
+from finetune.errors import ConfigError
 
 Value = TypeVar("Value")
 # The others wait while the first one fetches a base or writes the report.
@@ -87,11 +89,17 @@ ALONE = Processes()
 
 
 def join_processes() -> Processes:
-    """Join the others where a launcher has started several; alone otherwise."""
+    """Join the others where a launcher has started several; alone otherwise.
+
+    Raises ConfigError where there are fewer GPUs.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
         return ALONE
     import torch
     from accelerate import PartialState
 
+    num_gpus = torch.cuda.device_count()
+    if 0 < num_gpus <= int(os.environ.get("LOCAL_RANK", "0")):
+        raise ConfigError("The options have faults", [f"processes: {num_gpus} at most, one a GPU"])
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     return Processes(state.process_index, state.num_processes)

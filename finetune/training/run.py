@@ -109,7 +109,9 @@ class Run:
             file.write(dump_config(config))
 
     def _write_state(self) -> None:
-        (self.folder / STATE_FILE).write_text(self.state.model_dump_json(indent=2))
+        (self.folder / STATE_FILE).write_text(
+            self.state.model_dump_json(indent=2), encoding="utf-8"
+        )
 
     def _check_config(self, config: TrainConfig) -> None:
         before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json", exclude=FREE)

@@ -57,6 +57,8 @@ class UsageLedger:
         self._has_failed = False
 
     def add(self, key_id: str | None, model: str, count: Count) -> None:
+        if self._state.is_read_only:
+            return
         account = Account(key_id or "", model[:MAX_MODEL], day_of(self._clock()))
         with self._lock:
             self._counts.setdefault(account, Count()).add(count)

@@ -24,6 +24,7 @@ from serving.engine import AdapterRef, Engine
 from serving.errors import AdapterRefused, ModelNotFound, ServingError
 
 from .protocol import AdapterInfo, VersionInfo
+from .staging import room_needed
 
 PATHS = ("replay", "output_dir", "data", "base", "from_adapter")  # options that may hold one
 
@@ -48,7 +49,8 @@ class Adapters:
     def promote(self, name: str, version: str) -> AdapterInfo:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
         entry = self._entry(name, version)
-        promote(self.store.adapters, entry.name, entry.version)
+        with room_needed():
+            promote(self.store.adapters, entry.name, entry.version)
         return self.describe(name)
 
     def roll_back(self, name: str) -> AdapterInfo:
@@ -56,7 +58,8 @@ class Adapters:
         with suppress(AdapterRefused):  # a damaged one is what people go back from
             self._entry(name)
         try:
-            rollback(self.store.adapters, name)
+            with room_needed():
+                rollback(self.store.adapters, name)
         except AdapterInvalid as error:
             raise InvalidRequest(str(error), "name") from error
         return self.describe(name)
@@ -94,10 +97,12 @@ class Adapters:
         except AdapterInvalid as error:
             raise ModelNotFound(reference, self._names()) from error
         refs = self._known(reference)
-        if "@" in reference:
-            remove_version(adapters, version)
-        else:
-            remove_name(adapters, version.name)
+        with room_needed():
+            if "@" in reference:
+                remove_version(adapters, version)
+            else:
+                remove_name(adapters, version.name)
+        if "@" not in reference:
             self.store.readmit(version.name)  # whatever comes by that name next
             self.loaded.discard(version.name)
         return refs

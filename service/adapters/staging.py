@@ -6,15 +6,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from data.whole_file import NO_ROOM
 from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE
 from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.other_forms import PICKLED_FILE
-from service.errors import DiskFull, InvalidRequest, UploadTooLarge
+from service.errors import DiskFull, InvalidRequest, NotAllowed, UploadTooLarge
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE, CARD_FILE, "README.md")
 ARCHIVE = "adapter.zip"  # as it is called while it lies here
 TEXT_LIMIT = 1 << 20  # [bytes] of each file but the weights
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 MAX_SHOWN = 80  # [characters] of a file's name in a message
 
 
@@ -97,10 +98,14 @@ class StagedFiles:
 
 @contextmanager
 def room_needed() -> Generator[None]:
-    """Raises DiskFull where the system says that there is no room."""
+    """Raises DiskFull or NotAllowed where the system says that there is no room, or none for us."""
     try:
         yield
     except OSError as error:
+        if error.errno in READ_ONLY:
+            raise NotAllowed(
+                "This server may only read its adapters: none can be changed or come in."
+            ) from error
         if error.errno not in NO_ROOM:
             raise
         raise DiskFull(

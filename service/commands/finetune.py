@@ -1,6 +1,8 @@
 """`lora-chat finetune`."""
 
 import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +11,7 @@ from rich.console import Console
 
 from service.home import find_home
 from service.options import BaseOption, HomeOption
+from service.own_command import run_command
 
 from .data import FaultyOption, MapOption, RolesOption, pairs
 
@@ -73,6 +76,10 @@ def finetune(
             "times, every combination is tried.",
         ),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="Train in so many processes on this machine; one for each GPU."),
+    ] = 1,
     promote: Annotated[
         bool | None,
         typer.Option(
@@ -208,9 +215,28 @@ def finetune(
         "disclaimer": disclaimer,
     }
     resolved = resolve_config(config, options, assignments or ())
+    if _is_to_launch(processes, data):
+        from finetune.training.launcher import launch
+
+        raise typer.Exit(launch(processes, partial(run_command, sys.argv[1:])))
     # Of several processes, one talks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     train(*resolved, find_home(home), console, resume=resume, dry_run=dry_run, sweep=sweep or ())
+
+
+def _is_to_launch(processes: int, data: Path | None) -> bool:
+    """False in a process that has been started already: by this command, or by another launcher."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes == 1 or started == processes:
+        return False
+    problem = None
+    if started > 1:
+        problem = f"another launcher has started {started} of them; leave this option out"
+    elif data == Path("-"):
+        problem = "standard input can be read by one process alone; save it as a file"
+    if problem:
+        raise typer.BadParameter(problem, param_hint="--processes")
+    return True
 
 
 def _replay(text: str | None) -> tuple[str | None, Any]:

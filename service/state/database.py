@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -36,6 +36,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import StateUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 STATE_FILE = "state.db"  # below home
 PATIENCE = 15  # [seconds] to wait for a connection or another process's transaction
@@ -83,8 +86,9 @@ USAGE = Table(
 class State:
     """An open database whose tables are up to date. Every method may wait: call from threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, is_read_only: bool = False) -> None:
         self._engine = engine
+        self.is_read_only = is_read_only
 
     @contextmanager
     def begin(self, **options: Any) -> Generator[Connection]:
@@ -181,25 +185,41 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
 
-def _migrate(state: State) -> None:
-    from alembic import command
+def migration_config() -> "Config":
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def versions_of(state: State, config: "Config") -> tuple[set[str], set[str]]:
+    """Of its tables: what the database has, and what this program makes.
+
+    Raises StateUnavailable for those of a newer program.
+    """
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(config)
     known = {revision.revision for revision in scripts.walk_revisions()}
     with state.begin() as connection:
-        present = MigrationContext.configure(connection).get_current_heads()
-    if unknown := set(present) - known:
+        present = set(MigrationContext.configure(connection).get_current_heads())
+    if unknown := present - known:
         raise StateUnavailable(
             f"The database was written by a newer lora-chat (its tables are of version "
             f"{', '.join(sorted(unknown))}, this program knows {', '.join(sorted(known))}). "
             "Update lora-chat, or go back to a copy of the database from before."
         )
-    if set(present) == set(scripts.get_heads()):
+    return present, set(scripts.get_heads())
+
+
+def _migrate(state: State) -> None:
+    from alembic import command
+
+    config = migration_config()
+    present, wanted = versions_of(state, config)
+    if present == wanted:
         return
     with state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
         if connection.dialect.name == "postgresql":

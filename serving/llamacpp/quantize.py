@@ -1,11 +1,12 @@
 """GGUF bases in other quantizations, by llama.cpp's own quantizer."""
 
 import logging
+import math
 import os
-import shutil
 from pathlib import Path
 from typing import Literal
 
+from data.free_space import check_space
 from finetune.bases.gguf_base import GgufBase
 from serving.errors import QuantizationFailed
 
@@ -20,7 +21,7 @@ FLOATS = ("F32", "F16", "BF16")
 def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
     """Write the base in another quantization; it appears whole or not at all.
 
-    Raises QuantizationFailed, EngineUnsupported where llama.cpp is not installed.
+    Raises QuantizationFailed, NoRoom, EngineUnsupported where llama.cpp is not installed.
     """
     binding = load_binding()
     functions = binding.functions
@@ -35,7 +36,9 @@ def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
             ", ".join(kinds),
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    _check_space(base, path)
+    num_weights = sum(math.prod(tensor.shape) for tensor in base.gguf.tensors.values())
+    most = num_weights * 5 // 4  # [bytes]; q8_0 has 34 for 32 weights, and norms stay wide
+    check_space(most, path.parent, "Quantizing", "choose another disk with --out")
     params = functions.llama_model_quantize_default_params()
     params.ftype = getattr(functions, f"LLAMA_FTYPE_MOSTLY_{to.upper()}")
     params.allow_requantize = True
@@ -52,13 +55,3 @@ def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _check_space(base: GgufBase, path: Path) -> None:
-    needed = base.path.stat().st_size * 2  # from 4 bits to 8, at the most
-    free = shutil.disk_usage(path.parent).free
-    if free < needed:
-        raise QuantizationFailed(
-            f"This takes up to {needed / 1e9:.1f} GB, and there is {free / 1e9:.1f} GB left at "
-            f"{path.parent}. Choose another disk with --out."
-        )

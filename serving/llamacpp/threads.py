@@ -10,6 +10,7 @@ the last digits of a token's logits may depend on it, as they do on which cells 
 
 import os
 import statistics
+import sys
 
 import psutil
 
@@ -85,7 +86,7 @@ def num_cores() -> int:
 
     Two threads on one core are slower than one.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     told = os.environ.get("OMP_NUM_THREADS", "")
     limits = [allowed, psutil.cpu_count(logical=False), int(told) if told.isdigit() else None]
     return min((limit for limit in limits if limit), default=1)

@@ -24,6 +24,13 @@ from finetune.training.trainer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 
+# As `finetune --processes 2` starts them.
+OWN = (
+    "-c",
+    "import runpy, sys; from functools import partial;"
+    "from finetune.training.launcher import launch;"
+    "sys.exit(launch(2, partial(runpy.run_path, sys.argv.pop(1))))",
+)
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 ACCELERATE = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1")
 
@@ -125,7 +132,8 @@ def _wait_for_lines(path: Path, number: int, process: Any) -> None:
 @pytest.mark.parametrize(
     "launcher",
     [
-        pytest.param(TORCHRUN, id="torchrun"),
+        pytest.param(OWN, id="own"),
+        pytest.param(TORCHRUN, id="torchrun", marks=pytest.mark.slow),
         pytest.param(ACCELERATE, id="accelerate", marks=pytest.mark.slow),
     ],
 )

@@ -16,6 +16,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.state.database import open_state
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = re.compile(r"`lora-chat ([^`]+)`")
@@ -248,6 +249,7 @@ def test_a_port_in_use_is_an_error_before_anything_is_loaded(fails: Callable[...
 
 def test_a_base_that_cannot_be_served_is_an_error(fails: Callable[..., str], tmp_path: Path):
     (tmp_path / "bases").mkdir()
+    open_state(tmp_path).close()  # which is there before the base is looked for
     message = fails("serve", "--port", "0", "--base", tmp_path / "bases")
     assert "is no complete Hugging Face model folder" in message
 

@@ -1,4 +1,4 @@
-"""docs/operating.md and its files name what there is."""
+"""The pages of docs, and the files that they name, say what there is."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from fastapi.testclient import TestClient
 
@@ -22,10 +23,12 @@ METRIC = re.compile(r"\blora_chat_\w+")
 MADE_OF = re.compile(r"_(total|bucket|created)$")
 
 
-def test_every_command_of_the_operating_page_parses():
+@pytest.mark.parametrize("page", ["operating.md", "installing.md"])
+def test_every_command_of_a_page_parses(page: str):
+    text = (DOCS / page).read_text(encoding="utf-8")
     lines = [
-        shlex.split(line)
-        for block in re.findall(r"```bash\n(.*?)```", OPERATING, flags=re.DOTALL)
+        shlex.split(line, comments=True)
+        for block in re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
         for line in block.splitlines()
     ]
     root: Any = typer.main.get_command(app)
@@ -45,7 +48,7 @@ def test_every_setting_of_the_operating_page_exists():
 
 
 def test_every_file_that_the_pages_name_exists():
-    for page in (DOCS / "operating.md", DOCS / "api.md", ROOT / "SECURITY.md"):
+    for page in (*DOCS.glob("*.md"), ROOT / "SECURITY.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), link
 

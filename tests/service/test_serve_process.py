@@ -28,7 +28,9 @@ SEVERAL = "你好\nHi\n你好\n"  # of a thousand answers of random weights, one
 class Served:
     """A running `lora-chat serve` and what it has said on stderr."""
 
-    def __init__(self, base: Path, home: Path, key: str | None = None) -> None:
+    def __init__(
+        self, base: Path, home: Path, key: str | None = None, prefix: tuple[str, ...] = ()
+    ) -> None:
         self.base = base
         self.home = home
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -36,7 +38,7 @@ class Served:
         self._is_ready = threading.Event()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "service.cli", "serve", "--port", "0"),
+                *(*prefix, sys.executable, "-m", "service.cli", "serve", "--port", "0"),
                 *("--no-compile", "--base", str(base), "--set", "grace=2"),
             ],
             cwd=ROOT,
@@ -229,6 +231,36 @@ def test_chat_without_a_server_starts_one_for_itself(make_base: Any, spare: Path
     assert "Traceback" not in result.stderr
     assert "Ctrl-C stops)" not in result.stderr
     assert not (tmp_path / "servers").exists(), "it is for this chat alone"
+
+
+# Root may write everywhere, and without this capability where others may.
+AS_OTHERS = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
+
+
+@pytest.mark.skipif(bool(AS_OTHERS) and not shutil.which("setpriv"), reason="no setpriv here")
+def test_a_home_that_may_not_be_written_serves_and_keeps_its_keys(
+    make_base: Any, spare: Path, tmp_path: Path
+):
+    home = tmp_path / "home"
+    shutil.copytree(spare / "tcm", home / "adapters" / "tcm")
+    key = run(home, "keys", "create", "anna").stdout.strip()
+    before = sorted(home.rglob("*"))
+    home.chmod(0o555)
+    try:
+        server = Served(make_base("llama"), home, key, AS_OTHERS)
+        try:
+            assert server.answer("tcm") != server.answer("tiny-llama")
+            server.headers = {}
+            assert server.ask("tcm").status_code == 401
+        finally:
+            code, _ = server.stop()
+    finally:
+        home.chmod(0o755)
+    assert code == 0
+    assert sorted(home.rglob("*")) == before
+    told = [line for line in server.log if "may not be written" in line]
+    assert len(told) == 1, server.log
+    assert not any("Traceback" in line for line in server.log), server.log
 
 
 def test_running_streams_do_not_keep_it_from_stopping(make_base: Any, tmp_path: Path):

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.errors import PortUnavailable, TlsRefused
+from service.errors import PortUnavailable, StateUnavailable, TlsRefused
 from service.http.gate import Gate
 from service.server import check_certificate, configure, listen
 from service.settings import ServiceSettings
@@ -87,3 +87,10 @@ def test_the_queue_is_as_long_as_the_settings_say(make_base: Any, tmp_path: Path
         full = client.post("/v1/chat/completions", json=body | {"n": 2})
     assert (full.status_code, full.json()["error"]["code"]) == (429, "engine_busy")
     assert full.headers["retry-after"]
+
+
+def test_a_database_that_does_not_answer_is_told_before_a_base_is_looked_for(tmp_path: Path):
+    database = "postgresql://me@127.0.0.1:1/name"
+    settings = ServiceSettings(home=tmp_path, base="no-such-base", database=database)
+    with pytest.raises(StateUnavailable, match="does not answer"):
+        configure(settings, Gate())

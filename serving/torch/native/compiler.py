@@ -1,5 +1,6 @@
 """The compiled forward pass for this machine: found under home, or compiled for it."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -68,7 +69,8 @@ def load(path: Path) -> Library | None:
         return Library(path)
     except OSError as error:
         logger.warning("Compiled code is damaged and is made again (%s)", error)
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where home may not be written
+            path.unlink(missing_ok=True)
         return None
 
 
@@ -138,12 +140,14 @@ class Compiler:
     def _compile_one(self, kernel: Kernel, niceness: int) -> Library:
         """Raises CompilationFailed, and OSError where what was made cannot be loaded or kept."""
         path = library_path(self._folder, kernel)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        is_kept = self._can_keep()
+        with tempfile.TemporaryDirectory(dir=path.parent if is_kept else None) as folder:
             compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
             own = (*FLAGS, kernel.definition, *kernel.flags, *_tuning())
             self._run(niceness, "-c", SOURCES / "library.cpp", *own, "-o", compiled)
             self._run(niceness, compiled, *LINK_FLAGS, "-o", linked)
+            if not is_kept:
+                return Library(linked)  # which needs its file no more
             _seal(linked)
             linked.replace(path)
         try:
@@ -151,6 +155,16 @@ class Compiler:
         except OSError:
             path.unlink(missing_ok=True)
             raise
+
+    def _can_keep(self) -> bool:
+        """A warning says why what is compiled serves this start alone."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self._folder).close()
+        except OSError as error:
+            logger.warning("What is compiled is not kept for the next start: %s", error)
+            return False
+        return True
 
     def _run(self, niceness: int, *arguments: str | Path) -> None:
         """Raises CompilationFailed, and OSError where the compiler cannot be started."""
@@ -161,7 +175,8 @@ class Compiler:
                 [*_command(niceness), *map(str, arguments)],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
             )
         _, errors = self._process.communicate()
         if self._process.returncode != 0:

@@ -11,7 +11,7 @@ from finetune.bases.base import Base
 from finetune.bases.gguf_base import GgufBase, find_gguf_base
 from finetune.bases.gguf_file import read_gguf
 from finetune.errors import BaseMismatch, ExportRefused
-from finetune.export.gguf import ADAPTER_FILE, MODEL_FILE, MODELFILE, GgufExport
+from finetune.export.gguf import ADAPTER_FILE, MODEL_FILE, GgufExport
 from finetune.export.importing import import_adapter
 from serving.engine import AdapterRef, Blend, Request, Sampling
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
@@ -91,15 +91,6 @@ async def test_an_exported_adapter_comes_back_by_an_import(
     prompt = encode(base, PROMPTS[1])
     ref = AdapterRef("again", "1", "sha", version.folder)
     check(await answer(export.base, prompt, alone(ref)), export.version.folder, base, prompt)
-
-
-def test_ollama_is_told_base_adapter_and_ends(export: GgufExport, tmp_path: Path):
-    export.ollama(tmp_path / "out")
-    lines = (tmp_path / "out" / MODELFILE).read_text().splitlines()
-    assert f"FROM {tmp_path / 'base.gguf'}" in lines
-    assert f"ADAPTER ./{ADAPTER_FILE}" in lines
-    assert 'PARAMETER stop "<|im_end|>"' in lines
-    assert (tmp_path / "out" / ADAPTER_FILE).is_file()
 
 
 def test_what_cannot_be_exported_leaves_nothing(make_base: Any, make_adapter: Any, tmp_path: Path):

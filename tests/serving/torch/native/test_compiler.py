@@ -270,3 +270,11 @@ def test_two_compilations_at_once_leave_one_library(quick_compiler: None, tmp_pa
     join_compilers()
     assert list(tmp_path.iterdir()) == [path]
     assert load(path) is not None
+
+
+def test_where_nothing_can_be_kept_code_is_compiled_for_this_start(
+    quick_compiler: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "home").touch()  # which is no folder
+    assert Compiler(tmp_path / "home" / "compiled").run() is not None
+    assert "is not kept for the next start" in caplog.text
