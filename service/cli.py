@@ -19,7 +19,7 @@ from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
 from .group import EXIT_CODE, Commands
 from .home import find_home
-from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption
+from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption, LangOption
 from .streams import StderrHandler, open_streams, say
 
 # Libraries whose messages are not for our users.
@@ -104,6 +104,7 @@ def common(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
+    _language: LangOption = None,
 ) -> None:
     set_up_logging()
 
@@ -259,7 +260,7 @@ def configs(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A new file. [default: standard output]")] = None,
 ) -> None:
-    """List the configurations that come with lora-chat, or write one to start from."""
+    """List the shipped configurations, or write one to start from."""
     from .shipped import print_configs, write_config
 
     if name is None:
@@ -274,7 +275,7 @@ def demo(
         Path, typer.Option(help="The demo's own home, so that it leaves yours alone.")
     ] = Path("demo-home"),
 ) -> None:
-    """See the whole job: train two adapters on shipped samples, serve them, and ask them."""
+    """See the whole job: train two adapters, serve them, ask them."""
     from .demo import run_demo
 
     run_demo(home, Console(), set_up_logging)

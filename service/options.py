@@ -1,7 +1,7 @@
 """Options that several commands take."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,6 +10,27 @@ from .home import VARIABLE
 KEY_VARIABLE = "LORA_CHAT_KEY"  # for commands that talk to a server
 DEFAULT_BASE = "smollm2-135m"  # finetune.bases.base has it, at the price of a slower --help
 
+
+def _speak(language: Literal["en", "zh"] | None) -> None:
+    """What the terminal asks for counts from the beginning; what is said here counts more."""
+    from data.wording import environment_language, prefer, speak
+
+    if language is not None:
+        speak(language)
+    elif asked := environment_language():
+        prefer(asked)
+
+
+LangOption = Annotated[
+    Literal["en", "zh"] | None,
+    typer.Option(
+        "--lang",
+        callback=_speak,
+        is_eager=True,
+        help="The language of verdicts, findings and reports. [default: the terminal's, by LC_ALL "
+        "or LANG, or else the data's]",
+    ),
+]
 HomeOption = Annotated[
     Path | None,
     typer.Option(

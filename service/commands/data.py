@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from service.group import Commands
-from service.options import DEFAULT_BASE, BaseOption, HomeOption
+from service.options import DEFAULT_BASE, BaseOption, HomeOption, LangOption
 from service.streams import json_text
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def check(
         ),
     ] = "refuse",
     home: HomeOption = None,
+    _language: LangOption = None,
 ) -> None:
     """Say all that is wrong or suspicious in training data.
 

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from service.home import find_home
-from service.options import HomeOption
+from service.options import HomeOption, LangOption
 from service.streams import json_text
 
 from .adapters import TrainedBaseOption
@@ -65,6 +65,7 @@ def evaluate(
     ] = False,
     base: TrainedBaseOption = None,
     home: HomeOption = None,
+    _language: LangOption = None,
 ) -> None:
     """Compare an adapter with its base or with another adapter.
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from service.home import find_home
-from service.options import BaseOption, HomeOption
+from service.options import BaseOption, HomeOption, LangOption
 from service.own_command import run_command
 
 from .data import FaultyOption, MapOption, RolesOption, pairs
@@ -177,6 +177,7 @@ def finetune(
         ),
     ] = None,
     home: HomeOption = None,
+    _language: LangOption = None,
 ) -> None:
     """Train an adapter on questions and answers.
 
