@@ -15,10 +15,14 @@ LOOKED_AT = 50  # conversations
 def script_of(text: str) -> str | None:
     """Chinese or other, by most of the letters at the beginning; None where there are few."""
     text = text[:BEGINNING]
-    num_letters = sum(map(str.isalpha, text))
-    if num_letters < MANY_LETTERS:
+    if sum(map(str.isalpha, text)) < MANY_LETTERS:
         return None
-    return "Chinese" if 5 * len(IDEOGRAPH.findall(text)) > num_letters else "other"
+    return "Chinese" if is_chinese(text) else "other"
+
+
+def is_chinese(text: str) -> bool:
+    """By its letters: one in five is enough, for a word is many letters elsewhere."""
+    return 5 * len(IDEOGRAPH.findall(text)) > sum(map(str.isalpha, text))
 
 
 def speak_like(conversations: Sequence[Conversation]) -> None:

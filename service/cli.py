@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from data.wording import environment_language, speak
+
 from .commands.adapters import adapters_app
 from .commands.bases_cli import bases_app
 from .commands.data import data_app
@@ -54,6 +56,8 @@ app.command(cls=ServeCommand, epilog="Example: `lora-chat serve --port 8000`")(s
 
 def main() -> None:
     """Run the command; expected errors are one paragraph on stderr and exit code 1."""
+    if asked := environment_language():
+        speak(asked)
     try:
         app(prog_name="lora-chat")
     except KeyboardInterrupt:

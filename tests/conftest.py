@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from data.wording import speak
+
 # Tiny models gain nothing from threads, and threads of several processes only fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the commands have it
@@ -107,6 +109,12 @@ def pytest_unconfigure() -> None:
     if module := sys.modules.get("llama_cpp._utils"):
         for name in ("outnull_file", "errnull_file"):
             getattr(module, name).close()
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Is asked for, whatever language the data of a test, or of one before it, is in."""
+    speak("en")
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,6 @@ def check(
 
     from data.checking.check import check as check_items
     from data.checking.report import check_report, write_report
-    from data.reading.reader import read_items
 
     from .data_view import as_dict, print_findings
 
@@ -99,7 +98,7 @@ def check(
     options = read_options(roles, columns, faulty)
     tokens = _token_check(base, max_tokens, home, plain_marks) if base is not None else None
     lengths = _length_check(max_tokens, home) if base is None else None
-    findings = check_items(read_items(files, options), tokens, lengths)
+    findings = check_items(_read(files, options), tokens, lengths)
     if report is not None:
         write_report(findings, files, report)
     if as_json:
@@ -126,13 +125,12 @@ def convert(
 ) -> None:
     """Write any readable data as JSON lines, one conversation a line."""
     from data.convert import SHAPE_NAMES, ShapeName, write_conversations
-    from data.reading.reader import read_items
 
     chosen: ShapeName | None = next((each for each in SHAPE_NAMES if each == shape), None)
     if chosen is None:
         message = f"{shape!r} is none of {', '.join(SHAPE_NAMES)}"
         raise typer.BadParameter(message, param_hint="--shape")
-    items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
+    items = _saying_warnings(_read(files, read_options(roles, columns, faulty)))
     count = write_conversations(items, out, chosen, redacted=redact)
     typer.echo(f"{out}: {count:,} conversations")
 
@@ -155,14 +153,14 @@ def split(
     """Hold conversations out, so that nothing alike is on both sides."""
     from data.convert import check_new, write_conversations
     from data.errors import DataError
-    from data.reading.reader import conversations_of, read_items
+    from data.reading.reader import conversations_of
     from data.split import split_conversations
 
     if train.resolve() == held_out.resolve():
         raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
     for path in (train, held_out):
         check_new(path)
-    items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
+    items = _saying_warnings(_read(files, read_options(roles, columns, faulty)))
     conversations = conversations_of(items, files)
     wanted = max(1, round(fraction * len(conversations)))
     sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
@@ -184,11 +182,10 @@ def stats(
     from rich.console import Console
 
     from data.checking.check import check as check_items
-    from data.reading.reader import read_items
 
     from .data_view import print_stats
 
-    print_stats(check_items(read_items(files, read_options(roles, columns, faulty))), Console())
+    print_stats(check_items(_read(files, read_options(roles, columns, faulty))), Console())
 
 
 @data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
@@ -206,11 +203,10 @@ def show(
 
     from data.conversation import Conversation
     from data.errors import DataError
-    from data.reading.reader import read_items
 
     from .data_view import print_conversation
 
-    items = read_items(file, read_options(roles, columns, faulty))
+    items = _read(file, read_options(roles, columns, faulty))
     found = (item for item in items if isinstance(item, Conversation))
     conversation = next(islice(found, number - 1, None), None)
     if conversation is None:
@@ -267,6 +263,15 @@ def label(
         f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
     )
     typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
+
+
+def _read(files: str | list[str], options: Any) -> "Iterator[Item]":
+    """The items, in words of the files' language where nobody asks for another."""
+    from data.reading.beginning import speak_like_files
+    from data.reading.reader import read_items
+
+    speak_like_files(files)
+    return read_items(files, options)
 
 
 def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
