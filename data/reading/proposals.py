@@ -83,7 +83,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def accepted(rows: Rows) -> str:
     """What rows may hold, and how to say which fields of these are which."""
-    proposal = propose(rows) or "question=NAME,answer=NAME"
+    proposal = propose(rows) or _("question=NAME,answer=NAME")
     return _(ACCEPTED).format(proposal=proposal)
 
 

@@ -140,7 +140,7 @@ def _without_header(rows: Sequence[Sequence[str]]) -> str:
     numbered: list[Mapping[str, Any]] = [
         {str(number): cell for number, cell in enumerate(row, start=1)} for row in rows
     ]
-    proposal = propose(numbered) or "question=NUMBER,answer=NUMBER"
+    proposal = propose(numbered) or _("question=NUMBER,answer=NUMBER")
     return _(
         "a first row that names the columns, such as question and answer; or --map {proposal}, "
         "which counts the columns and reads the first row as well"
