@@ -14,6 +14,7 @@ from typing import Any
 
 from .conversation import Conversation, Message
 from .errors import MarkInText, TemplateError
+from .wording import _
 from .writing.chat_template import PROBE, TURN, ChatTemplate, Tokenizer, Tools, Written
 from .writing.keeping_encoder import KeepingEncoder
 from .writing.plain_marks import OnMarks
@@ -41,8 +42,10 @@ class ChatRenderer:
         chosen = template or tokenizer.chat_template
         if not isinstance(chosen, str):
             raise TemplateError(
-                "The base model has no chat template. Choose its chat (or instruct) variant, or "
-                "put a chat_template.jinja into its folder."
+                _(
+                    "The base model has no chat template. Choose its chat (or instruct) variant, "
+                    "or put a chat_template.jinja into its folder."
+                )
             )
         self.template = chosen
         self._tokenizer = tokenizer
@@ -134,7 +137,7 @@ class ChatRenderer:
                 start, end = self._answer_span(conversation, index, ids)
                 trained[start:end] = [True] * (end - start)
         if not any(trained):
-            raise TemplateError("there is no answer to train on")
+            raise TemplateError(_("there is no answer to train on"))
         return Rendered(ids, tuple(trained))
 
     def _answer_span(
@@ -144,7 +147,7 @@ class ChatRenderer:
         #                    ^ start              ^ end
         messages, tools = conversation.messages, conversation.tools
         if index == 0:
-            raise TemplateError("it begins with an answer; put a question before it")
+            raise TemplateError(_("it begins with an answer; put a question before it"))
         prompt = self.prompt_ids(messages[:index], tools)
         upto = self._upto_answer(conversation, index, prompt)
         if ids[: len(prompt)] != prompt or ids[: len(upto)] != upto:
@@ -191,8 +194,10 @@ class ChatRenderer:
             ids = ids if control.count(ids) <= len(control.spans(written.text)) else None
         if ids is None:
             raise TemplateError(
-                "a text reads like a special token, and this base's tokenizer cannot keep it from "
-                "becoming one. Take it out."
+                _(
+                    "a text reads like a special token, and this base's tokenizer cannot keep it "
+                    "from becoming one. Take it out."
+                )
             )
         return ids
 
@@ -216,11 +221,11 @@ def _num_shared(first: Sequence[int], second: Sequence[int]) -> int:
 
 def _mismatch(index: int, *, is_last: bool) -> str:
     advice = (
-        "Put another chat_template.jinja into the base model's folder."
+        _("Put another chat_template.jinja into the base model's folder.")
         if is_last
-        else "Split the conversation so that this answer is the last turn."
+        else _("Split the conversation so that this answer is the last turn.")
     )
-    return (
-        f"the chat template writes turn {index + 1} otherwise in a prompt than in a whole "
-        f"conversation, so training would not match serving. {advice}"
-    )
+    return _(
+        "the chat template writes turn {number} otherwise in a prompt than in a whole "
+        "conversation, so training would not match serving. {advice}"
+    ).format(number=index + 1, advice=advice)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .errors import IN_TOOLS, Fault
+from .wording import _
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -108,6 +109,6 @@ def places_of(
 ) -> Iterator[tuple[str, Any]]:
     """What templates are given, part by part, with its place in words."""
     for number, message in enumerate(messages, start=1):
-        yield f"turn {number}", as_template_sees(message)
+        yield _("turn {number}").format(number=number), as_template_sees(message)
     if tools:
-        yield IN_TOOLS, tools
+        yield _(IN_TOOLS), tools

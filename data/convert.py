@@ -10,6 +10,7 @@ from .errors import Fault, InvalidData, UnreadableFile
 from .personal import redact_conversation
 from .reading.shapes.cells import Cell, read_answer, read_question
 from .whole_file import STANDARD_OUTPUT, check_folder, whole_output
+from .wording import N_, _
 
 ShapeName = Literal["messages", "alpaca", "sharegpt"]
 SHAPE_NAMES: tuple[ShapeName, ...] = get_args(ShapeName)
@@ -40,9 +41,10 @@ def write_conversations(
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
         if not count and not faults:
-            faults.append(Fault(str(path), 1, "conversations", "none", "at least one"))
+            faults.append(Fault(str(path), 1, _("conversations"), _("none"), _("at least one")))
         if faults:
-            raise InvalidData(f"{path}: not written: {len(faults)} faults", faults)
+            told = _("{source}: not written: {count} faults")
+            raise InvalidData(told.format(source=path, count=len(faults)), faults)
     return count
 
 
@@ -52,7 +54,8 @@ def check_new(path: Path) -> None:
     if path == STANDARD_OUTPUT:
         return
     if path.exists():
-        raise UnreadableFile(f"{path}: exists already; choose another name")
+        told = _("{source}: exists already; choose another name")
+        raise UnreadableFile(told.format(source=path))
     check_folder(path)
 
 
@@ -61,24 +64,24 @@ def _inexpressible(conversation: Conversation, shape: ShapeName) -> list[Fault]:
     if shape == "messages":
         return []
     seen = [
-        (f"turn {number}", what)
+        (_("turn {number}").format(number=number), what)
         for number, message in enumerate(conversation.messages, start=1)
         for what in _lost(message, shape)
     ]
-    seen += [("tools", "tools")] if conversation.tools else []
-    expected = f"what the shape {shape} can express; --shape messages can"
+    seen += [(_("tools"), _("tools"))] if conversation.tools else []
+    expected = _("what the shape {shape} can express; --shape messages can").format(shape=shape)
     return [Fault(conversation.source, conversation.line, at, what, expected) for at, what in seen]
 
 
 def _lost(message: Message, shape: ShapeName) -> list[str]:
     losses = {
-        "what would be read as turns": shape == "alpaca" and _reads_otherwise(message),
-        "a name": message.name is not None and message.role != "tool",
-        "a tool's answer": message.role == "tool",
-        "tool calls": bool(message.tool_calls),
-        "an answer that is not trained": message.role == "assistant" and not message.trained,
+        N_("what would be read as turns"): shape == "alpaca" and _reads_otherwise(message),
+        N_("a name"): message.name is not None and message.role != "tool",
+        N_("a tool's answer"): message.role == "tool",
+        N_("tool calls"): bool(message.tool_calls),
+        N_("an answer that is not trained"): message.role == "assistant" and not message.trained,
     }
-    return [what for what, is_lost in losses.items() if is_lost]
+    return [_(what) for what, is_lost in losses.items() if is_lost]
 
 
 def _reads_otherwise(message: Message) -> bool:

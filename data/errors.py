@@ -12,14 +12,19 @@ DataError
 from dataclasses import dataclass
 from typing import Literal
 
+from .wording import N_, _
+
 Severity = Literal["error", "warning"]
-MARK_KIND = "template mark in text"
-IN_TOOLS = "the tools"
+MARK_KIND = N_("template mark in text")
+IN_TOOLS = N_("the tools")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with the data: where it is, what was seen and what is accepted."""
+    """One thing wrong with the data: where it is, what was seen and what is accepted.
+
+    All but `kind` is in the reader's language; that is translated where it is shown.
+    """
 
     source: str
     line: int
@@ -27,11 +32,16 @@ class Fault:
     seen: str
     expected: str
     severity: Severity = "error"  # a warning counts, but does not stop
-    kind: str = "format"
+    kind: str = N_("format")
     is_of_one: bool = False  # of one conversation alone: the others can be read without it
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.field}: {self.seen}; expected {self.expected}"
+        return f"{self.source}:{self.line}: {self.field}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """Wherever it is."""
+        return _("{seen}; expected {expected}").format(seen=self.seen, expected=self.expected)
 
 
 class DataError(Exception):
@@ -49,7 +59,7 @@ class InvalidData(DataError):
         self.faults = faults
         shown = [f"  {fault}" for fault in faults[:20]]
         if len(faults) > 20:
-            shown.append(f"  … and {len(faults) - 20} more")
+            shown.append("  " + _("… and {count:,} more").format(count=len(faults) - 20))
         super().__init__("\n".join([summary, *shown]))
 
 
@@ -72,16 +82,20 @@ class MarkInText(TemplateError):
         self.place = place
         self.mark = mark
         super().__init__(
-            f"{where}: " * bool(where) + f"{place}: the text holds {mark!r}, with which this chat "
-            "template marks turns, and a model could not tell one from the other. Take it out, or "
-            "have an invisible space put into it: plain_marks=defuse."
+            f"{where}: " * bool(where)
+            + _(
+                "{place}: the text holds {mark!r}, with which this chat template marks turns, and "
+                "a model could not tell one from the other. Take it out, or have an invisible "
+                "space put into it: plain_marks=defuse."
+            ).format(place=place, mark=mark)
         )
 
     @property
     def field(self) -> str:
         """Of a request."""
-        return "tools" if self.place == IN_TOOLS else "messages"
+        return "tools" if self.place == _(IN_TOOLS) else "messages"
 
     def as_fault(self, source: str, line: int) -> Fault:
-        expected = "no text like the chat template's own marks (plain_marks=defuse breaks them)"
-        return Fault(source, line, self.place, f"the text {self.mark!r}", expected, kind=MARK_KIND)
+        seen = _("the text {mark!r}").format(mark=self.mark)
+        expected = _("no text like the chat template's own marks (plain_marks=defuse breaks them)")
+        return Fault(source, line, self.place, seen, expected, kind=MARK_KIND)

@@ -9,10 +9,11 @@ from .chat import ChatRenderer
 from .conversation import Conversation
 from .errors import Fault, TemplateError
 from .reading.faulty import Faulty, Tally
+from .wording import N_, _
 
 AROUND = 64  # [tokens] that a template writes around a turn, at most
-KIND = "too long"
-CUT = "an answer that was too long, cut behind a sentence"
+KIND = N_("too long")
+CUT = N_("an answer that was too long, cut behind a sentence")
 SENTENCE = re.compile(r".*?(?:[。！？!?…]+[”\"』」）)]*|\.(?=\s)|\n|$)", re.DOTALL)
 
 
@@ -43,9 +44,9 @@ def check_length(
 
 
 def too_long(conversation: Conversation, num_tokens: int, max_tokens: int) -> Fault:
-    seen = f"{num_tokens:,} tokens in the last question and answer"
-    where = conversation.source, conversation.line, "length"
-    expected = f"at most {max_tokens:,} (max_tokens)"
+    seen = _("{count:,} tokens in the last question and answer").format(count=num_tokens)
+    where = conversation.source, conversation.line, _("length")
+    expected = _("at most {count:,} (max_tokens)").format(count=max_tokens)
     return Fault(*where, seen, expected, kind=KIND, is_of_one=True)
 
 

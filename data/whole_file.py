@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .errors import UnreadableFile
+from .wording import _
 
 STANDARD_OUTPUT = Path("-")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
@@ -51,4 +52,5 @@ def whole_output(path: Path) -> Generator[TextIO]:
 def check_folder(path: Path) -> None:
     """Raises UnreadableFile where a file's folder does not exist."""
     if not path.parent.is_dir():
-        raise UnreadableFile(f"{path}: there is no folder {path.parent}; make it first")
+        told = _("{source}: there is no folder {folder}; make it first")
+        raise UnreadableFile(told.format(source=path, folder=path.parent))

@@ -12,7 +12,9 @@ from data import Conversation
 from data.chat import ChatRenderer
 from data.checking.check import read_checked
 from data.personal import redact_conversation
+from data.reading.beginning import speak_like_files
 from data.script import speak_like
+from data.wording import _
 
 from .adapters.versions import check_name
 from .bases.base import Base, find_base, load_model
@@ -136,18 +138,19 @@ class Job:
         return Prepared(base, parent, renderer, dataset, plan)
 
     def _read(self, path: Path) -> list[Conversation]:
+        speak_like_files(path)
         conversations, findings = read_checked(path, self.config.reading)
         warnings = [
-            f"{kind} {count}"
+            f"{_(kind)} {count}"
             for (severity, kind), count in findings.counts.items()
             if severity == "warning"
         ]
         if warnings:
-            logger.warning(
-                "Worth a look before you train on it: %s. `lora-chat data check %s` says where",
-                ", ".join(warnings),
-                path,
+            told = _(
+                "Worth a look before you train on it: {kinds}. `lora-chat data check {path}` says "
+                "where"
             )
+            logger.warning("%s", told.format(kinds=_(", ").join(warnings), path=path))
         if self.config.redact:
             return [redact_conversation(each) for each in conversations]
         return conversations

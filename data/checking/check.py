@@ -12,6 +12,7 @@ from data.likeness import Alike, Likeness
 from data.reading.faulty import WAY_OUT
 from data.reading.reader import ReadOptions, conversations_of, read_items
 from data.script import script_of
+from data.wording import N_, _
 
 from .lengths import Lengths
 from .rules import check_conversation
@@ -20,6 +21,15 @@ from .tokens import LengthCheck, TokenCheck
 MOST_KEPT = 1000  # faults of a kind; more are only counted
 SCRIPTS = (None, "Chinese", "other")
 CLEAR_MAJORITY = 0.9  # of the conversations, in one script
+# What is said of an answer in another script, and of what is usual, by the script's number.
+SEEN = {
+    1: N_("an answer with Chinese characters"),
+    2: N_("an answer with no Chinese characters"),
+}
+USUAL = {
+    1: N_("Chinese characters, as in {count:,} others"),
+    2: N_("no Chinese characters, as in {count:,} others"),
+}
 
 
 @dataclass(slots=True)
@@ -93,9 +103,8 @@ def check(
     for fault in (*_compare(likeness, places), *_compare_scripts(scripts, places), *own_words):
         findings.note(fault)
     if not findings.num_conversations and not findings.num_errors:
-        findings.note(
-            Fault("all files", 1, "conversations", "none", "at least one", kind="nothing")
-        )
+        where = _("all files"), 1, _("conversations")
+        findings.note(Fault(*where, _("none"), _("at least one"), kind=N_("nothing")))
     return findings
 
 
@@ -120,7 +129,7 @@ class _Places:
         return self._names[self._numbers[index]], self._lines[index]
 
     def warn(self, index: int, seen: str, expected: str, kind: str) -> Fault:
-        return Fault(*self[index], "conversation", seen, expected, "warning", kind)
+        return Fault(*self[index], _("conversation"), seen, expected, "warning", kind)
 
 
 def _count(conversation: Conversation, findings: Findings) -> None:
@@ -141,15 +150,18 @@ def _compare(likeness: Likeness, places: _Places) -> Iterator[Fault]:
 
     equal = likeness.equal()
     for pair in equal:
-        seen = f"the same question and answer as {beside(pair)}"
-        yield places.warn(pair.index, seen, "each conversation once", "duplicate")
+        seen = _("the same question and answer as {place}").format(place=beside(pair))
+        yield places.warn(pair.index, seen, _("each conversation once"), N_("duplicate"))
     repeated = {pair.index for pair in equal}
     for pair in (each for each in likeness.near() if each.index not in repeated):
-        seen = f"{pair.similarity:.0%} of the text of {beside(pair)}"
-        yield places.warn(pair.index, seen, "conversations unlike each other", "near duplicate")
+        seen = _("{share:.0%} of the text of {place}").format(
+            share=pair.similarity, place=beside(pair)
+        )
+        expected = _("conversations unlike each other")
+        yield places.warn(pair.index, seen, expected, N_("near duplicate"))
     for pair in likeness.contradictory():
-        seen = f"the same question as {beside(pair)}, and another answer"
-        yield places.warn(pair.index, seen, "one answer to a question", "contradiction")
+        seen = _("the same question as {place}, and another answer").format(place=beside(pair))
+        yield places.warn(pair.index, seen, _("one answer to a question"), N_("contradiction"))
 
 
 def _compare_scripts(scripts: Sequence[int], places: _Places) -> Iterator[Fault]:
@@ -160,9 +172,7 @@ def _compare_scripts(scripts: Sequence[int], places: _Places) -> Iterator[Fault]
     [(usual, count)] = counts.most_common(1)
     if count == counts.total() or count < CLEAR_MAJORITY * counts.total():
         return
-    names = {1: "Chinese characters", 2: "no Chinese characters"}
     for index, script in enumerate(scripts):
         if SCRIPTS[script] and script != usual:
-            seen = f"an answer with {names[script]}"
-            expected = f"{names[usual]}, as in {count:,} others"
-            yield places.warn(index, seen, expected, "language")
+            expected = _(USUAL[usual]).format(count=count)
+            yield places.warn(index, _(SEEN[script]), expected, N_("language"))

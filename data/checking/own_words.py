@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from data.chat import ChatRenderer
 from data.conversation import Conversation, places_of
 from data.errors import MARK_KIND, Fault
+from data.wording import N_, _
 
-TOKEN_KIND = "special token in text"
+TOKEN_KIND = N_("special token in text")
 KEPT = {
-    TOKEN_KIND: "none (they stay text, and are trained as such)",
-    MARK_KIND: "none (an invisible space was put into them)",
+    TOKEN_KIND: N_("none (they stay text, and are trained as such)"),
+    MARK_KIND: N_("none (an invisible space was put into them)"),
 }
+NUM_SHOWN = 5  # words
 
 
 @dataclass(slots=True)
@@ -36,7 +38,15 @@ class OwnWords:
 
     def warnings(self) -> Iterator[Fault]:
         for kind, counts in self.counts.items():
-            words = ", ".join(f"{word!r} in {count:,}" for word, count in counts.most_common(5))
-            more = f" and {len(counts) - 5:,} others" * (len(counts) > 5)
-            seen = f"{words}{more} (in so many texts; the first is here)"
-            yield Fault(*self.first[kind], seen, KEPT[kind], "warning", kind)
+            seen = _("{words} (in so many texts; the first is here)").format(words=_listed(counts))
+            yield Fault(*self.first[kind], seen, _(KEPT[kind]), "warning", kind)
+
+
+def _listed(counts: Counter[str]) -> str:
+    words = _(", ").join(
+        _("{word!r} in {count:,}").format(word=word, count=count)
+        for word, count in counts.most_common(NUM_SHOWN)
+    )
+    if len(counts) <= NUM_SHOWN:
+        return words
+    return _("{words} and {count:,} others").format(words=words, count=len(counts) - NUM_SHOWN)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.errors import Fault, UnreadableFile
 from data.whole_file import check_folder, whole_output
+from data.wording import _, language
 
 from .check import Findings
 from .lengths import Lengths
@@ -39,7 +40,9 @@ class Section:
 def check_report(path: Path) -> None:
     """Raises UnreadableFile where a file is that is no earlier report, or no folder for one."""
     if path.is_dir() or (path.exists() and not path.read_bytes().startswith(FIRST_LINE)):
-        raise UnreadableFile(f"{path}: exists already and is no report; choose another name")
+        raise UnreadableFile(
+            _("{source}: exists already and is no report; choose another name").format(source=path)
+        )
     check_folder(path)
 
 
@@ -52,6 +55,8 @@ def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     html = template.render(
+        _=_,
+        page_language=language(),
         title=", ".join(names),
         findings=findings,
         sections=_sections(findings),
@@ -65,11 +70,11 @@ def write_report(findings: Findings, names: Sequence[str], path: Path) -> None:
 
 def _charts(findings: Findings) -> dict[str, list[Bar]]:
     charts = {
-        "Questions by characters": _bars(findings.questions),
-        "Answers by characters": _bars(findings.answers),
+        _("Questions by characters"): _bars(findings.questions),
+        _("Answers by characters"): _bars(findings.answers),
     }
     if findings.tokens is not None:
-        charts["Conversations by tokens"] = _bars(findings.tokens.lengths)
+        charts[_("Conversations by tokens")] = _bars(findings.tokens.lengths)
     return charts
 
 

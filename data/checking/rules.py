@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from data.conversation import Conversation, Message
 from data.errors import Fault
 from data.personal import find_personal
+from data.personal.kind import Kind
+from data.wording import N_, _, language
 
 LONGEST = 20_000  # [characters] of a turn
 NUM_SHOWN = 60  # [characters] around what was seen
@@ -28,31 +30,35 @@ MARK = re.compile("[\ufffd锟烫屯ÃÂâäåæçèé]")  # one of them is in ev
 def check_conversation(conversation: Conversation) -> Iterator[Fault]:
     """Each with the turn it is about."""
     if not any(message.is_trained for message in conversation.messages):
-        expected = "one to train on: a weight of 1"
-        where = conversation.source, conversation.line, "conversation"
-        yield Fault(*where, "no answer that is trained", expected, kind="nothing trained")
+        seen, expected = _("no answer that is trained"), _("one to train on: a weight of 1")
+        where = conversation.source, conversation.line, _("conversation")
+        yield Fault(*where, seen, expected, kind=N_("nothing trained"))
     for number, message in enumerate(conversation.messages, start=1):
         for kind, seen, expected in _check_message(message):
-            at = f"turn {number}"
+            at = _("turn {number}").format(number=number)
             yield Fault(conversation.source, conversation.line, at, seen, expected, "warning", kind)
 
 
 def _check_message(message: Message) -> Iterator[tuple[str, str, str]]:
     text = message.content
     if ("<" in text or "&" in text) and (match := HTML.search(text)):
-        yield "html", _show(text, match.start()), "text without HTML"
+        yield N_("html"), _show(text, match.start()), _("text without HTML")
     if not text.isascii() and MARK.search(text) and (match := MOJIBAKE.search(text)):
-        expected = "characters that were decoded right"
-        yield "mojibake", _show(text, match.start()), expected
+        expected = _("characters that were decoded right")
+        yield N_("mojibake"), _show(text, match.start()), expected
     if len(text) > LONGEST:
-        yield "length", f"{len(text):,} characters", f"at most {LONGEST:,} in a turn"
-    kinds = sorted({found.kind.name for found in find_personal(text)})
-    if kinds:  # not shown: a report must not spread it
-        yield "personal data", f"what looks like {_listed(kinds)}", "none (--redact replaces it)"
+        seen = _("{count:,} characters").format(count=len(text))
+        yield N_("length"), seen, _("at most {count:,} in a turn").format(count=LONGEST)
+    names = sorted({_name(found.kind) for found in find_personal(text)})
+    if names:  # not shown: a report must not spread it
+        seen = _("what looks like {kinds}").format(kinds=_(" and ").join(names))
+        yield N_("personal data"), seen, _("none (--redact replaces it)")
 
 
-def _listed(names: list[str]) -> str:
-    return " and ".join(f"an {name}" if name[0] in "aei" else f"a {name}" for name in names)
+def _name(kind: Kind) -> str:
+    if language() == "zh":
+        return kind.chinese_name
+    return f"an {kind.name}" if kind.name[0] in "aei" else f"a {kind.name}"
 
 
 def _show(text: str, at: int) -> str:

@@ -8,6 +8,7 @@ from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
 from data.errors import Fault, MarkInText, TemplateError
 from data.length import check_length, may_exceed
+from data.wording import N_, _
 
 from .lengths import Lengths
 from .own_words import OwnWords
@@ -44,8 +45,9 @@ class TokenCheck:
             return
         except TemplateError as error:
             seen = str(error).removeprefix(f"{conversation.where}: ")
-            expected = "what the base's chat template accepts"
-            yield self._fault(conversation, "conversation", seen, expected, "template")
+            expected = _("what the base's chat template accepts")
+            where = conversation.source, conversation.line, _("conversation")
+            yield Fault(*where, seen, expected, kind=N_("template"))
             return
         self.own_words.add(conversation)
         if self.spelling:
@@ -65,11 +67,6 @@ class TokenCheck:
             (self.decode([token_id for _, token_id in group]), trained)
             for trained, group in groupby(pairs, key=lambda pair: pair[0])
         ]
-
-    def _fault(
-        self, conversation: Conversation, at: str, seen: str, expected: str, kind: str
-    ) -> Fault:
-        return Fault(conversation.source, conversation.line, at, seen, expected, kind=kind)
 
 
 @dataclass(slots=True)

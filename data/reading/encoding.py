@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NoReturn, TextIO
 
 from data.errors import UnreadableFile
+from data.wording import _
 
 BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8",
@@ -54,7 +55,7 @@ def open_text(file: BinaryIO, source: str) -> TextIO:
     if not mark and not finding.is_text:
         encodings = _guess(file, finding)
         if not encodings:
-            _refuse(file, source, "looks like binary data", finding.offset)
+            _refuse(file, source, _("looks like binary data"), finding.offset)
         for encoding in encodings:
             finding = _scan(file, 0, encoding)
             if finding.is_text:
@@ -62,7 +63,8 @@ def open_text(file: BinaryIO, source: str) -> TextIO:
     if not finding.is_text:
         _refuse(file, source, _describe(finding, bool(mark), encoding), finding.offset, encoding)
     if finding.is_blank:
-        raise UnreadableFile(f"{source}: is empty; write questions and answers into it")
+        told = _("{source}: is empty; write questions and answers into it")
+        raise UnreadableFile(told.format(source=source))
     file.seek(len(mark))
     return io.TextIOWrapper(file, encoding, errors="strict")
 
@@ -164,11 +166,13 @@ def _is_mostly_utf8(raw: bytes) -> bool:
 
 def _describe(finding: _Finding, has_mark: bool, encoding: str) -> str:
     if finding.is_binary:
-        return "looks like binary data"
-    if encoding in SURE:
-        reason = "its byte order mark" if has_mark else "its other characters"
-        return f"looks like {encoding.upper()} from {reason}, with a broken byte"
-    return f"is not UTF-8, looks like {encoding.upper()} and is not that either"
+        return _("looks like binary data")
+    told = _("is not UTF-8, looks like {encoding} and is not that either")
+    if encoding in SURE and has_mark:
+        told = _("looks like {encoding} from its byte order mark, with a broken byte")
+    elif encoding in SURE:
+        told = _("looks like {encoding} from its other characters, with a broken byte")
+    return told.format(encoding=encoding.upper())
 
 
 def _refuse(
@@ -176,10 +180,12 @@ def _refuse(
 ) -> NoReturn:
     line = 1 + sum(block.count("\n") for block in _lines_before(file, offset, encoding))
     file.seek(offset)
-    raise UnreadableFile(
-        f"{source}: {what}: 0x{file.read(1).hex()} at byte offset {offset}, line {line}; "
-        "open it in the program that wrote it and save it as plain text in UTF-8"
+    told = _(
+        "{source}: {what}: {byte} at byte offset {offset}, line {line}; open it in the program "
+        "that wrote it and save it as plain text in UTF-8"
     )
+    byte = f"0x{file.read(1).hex()}"
+    raise UnreadableFile(told.format(source=source, what=what, byte=byte, offset=offset, line=line))
 
 
 def _lines_before(file: BinaryIO, offset: int, encoding: str) -> Iterator[str]:

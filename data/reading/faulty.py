@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from data.conversation import Conversation, Item
 from data.errors import Fault
+from data.wording import N_, _
 
 from .listing import first_of
 from .order import mend
@@ -42,13 +43,33 @@ class _Group:
         if len(self.first) < NUM_SHOWN:
             self.first.append((source, line, text[:LONGEST_SHOWN]))
 
-    def fault(self, what: str, expected: str, kind: str) -> Fault:
-        source, line, _ = self.first[0]
-        shown = (
-            f"{'line ' if each == source else f'{each}:'}{at} {text!r}"
-            for each, at, text in self.first
-        )
-        seen = f"{_count(self.count)} {what}: {first_of(shown, self.count, NUM_SHOWN)}"
+    def mended(self, what: str) -> Fault:
+        one = N_("1 conversation mended ({what}): {shown}")
+        several = N_("{count:,} conversations mended ({what}): {shown}")
+        seen = self._told(one, several, what)
+        return self._fault(seen, _("nothing to mend"), N_("mended"))
+
+    def left_out(self, what: str) -> Fault:
+        one = N_("1 conversation left out ({what}): {shown}")
+        several = N_("{count:,} conversations left out ({what}): {shown}")
+        seen = self._told(one, several, what)
+        return self._fault(seen, _("whole conversations"), N_("left out"))
+
+    def _told(self, one: str, several: str, what: str) -> str:
+        shown = first_of(self._shown(), self.count, NUM_SHOWN)
+        sentence = _(one if self.count == 1 else several)
+        return sentence.format(count=self.count, what=_(what), shown=shown)
+
+    def _shown(self) -> Iterator[str]:
+        """The first ones; of another file than the first with its name."""
+        for source, line, text in self.first:
+            if source == self.first[0][0]:
+                yield _("line {number} {text!r}").format(number=line, text=text)
+            else:
+                yield f"{source}:{line} {text!r}"
+
+    def _fault(self, seen: str, expected: str, kind: str) -> Fault:
+        source, line, _first = self.first[0]
         return Fault(source, line, "--faulty", seen, expected, "warning", kind)
 
 
@@ -75,9 +96,9 @@ class Tally:
 
     def faults(self) -> Iterator[Fault]:
         for what, group in self.mended.items():
-            yield group.fault(f"mended ({what})", "nothing to mend", "mended")
+            yield group.mended(what)
         for kind, group in self.left_out.items():
-            yield group.fault(f"left out ({kind})", "whole conversations", "left out")
+            yield group.left_out(kind)
 
 
 def settle(items: Iterable[Read], how: Faulty) -> Iterator[Item]:
@@ -107,7 +128,7 @@ def _settle_draft(draft: Draft, how: Faulty, tally: Tally) -> Iterator[Item]:
     found, is_tried = draft.conversation, draft.can_be_mended and how != "skip"
     mended = mend(found.messages) if is_tried else None
     if mended is None:
-        first = found.messages[0].content if found.messages else "no turns"
+        first = found.messages[0].content if found.messages else _("no turns")
         tally.leave_out(draft.kind, found.source, found.line, first)
         return
     tally.note(found, mended.done)
@@ -117,14 +138,17 @@ def _settle_draft(draft: Draft, how: Faulty, tally: Tally) -> Iterator[Item]:
 
 def _proposal(tally: Tally) -> Fault:
     total = tally.num_mended + tally.num_left_out
-    seen = (
-        f"{_count(total)} with faults: --faulty mend would keep {tally.num_mended:,} of them and "
-        f"leave {tally.num_left_out:,} out, --faulty skip would leave all of them out"
-    )
+    seen = _(
+        "{conversations} with faults: --faulty mend would keep {kept:,} of them and leave "
+        "{left_out:,} out, --faulty skip would leave all of them out"
+    ).format(conversations=_count(total), kept=tally.num_mended, left_out=tally.num_left_out)
     first = next(iter((*tally.mended.values(), *tally.left_out.values())))
-    source, line, _ = first.first[0]
-    return Fault(source, line, "--faulty", seen, "one of these, or mended data", "warning", WAY_OUT)
+    source, line, _text = first.first[0]
+    expected = _("one of these, or mended data")
+    return Fault(source, line, "--faulty", seen, expected, "warning", WAY_OUT)
 
 
 def _count(number: int) -> str:
-    return "1 conversation" if number == 1 else f"{number:,} conversations"
+    if number == 1:
+        return _("1 conversation")
+    return _("{count:,} conversations").format(count=number)

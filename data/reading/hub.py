@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from data.errors import UnreadableFile
 from data.reading.faulty import Read
+from data.wording import _
 
 from .rows import read_rows
 
@@ -18,13 +19,16 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Iterator[Read]:
     """
     from datasets import load_dataset
 
-    path, _, split = name.removeprefix(PREFIX).partition(":")
+    path, _colon, split = name.removeprefix(PREFIX).partition(":")
     try:
         rows = load_dataset(path, split=split or SPLIT)
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
+        told = _(
+            "{source}: the datasets library cannot load it ({error}: {reason}); name it as on the "
+            "hub, such as hf:owner/name or hf:owner/name:test"
+        )
         raise UnreadableFile(
-            f"{name}: the datasets library cannot load it ({type(error).__name__}: {reason}); "
-            "name it as on the hub, such as hf:owner/name or hf:owner/name:test"
+            told.format(source=name, error=type(error).__name__, reason=reason)
         ) from error
     yield from read_rows(enumerate(rows, start=1), name, columns)

@@ -4,18 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from data.conversation import Message, Role
+from data.wording import N_, _
 
 # What may stand before a turn.
+NOTHING = N_("nothing")
 PREDECESSORS: dict[Role, tuple[str, ...]] = {
-    "system": ("nothing",),
-    "user": ("nothing", "system", "assistant"),
+    "system": (NOTHING,),
+    "user": (NOTHING, "system", "assistant"),
     "assistant": ("user", "tool"),
-    "tool": ("assistant with tool_calls", "tool"),
+    "tool": (N_("assistant with tool_calls"), "tool"),
 }
-UNANSWERED = "a last question without an answer, dropped"
-GREETING = "an answer before the first question, dropped"
-EMPTY = "an empty answer, dropped with its question"
-JOINED = "turns of one speaker in a row, joined"
+UNANSWERED = N_("a last question without an answer, dropped")
+GREETING = N_("an answer before the first question, dropped")
+EMPTY = N_("an empty answer, dropped with its question")
+JOINED = N_("turns of one speaker in a row, joined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,15 @@ class Mended:
 
 def wrong_turns(messages: Sequence[Message]) -> Iterator[tuple[str, str, str]]:
     """Where, what stands before it, and what may."""
-    before = "nothing"
+    before = NOTHING
     for number, message in enumerate(messages, start=1):
         accepted = PREDECESSORS[message.role]
         if before not in accepted:
-            yield f"turn {number}", f"{message.role} after {before}", " or ".join(accepted)
+            seen = _("{role} after {before}").format(role=message.role, before=_(before))
+            yield _("turn {number}").format(number=number), seen, _(" or ").join(map(_, accepted))
         before = f"{message.role} with tool_calls" if message.tool_calls else message.role
     if not before.startswith("assistant"):
-        yield "last turn", before, "an assistant turn"
+        yield _("last turn"), _(before), _("an assistant turn")
 
 
 def mend(messages: Sequence[Message]) -> Mended | None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from data.wording import N_, _
+
 from .asking import is_asking
 
 SAMPLE = 200  # rows that are looked at
@@ -50,9 +52,9 @@ CHINESE_ASIDES = re.compile(
     "|网址|網址|数量|數量|次数|次數|姓名|电话|電話|邮箱|地址|评分|評分|科室|id|[者人]$"
 )
 
-ACCEPTED = (
+ACCEPTED = N_(
     "the keys messages; or conversations; or a question and an answer (question/answer, "
-    "instruction/output, prompt/completion, 问题/回答 …)"
+    "instruction/output, prompt/completion, 问题/回答 …); or say which is which: --map {proposal}"
 )
 
 LETTER = re.compile(r"[^\W\d_]")
@@ -81,8 +83,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 def accepted(rows: Rows) -> str:
     """What rows may hold, and how to say which fields of these are which."""
-    proposal = propose(rows) or "question=NAME,answer=NAME"
-    return f"{ACCEPTED}; or say which is which: --map {proposal}"
+    proposal = propose(rows) or _("question=NAME,answer=NAME")
+    return _(ACCEPTED).format(proposal=proposal)
 
 
 def propose(rows: Rows) -> str | None:

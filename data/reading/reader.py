@@ -10,6 +10,7 @@ from typing import BinaryIO, TextIO
 
 from data.conversation import Conversation, Item
 from data.errors import Fault, InvalidData, UnreadableFile
+from data.wording import N_, _
 
 from .dialogues.role_words import Part
 from .documents import read_docx, read_html, read_pdf, read_yaml
@@ -76,7 +77,8 @@ def conversations_of(
     if faults:
         named = ", ".join(map(str, _listed(paths)))
         proposals = [item.seen for item in read if isinstance(item, Fault) and item.kind == WAY_OUT]
-        summary = "; ".join([f"{named}: faults in the data: {len(faults)}", *proposals])
+        summary = _("{files}: faults in the data: {count}").format(files=named, count=len(faults))
+        summary = _("; ").join([summary, *proposals])
         raise InvalidData(summary, faults)
     return [item for item in read if isinstance(item, Conversation)]
 
@@ -112,7 +114,7 @@ def _read_all(listed: list[str | Path], options: ReadOptions) -> Iterator[Read]:
             if is_alone:
                 raise
             seen = str(error).removeprefix(f"{source.name}: ")
-            yield Fault(source.name, 1, "file", seen, "a file that can be read")
+            yield Fault(source.name, 1, _("file"), seen, _("a file that can be read"))
     for name in hubs:
         yield from read_hub(name, options.columns)
 
@@ -124,11 +126,15 @@ def _unused_options(
     suffixes = {source.suffix for source in sources}
     where = ", ".join(map(str, listed)), 1
     if options.roles and suffixes.isdisjoint(SPOKEN):
-        expected = f"a dialogue ({', '.join(DIALOGUES)}) for it, or leave the option out"
-        yield Fault(*where, "--roles", "rows alone, which name their roles themselves", expected)
+        seen = _("rows alone, which name their roles themselves")
+        expected = _("a dialogue ({suffixes}) for it, or leave the option out").format(
+            suffixes=", ".join(DIALOGUES)
+        )
+        yield Fault(*where, "--roles", seen, expected)
     if options.columns and not has_hubs and suffixes.issubset({*DIALOGUES, *PAGES}):
-        expected = "a table or JSON for it, or leave the option out (--roles names speakers)"
-        yield Fault(*where, "--map", "dialogues alone, which have no fields", expected)
+        seen = _("dialogues alone, which have no fields")
+        expected = _("a table or JSON for it, or leave the option out (--roles names speakers)")
+        yield Fault(*where, "--map", seen, expected)
 
 
 def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
@@ -169,9 +175,11 @@ def _guessed(text: TextIO, source: Source) -> Iterator[Fault]:
     text.seek(begin)
     if not is_usual(beginning, text.encoding):
         shown = next((line for line in beginning.split("\n") if not line.isascii()), "")[:40]
-        seen = f"read as {text.encoding.upper()}: {shown!r}"
-        expected = "UTF-8, if that is not what it says"
-        yield Fault(source.name, 1, "encoding", seen, expected, "warning", "encoding")
+        seen = _("read as {encoding}: {shown!r}").format(
+            encoding=text.encoding.upper(), shown=shown
+        )
+        expected = _("UTF-8, if that is not what it says")
+        yield Fault(source.name, 1, _("encoding"), seen, expected, "warning", N_("encoding"))
 
 
 @contextmanager
@@ -183,5 +191,5 @@ def _opened(source: Source) -> Generator[BinaryIO]:
             yield file
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        advice = "check its rights, or pack it anew"
-        raise UnreadableFile(f"{source.name}: {reason}; {advice}") from error
+        told = _("{source}: {reason}; check its rights, or pack it anew")
+        raise UnreadableFile(told.format(source=source.name, reason=reason)) from error

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.conversation import Conversation
 from data.errors import Fault
+from data.wording import N_, _
 
 from .faulty import Draft, Read
 from .remarks import Escapes, Remarks
@@ -24,10 +25,12 @@ NO = ("no", "n", "false", "0", "0.0", "否")
 
 MAY_BE_MISSING = ("system", "history", "input", "context", "tools")  # in some rows
 
-UNUSED = "a field of no known use", "what training uses; this field is left out"
+UNUSED = N_("a field of no known use"), N_("what training uses; this field is left out")
 UNUSED_TITLE = (
-    "a title beside a question, left out",
-    "a title where the question is empty; --map question=title,answer=… asks the titles instead",
+    N_("a title beside a question, left out"),
+    N_(
+        "a title where the question is empty; --map question=title,answer=… asks the titles instead"
+    ),
 )
 
 
@@ -50,14 +53,14 @@ class _LeftOut:
 
     def faults(self, source: str) -> Iterator[Fault]:
         if lines := self.undecided:
-            seen = f"{len(lines)} rows without a decision, which are left out"
-            yield Fault(source, lines[0], KEEP, seen, "yes or no", "warning", "undecided")
+            seen = _("{count} rows without a decision, which are left out").format(count=len(lines))
+            yield Fault(source, lines[0], KEEP, seen, _("yes or no"), "warning", N_("undecided"))
         for key, line in self.unused.items():
             seen, expected = UNUSED_TITLE if key.strip().lower() == TITLE else UNUSED
-            yield Fault(source, line, key, seen, expected, "warning", "unused field")
+            yield Fault(source, line, key, _(seen), _(expected), "warning", N_("unused field"))
         if self.unnamed:
-            seen = f"not named, and so left out: {show_keys(self.unnamed)}"
-            expected = (
+            seen = _("not named, and so left out: {keys}").format(keys=show_keys(self.unnamed))
+            expected = _(
                 "a name for each that training shall use, such as system=NAME or history=NAME"
             )
             line = min(self.unnamed.values())
@@ -70,7 +73,7 @@ def read_rows(rows: Iterable[Numbered | Fault], source: str, columns: Columns) -
     remaining = iter(rows)
     head = [*islice(remaining, HEAD)]
     if not head:
-        yield Fault(source, 1, "rows", "none", "at least one row")
+        yield Fault(source, 1, _("rows"), _("none"), _("at least one row"))
     escapes = Escapes(each[1] for each in head if not isinstance(each, Fault))
     remarks, left_out = Remarks(), _LeftOut()
     for each in chain(head, remaining):
@@ -119,12 +122,12 @@ def _decision(value: Any, decides: str | None, row: Row) -> str:
     if key is None or not isinstance(value, dict):
         return "yes"
     if key not in value:
-        row.refuse(key, show_keys(value), f"the column {key!r}, as --map says")
+        row.refuse(key, show_keys(value), _column(key))
         return "no"
     given = value[key]
     word = "" if given is None else str(given).strip().lower()
     if word not in (*YES, *NO, ""):
-        row.refuse(decides or KEEP, repr(given), "yes or no")
+        row.refuse(decides or KEEP, repr(given), _("yes or no"))
     return "yes" if word in YES else "undecided" if not word else "no"
 
 
@@ -143,5 +146,9 @@ def _renamed(fields: Mapping[str, Any], columns: Columns, row: Row) -> Mapping[s
         return {name: fields[name] for name in fields if name != columns.get(KEEP)}
     for name, column in named.items():
         if column not in fields and name not in MAY_BE_MISSING:
-            row.refuse(column, show_keys(fields), f"the column {column!r}, as --map says")
+            row.refuse(column, show_keys(fields), _column(column))
     return {name: fields[column] for name, column in named.items() if column in fields}
+
+
+def _column(name: str) -> str:
+    return _("the column {name!r}, as --map says").format(name=name)

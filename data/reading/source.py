@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from data.errors import Fault, UnreadableFile
+from data.wording import _
 
 from .files.folder import PACKED, advice_for, is_lock, list_folder, suffix_of
 from .files.kinds import HEAD
@@ -45,7 +46,8 @@ def find_sources(path: str | Path, suffixes: Sequence[str]) -> list[Source | Fau
             return [*([passed] if passed else []), *map(_source, files)]
         return [_source(_check_file(path, suffixes))]
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror}; check the path and its rights") from error
+        told = _("{source}: {reason}; check the path and its rights")
+        raise UnreadableFile(told.format(source=path, reason=error.strerror)) from error
 
 
 def _source(path: Path) -> Source:
@@ -99,21 +101,27 @@ def _guess_suffix(head: bytes) -> str:
 
 def _check_file(path: Path, suffixes: Sequence[str]) -> Path:
     if not path.exists():
-        raise UnreadableFile(f"{path}: there is no such file; {_suggest(path)}")
+        told = _("{source}: there is no such file; {advice}")
+        raise UnreadableFile(told.format(source=path, advice=_suggest(path)))
     if is_lock(path):
-        raise UnreadableFile(f"{path}: is Office's lock of a file that is open; give that file")
+        told = _("{source}: is Office's lock of a file that is open; give that file")
+        raise UnreadableFile(told.format(source=path))
     suffix = suffix_of(path)
     if suffix not in suffixes:
-        shown = repr(suffix) if suffix else "a name without a suffix"
-        advice = advice_for(suffix) or f"give it one of {', '.join(suffixes)}"
-        raise UnreadableFile(f"{path}: cannot read {shown}; {advice}")
+        shown = repr(suffix) if suffix else _("a name without a suffix")
+        usual = _("give it one of {suffixes}").format(suffixes=", ".join(suffixes))
+        told = _("{source}: cannot read {shown}; {advice}")
+        advice = advice_for(suffix) or usual
+        raise UnreadableFile(told.format(source=path, shown=shown, advice=advice))
     return path
 
 
 def _suggest(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f"its folder {folder} does not exist either"
+        return _("its folder {folder} does not exist either").format(folder=folder)
     names = sorted(each.name for each in folder.iterdir())
     similar = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {folder / similar[0]}?" if similar else f"look into the folder {folder}"
+    if similar:
+        return _("did you mean {path}?").format(path=folder / similar[0])
+    return _("look into the folder {folder}").format(folder=folder)

@@ -9,6 +9,7 @@ import jinja2
 
 from data.conversation import Message, as_template_sees, change_texts, places_of, with_texts
 from data.errors import MarkInText, TemplateError
+from data.wording import _
 
 from .control_tokens import ControlTokens, Span, control_tokens_of, is_same_text
 from .omissions import check_messages, check_tools
@@ -76,7 +77,8 @@ class ChatTemplate:
         try:
             return self._write(messages, tools, prompt=prompt)
         except RecursionError as error:
-            raise TemplateError("the tools or the calls of one are nested too deeply") from error
+            told = _("the tools or the calls of one are nested too deeply")
+            raise TemplateError(told) from error
 
     def _write(self, messages: Sequence[Message], tools: Tools, *, prompt: bool) -> Written:
         messages, tools = self._without_marks(messages, tools)
@@ -87,7 +89,8 @@ class ChatTemplate:
             text = self._apply(seen, tools, prompt=prompt)
             bare = self._apply(seen, (), prompt=prompt) if tools else text
         except REFUSALS as error:
-            raise TemplateError(f"the chat template refuses this conversation: {error}") from error
+            told = _("the chat template refuses this conversation: {reason}")
+            raise TemplateError(told.format(reason=error)) from error
         check_messages(text, messages)
         check_tools(text, bare, tools)
         if any(message.tool_calls for message in messages):
@@ -134,16 +137,17 @@ class ChatTemplate:
         except REFUSALS:  # it looked at what is hidden
             blind = ""
         if not is_same_text(text, blind):
-            raise TemplateError(
-                f"{self._named_in(seen, tools)} stands in a text that the chat template does not "
-                "write as it is, so it cannot be kept from becoming a control token. Take it out."
+            told = _(
+                "{token} stands in a text that the chat template does not write as it is, so it "
+                "cannot be kept from becoming a control token. Take it out."
             )
+            raise TemplateError(told.format(token=self._named_in(seen, tools)))
         own = self.control.spans(blind)
         return None if own == self.control.spans(text) else own
 
     def _named_in(self, seen: list[dict[str, Any]], tools: Tools) -> str:
         found = dict.fromkeys(self.control.find_in([seen, tools]))
-        return " or ".join(map(repr, found)) or "a part of a special token's name"
+        return _(" or ").join(map(repr, found)) or _("a part of a special token's name")
 
     def _check_calls(
         self, text: str, messages: Sequence[Message], tools: Tools, *, prompt: bool
@@ -154,10 +158,11 @@ class ChatTemplate:
         except REFUSALS:  # it looks at them at least
             return
         if are_lost:
-            raise TemplateError(
+            told = _(
                 "the chat template leaves out the tool calls of an answer. Choose a base whose "
                 "template writes them, or tell of them in words."
             )
+            raise TemplateError(told)
 
     @cached_property
     def _folds_system(self) -> bool:

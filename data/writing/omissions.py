@@ -6,20 +6,23 @@ from typing import Any
 
 from data.conversation import Message
 from data.errors import TemplateError, ToolsLeftOut
+from data.wording import _
 
 
 def check_messages(text: str, messages: Sequence[Message]) -> None:
     """Raises TemplateError where a system message or a tool's answer is not in the text."""
     if any(m.role == "system" and m.content.strip() not in text for m in messages):
-        raise TemplateError(
-            "the chat template leaves out a system message. Give one alone, at the beginning, "
-            "and a question after it."
+        told = _(
+            "the chat template leaves out a system message. Give one alone, at the beginning, and "
+            "a question after it."
         )
+        raise TemplateError(told)
     if any(m.role == "tool" and not _holds(text, m.content.strip()) for m in messages):
-        raise TemplateError(
+        told = _(
             "the chat template leaves out a tool's answer. Choose a base whose template writes "
             "them, or tell the answer in a message of the user's."
         )
+        raise TemplateError(told)
 
 
 def check_tools(text: str, bare: str, tools: Sequence[Mapping[str, Any]]) -> None:
@@ -27,10 +30,11 @@ def check_tools(text: str, bare: str, tools: Sequence[Mapping[str, Any]]) -> Non
     # The name of a tool may be a word of the conversation too.
     lost = [name for name in map(_tool_name, tools) if text.count(name) <= bare.count(name)]
     if lost:
-        raise ToolsLeftOut(
-            f"the chat template leaves out the tools {', '.join(lost)}. Choose a base whose "
-            "template writes tools, or give none."
+        told = _(
+            "the chat template leaves out the tools {tools}. Choose a base whose template writes "
+            "tools, or give none."
         )
+        raise ToolsLeftOut(told.format(tools=", ".join(lost)))
 
 
 def _holds(text: str, content: str) -> bool:

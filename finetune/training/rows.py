@@ -8,6 +8,7 @@ from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from data.errors import Fault, InvalidData, MarkInText
 from data.length import too_long
+from data.wording import _
 from finetune.kernels.dropout import Layout
 
 
@@ -54,8 +55,11 @@ def build_rows(
             faults.append(too_long(conversation, len(row.token_ids), max_tokens))
         rows.append(row)
     if faults:
-        advice = "of what is too long, --faulty mend cuts the answers, --faulty skip leaves it out"
-        raise InvalidData(f"Some conversations cannot be trained on ({advice}):", faults)
+        summary = _(
+            "Some conversations cannot be trained on (of what is too long, --faulty mend cuts the "
+            "answers, --faulty skip leaves it out):"
+        )
+        raise InvalidData(summary, faults)
     return rows, num_shortened
 
 

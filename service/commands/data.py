@@ -111,7 +111,6 @@ def check(
 
     from data.checking.check import check as check_items
     from data.checking.report import check_report, write_report
-    from data.reading.reader import read_items
     from data.whole_file import STANDARD_OUTPUT
 
     from .data_view import as_dict, print_findings
@@ -125,7 +124,7 @@ def check(
     found = _find_base(base, home) if base is not None else None
     tokens = _token_check(found, max_tokens, plain_marks) if found is not None else None
     lengths = _length_check(max_tokens, home) if base is None else None
-    findings = check_items(read_items(files, options), tokens, lengths)
+    findings = check_items(_read(files, options), tokens, lengths)
     if report is not None:
         write_report(findings, files, report)
     if as_json:
@@ -160,14 +159,13 @@ def convert(
 ) -> None:
     """Write data of any form as JSON lines, a conversation a line."""
     from data.convert import SHAPE_NAMES, ShapeName, write_conversations
-    from data.reading.reader import read_items
     from data.whole_file import STANDARD_OUTPUT
 
     chosen: ShapeName | None = next((each for each in SHAPE_NAMES if each == shape), None)
     if chosen is None:
         message = f"{shape!r} is none of {', '.join(SHAPE_NAMES)}"
         raise typer.BadParameter(message, param_hint="--shape")
-    items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
+    items = _saying_warnings(_read(files, read_options(roles, columns, faulty)))
     count = write_conversations(items, out, chosen, redacted=redact)
     typer.echo(f"{out}: {count:,} conversations", err=out == STANDARD_OUTPUT)
 
@@ -198,7 +196,7 @@ def split(
     """
     from data.convert import check_new, write_conversations
     from data.errors import DataError
-    from data.reading.reader import conversations_of, read_items
+    from data.reading.reader import conversations_of
     from data.split import split_conversations
     from data.whole_file import STANDARD_OUTPUT
 
@@ -206,7 +204,7 @@ def split(
         raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
     for path in (train, held_out):
         check_new(path)
-    items = _saying_warnings(read_items(files, read_options(roles, columns, faulty)))
+    items = _saying_warnings(_read(files, read_options(roles, columns, faulty)))
     conversations = conversations_of(items, files)
     wanted = max(1, round(fraction * len(conversations)))
     sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
@@ -228,11 +226,10 @@ def stats(
     from rich.console import Console
 
     from data.checking.check import check as check_items
-    from data.reading.reader import read_items
 
     from .data_view import print_stats
 
-    print_stats(check_items(read_items(files, read_options(roles, columns, faulty))), Console())
+    print_stats(check_items(_read(files, read_options(roles, columns, faulty))), Console())
 
 
 @data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
@@ -250,11 +247,10 @@ def show(
 
     from data.conversation import Conversation
     from data.errors import DataError
-    from data.reading.reader import read_items
 
     from .data_view import print_conversation
 
-    items = read_items(file, read_options(roles, columns, faulty))
+    items = _read(file, read_options(roles, columns, faulty))
     found = (item for item in items if isinstance(item, Conversation))
     conversation = next(islice(found, number - 1, None), None)
     if conversation is None:
@@ -319,6 +315,15 @@ def label(
         f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
     )
     typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
+
+
+def _read(files: str | list[str], options: Any) -> "Iterator[Item]":
+    """The items, in words of the files' language where nobody asks for another."""
+    from data.reading.beginning import speak_like_files
+    from data.reading.reader import read_items
+
+    speak_like_files(files)
+    return read_items(files, options)
 
 
 def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":

@@ -1,6 +1,6 @@
 """What a check has found, for a terminal and for machines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from data.checking.lengths import Lengths
 from data.checking.tokens import TokenCheck
 from data.conversation import Conversation
 from data.errors import Fault
+from data.wording import _
 
 MOST_ERRORS = 20  # shown
 MOST_OF_A_KIND = 3  # warnings shown
@@ -28,26 +29,28 @@ def print_findings(findings: Findings, console: Console, report: Path | None = N
     for kind in kinds:
         faults = [f for f in findings.faults if f.severity == "warning" and f.kind == kind]
         count = findings.counts["warning", kind]
-        console.print(Text(f"{kind}: {count:,}", style="bold yellow"))
+        said = _("{kind}: {count:,}").format(kind=_(kind), count=count)
+        console.print(Text(said, style="bold yellow"))
         _print_faults(faults[:MOST_OF_A_KIND], count, console, "yellow")
     if findings.num_conversations:
         console.print(_summary(findings))
     if findings.tokens is not None:
         _print_rendered(findings.tokens, console)
     if report is not None:
-        console.print(Text(f"Report: {report}"), soft_wrap=True)
+        console.print(Text(_("Report: {path}").format(path=report)), soft_wrap=True)
     console.print(Text(verdict(findings), style="bold"), soft_wrap=True)
 
 
 def print_stats(findings: Findings, console: Console) -> None:
-    table = Table("file", "conversations", box=None)
+    table = Table(_("file"), _("conversations"), box=None)
     table.columns[1].justify = "right"
     for source, count in findings.sources.items():
         table.add_row(Text(source), f"{count:,}")
     console.print(table)
     console.print(_summary(findings))
     if findings.num_errors:
-        console.print(Text(f"{findings.num_errors:,} errors: see lora-chat data check"))
+        seen = _("{count:,} errors: see lora-chat data check").format(count=findings.num_errors)
+        console.print(Text(seen))
 
 
 def print_conversation(conversation: Conversation, number: int, console: Console) -> None:
@@ -60,13 +63,17 @@ def print_conversation(conversation: Conversation, number: int, console: Console
 
 
 def verdict(findings: Findings) -> str:
-    warnings = f"{findings.num_warnings:,} warning{'s' * (findings.num_warnings != 1)}"
-    if findings.num_errors:
-        errors = f"{findings.num_errors:,} error{'s' * (findings.num_errors != 1)}"
-        way_out = f" Or: {findings.way_out.seen}." if findings.way_out else ""
-        refused = "Training would refuse this data: mend the errors first."
-        return f"{errors}, {warnings}. {refused}{way_out}"
-    return f"No errors, {warnings}. This data can be trained on."
+    num = findings.num_warnings
+    warnings = _("1 warning") if num == 1 else _("{count:,} warnings").format(count=num)
+    if not findings.num_errors:
+        return _("No errors, {warnings}. This data can be trained on.").format(warnings=warnings)
+    num = findings.num_errors
+    errors = _("1 error") if num == 1 else _("{count:,} errors").format(count=num)
+    refused = _(
+        "{errors}, {warnings}. Training would refuse this data: mend the errors first."
+    ).format(errors=errors, warnings=warnings)
+    way_out = _(" Or: {way_out}.").format(way_out=findings.way_out.seen) if findings.way_out else ""
+    return refused + way_out
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:
@@ -126,35 +133,61 @@ def _print_faults(faults: Sequence[Fault], count: int, console: Console, style: 
     for fault in faults:
         line = Text(f"  {fault.source}:{fault.line}: ", style="dim")
         line.append(fault.field, style=style)
-        line.append(f": {fault.seen}; expected {fault.expected}")
+        line.append(f": {fault.told}")
         console.print(line, soft_wrap=True)
     if count > len(faults):
-        console.print(Text(f"  … and {count - len(faults):,} more", style="dim"))
+        console.print(Text(f"  {_more(count - len(faults))}", style="dim"))
 
 
 def _summary(findings: Findings) -> Table:
     table = Table("", "", show_header=False, box=None)
     table.columns[0].style = "bold"
-    table.add_row("conversations", f"{findings.num_conversations:,}")
-    table.add_row("turns", f"{findings.num_turns:,}, {findings.num_answers:,} answers trained on")
-    for name, lengths in (("questions", findings.questions), ("answers", findings.answers)):
-        table.add_row(
-            name, f"{lengths.mean:,.0f} characters on average, {lengths.largest:,} at most"
+    table.add_row(_("conversations"), f"{findings.num_conversations:,}")
+    turns = _("{turns:,}, {answers:,} answers trained on").format(
+        turns=findings.num_turns, answers=findings.num_answers
+    )
+    table.add_row(_("turns"), turns)
+    for name, lengths in ((_("questions"), findings.questions), (_("answers"), findings.answers)):
+        length = _("{mean:,.0f} characters on average, {largest:,} at most").format(
+            mean=lengths.mean, largest=lengths.largest
         )
+        table.add_row(name, length)
     if (tokens := findings.tokens) is not None:
-        average = f"{tokens.lengths.mean:,.0f} on average, {tokens.lengths.largest:,} at most"
-        trained = tokens.trained.total / max(1, tokens.lengths.total)
-        table.add_row("tokens", f"{average}; {trained:.0%} of all are trained")
-        share = tokens.num_cut / max(1, findings.num_conversations)
-        cut = f"{tokens.num_cut:,} ({share:.1%}) are longer than {tokens.max_tokens:,} tokens"
-        table.add_row("cut", f"{cut} and lose their oldest turns")
+        for row in _token_rows(tokens, findings.num_conversations):
+            table.add_row(*row)
         if (spelling := _spelling(tokens)) is not None:
-            table.add_row("Chinese", f"{spelling} tokens for a character")
+            told = _("{spelling} tokens for a character").format(spelling=spelling)
+            table.add_row(_("Chinese"), told)
     return table
 
 
+def _token_rows(tokens: TokenCheck, num_conversations: int) -> Iterator[tuple[str, str]]:
+    lengths = tokens.lengths
+    counted = _(
+        "{mean:,.0f} on average, {largest:,} at most; {share:.0%} of all are trained"
+    ).format(
+        mean=lengths.mean,
+        largest=lengths.largest,
+        share=tokens.trained.total / max(1, lengths.total),
+    )
+    yield _("tokens"), counted
+    cut = _(
+        "{count:,} ({share:.1%}) are longer than {tokens:,} tokens and lose their oldest turns"
+    ).format(
+        count=tokens.num_cut,
+        share=tokens.num_cut / max(1, num_conversations),
+        tokens=tokens.max_tokens,
+    )
+    yield _("cut"), cut
+
+
+def _more(count: int) -> str:
+    return _("… and {count:,} more").format(count=count)
+
+
 def _print_rendered(tokens: TokenCheck, console: Console) -> None:
-    console.print(Text("\nAs training sees them; trained is what is green:", style="bold"))
+    heading = _("As training sees them; trained is what is green:")
+    console.print(Text(f"\n{heading}", style="bold"))
     for segments in tokens.shown:
         for text, is_trained in segments:
             console.print(Text(text, style="bold green" if is_trained else "dim"), end="")

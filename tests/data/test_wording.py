@@ -59,6 +59,17 @@ def test_translations_have_the_same_numbers_to_fill_in(catalogue: Catalog):
         assert names == others, sentence
 
 
+def test_the_place_at_the_head_is_the_same(catalogue: Catalog):
+    """It is taken off again where it is told otherwise."""
+    headed = {
+        sentence: text
+        for sentence, text in translated(catalogue).items()
+        if sentence.startswith("{source}: ")
+    }
+    assert len(headed) > 10
+    assert [text for text in headed.values() if not text.startswith("{source}: ")] == []
+
+
 def test_what_is_compiled_is_what_stands_in_the_text(catalogue: Catalog):
     compiled = gettext.translation(DOMAIN, FOLDER, languages=[str(catalogue.locale)])
     for sentence, text in translated(catalogue).items():

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from data.wording import N_
+
 from .headings import is_gap
 from .labels import FIELDS, PARTS, PERSONS
 from .line_forms import form_of
@@ -24,7 +26,8 @@ MARKDOWN = re.compile(r"\s*(?:#{1,6}\s+\S.*|\*\*[^*]+\*\*[:：]?\s*)")
 AROUND = " #*[]【】（）()<>:：、.一二三四五六七八九十0123456789"  # a heading's words
 # A line of these may stand within an answer, where its text goes on right below.
 WITHIN = ("link", "event", "file name", "e-mail address")
-DOUBTFUL = "doubtful"
+DOUBTFUL = N_("doubtful")
+RECURRING, BEHIND_GAP = N_("recurring line"), N_("text behind an empty line")
 
 
 class Habits:
@@ -72,11 +75,11 @@ def kind_of(turn: Turn, at: int, word: str | None, habits: Habits) -> str | None
     if LISTED.match(line):
         return None
     if habits.recurs(turn, at):
-        return DOUBTFUL if COMPLETE.search(line) else "recurring line"
+        return DOUBTFUL if COMPLETE.search(line) else RECURRING
     if not _opens_block(turn, at) or _is_sentence(turn, at):
         return None
     is_left_out = turn.role == "assistant" and habits.are_complete and not _goes_on(turn, at)
-    return "text behind an empty line" if is_left_out else DOUBTFUL
+    return BEHIND_GAP if is_left_out else DOUBTFUL
 
 
 def speaker_of(word: str | None, roles: Roles) -> str | None:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from data.errors import Fault
-from data.reading.listing import first_of
+from data.reading.listing import first_of, shown_line
+from data.wording import N_, _
 
 from .belonging import DOUBTFUL, Habits, is_title, kind_of, speaker_of
 from .headings import Line, is_gap
@@ -22,12 +23,12 @@ from .turns import Turn
 
 FENCE = re.compile(r"\s*(?:```|~~~)")
 NO_BORDER = ("time", "number", "event", "button")  # between the turns of one conversation, too
-UNLABELLED = (
+UNKNOWN = N_("unknown speaker")
+UNLABELLED = N_(
     "a role word and a colon before any other text; take the line out, or put # before it, if it "
     "is a heading"
 )
 NUM_SHOWN = 3
-LONGEST_SHOWN = 40  # [characters]
 
 
 @dataclass(slots=True)
@@ -53,19 +54,30 @@ class Between:
 
     def faults(self, source: str) -> Iterator[Fault]:
         for line, text in self.unlabelled:
-            yield Fault(source, line, "text", repr(text[:80]), UNLABELLED)
+            yield Fault(source, line, _("text"), repr(text[:80]), _(UNLABELLED))
         for kind, lines in self.left_out.items():
-            seen = f"{_count(lines)} left out ({kind}): {_show(lines)}"
-            expected = "no such lines; --roles WORD=text keeps those that begin with a word"
-            yield Fault(source, lines[0][0], kind, seen, expected, "warning", "between turns")
-        if self.kept:
-            seen = f"{_count(self.kept)} that may not belong to the turn above: {_show(self.kept)}"
-            expected = (
-                "a role word and a colon, where a turn begins; --roles WORD=skip leaves lines that "
-                "begin with a word out, WORD=text says that they belong"
+            one, several = (
+                N_("a line left out ({kind}): {lines}"),
+                N_("{count} lines left out ({kind}): {lines}"),
             )
-            line = self.kept[0][0]
-            yield Fault(source, line, "text", seen, expected, "warning", "doubtful")
+            seen = _told(one, several, lines, kind=_(kind))
+            expected = _("no such lines; --roles WORD=text keeps those that begin with a word")
+            where = source, lines[0][0], _(kind)
+            yield Fault(*where, seen, expected, "warning", N_("between turns"))
+        if self.kept:
+            yield self._doubtful(source)
+
+    def _doubtful(self, source: str) -> Fault:
+        one, several = (
+            N_("a line that may not belong to the turn above: {lines}"),
+            N_("{count} lines that may not belong to the turn above: {lines}"),
+        )
+        expected = _(
+            "a role word and a colon, where a turn begins; --roles WORD=skip leaves lines that "
+            "begin with a word out, WORD=text says that they belong"
+        )
+        where = source, self.kept[0][0], _("text")
+        return Fault(*where, _told(one, several, self.kept), expected, "warning", DOUBTFUL)
 
     def note_speaker(self, word: str, turn: Turn, line: Line) -> None:
         self.speakers.setdefault(word, []).append(line)
@@ -80,10 +92,14 @@ class Between:
 
     def _stranger(self, word: str, source: str) -> Fault:
         lines = self.speakers[word]
-        seen = f"{_count(lines)} of {word!r}, who is no known speaker: {_show(lines)}"
-        expected = f"--roles {word}=assistant (or user; skip leaves them out, text keeps them)"
-        where = source, lines[0][0], "speaker"
-        return Fault(*where, seen, expected, kind="unknown speaker", is_of_one=True)
+        one, several = (
+            N_("a line of {word!r}, who is no known speaker: {lines}"),
+            N_("{count} lines of {word!r}, who is no known speaker: {lines}"),
+        )
+        expected = _("--roles {word}=assistant (or user; skip leaves them out, text keeps them)")
+        where = source, lines[0][0], _("speaker")
+        seen = _told(one, several, lines, word=word)
+        return Fault(*where, seen, expected.format(word=word), kind=UNKNOWN, is_of_one=True)
 
 
 def sort_out(stray: Sequence[Line], turns: Sequence[Turn], roles: Roles) -> Between:
@@ -101,7 +117,7 @@ def _sort_head(stray: Sequence[Line], found: Between) -> None:
     for line in stray:
         form = form_of(line[1])
         if are_below_title or form:
-            found.leave_out(form or "heading", line)
+            found.leave_out(form or N_("heading"), line)
         else:
             found.unlabelled.append(line)
 
@@ -138,18 +154,15 @@ def _cut(turn: Turn, at: int, kind: str, found: Between) -> None:
     found.leave_out(kind, (turn.line + at, below[0].strip()))
     for number, line in enumerate(below[1:], start=turn.line + at + 1):
         if not is_gap(line):
-            form = "field" if label_in(line) in FIELDS else form_of(line)
-            found.leave_out(form or "text below such a line", (number, line.strip()))
+            form = N_("field") if label_in(line) in FIELDS else form_of(line)
+            found.leave_out(form or N_("text below such a line"), (number, line.strip()))
     is_border = kind not in NO_BORDER or any(map(is_gap, below))
     turn.ends_with_gap |= found.is_another_day(below) or is_border
     del turn.lines[at:]
     turn.close()
 
 
-def _count(lines: Sequence[Line]) -> str:
-    return "a line" if len(lines) == 1 else f"{len(lines)} lines"
-
-
-def _show(lines: Sequence[Line]) -> str:
-    shown = (f"line {number} {text[:LONGEST_SHOWN]!r}" for number, text in lines)
-    return first_of(shown, len(lines), NUM_SHOWN)
+def _told(one: str, several: str, lines: Sequence[Line], **more: str) -> str:
+    shown = first_of(map(shown_line, lines), len(lines), NUM_SHOWN)
+    sentence = _(one if len(lines) == 1 else several)
+    return sentence.format(count=len(lines), lines=shown, **more)

@@ -21,8 +21,9 @@ from itertools import pairwise
 from data.conversation import Conversation, Message
 from data.errors import Fault
 from data.reading.faulty import Draft, Read
+from data.wording import N_, _
 
-from .between import Between, sort_out
+from .between import UNKNOWN, Between, sort_out
 from .faq import read_faq
 from .lettered import with_colons
 from .role_words import ROLES, Roles, role_of
@@ -31,12 +32,12 @@ from .turns import Turn, lines_of, split_turns
 
 COLONS = ":：∶"
 QUESTION_ANSWER = ("user", "assistant")
-EXAMPLE = """
+EXAMPLE = N_("""
     Q: How often do I oil the chain?
     A: Every 200 km.
   or
     问：多久上一次油？
-    答：每两百公里。"""
+    答：每两百公里。""")
 
 
 def read_dialogue(lines: list[str], source: str, roles: Roles) -> Iterator[Read]:
@@ -55,9 +56,10 @@ def read_dialogue(lines: list[str], source: str, roles: Roles) -> Iterator[Read]
         yield from faq
         return
     if not turns:
-        line, seen = stray[0] if stray else (1, "no text")
-        expected = f"lines that begin with a role word and a colon, such as{EXAMPLE}"
-        yield Fault(source, line, "text", repr(seen[:80]), expected)
+        line, seen = stray[0] if stray else (1, _("no text"))
+        expected = _("lines that begin with a role word and a colon, such as{example}")
+        told = expected.format(example=_(EXAMPLE))
+        yield Fault(source, line, _("text"), repr(seen[:80]), told)
         return
     between = sort_out(stray, turns, known)
     yield from between.faults(source)
@@ -70,7 +72,7 @@ def _build(group: Sequence[Turn], source: str, between: Between) -> Read:
     strangers = [turn.line for turn in group if turn.line in between.strangers]
     if strangers:
         faults = between.of_strangers(strangers, source)
-        return Draft(conversation, faults, "unknown speaker", can_be_mended=False)
+        return Draft(conversation, faults, UNKNOWN, can_be_mended=False)
     faults = tuple(_find_faults(group, source))
     return Draft(conversation, faults, faults[0].kind) if faults else conversation
 
@@ -96,7 +98,7 @@ def split_cell(text: str) -> list[Message]:
 
 def find_pairs(text: str) -> list[tuple[str, str]]:
     """Questions with their answers, wherever they are in a text; the rest of it is left."""
-    turns, _ = split_turns(lines_of(text), ROLES)
+    turns, _stray = split_turns(lines_of(text), ROLES)
     return [
         (turn.text, after.text)
         for turn, after in pairwise(turns)
@@ -109,16 +111,17 @@ def _find_faults(turns: Sequence[Turn], source: str) -> Iterator[Fault]:
     for before, turn, after in neighbours:
         fault = partial(_fault, source, turn)
         if not turn.text:
-            yield fault("an empty turn", "text after the colon", "empty turn")
+            yield fault(_("an empty turn"), _("text after the colon"), N_("empty turn"))
         if turn.role == "assistant" and (before is None or before.role != "user"):
-            seen = f"an answer with no question: above it is {_name(before)}"
-            yield fault(seen, "a user line above it", _kind(turn, before, "no question"))
+            seen = _("an answer with no question: above it is {turn}").format(turn=_name(before))
+            yield fault(seen, _("a user line above it"), _kind(turn, before, N_("no question")))
         if turn.role == "user" and (after is None or after.role != "assistant"):
-            seen = f"a question with no answer: below it is {_name(after)}"
-            yield fault(seen, "an assistant line below it", _kind(turn, after, "no answer"))
+            seen = _("a question with no answer: below it is {turn}").format(turn=_name(after))
+            expected = _("an assistant line below it")
+            yield fault(seen, expected, _kind(turn, after, N_("no answer")))
         if turn.role == "system" and (after is None or after.role != "user"):
-            seen = f"a system line with no question: below it is {_name(after)}"
-            yield fault(seen, "a user line below it", "no question")
+            seen = _("a system line with no question: below it is {turn}").format(turn=_name(after))
+            yield fault(seen, _("a user line below it"), N_("no question"))
 
 
 def _fault(source: str, turn: Turn, seen: str, expected: str, kind: str) -> Fault:
@@ -126,11 +129,13 @@ def _fault(source: str, turn: Turn, seen: str, expected: str, kind: str) -> Faul
 
 
 def _kind(turn: Turn, neighbour: Turn | None, otherwise: str) -> str:
-    return "turns in a row" if neighbour and neighbour.role == turn.role else otherwise
+    return N_("turns in a row") if neighbour and neighbour.role == turn.role else otherwise
 
 
 def _name(neighbour: Turn | None) -> str:
-    return f"the {neighbour.role} line {neighbour.line}" if neighbour else "nothing"
+    if neighbour is None:
+        return _("nothing")
+    return _("the {role} line {line}").format(role=neighbour.role, line=neighbour.line)
 
 
 def _group(turns: Sequence[Turn]) -> list[list[Turn]]:

@@ -13,7 +13,8 @@ from itertools import groupby, pairwise
 from data.conversation import Conversation, Item, Message
 from data.errors import Fault
 from data.reading.asking import MARK, is_asking
-from data.reading.listing import first_of
+from data.reading.listing import first_of, shown_line
+from data.wording import N_, _
 
 from .headings import SEPARATOR, Line, is_gap, is_heading
 from .numbered import NUMBERED
@@ -61,26 +62,32 @@ def conversations(pairs: Sequence[Pair], source: str) -> Iterator[Item]:
             messages = Message("user", pair.question), Message("assistant", pair.answer)
             yield Conversation(messages, source, pair.line)
         else:
-            seen = f"a question with no answer below it: {pair.question[:60]!r}"
-            where = source, pair.line, "user"
-            yield Fault(*where, seen, "an answer below it", kind="no answer", is_of_one=True)
+            seen = _("a question with no answer below it: {question!r}")
+            where = source, pair.line, "user", seen.format(question=pair.question[:60])
+            yield Fault(*where, _("an answer below it"), kind=N_("no answer"), is_of_one=True)
 
 
 def taken(pairs: Sequence[Pair], source: str, what: str) -> Fault:
     """What was taken for questions and answers."""
-    seen = f"no role words, but {len(pairs)} {what}: taken for questions, what is below for answers"
-    expected = "Q: and A: before them, if that is wrong"
-    return Fault(source, pairs[0].line, "questions", seen, expected, "warning", "faq")
+    seen = _(
+        "no role words, but {count} {what}: taken for questions, what is below for answers"
+    ).format(count=len(pairs), what=what)
+    expected = _("Q: and A: before them, if that is wrong")
+    return Fault(source, pairs[0].line, _("questions"), seen, expected, "warning", N_("faq"))
 
 
 def left_out(stray: Sequence[Line], source: str) -> Iterator[Fault]:
     """One warning for all lines that are nobody's answer."""
     if stray:
-        shown = (f"line {line} {text[:40]!r}" for line, text in stray)
-        lines = "a line that belongs" if len(stray) == 1 else f"{len(stray)} lines that belong"
-        seen = f"{lines} to no question, left out: {first_of(shown, len(stray), NUM_NAMED)}"
-        expected = "a question above them, if they are an answer"
-        yield Fault(source, stray[0][0], "text", seen, expected, "warning", "left out")
+        one, several = (
+            N_("a line that belongs to no question, left out: {lines}"),
+            N_("{count} lines that belong to no question, left out: {lines}"),
+        )
+        shown = first_of(map(shown_line, stray), len(stray), NUM_NAMED)
+        seen = _(one if len(stray) == 1 else several).format(count=len(stray), lines=shown)
+        expected = _("a question above them, if they are an answer")
+        where = source, stray[0][0], _("text")
+        yield Fault(*where, seen, expected, "warning", N_("left out"))
 
 
 Found = tuple[list[Pair], list[Line], str]
@@ -110,7 +117,7 @@ def _by_headings(lines: Sequence[str]) -> Found | None:
             pairs[-1].lines.append(line)
         elif line.strip():
             stray.append((number, line.strip()))
-    kind = "lines in bold that ask" if level == BOLD_LEVEL else "headings that ask"
+    kind = _("lines in bold that ask") if level == BOLD_LEVEL else _("headings that ask")
     return pairs, stray, kind
 
 
@@ -176,7 +183,7 @@ def _by_blocks(lines: Sequence[str]) -> Found | None:
             pairs[-1].lines += ["", *(text for _, text in block)]
         else:
             stray += block
-    return pairs, stray, "lines that ask"
+    return pairs, stray, _("lines that ask")
 
 
 def _kind(block: Sequence[Line]) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from data.wording import N_
+
 from .headings import is_heading
 
 LONGEST = 80  # [characters]; longer ones are text
@@ -64,18 +66,18 @@ BUTTONS = re.compile(
 )
 
 FORMS = {
-    "time": TIME,
-    "number": NUMBER,
-    "record": RECORD,
-    "link": LINK,
-    "e-mail address": ADDRESS,
-    "file name": FILE,
-    "heading": TITLE,
-    "event": EVENT,
-    "divider": DASHED,
-    "button": BUTTONS,
-    "copyright": OWNED,
-    "message head": HEAD,
+    N_("time"): TIME,
+    N_("number"): NUMBER,
+    N_("record"): RECORD,
+    N_("link"): LINK,
+    N_("e-mail address"): ADDRESS,
+    N_("file name"): FILE,
+    N_("heading"): TITLE,
+    N_("event"): EVENT,
+    N_("divider"): DASHED,
+    N_("button"): BUTTONS,
+    N_("copyright"): OWNED,
+    N_("message head"): HEAD,
 }
 
 

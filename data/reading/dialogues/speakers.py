@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from data.conversation import Role
 from data.errors import Fault
+from data.wording import N_, _
 
 NAME = re.compile(r"\s*(?:<\s*)?(?P<name>\w{1,20})(?:\s*>)?\s*[:：]\s*\S")
 FEWEST = 2  # lines of each speaker
@@ -43,11 +44,13 @@ def find_speakers(
     if role_of(asks) == "assistant" or role_of(answers) == "user":
         asks, answers = answers, asks
     counts = dict(two)
-    seen = (
-        f"no role words, but {asks} ({counts[asks]} lines) and {answers} ({counts[answers]} lines) "
-        f"by turns: {asks} was taken for the user, {answers} for the assistant"
-    )
-    expected = f"role words, or --roles '{asks}=user,{answers}=assistant' in the right order"
+    seen = _(
+        "no role words, but {asks} ({num_asked} lines) and {answers} ({num_answered} lines) by "
+        "turns: {asks} was taken for the user, {answers} for the assistant"
+    ).format(asks=asks, answers=answers, num_asked=counts[asks], num_answered=counts[answers])
+    expected = _(
+        "role words, or --roles '{asks}=user,{answers}=assistant' in the right order"
+    ).format(asks=asks, answers=answers)
     line = next(number for number, name in numbered if name == asks)
-    fault = Fault(source, line, "speakers", seen, expected, "warning", "speakers")
+    fault = Fault(source, line, _("speakers"), seen, expected, "warning", N_("speakers"))
     return Speakers({asks: "user", answers: "assistant"}, fault)

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from data.errors import UnreadableFile
+from data.wording import _
 
 
 @contextmanager
@@ -12,7 +13,8 @@ def needs(library: str, source: str) -> Generator[None]:
     try:
         yield
     except ImportError as error:
-        raise UnreadableFile(
-            f"{source}: reading it needs {library}; install it with "
+        told = _(
+            "{source}: reading it needs {library}; install it with "
             "pip install 'lora-chat[documents]', or save the text as .txt"
-        ) from error
+        )
+        raise UnreadableFile(told.format(source=source, library=library)) from error

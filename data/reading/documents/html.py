@@ -15,6 +15,7 @@ from data.reading.dialogues.headings import Line
 from data.reading.dialogues.role_words import Roles
 from data.reading.faulty import Read
 from data.reading.talk import read_talk
+from data.wording import _
 
 from .page_text import FURNITURE, UNSEEN, drop, lines_of, parse_fragment, read_page, text_of
 from .places import moved
@@ -28,10 +29,10 @@ def read_html(text: str, source: str, roles: Roles) -> Iterator[Read]:
     """The questions that a page marks as such; or else what its text holds, as a `.txt` file's."""
     page = read_page(text)
     if page is None:
-        yield Fault(source, 1, "html", "a page without text", "questions and answers")
+        yield Fault(source, 1, "html", _("a page without text"), _("questions and answers"))
         return
     if declared := _declared(page):
-        what = "questions in the page's FAQPage data (its text was left out)"
+        what = _("questions in the page's FAQPage data (its text was left out)")
         yield taken(declared, source, what)
         yield from conversations(declared, source)
         return
@@ -50,8 +51,8 @@ def read_html(text: str, source: str, roles: Roles) -> Iterator[Read]:
 
 def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[Read]:
     """As text, with the lines of the file."""
-    texts = [text for _, text in lines]
-    places = {at: line for at, (line, _) in enumerate(lines, start=1)}
+    texts = [text for _line, text in lines]
+    places = {at: line for at, (line, _text) in enumerate(lines, start=1)}
     spaced = [each for text in texts for each in (text, "")]
     if not roles and not find_pairs("\n".join(texts)) and (found := read_faq(spaced, source)):
         items, places = iter(found), {2 * at - 1: line for at, line in places.items()}
@@ -107,14 +108,17 @@ def _marked(page: Any) -> tuple[list[Any], str]:
 def _forms(page: Any) -> dict[str, list[Any]]:
     """What may be the questions: elements made for such, and those of one class that hold a line
     each."""
+    headings, elements = _("headings ({tag}) that ask"), _("elements ({tag}, {kind}) that ask")
     forms = {
-        "terms that ask": list(page.iter("dt")),
-        "lines to unfold that ask": [each for each in page.iter("summary") if _unfolds_alone(each)],
-        **{f"headings ({tag}) that ask": list(page.iter(tag)) for tag in HEADINGS},
+        _("terms that ask"): list(page.iter("dt")),
+        _("lines to unfold that ask"): [
+            each for each in page.iter("summary") if _unfolds_alone(each)
+        ],
+        **{headings.format(tag=tag): list(page.iter(tag)) for tag in HEADINGS},
     }
     for element in page.iter(*CLASSED):
         if (kind := _class_of(element)) and len(lines_of(element)) == 1:
-            what = f"elements ({element.tag}, {kind}) that ask"
+            what = elements.format(tag=element.tag, kind=kind)
             forms.setdefault(what, []).append(element)
     return forms
 

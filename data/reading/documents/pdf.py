@@ -13,6 +13,7 @@ from data.reading.dialogues.numbered import NUMBERED
 from data.reading.dialogues.role_words import LABELLED, Roles
 from data.reading.faulty import Read
 from data.reading.talk import read_talk
+from data.wording import N_, _
 
 from .extra import needs
 from .places import moved
@@ -36,18 +37,20 @@ def read_pdf(
     pages = _load(file, source)
     empty = [number for number, lines in enumerate(pages, start=1) if not lines]
     if len(empty) == len(pages):
-        raise UnreadableFile(
-            f"{source}: holds no text on {len(pages)} pages, which may be scanned pictures; "
-            "recognise its text first (ocrmypdf does), or type it out"
+        told = _(
+            "{source}: holds no text on {count} pages, which may be scanned pictures; recognise "
+            "its text first (ocrmypdf does), or type it out"
         )
+        raise UnreadableFile(told.format(source=source, count=len(pages)))
     if empty:
-        shown = ", ".join(map(str, empty[:NUM_NAMED]))
-        seen = f"{len(empty)} of {len(pages)} pages without text: {shown}"
-        expected = "text; pictures of text are not read"
-        yield Fault(source, empty[0], "pages", seen, expected, "warning", "no text")
+        seen = _("{count} of {total} pages without text: {pages}").format(
+            count=len(empty), total=len(pages), pages=", ".join(map(str, empty[:NUM_NAMED]))
+        )
+        expected = _("text; pictures of text are not read")
+        yield Fault(source, empty[0], _("pages"), seen, expected, "warning", N_("no text"))
     yield from left_out(_take_running(pages), source)
     lines = [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
-    for item in read_talk("\n".join(text for _, text in lines), source, roles):
+    for item in read_talk("\n".join(text for _page, text in lines), source, roles):
         yield moved(item, lambda line: lines[min(line, len(lines)) - 1][0])
 
 
@@ -60,12 +63,16 @@ def _load(file: BinaryIO, source: str) -> list[list[str]]:
     try:
         reader = PdfReader(file)
         if reader.is_encrypted and not reader.decrypt(""):
-            raise UnreadableFile(f"{source}: needs a password; save it without one")
+            told = _("{source}: needs a password; save it without one")
+            raise UnreadableFile(told.format(source=source))
         texts = [page.extract_text(extraction_mode="layout") for page in reader.pages]
     except (PyPdfError, *DAMAGES) as error:
         reason = str(error) or type(error).__name__
-        advice = "open it in a reader of PDFs and print it into a new one"
-        raise UnreadableFile(f"{source}: cannot be read as a PDF: {reason}; {advice}") from error
+        told = _(
+            "{source}: cannot be read as a PDF: {reason}; open it in a reader of PDFs and print it "
+            "into a new one"
+        )
+        raise UnreadableFile(told.format(source=source, reason=reason)) from error
     return [_trimmed(text) for text in texts]
 
 

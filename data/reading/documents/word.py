@@ -14,6 +14,7 @@ from data.reading.dialogues.role_words import Roles
 from data.reading.faulty import Read
 from data.reading.tables.table import read_table
 from data.reading.talk import read_talk
+from data.wording import _
 
 from .extra import needs
 from .places import moved
@@ -50,7 +51,8 @@ def read_docx(
         yield from left_out(_stray(content), source)
         return
     if not any(map(str.strip, content.lines)):
-        yield Fault(source, 1, "text", "none", "text; pictures of text are not read")
+        expected = _("text; pictures of text are not read")
+        yield Fault(source, 1, _("text"), _("none"), expected)
         return
     for item in read_talk("\n".join(content.lines), source, roles):
         yield moved(item, lambda line: content.paragraphs[min(line, len(content.paragraphs)) - 1])
@@ -74,10 +76,11 @@ def _load(file: BinaryIO, source: str) -> _Content:
             _add_paragraph(block, paragraph, content)
     except (*DAMAGES, PackageNotFoundError, etree.LxmlError) as error:
         reason = str(error) or type(error).__name__
-        advice = "open it in Word and save it anew as .docx"
-        raise UnreadableFile(
-            f"{source}: cannot be read as a Word document: {reason}; {advice}"
-        ) from error
+        told = _(
+            "{source}: cannot be read as a Word document: {reason}; open it in Word and save it "
+            "anew as .docx"
+        )
+        raise UnreadableFile(told.format(source=source, reason=reason)) from error
     return content
 
 

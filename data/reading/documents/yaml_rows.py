@@ -9,8 +9,9 @@ import yaml
 from data.errors import Fault
 from data.reading.faulty import Read
 from data.reading.rows import Columns, Numbered, read_rows
+from data.wording import N_, _
 
-EXPECTED = (
+EXPECTED = N_(
     "a list of questions and answers, or chatterbot's conversations: lists of lines, of which the "
     "first asks"
 )
@@ -25,10 +26,10 @@ def read_yaml(file: TextIO, source: str, columns: Columns) -> Iterator[Read]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
-        yield Fault(source, mark.line + 1 if mark else 1, "yaml", problem, EXPECTED)
+        yield Fault(source, mark.line + 1 if mark else 1, "yaml", problem, _(EXPECTED))
         return
     if not rows:
-        yield Fault(source, 1, "yaml", "no list of rows", EXPECTED)
+        yield Fault(source, 1, "yaml", _("no list of rows"), _(EXPECTED))
         return
     yield from read_rows(rows, source, columns)
 
@@ -37,7 +38,7 @@ def _rows(node: Any) -> Iterator[Numbered]:
     lists = [node] if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
         # chatterbot's categories are a list of words.
-        lists = [value for _, value in node.value if isinstance(value, yaml.SequenceNode)]
+        lists = [value for _key, value in node.value if isinstance(value, yaml.SequenceNode)]
         lists = [each for each in lists if _holds_rows(each)]
     if len(lists) == 1:
         for row in lists[0].value:
@@ -73,5 +74,6 @@ def _value(node: Any, known: dict[int, Any]) -> Any:
 def _mapping(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     fields = {str(key): value for key, value in pairs}
     if len(fields) < len(pairs):
-        raise ValueError(f"a key stands twice among {', '.join(map(repr, fields))}")
+        told = _("a key stands twice among {keys}")
+        raise ValueError(told.format(keys=", ".join(map(repr, fields))))
     return fields

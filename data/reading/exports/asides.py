@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data.errors import Fault
-from data.reading.listing import first_of
+from data.reading.listing import first_of, shown_line
+from data.wording import N_, _
 
 from .media import PARTS, WITHOUT, cut_media, file_of, is_media
 from .notes import cut_edited, is_event, is_footer, kind_of_note
@@ -16,25 +17,37 @@ from .stamps import MARKS, SPACES
 Kind = Literal["media", "deleted message", "note", "quotation"]
 
 NUM_NAMED = 5
-LONGEST = 40  # [characters] of an example
 NO_MARKS = str.maketrans("", "", MARKS)
 MARK = "\u200e"  # before what WhatsApp writes by itself
 REPLY = re.compile(r"replying to \"[^\"\n]{0,60}\"\s*", re.IGNORECASE)  # Zoom's
 QUOTED = re.compile(r"引用[:：].*")
 RULE = re.compile(r"(?:- ){5,}-?\s*")  # below what WeChat quotes
-EXPECTED: dict[Kind, tuple[str, str, str]] = {  # one, several, and what would be of use
+# How each kind is said: its name, one, several, and what would be of use.
+SAYINGS: dict[Kind, tuple[str, str, str, str]] = {
     "media": (
-        "a picture, recording, file or link",
-        "pictures, recordings, files and links",
-        "what they show in words, where an answer rests on it",
+        N_("media"),
+        N_("a picture, recording, file or link, left out: {lines}"),
+        N_("{count} pictures, recordings, files and links, left out: {lines}"),
+        N_("what they show in words, where an answer rests on it"),
     ),
-    "deleted message": ("a deleted message", "deleted messages", "what was said alone"),
+    "deleted message": (
+        N_("deleted message"),
+        N_("a deleted message, left out: {lines}"),
+        N_("{count} deleted messages, left out: {lines}"),
+        N_("what was said alone"),
+    ),
     "note": (
-        "a line that nobody said",
-        "lines that nobody said",
-        "a time and a name above it, where somebody did",
+        N_("note"),
+        N_("a line that nobody said, left out: {lines}"),
+        N_("{count} lines that nobody said, left out: {lines}"),
+        N_("a time and a name above it, where somebody did"),
     ),
-    "quotation": ("a quoted message", "quoted messages", "what was said alone"),
+    "quotation": (
+        N_("quotation"),
+        N_("a quoted message, left out: {lines}"),
+        N_("{count} quoted messages, left out: {lines}"),
+        N_("what was said alone"),
+    ),
 }
 
 
@@ -89,17 +102,17 @@ def _bare(text: str) -> str:
 
 def left_out(asides: Sequence[Aside], source: str) -> Iterator[Fault]:
     """One warning for each kind."""
-    for kind, (one, several, expected) in EXPECTED.items():
+    for kind, (name, one, several, expected) in SAYINGS.items():
         found = [aside for aside in asides if aside.kind == kind]
         if found:
-            what = one if len(found) == 1 else f"{len(found)} {several}"
-            seen = f"{what}, left out: {first_of(map(_show, found), len(found), NUM_NAMED)}"
-            yield Fault(source, found[0].line, kind, seen, expected, "warning", kind)
+            shown = first_of(map(_show, found), len(found), NUM_NAMED)
+            seen = _(one if len(found) == 1 else several).format(count=len(found), lines=shown)
+            yield Fault(source, found[0].line, _(name), seen, _(expected), "warning", name)
 
 
 def _show(aside: Aside) -> str:
     text = hide_phones(aside.text.split("\n")[0])
-    return f"line {aside.line} {text[:LONGEST]!r}"
+    return shown_line((aside.line, text))
 
 
 def _end_of_quotation(lines: Sequence[str]) -> int:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from data.errors import Fault
-from data.reading.listing import first_of
+from data.reading.listing import first_of, shown_line
+from data.wording import N_, _
 
 from .asides import Aside, Habits, cut_asides, left_out
 from .heads import find_form, heads_of, looks_like_head
@@ -42,7 +43,8 @@ def read_export(lines: Sequence[str], source: str, roles: Roles) -> Export | Non
     said, asides = said_in(chat, habits)
     faults = [*left_out(asides, source), *_unread(said, source)]
     if not said:
-        return Export([*faults, Fault(source, 1, "text", "none", "what somebody said")], [])
+        fault = Fault(source, 1, _("text"), _("none"), _("what somebody said"))
+        return Export([*faults, fault], [])
     speakers = find_speakers(said, source, roles)
     joined = join(said, speakers.roles) if speakers.roles else Joined()
     faults += [*speakers.faults, *cut_at_pauses([joined], source)]
@@ -73,12 +75,12 @@ def cut_at_pauses(chats: Sequence[Joined], source: str) -> Iterator[Fault]:
     if lines:
         num_conversations = sum(len(each.conversations) for each in chats)
         named = first_of(map(str, lines), len(lines), NUM_NAMED)
-        seen = (
-            f"cut into {num_conversations} conversations where nobody wrote for more than "
-            f"{PAUSE // HOUR} hours: above line {named}"
-        )
-        expected = "another matter behind each of these pauses"
-        yield Fault(source, lines[0], "pause", seen, expected, "warning", "pause")
+        seen = _(
+            "cut into {count} conversations where nobody wrote for more than {hours} hours: above "
+            "line {lines}"
+        ).format(count=num_conversations, hours=PAUSE // HOUR, lines=named)
+        expected = _("another matter behind each of these pauses")
+        yield Fault(source, lines[0], _("pause"), seen, expected, "warning", N_("pause"))
 
 
 def _text_lines(message: ChatMessage, habits: Habits) -> list[str]:
@@ -100,14 +102,15 @@ def _unread(said: Sequence[Said], source: str) -> Iterator[Fault]:
         if looks_like_head(line) or ((label := read_label(line)) and label[0].lower() in names)
     ]
     if found:
-        shown = (f"line {line} {hide_phones(text)[:40]!r}" for line, text in found)
+        shown = (shown_line((line, hide_phones(text))) for line, text in found)
         named = first_of(shown, len(found), NUM_NAMED)
-        seen = f"read as text though like the head of a message, in that of {named}"
-        expected = "heads of one form in the whole file"
-        yield Fault(source, found[0][0], "head", seen, expected, "warning", "unread head")
+        seen = _("read as text though like the head of a message, in that of {lines}")
+        expected = _("heads of one form in the whole file")
+        where = source, found[0][0], _("head"), seen.format(lines=named)
+        yield Fault(*where, expected, "warning", N_("unread head"))
 
 
 def _nameless(source: str) -> Fault:
-    seen = "subtitles that do not say who speaks"
-    expected = "a name and a colon before what each one says, such as Doctor: Since when?"
-    return Fault(source, 1, "speakers", seen, expected, kind="speakers")
+    seen = _("subtitles that do not say who speaks")
+    expected = _("a name and a colon before what each one says, such as Doctor: Since when?")
+    return Fault(source, 1, _("speakers"), seen, expected, kind=N_("speakers"))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from data.errors import Fault
 from data.reading.dialogues.role_words import ROLES, Part, Roles, role_of
 from data.reading.listing import first_of
+from data.wording import N_, _
 
 from .stamps import MARKS, SPACES
 
@@ -128,25 +129,34 @@ def _opens(said: Sequence[Said], heard: Sequence[str]) -> str:
 
 def _guessed(asks: str, answers: str, counts: Counter[str], line: int, source: str) -> Fault:
     user, assistant = hide_phones(asks), hide_phones(answers)
-    seen = (
-        f"{user} ({_messages(counts[asks])}) and {assistant} ({_messages(counts[answers])}): "
-        f"{user} was taken for the user, {assistant} for the assistant"
+    seen = _(
+        "{user} ({num_user}) and {assistant} ({num_assistant}): {user} was taken for the user, "
+        "{assistant} for the assistant"
+    ).format(
+        user=user,
+        num_user=_messages(counts[asks]),
+        assistant=assistant,
+        num_assistant=_messages(counts[answers]),
     )
-    expected = f"that, or --roles '{assistant}=user,{user}=assistant'"
-    return Fault(source, line, "speakers", seen, expected, "warning", "speakers")
+    expected = _("that, or --roles '{assistant}=user,{user}=assistant'")
+    told = expected.format(assistant=assistant, user=user)
+    return Fault(source, line, _("speakers"), seen, told, "warning", N_("speakers"))
 
 
 def _unknown(
     counts: Counter[str], unknown: Sequence[str], said: Sequence[Said], source: str
 ) -> Fault:
     shown = [f"{hide_phones(name)} ({_messages(num)})" for name, num in counts.most_common()]
-    speakers = "one speaker" if len(shown) == 1 else f"{len(shown)} speakers"
-    seen = f"{speakers}: {first_of(shown, len(shown), NUM_NAMED)}"
+    one, several = N_("one speaker: {speakers}"), N_("{count} speakers: {speakers}")
+    seen = _(one if len(shown) == 1 else several).format(
+        count=len(shown), speakers=first_of(shown, len(shown), NUM_NAMED)
+    )
     asked = ",".join(f"{hide_phones(name)}=…" for name in unknown[:NUM_NAMED])
-    expected = f"user, assistant or skip for each that is none by its name: --roles '{asked}'"
+    expected = _("user, assistant or skip for each that is none by its name: --roles '{roles}'")
     line = next(each.line for each in said if each.name == unknown[0])
-    return Fault(source, line, "speakers", seen, expected, kind="speakers")
+    where = source, line, _("speakers")
+    return Fault(*where, seen, expected.format(roles=asked), kind=N_("speakers"))
 
 
 def _messages(count: int) -> str:
-    return "1 message" if count == 1 else f"{count} messages"
+    return _("1 message") if count == 1 else _("{count} messages").format(count=count)

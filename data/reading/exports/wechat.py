@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from data.errors import Fault
+from data.wording import N_, _
 
 from .asides import Aside, Habits, left_out
 from .export import Export, cut_at_pauses, said_in
@@ -59,7 +60,7 @@ def read_wechat(names: Sequence[str], lines: Iterable[Line | Fault], source: str
         if _value(row, SENDER) in PARTS:
             _take(row, number, contacts[_value(row, CHAT)])
         else:
-            expected = "1 for what the owner of the account wrote, 0 for the other"
+            expected = _("1 for what the owner of the account wrote, 0 for the other")
             faults.append(Fault(source, number, SENDER[0], repr(_value(row, SENDER)), expected))
     read = _read_contacts([*contacts.values()], source)
     return Export([*faults, *read.faults], read.conversations)
@@ -83,36 +84,38 @@ def _read_contacts(contacts: Sequence[_Contact], source: str) -> Export:
     for each in contacts:
         find_pauses(each.chat.messages)
     read = [said_in(each.chat, Habits()) for each in contacts]
-    asides = sorted((aside for _, cut in read for aside in cut), key=lambda aside: aside.line)
+    asides = sorted((aside for _said, cut in read for aside in cut), key=lambda aside: aside.line)
     faults = [*left_out(asides, source)]
-    counts = Counter(each.name for said, _ in read for each in said)
+    counts = Counter(each.name for said, _cut in read for each in said)
     groups = [each for each in contacts if len(each.others) > 1]
     if groups or not counts:
         error = _group(groups, source) if groups else _nothing(source)
         return Export([*faults, error], [])
-    joined = [join(said, PARTS) for said, _ in read]
+    joined = [join(said, PARTS) for said, _cut in read]
     faults += [_owner(counts, source), *cut_at_pauses(joined, source)]
     return Export(faults, [one for each in joined for one in each.conversations])
 
 
 def _owner(counts: Counter[str], source: str) -> Fault:
-    seen = (
-        f"{SENDER[0]} 1 ({counts['1']} messages) was taken for the assistant, 0 ({counts['0']}) "
-        "for the user"
-    )
-    expected = "the chats of whoever answers, saved by that account"
-    return Fault(source, 1, "speakers", seen, expected, "warning", "speakers")
+    seen = _(
+        "{column} 1 ({num_assistant} messages) was taken for the assistant, 0 ({num_user}) for the "
+        "user"
+    ).format(column=SENDER[0], num_assistant=counts["1"], num_user=counts["0"])
+    expected = _("the chats of whoever answers, saved by that account")
+    return Fault(source, 1, _("speakers"), seen, expected, "warning", N_("speakers"))
 
 
 def _nothing(source: str) -> Fault:
-    return Fault(source, 1, "rows", "no text", "what somebody wrote")
+    return Fault(source, 1, _("rows"), _("no text"), _("what somebody wrote"))
 
 
 def _group(groups: Sequence[_Contact], source: str) -> Fault:
     line = groups[0].chat.messages[0].line
     sizes = ", ".join(str(len(each.others) + 1) for each in groups[:5])
-    seen = f"chats of more than two people: {len(groups)} (of {sizes})"
-    return Fault(source, line, "speakers", seen, "chats of two alone; take those rows out")
+    seen = _("chats of more than two people: {count} (of {sizes})")
+    expected = _("chats of two alone; take those rows out")
+    where = source, line, _("speakers")
+    return Fault(*where, seen.format(count=len(groups), sizes=sizes), expected)
 
 
 def _value(row: Row, columns: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data.errors import Fault, UnreadableFile
 from data.reading.listing import first_of
+from data.wording import N_, _
 
 PACKED = ".gz"
 NUM_NAMED = 8
@@ -39,13 +40,15 @@ LOCKS = ("~$", "~wr", ".~lock")  # Office's, of a file that is open
 # What to do with kinds of data that no reader takes.
 ADVICE = {
     **dict.fromkeys(
-        (".zip", ".rar", ".7z", ".tar", ".tgz", ".bz2", ".xz", ".zst"), "unpack it first"
+        (".zip", ".rar", ".7z", ".tar", ".tgz", ".bz2", ".xz", ".zst"), N_("unpack it first")
     ),
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), "save it as .xlsx"),
-    **dict.fromkeys((".doc", ".odt", ".rtf", ".pages"), "save it as .docx"),
-    **dict.fromkeys((".pkl", ".pickle", ".pt", ".npy", ".arrow", ".feather"), "write it as .jsonl"),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".sql", ".mdb"), "export the table as .csv"),
-    **dict.fromkeys((".ppt", ".pptx", ".epub", ".xml"), "copy its text into a .txt file"),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), N_("save it as .xlsx")),
+    **dict.fromkeys((".doc", ".odt", ".rtf", ".pages"), N_("save it as .docx")),
+    **dict.fromkeys(
+        (".pkl", ".pickle", ".pt", ".npy", ".arrow", ".feather"), N_("write it as .jsonl")
+    ),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".sql", ".mdb"), N_("export the table as .csv")),
+    **dict.fromkeys((".ppt", ".pptx", ".epub", ".xml"), N_("copy its text into a .txt file")),
 }
 
 
@@ -69,22 +72,26 @@ def list_folder(folder: Path, suffixes: Sequence[str]) -> tuple[list[Path], Faul
     passed = [path for path in files if _is_no_data(path)]
     data = [path for path in files if path not in passed]
     if not data:
-        what = f"no files but {_show(passed, folder)}" if passed else "no files"
-        advice = f"put files into it that end in {', '.join(suffixes)}"
-        raise UnreadableFile(f"{folder}: holds {what}; {advice}")
+        nothing = N_("{source}: holds no files; put files into it that end in {suffixes}")
+        only = N_("{source}: holds no files but {files}; put files into it that end in {suffixes}")
+        told = _(only if passed else nothing)
+        raise UnreadableFile(
+            told.format(source=folder, files=_show(passed, folder), suffixes=", ".join(suffixes))
+        )
     unsupported = [path for path in data if suffix_of(path) not in suffixes]
     if unsupported:
-        named = ", ".join(f"{path}{_advice(path)}" for path in unsupported)
-        raise UnreadableFile(
-            f"{folder}: cannot read {named}; "
-            f"move them away or convert them to one of {', '.join(suffixes)}"
+        named = _(", ").join(f"{path}{_advice(path)}" for path in unsupported)
+        told = _(
+            "{source}: cannot read {files}; move them away or convert them to one of {suffixes}"
         )
+        raise UnreadableFile(told.format(source=folder, files=named, suffixes=", ".join(suffixes)))
     return data, _warning(folder, passed) if passed else None
 
 
 def advice_for(suffix: str) -> str | None:
     """What to do with a file of a kind that is not read."""
-    return ADVICE.get(suffix)
+    advice = ADVICE.get(suffix)
+    return _(advice) if advice else None
 
 
 def _advice(path: Path) -> str:
@@ -93,9 +100,11 @@ def _advice(path: Path) -> str:
 
 
 def _warning(folder: Path, passed: Sequence[Path]) -> Fault:
-    seen = f"{len(passed)} passed over that hold no questions: {_show(passed, folder)}"
-    expected = "data alone; give such a file by its own name to have it read"
-    return Fault(str(folder), 1, "files", seen, expected, "warning", "passed over")
+    seen = _("{count} passed over that hold no questions: {files}").format(
+        count=len(passed), files=_show(passed, folder)
+    )
+    expected = _("data alone; give such a file by its own name to have it read")
+    return Fault(str(folder), 1, _("files"), seen, expected, "warning", N_("passed over"))
 
 
 def _show(paths: Sequence[Path], folder: Path) -> str:

@@ -6,6 +6,7 @@ from codecs import BOM_UTF8
 from typing import BinaryIO
 
 from data.errors import UnreadableFile
+from data.wording import N_, _
 
 HEAD = 1 << 14  # [bytes] that are looked at
 
@@ -19,50 +20,65 @@ ZIP = b"PK\x03\x04"
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 PICKLE = re.compile(rb"\x80[\x02-\x05][\x95(}\]cX\x8c]")
 
-UNPACK = "unpack it, and give what is in it or its folder"
-SAVE = "save it as {} in the program that wrote it"
+UNPACK = N_("unpack it, and give what is in it or its folder")
+TYPE_OUT = N_("type out the text that it shows")
 # By the first bytes: what it is, and what to do. Where a suffix stands, such a file is read so.
 SIGNATURES: dict[bytes, tuple[str, str]] = {
-    b"%PDF-": ("a PDF document", ".pdf"),
-    b"PAR1": ("a Parquet file", ".parquet"),
-    b"\x1f\x8b": ("packed with gzip", ".gz"),
+    b"%PDF-": (N_("a PDF document"), ".pdf"),
+    b"PAR1": (N_("a Parquet file"), ".parquet"),
+    b"\x1f\x8b": (N_("packed with gzip"), ".gz"),
     b"\xd0\xcf\x11\xe0": (
-        "an old Office file, or one with a password",
-        SAVE.format(".docx or .xlsx, without one"),
+        N_("an old Office file, or one with a password"),
+        N_("save it as .docx or .xlsx, without one in the program that wrote it"),
     ),
-    b"{\\rtf": ("a text with formats (RTF)", SAVE.format(".docx")),
-    b"BZh": ("packed with bzip2", UNPACK),
-    b"\xfd7zXZ\x00": ("packed with xz", UNPACK),
-    b"(\xb5/\xfd": ("packed with zstd", UNPACK),
-    b"7z\xbc\xaf'\x1c": ("a 7-Zip archive", UNPACK),
-    b"Rar!\x1a\x07": ("a RAR archive", UNPACK),
-    b"ARROW1": ("an Arrow file", "save it as Parquet or JSON lines: Dataset.to_json(…)"),
-    b"SQLite format 3": ("an SQLite database", "export the table as .csv"),
-    b"\x93NUMPY": ("an array of NumPy's", "write the texts as .jsonl or .csv"),
-    b"\x89PNG": ("a PNG image", "type out the text that it shows"),
-    b"\xff\xd8\xff": ("a JPEG image", "type out the text that it shows"),
-    b"GIF8": ("a GIF image", "type out the text that it shows"),
+    b"{\\rtf": (
+        N_("a text with formats (RTF)"),
+        N_("save it as .docx in the program that wrote it"),
+    ),
+    b"BZh": (N_("packed with bzip2"), UNPACK),
+    b"\xfd7zXZ\x00": (N_("packed with xz"), UNPACK),
+    b"(\xb5/\xfd": (N_("packed with zstd"), UNPACK),
+    b"7z\xbc\xaf'\x1c": (N_("a 7-Zip archive"), UNPACK),
+    b"Rar!\x1a\x07": (N_("a RAR archive"), UNPACK),
+    b"ARROW1": (
+        N_("an Arrow file"),
+        N_("save it as Parquet or JSON lines: Dataset.to_json(…)"),
+    ),
+    b"SQLite format 3": (N_("an SQLite database"), N_("export the table as .csv")),
+    b"\x93NUMPY": (N_("an array of NumPy's"), N_("write the texts as .jsonl or .csv")),
+    b"\x89PNG": (N_("a PNG image"), TYPE_OUT),
+    b"\xff\xd8\xff": (N_("a JPEG image"), TYPE_OUT),
+    b"GIF8": (N_("a GIF image"), TYPE_OUT),
 }
 # By what lies in the archive: Office's files are archives too.
 ARCHIVED = {
-    "word/document.xml": ("a Word document", ".docx"),
-    "xl/workbook.xml": ("an Excel workbook", ".xlsx"),
-    "xl/workbook.bin": ("a binary Excel workbook", SAVE.format(".xlsx")),
-    "ppt/presentation.xml": ("a presentation", "copy its text into a .txt or .docx file"),
-    "content.xml": ("an OpenDocument file", SAVE.format(".docx or .xlsx")),
-    "data.pkl": ("a file of PyTorch's", "write the texts as .jsonl"),
+    "word/document.xml": (N_("a Word document"), ".docx"),
+    "xl/workbook.xml": (N_("an Excel workbook"), ".xlsx"),
+    "xl/workbook.bin": (
+        N_("a binary Excel workbook"),
+        N_("save it as .xlsx in the program that wrote it"),
+    ),
+    "ppt/presentation.xml": (
+        N_("a presentation"),
+        N_("copy its text into a .txt or .docx file"),
+    ),
+    "content.xml": (
+        N_("an OpenDocument file"),
+        N_("save it as .docx or .xlsx in the program that wrote it"),
+    ),
+    "data.pkl": (N_("a file of PyTorch's"), N_("write the texts as .jsonl")),
 }
 BINARY = (".xlsx", ".docx", ".pdf", ".parquet")
 NAMES = {
-    ".jsonl": "JSON lines",
-    ".ndjson": "JSON lines",
+    ".jsonl": N_("JSON lines"),
+    ".ndjson": N_("JSON lines"),
     ".json": "JSON",
-    ".xlsx": "an Excel workbook",
-    ".docx": "a Word document",
-    ".pdf": "a PDF document",
-    ".parquet": "a Parquet file",
-    ".csv": "a table",
-    ".tsv": "a table",
+    ".xlsx": N_("an Excel workbook"),
+    ".docx": N_("a Word document"),
+    ".pdf": N_("a PDF document"),
+    ".parquet": N_("a Parquet file"),
+    ".csv": N_("a table"),
+    ".tsv": N_("a table"),
     ".yml": "YAML",
     ".yaml": "YAML",
 }
@@ -76,15 +92,18 @@ def refuse_other_kinds(file: BinaryIO, source: str, suffix: str) -> None:
     file.seek(0)
     if found is not None:
         kind, advice = found
-        meant = NAMES.get(suffix, "text")
-        raise UnreadableFile(f"{source}: looks like {kind}, not {meant}; {advice}")
+        meant = NAMES.get(suffix, N_("text"))
+        told = _("{source}: looks like {kind}, not {meant}; {advice}")
+        raise UnreadableFile(told.format(source=source, kind=kind, meant=_(meant), advice=advice))
 
 
 def _kind(head: bytes, file: BinaryIO, suffix: str) -> tuple[str, str] | None:
-    """What it is and what to do; None where it may be what its suffix says."""
+    """What it is and what to do, in the reader's language; None where it may be what its suffix
+    says."""
     if pointer := LFS.match(head):
-        kind = f"a Git LFS pointer, in place of a file of {int(pointer[1]):,} bytes"
-        return kind, "fetch that with `git lfs pull`, or download it from the page of the data set"
+        kind = _("a Git LFS pointer, in place of a file of {count:,} bytes")
+        advice = _("fetch that with `git lfs pull`, or download it from the page of the data set")
+        return kind.format(count=int(pointer[1])), advice
     if PAGE.match(head):
         return None if suffix in (".html", ".htm") else _page(head)
     if head.startswith(ZIP):
@@ -93,12 +112,10 @@ def _kind(head: bytes, file: BinaryIO, suffix: str) -> tuple[str, str] | None:
         if head.startswith(signature):
             return _told(kind, advice, suffix)
     if head[257:262] == b"ustar":
-        return "a tar archive", UNPACK
+        return _("a tar archive"), _(UNPACK)
     if PICKLE.match(head):
-        return (
-            "a pickle of Python's",
-            "load it there and write its rows as .jsonl: loading runs code",
-        )
+        advice = _("load it there and write its rows as .jsonl: loading runs code")
+        return _("a pickle of Python's"), advice
     return _plain(head) if suffix in BINARY else None
 
 
@@ -107,17 +124,17 @@ def _plain(head: bytes) -> tuple[str, str] | None:
     if CONTROL.search(head):
         return None
     first = head.decode("utf-8", "replace").strip().partition("\n")[0][:40]
-    return (
-        f"text that begins with {first!r}" if first else "an empty file",
-        "name it .csv or .txt, if it is text",
-    )
+    kind = _("text that begins with {shown!r}").format(shown=first) if first else _("an empty file")
+    return kind, _("name it .csv or .txt, if it is text")
 
 
 def _page(head: bytes) -> tuple[str, str]:
     title = TITLE.search(head)
-    named = f" with the title {title[1].decode('utf-8', 'replace').strip()!r}" if title else ""
-    advice = "download the file itself; or name it .html, if the page holds the questions"
-    return f"an HTML page{named}", advice
+    advice = _("download the file itself; or name it .html, if the page holds the questions")
+    if title is None:
+        return _("an HTML page"), advice
+    shown = title[1].decode("utf-8", "replace").strip()
+    return _("an HTML page with the title {shown!r}").format(shown=shown), advice
 
 
 def _archive(file: BinaryIO, suffix: str) -> tuple[str, str] | None:
@@ -131,12 +148,13 @@ def _archive(file: BinaryIO, suffix: str) -> tuple[str, str] | None:
             return _told(kind, advice, suffix)
     if not names:
         is_office = suffix in (".xlsx", ".docx")  # whose readers know better what is broken
-        return None if is_office else ("a Word, Excel or zip file, cut short", "copy it anew")
+        found = _("a Word, Excel or zip file, cut short"), _("copy it anew")
+        return None if is_office else found
     shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-    return f"a zip archive of {shown}", UNPACK
+    return _("a zip archive of {files}").format(files=shown), _(UNPACK)
 
 
 def _told(kind: str, advice: str, suffix: str) -> tuple[str, str] | None:
     if not advice.startswith("."):
-        return kind, advice
-    return None if suffix == advice else (kind, f"name it {advice}")
+        return _(kind), _(advice)
+    return None if suffix == advice else (_(kind), _("name it {suffix}").format(suffix=advice))

@@ -9,6 +9,7 @@ from typing import Any
 from data.reading.rows import Columns, Numbered
 from data.reading.shapes import are_sure_turns, find_shape, has_speakers, is_turns, show_keys
 from data.reading.shapes.names import own_name
+from data.wording import _
 
 from .places import each_entry, each_item
 
@@ -49,7 +50,7 @@ def _rows_of_list(value: list[Any], text: str, columns: Columns) -> Document | s
     if are_sure_turns(value):
         return Document([(1, value)])
     if value and all(isinstance(each, str) for each in value):
-        return "a list of strings, of which nothing says who speaks"
+        return _("a list of strings, of which nothing says who speaks")
     return _listed(value, text, (), columns)
 
 
@@ -64,7 +65,8 @@ def _listed(
         objects = ((line, dict(zip(names, row, strict=True))) for line, row in cells)
         return Document(objects, left_out)
     if width > 2 and len(rows) >= FEWEST:
-        return f"rows of {width} cells each, of which nothing says what they are"
+        told = _("rows of {count} cells each, of which nothing says what they are")
+        return told.format(count=width)
     return Document(numbered, left_out)
 
 
@@ -192,13 +194,15 @@ def _rows_within(value: dict[str, Any], text: str, columns: Columns) -> Document
     lists = dict(_lists(value, ()))
     found = [path for path, rows in lists.items() if _looks_like_row(rows[0])] or [*lists]
     if not found:
-        return f"one object without a list of objects, which has {_named(value)}"
+        told = _("one object without a list of objects, which has {keys}")
+        return told.format(keys=_named(value))
     if len(found) > 1:
         listed = ", ".join(repr(".".join(path)) for path in found)
-        return f"{len(found)} lists of objects: {listed}"
+        return _("{count} lists of objects: {keys}").format(count=len(found), keys=listed)
     [path] = found
     others = [".".join(each) for each in _beside(value, path)]
-    left_out = f"{_named(others)} beside the rows of {'.'.join(path)!r}" if others else ""
+    told = _("{keys} beside the rows of {key!r}")
+    left_out = told.format(keys=_named(others), key=".".join(path)) if others else ""
     return _listed(lists[path], text, path, columns, left_out)
 
 
@@ -224,5 +228,7 @@ def _beside(value: dict[str, Any], path: Path) -> Iterator[Path]:
 
 def _named(keys: Iterable[str]) -> str:
     names = [*keys]
-    more = f" and {len(names) - NUM_NAMED:,} more" if len(names) > NUM_NAMED else ""
-    return show_keys(names[:NUM_NAMED]) + more
+    keys = show_keys(names[:NUM_NAMED])
+    if len(names) <= NUM_NAMED:
+        return keys
+    return _("{things} and {count} more").format(things=keys, count=len(names) - NUM_NAMED)

@@ -10,12 +10,13 @@ from data.errors import Fault
 from data.reading.faulty import Read
 from data.reading.rows import Columns, Numbered, read_rows
 from data.reading.shapes import is_turns
+from data.wording import N_, _
 
 from .documents import rows_of
 from .mistaken import explain, mistaken_for
 from .places import BROKEN, decode, each_value, whole
 
-ROWS = "a JSON list of objects in a file of its own, or one object a line"
+ROWS = N_("a JSON list of objects in a file of its own, or one object a line")
 BRACKETS = ("[", "{", "[{")  # lines that are no rows
 
 
@@ -38,7 +39,7 @@ def read_json(file: TextIO, source: str, columns: Columns) -> Iterator[Read]:
 
 def _read_text(text: str, source: str, columns: Columns) -> Iterator[Read]:
     if mistaken := mistaken_for(text):
-        yield Fault(source, 1, "file", *mistaken)
+        yield Fault(source, 1, _("file"), *mistaken)
         return
     try:
         value = decode(text)
@@ -47,11 +48,11 @@ def _read_text(text: str, source: str, columns: Columns) -> Iterator[Read]:
         return
     document = rows_of(value, text, columns)
     if isinstance(document, str):
-        yield Fault(source, 1, "json", document, ROWS)
+        yield Fault(source, 1, "json", document, _(ROWS))
         return
     if document.left_out:
-        expected = "rows alone; what stands beside them is left out"
-        yield Fault(source, 1, "json", document.left_out, expected, "warning", "unused field")
+        expected, kind = _("rows alone; what stands beside them is left out"), N_("unused field")
+        yield Fault(source, 1, "json", document.left_out, expected, "warning", kind)
     rows = [whole(*row, source) for row in document.rows]
     yield from read_rows(rows, source, columns)
 
@@ -75,10 +76,11 @@ def _rows_of_several(text: str, source: str) -> Iterable[Numbered | Fault]:
         values = [*each_value(text)]
     except BROKEN as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        return [Fault(source, line, "json", explain(error), ROWS)]
+        return [Fault(source, line, "json", explain(error), _(ROWS))]
     lists = [line for line, value in values if isinstance(value, list) and not is_turns(value)]
     if lists:
-        return [Fault(source, lists[-1], "json", f"{len(lists)} lists in one file", ROWS)]
+        seen = _("{count} lists in one file").format(count=len(lists))
+        return [Fault(source, lists[-1], "json", seen, _(ROWS))]
     return [whole(*value, source) for value in values]
 
 
@@ -106,6 +108,5 @@ def _rows_of_lines(lines: Iterable[tuple[int, str]], source: str) -> Iterator[Nu
                 has_half = "\\u" in line and "\\ud" in line.lower()
                 yield whole(number, value, source) if has_half else (number, value)
             except BROKEN as error:
-                yield Fault(
-                    source, number, "json", explain(error), "one JSON object a line", is_of_one=True
-                )
+                expected = _("one JSON object a line")
+                yield Fault(source, number, "json", explain(error), expected, is_of_one=True)

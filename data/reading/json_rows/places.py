@@ -8,6 +8,7 @@ from typing import Any
 from data.errors import Fault
 from data.reading.rows import Numbered
 from data.reading.shapes import show_keys
+from data.wording import _
 
 GAP = re.compile(r"[\s,:]*")
 BROKEN = (ValueError, RecursionError)  # what decoding raises
@@ -51,9 +52,8 @@ def whole(line: int, value: Any, source: str) -> Numbered | Fault:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return Fault(
-            source, line, "json", "half of a surrogate pair", "whole characters", is_of_one=True
-        )
+        seen, expected = _("half of a surrogate pair"), _("whole characters")
+        return Fault(source, line, "json", seen, expected, is_of_one=True)
     return line, value
 
 
@@ -77,7 +77,7 @@ def _keys(text: str, position: int) -> Iterator[tuple[str, int]]:
         key, position = DECODER.raw_decode(text, position)
         position = _skip(text, position)
         yield key, position
-        _, position = DECODER.raw_decode(text, position)
+        _value, position = DECODER.raw_decode(text, position)
         position = _skip(text, position)
 
 
@@ -89,7 +89,8 @@ def _skip(text: str, position: int) -> int:
 def _build_object(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError(f"a key stands twice in one object, which has {show_keys(fields)}")
+        told = _("a key stands twice in one object, which has {keys}")
+        raise ValueError(told.format(keys=show_keys(fields)))
     return fields
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from data.conversation import Conversation, Message
 from data.errors import Fault
+from data.wording import N_, _
 
 from .tally import Tally, Totals
 
@@ -33,7 +34,7 @@ PROGRAM = re.compile(
     r"```|(?<!\w)[bfru]?([\"'])(?:(?!\1)[^\n]){0,200}\\[nrt](?:(?!\1)[^\n]){0,200}\1"
 )
 MOST_STRINGS = 1000  # of a row: aliases of YAML can make millions
-KIND = "line ends"
+KIND = N_("line ends")
 
 
 class Escapes:
@@ -63,12 +64,16 @@ class Escapes:
 
     def faults(self, source: str, totals: Totals) -> Iterator[Fault]:
         if self._read.counts:
-            seen = rf"\n, written out in {self._read.share(totals)}, was read as the end of a line"
-            yield self._read.warn(source, KIND, seen, "ends of lines as such")
+            seen = _("{written}, written out in {share}, was read as the end of a line").format(
+                written=r"\n", share=self._read.share(totals)
+            )
+            yield self._read.warn(source, KIND, seen, _("ends of lines as such"))
         if self._kept.counts:
-            share = self._kept.share(totals)
-            seen = rf"\n, written out in {share}, was kept as it is: {self._kept.shown!r}"
-            yield self._kept.warn(source, KIND, seen, "ends of lines as such, if they are meant")
+            seen = _("{written}, written out in {share}, was kept as it is: {shown!r}").format(
+                written=r"\n", share=self._kept.share(totals), shown=self._kept.shown
+            )
+            expected = _("ends of lines as such, if they are meant")
+            yield self._kept.warn(source, KIND, seen, expected)
 
 
 def _are_line_ends(rows: list[Any]) -> bool:

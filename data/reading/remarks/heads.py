@@ -7,14 +7,20 @@ from collections.abc import Collection, Iterator
 from data.conversation import Conversation, Role
 from data.errors import Fault
 from data.reading.dialogues.role_words import ROLES, find_role
+from data.wording import N_, _
 
-from .tally import NOUNS, Tally, Totals
+from .tally import Tally, Totals
 
 HEAD = re.compile(r"([^\W\d_]\w{0,11})\s*[:：](?!//)\s*\S")
 WITHIN = 20  # [characters]
 FEWEST = 3
 MOST_LABELS = 1000  # that are counted: with more, none is usual
-KIND = "role words"
+KIND = N_("role words")
+BEGUN = N_("{share} begin with {shown!r}, which was kept")
+EXPECTED: dict[Role, str] = {
+    "assistant": N_("answers without it, unless it belongs to them"),
+    "user": N_("questions without it, unless it belongs to them"),
+}
 
 
 class Heads:
@@ -39,6 +45,5 @@ class Heads:
             if not is_usual or label in said:
                 continue
             if role == "assistant" or (role == "user" and find_role(label, ROLES)):
-                seen = f"{tally.share(totals)} begin with {tally.shown!r}, which was kept"
-                expected = f"{NOUNS[role]} without it, unless it belongs to them"
-                yield tally.warn(source, KIND, seen, expected)
+                seen = _(BEGUN).format(share=tally.share(totals), shown=tally.shown)
+                yield tally.warn(source, KIND, seen, _(EXPECTED[role]))

@@ -10,54 +10,63 @@ from data.reading.shapes.cells import BEFORE_ANSWER, BEFORE_QUESTION, CUT, IN_AN
 from data.reading.shapes.labels import STRANGE_IN_ANSWER, STRANGE_IN_QUESTION
 from data.reading.shapes.row import Row
 from data.reading.shapes.turns.strings import TAKEN_BY_TURNS
+from data.wording import N_, _
 
-from .heads import Heads
+from .heads import BEGUN, KIND, Heads
 from .tally import Tally, Totals
 
+HELD = N_(
+    "{share} hold a role word such as {shown!r} at the head of a line, and were kept as they are"
+)
+STRANGE = N_("{share} hold a line that begins with {shown!r} and a colon, which was kept")
+NO_OTHERS = N_("turns of who asks and who answers alone")
 # How each kind is said: of which texts, what is seen, and what is expected.
 SAYINGS: dict[str, tuple[Role, str, str]] = {
     IN_QUESTION: (
         "user",
-        "hold a role word such as {!r} at the head of a line, and were kept as they are",
-        "one question in a field, or turns of which the last one asks",
+        HELD,
+        N_("one question in a field, or turns of which the last one asks"),
     ),
     IN_ANSWER: (
         "assistant",
-        "hold a role word such as {!r} at the head of a line, and were kept as they are",
-        "one answer in a field, or turns with a role word before each",
+        HELD,
+        N_("one answer in a field, or turns with a role word before each"),
     ),
     BEFORE_QUESTION: (
         "user",
-        "begin with {!r}, which was kept",
-        "questions without a role word, or with one of who asks",
+        BEGUN,
+        N_("questions without a role word, or with one of who asks"),
     ),
     BEFORE_ANSWER: (
         "assistant",
-        "begin with {!r}, which was kept",
-        "answers without a role word, or with one of who answers",
+        BEGUN,
+        N_("answers without a role word, or with one of who answers"),
     ),
     STRANGE_IN_QUESTION: (
         "user",
-        "hold a line that begins with {!r} and a colon, which was kept",
-        "turns of who asks and who answers alone",
+        STRANGE,
+        NO_OTHERS,
     ),
     STRANGE_IN_ANSWER: (
         "assistant",
-        "hold a line that begins with {!r} and a colon, which was kept",
-        "turns of who asks and who answers alone",
+        STRANGE,
+        NO_OTHERS,
     ),
     TAKEN_BY_TURNS: (
         "user",
-        "are strings without role words, such as {!r}, taken for questions and answers by turns",
-        "question and answer by turns, or a role word before each",
+        N_(
+            "{share} are strings without role words, such as {shown!r}, taken for questions and "
+            "answers by turns"
+        ),
+        N_("question and answer by turns, or a role word before each"),
     ),
     CUT: (
         "assistant",
-        "began with {!r}, which was cut off",
-        "answers without it, or questions that have a role word too",
+        N_("{share} began with {shown!r}, which was cut off"),
+        N_("answers without it, or questions that have a role word too"),
     ),
 }
-NUL, NULS = "\0", "control characters"
+NUL, NULS = "\0", N_("control characters")
 
 
 class Remarks:
@@ -89,16 +98,16 @@ class Remarks:
 
     def faults(self, source: str) -> Iterator[Fault]:
         for kind, tally in self._tallies.items():
-            _, seen, expected = SAYINGS[kind]
-            said = f"{tally.share(self.totals)} {seen.format(tally.shown)}"
-            yield tally.warn(source, "role words", said, expected)
+            _role, saying, expected = SAYINGS[kind]
+            seen = _(saying).format(share=tally.share(self.totals), shown=tally.shown)
+            yield tally.warn(source, KIND, seen, _(expected))
         labels = {tally.shown.lower() for tally in self._tallies.values()}
         yield from self._heads.faults(source, self.totals, labels)
         if self._nuls.counts:
-            seen = f"U+0000 in {self._nuls.share(self.totals)}"
-            yield self._nuls.warn(source, NULS, seen, "characters that can be seen")
+            seen = _("U+0000 in {share}").format(share=self._nuls.share(self.totals))
+            yield self._nuls.warn(source, NULS, seen, _("characters that can be seen"))
         if self._left_out:
             listed = ", ".join(f"{key!r} ({count:,})" for key, count in self._left_out.items())
-            seen = f"fields of turns of no known use, left out: {listed}"
-            expected = "what training uses"
-            yield Fault(source, self._line, "turns", seen, expected, "warning", "unused field")
+            seen = _("fields of turns of no known use, left out: {fields}").format(fields=listed)
+            where, kind = (source, self._line, _("turns")), N_("unused field")
+            yield Fault(*where, seen, _("what training uses"), "warning", kind)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from data.conversation import Role
 from data.errors import Fault
+from data.wording import N_, _
 
-NOUNS: dict[Role, str] = {
-    "assistant": "answers",
-    "user": "questions",
-    "system": "system prompts",
-    "tool": "answers of tools",
+SHARES: dict[Role, str] = {
+    "assistant": N_("{count:,} of {total:,} answers"),
+    "user": N_("{count:,} of {total:,} questions"),
+    "system": N_("{count:,} of {total:,} system prompts"),
+    "tool": N_("{count:,} of {total:,} answers of tools"),
 }
 Totals = Counter[Role]  # texts of each role
 
@@ -29,11 +30,11 @@ class Tally:
     def share(self, totals: Totals) -> str:
         """Such as `196 of 200 answers and 3 of 200 questions`."""
         shares = [
-            f"{self.counts[role]:,} of {totals[role]:,} {noun}"
-            for role, noun in NOUNS.items()
+            _(share).format(count=self.counts[role], total=totals[role])
+            for role, share in SHARES.items()
             if self.counts[role]
         ]
-        return " and ".join(shares)
+        return _(" and ").join(shares)
 
-    def warn(self, source: str, field: str, seen: str, expected: str) -> Fault:
-        return Fault(source, self.line, field, seen, expected, "warning", field)
+    def warn(self, source: str, kind: str, seen: str, expected: str) -> Fault:
+        return Fault(source, self.line, _(kind), seen, expected, "warning", kind)

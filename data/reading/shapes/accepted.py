@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data.reading import proposals
+from data.wording import _
 
 from .advice import advise
 
@@ -14,4 +15,6 @@ def accepted(fields: Mapping[str, Any]) -> str:
 
 
 def show_keys(keys: Iterable[str]) -> str:
-    return f"the keys {', '.join(map(repr, keys))}" if keys else "no keys"
+    if not keys:
+        return _("no keys")
+    return _("the keys {keys}").format(keys=", ".join(map(repr, keys)))

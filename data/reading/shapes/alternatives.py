@@ -5,6 +5,7 @@ from itertools import cycle, islice, product
 from typing import Any
 
 from data.conversation import Message
+from data.wording import _
 
 from .beside import put_beside
 from .cells import read_exchange
@@ -22,8 +23,11 @@ def read_lists(fields: Fields, question: str, answer: str, row: Row) -> list[lis
     elif 1 in (len(questions), len(answers)):
         pairs = [*product(questions, answers)]
     else:
-        seen = f"{len(questions)} questions, {len(answers)} answers"
-        row.refuse(f"{question} and {answer}", seen, "as many of both, or one of either")
+        seen = _("{questions} questions, {answers} answers").format(
+            questions=len(questions), answers=len(answers)
+        )
+        at = _(" and ").join((question, answer))
+        row.refuse(at, seen, _("as many of both, or one of either"))
         return []
     names = question, answer
     return [turns for pair in pairs for turns in _exchanges(*pair, names, fields, row)]
@@ -73,7 +77,7 @@ def _take_wordings(fields: Fields, key: str, row: Row) -> list[Wordings]:
         for item in items
     ]
     if not any(wordings):
-        row.refuse(key, reprlib.repr(value), "at least one text")
+        row.refuse(key, reprlib.repr(value), _("at least one text"))
     return [[*dict.fromkeys(texts)] for texts in wordings]
 
 

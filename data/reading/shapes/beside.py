@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data.conversation import Message
+from data.wording import _
 
 from .names import CONTEXT, JUDGEMENTS, MEDIA, OPENING, PREFERENCES, SYSTEM
 from .row import Fields, Row, is_filled
@@ -18,7 +19,7 @@ def take_system(fields: Fields, row: Row) -> list[Message]:
     keys = [key for key in SYSTEM if is_filled(fields.get(key))]
     texts = dict.fromkeys(filter(None, (row.take_text(fields, key) for key in keys)))
     if len(texts) > 1:
-        row.refuse(" and ".join(keys), "two system prompts", "one")
+        row.refuse(_(" and ").join(keys), _("two system prompts"), _("one"))
     return [Message("system", text) for text in texts]
 
 
@@ -59,13 +60,15 @@ def refuse_unfit(fields: Fields, row: Row, *, has_turns: bool) -> None:
         return
     for key in MEDIA:
         if is_filled(fields.get(key)):
-            row.refuse(key, f"something in {key!r}", "text alone: nothing else can be trained on")
+            seen = _("something in {key!r}").format(key=key)
+            row.refuse(key, seen, _("text alone: nothing else can be trained on"))
     for key in JUDGEMENTS:
         if fields.get(key) is False:
-            row.refuse(
-                key, "false, as of an answer that is judged bad", "answers to train on alone"
-            )
+            seen = _("false, as of an answer that is judged bad")
+            row.refuse(key, seen, _("answers to train on alone"))
     preferences = [key for key in PREFERENCES if fields.get(key)]
     if preferences and has_turns:
-        seen = f"answers to choose between: {' and '.join(preferences)}"
-        row.refuse(preferences[0], seen, "the one to train on as the last turn, and no other")
+        names = _(" and ").join(preferences)
+        seen = _("answers to choose between: {names}").format(names=names)
+        expected = _("the one to train on as the last turn, and no other")
+        row.refuse(preferences[0], seen, expected)

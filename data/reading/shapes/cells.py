@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from data.conversation import Message
 from data.reading.dialogues.dialogue import split_cell
+from data.wording import _
 
 from .labels import (
     Head,
@@ -23,7 +24,7 @@ from .labels import (
     split,
     spread_out,
 )
-from .row import Remark, Row
+from .row import EMPTY, Remark, Row
 
 IN_QUESTION, IN_ANSWER = "role words within questions", "role words within answers"
 BEFORE_QUESTION, BEFORE_ANSWER = "role words before questions", "role words before answers"
@@ -56,7 +57,7 @@ def _noted(cell: Cell, name: str, row: Row) -> Cell:
     if cell.remark:
         row.remarks.append(cell.remark)
     if cell.is_labelled and not all(message.content for message in cell.messages):
-        row.refuse(name, "an empty turn", "text behind each role word")
+        row.refuse(name, _(EMPTY), _("text behind each role word"))
     if len(cell.messages) > 1:
         note_strangers(cell.messages, row)
     return cell

@@ -4,6 +4,7 @@ import reprlib
 from typing import Any
 
 from data.conversation import Message
+from data.wording import _
 
 from .beside import take_system, with_context
 from .cells import read_exchange, take_answer, take_question
@@ -35,7 +36,7 @@ def _take_history(fields: Fields, row: Row) -> list[Message]:
     """Earlier turns: [question, answer] pairs, or turns as conversations have them."""
     history: Any = read_cell(fields.get(HISTORY) or [])
     if not isinstance(history, list):
-        row.refuse(HISTORY, reprlib.repr(history), "a list of [question, answer] pairs")
+        row.refuse(HISTORY, reprlib.repr(history), _("a list of [question, answer] pairs"))
         return []
     if history and is_turns(history):
         return read_turns(history, HISTORY, row)

@@ -8,6 +8,7 @@ from data.conversation import Conversation, Message
 from data.errors import Fault
 from data.reading.faulty import Draft
 from data.reading.order import wrong_turns
+from data.wording import N_, _
 
 from .accepted import accepted, show_keys
 from .beside import refuse_unfit
@@ -36,7 +37,7 @@ def _drafted(conversation: Conversation) -> Conversation | Draft:
     """A draft where turns follow each other that may not."""
     where = conversation.source, conversation.line
     faults = tuple(
-        Fault(*where, *wrong, kind="order of turns", is_of_one=True)
+        Fault(*where, *wrong, kind=N_("order of turns"), is_of_one=True)
         for wrong in wrong_turns(conversation.messages)
     )
     return Draft(conversation, faults, faults[0].kind) if faults else conversation
@@ -55,7 +56,7 @@ def _read_fields(fields: Fields, value: dict[str, Any], row: Row) -> list[list[M
         fields = _without_echoes(fields)
         shape = find_shape(fields) or find_shape(value)  # with an answer that is null
     if shape is None:
-        row.refuse("row", show_keys(fields), accepted(fields))
+        row.refuse(_("row"), show_keys(fields), accepted(fields))
         return []
     refuse_unfit(fields, row, has_turns=shape.has_turns)
     return shape.read(fields, row)
@@ -63,8 +64,8 @@ def _read_fields(fields: Fields, value: dict[str, Any], row: Row) -> list[list[M
 
 def _read_bare(value: Any, row: Row) -> list[list[Message]]:
     if isinstance(value, str) or is_turns(value):
-        return [read_turns(value, "row", row)]
-    row.refuse("row", _show(value), accepted({}))
+        return [read_turns(value, _("row"), row)]
+    row.refuse(_("row"), _show(value), accepted({}))
     return []
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data.errors import Fault
+from data.wording import N_, _
 
 Fields = Mapping[str, Any]
-EMPTY = "an empty turn"
+FORMAT, EMPTY = N_("format"), N_("an empty turn")  # kinds of faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Row:
     remarks: list[Remark] = field(default_factory=list[Remark])
 
     def refuse(self, name: str, seen: str, expected: str) -> None:
-        kind = EMPTY if seen == EMPTY else "format"
+        kind = EMPTY if seen == _(EMPTY) else FORMAT
         where = self.source, self.line, name
         self.faults.append(Fault(*where, seen, expected, kind=kind, is_of_one=True))
 
@@ -42,18 +43,18 @@ class Row:
         value = fields.get(key, "")
         text = value if isinstance(value, str) else _as_text(value)
         if text is None:
-            self.refuse(f"{at}{key}", reprlib.repr(value), "a string")
+            self.refuse(f"{at}{key}", reprlib.repr(value), _("a string"))
             return ""
         text = text.strip()
         if not text and not may_be_empty:
-            self.refuse(f"{at}{key}", EMPTY, "text")
+            self.refuse(f"{at}{key}", _(EMPTY), _("text"))
         return text
 
     def take_objects(self, fields: Fields, key: str, at: str = "") -> list[dict[str, Any]]:
         value = read_cell(fields.get(key, []))
         if isinstance(value, list) and all(isinstance(each, dict) for each in value):
             return value
-        self.refuse(f"{at}{key}", reprlib.repr(value), "a list of objects")
+        self.refuse(f"{at}{key}", reprlib.repr(value), _("a list of objects"))
         return []
 
 

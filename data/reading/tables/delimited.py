@@ -9,10 +9,11 @@ from typing import TextIO
 from data.errors import Fault
 from data.reading.faulty import Read
 from data.reading.rows import Columns
+from data.wording import N_, _
 
 from .table import HEADER_ROWS, Line, is_header, read_table
 
-QUOTED = (
+QUOTED = N_(
     "cells quoted with matching double quotes, and a quote within them written twice; reading goes "
     "on with the next line, so a fault there may be of this row"
 )
@@ -84,5 +85,5 @@ def _cells(lines: Iterable[str], source: str, delimiter: str) -> Iterator[Line |
             return
         except csv.Error as error:
             seen = f"{error}: {remaining.taken[0].strip()[:60]!r}"
-            yield Fault(source, remaining.number, "row", seen, QUOTED, is_of_one=True)
+            yield Fault(source, remaining.number, _("row"), seen, _(QUOTED), is_of_one=True)
             remaining.refuse()

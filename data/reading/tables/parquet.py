@@ -9,6 +9,7 @@ from data.reading.faulty import Read
 from data.reading.proposals import SAMPLE, accepted
 from data.reading.rows import Columns, read_rows
 from data.reading.shapes import find_shape, show_keys
+from data.wording import _
 
 
 def read_parquet(file: BinaryIO, source: str, columns: Columns) -> Iterator[Read]:
@@ -25,8 +26,9 @@ def read_parquet(file: BinaryIO, source: str, columns: Columns) -> Iterator[Read
             return
         yield from read_rows(enumerate(chain(sample, rows), start=1), source, columns)
     except (ArrowException, OSError, ValueError) as error:
-        yield Fault(source, 1, "file", str(error).split("\n")[0], "a Parquet file")
+        seen = str(error).split("\n")[0]
+        yield Fault(source, 1, _("file"), seen, _("a Parquet file"))
 
 
 def _refuse(sample: list[dict[str, Any]], source: str) -> Fault:
-    return Fault(source, 1, "header", show_keys(sample[0]), accepted(sample))
+    return Fault(source, 1, _("header"), show_keys(sample[0]), accepted(sample))

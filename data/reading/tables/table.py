@@ -14,6 +14,7 @@ from data.reading.faulty import Read
 from data.reading.proposals import SAMPLE, accepted, propose
 from data.reading.rows import Columns, Numbered, read_rows
 from data.reading.shapes import find_shape, show_keys
+from data.wording import N_, _
 
 from .headless import looks_like_data
 
@@ -29,11 +30,12 @@ def read_table(lines: Iterable[Line | Fault], source: str, columns: Columns) -> 
     head = list(islice(remaining, SAMPLE))
     at = find_header(head, columns)
     if at is not None:
-        yield from _leave_out(head[:at], source, "the names of the columns in the first row")
+        yield from _leave_out(head[:at], source, _("the names of the columns in the first row"))
         names, begin = cells_of(head[at]), at + 1
     elif names := _number(head, columns):
         begin = _begin(head)
-        yield from _leave_out(head[:begin], source, "rows alone, where columns go by number")
+        expected = _("rows alone, where columns go by number")
+        yield from _leave_out(head[:begin], source, expected)
     else:
         yield from _refuse_header(head, source, columns)
         return
@@ -92,9 +94,12 @@ def _leave_out(head: Sequence[Line | Fault], source: str, expected: str) -> Iter
     titles = [each for each in head if not isinstance(each, Fault)]
     if titles:
         shown = ", ".join(repr(" ".join(filter(None, cells_of(each)))[:60]) for each in titles)
-        rows = "a row" if len(titles) == 1 else f"{len(titles)} rows"
-        seen = f"{rows} above it, left out: {shown}"
-        yield Fault(source, titles[0][0], "header", seen, expected, "warning", "title row")
+        one, several = (
+            N_("a row above it, left out: {shown}"),
+            N_("{count} rows above it, left out: {shown}"),
+        )
+        seen = _(one if len(titles) == 1 else several).format(count=len(titles), shown=shown)
+        yield Fault(source, titles[0][0], _("header"), seen, expected, "warning", N_("title row"))
 
 
 def _refuse_header(head: Sequence[Line | Fault], source: str, columns: Columns) -> Iterator[Fault]:
@@ -108,7 +113,7 @@ def _refuse_header(head: Sequence[Line | Fault], source: str, columns: Columns) 
     at = next(divided, 0)
     number = rows[at][0] if rows else 1
     yield Fault(
-        source, number, "header", *_explain([cells_of(each) for each in rows[at:]], columns)
+        source, number, _("header"), *_explain([cells_of(each) for each in rows[at:]], columns)
     )
 
 
@@ -117,16 +122,17 @@ def _explain(rows: Sequence[Sequence[str]], columns: Columns) -> tuple[str, str]
     cells, below = (rows[0], rows[1:]) if rows else ([], [])
     named = [name for name in cells if name]
     if columns:
-        return show_keys(
-            named
-        ), f"the columns {', '.join(map(repr, columns.values()))}, as --map says"
+        wanted = ", ".join(map(repr, columns.values()))
+        return show_keys(named), _("the columns {names}, as --map says").format(names=wanted)
     if looks_like_data(cells, below):
         shown = ", ".join(repr(each[:40]) for each in named)
-        return f"no header, it seems: the first row is {shown}", _without_header(rows)
+        seen = _("no header, it seems: the first row is {shown}").format(shown=shown)
+        return seen, _without_header(rows)
     if len({*named}) < len(named):
-        return show_keys(named), "every name once"
+        return show_keys(named), _("every name once")
     sample = [dict(zip(cells, each, strict=False)) for each in below or [[""] * len(cells)]]
-    return show_keys(named), f"in one of the first {HEADER_ROWS} rows {accepted(sample)}"
+    expected = _("in one of the first {count} rows {accepted}")
+    return show_keys(named), expected.format(count=HEADER_ROWS, accepted=accepted(sample))
 
 
 def _without_header(rows: Sequence[Sequence[str]]) -> str:
@@ -134,11 +140,11 @@ def _without_header(rows: Sequence[Sequence[str]]) -> str:
     numbered: list[Mapping[str, Any]] = [
         {str(number): cell for number, cell in enumerate(row, start=1)} for row in rows
     ]
-    proposal = propose(numbered) or "question=NUMBER,answer=NUMBER"
-    return (
-        "a first row that names the columns, such as question and answer; or "
-        f"--map {proposal}, which counts the columns and reads the first row as well"
-    )
+    proposal = propose(numbered) or _("question=NUMBER,answer=NUMBER")
+    return _(
+        "a first row that names the columns, such as question and answer; or --map {proposal}, "
+        "which counts the columns and reads the first row as well"
+    ).format(proposal=proposal)
 
 
 @dataclass(slots=True)
@@ -182,10 +188,9 @@ class _Rows:
                 continue
             line, cells = each
             if len(cells) != width and (len(cells) < width or any(cells[width:])):
-                expected = f"{width} cells as in the header"
-                yield Fault(
-                    self.source, line, "row", f"{len(cells)} cells", expected, is_of_one=True
-                )
+                seen = _("{count} cells").format(count=len(cells))
+                expected = _("{count} cells as in the header").format(count=width)
+                yield Fault(self.source, line, _("row"), seen, expected, is_of_one=True)
                 continue
             for at, column in self.unnamed.items():
                 column.note(line, cells[at].strip())
@@ -196,6 +201,9 @@ class _Rows:
         for column in self.unnamed.values():
             if column.num_filled and not column.is_count:
                 line, cell = column.first
-                seen = f"{column.num_filled} cells without a name above them, such as {cell[:40]!r}"
-                expected = "a name for their column in the header; they are left out"
-                yield Fault(self.source, line, "header", seen, expected, "warning", "no name")
+                seen = _("{count} cells without a name above them, such as {shown!r}").format(
+                    count=column.num_filled, shown=cell[:40]
+                )
+                expected = _("a name for their column in the header; they are left out")
+                where, kind = (self.source, line, _("header")), N_("no name")
+                yield Fault(*where, seen, expected, "warning", kind)

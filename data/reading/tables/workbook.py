@@ -10,12 +10,13 @@ from data.reading.listing import first_of
 from data.reading.proposals import propose
 from data.reading.rows import Columns
 from data.reading.shapes import find_shape
+from data.wording import N_, _
 
 from .formulas import find_unsaved
 from .table import Line, can_number, cells_of, find_header, read_table
 
 NUM_NAMED = 5
-COMPUTE = "its value; open the workbook in Excel or LibreOffice and save it there"
+COMPUTE = N_("its value; open the workbook in Excel or LibreOffice and save it there")
 
 
 def read_xlsx(file: BinaryIO, source: str, columns: Columns) -> Iterator[Read]:
@@ -26,10 +27,10 @@ def read_xlsx(file: BinaryIO, source: str, columns: Columns) -> Iterator[Read]:
     try:
         sheets = _load(file, source, columns)
     except CalamineError as error:
-        yield Fault(source, 1, "file", str(error), "an Excel workbook (.xlsx)")
+        yield Fault(source, 1, _("file"), str(error), _("an Excel workbook (.xlsx)"))
         return
     if not sheets:
-        yield Fault(source, 1, "rows", "none", "at least one row")
+        yield Fault(source, 1, _("rows"), _("none"), _("at least one row"))
     is_headed = any(sheet.is_headed for sheet in sheets)
     for sheet in sheets:
         if is_headed and sheet.is_aside:
@@ -86,17 +87,18 @@ class _Sheet:
     def passed_over(self) -> Fault:
         line, cells = self.lines[0]
         first = " ".join(filter(None, cells))[:60]
-        seen = f"a sheet without a header, passed over; its first row is {first!r}"
-        expected = "the names of the columns in its first row, if it holds questions and answers"
-        return Fault(self.source, line, "sheet", seen, expected, "warning", "sheet")
+        seen = _("a sheet without a header, passed over; its first row is {shown!r}")
+        expected = _("the names of the columns in its first row, if it holds questions and answers")
+        where = self.source, line, _("sheet")
+        return Fault(*where, seen.format(shown=first), expected, "warning", N_("sheet"))
 
     def read(self) -> Iterator[Read]:
         if filled := self._fill_down():
             shown = first_of(filled, len(filled), NUM_NAMED)
-            seen = f"merged cells, taken for each of their rows: {shown}"
-            expected = "a cell for each row, if that is wrong"
-            where = self.source, self._header_line or 1, "cells"
-            yield Fault(*where, seen, expected, "warning", "merged")
+            seen = _("merged cells, taken for each of their rows: {shown}").format(shown=shown)
+            expected = _("a cell for each row, if that is wrong")
+            where = self.source, self._header_line or 1, _("cells")
+            yield Fault(*where, seen, expected, "warning", N_("merged"))
         yield from read_table(map(self._computed, self.lines), self.source, self.columns)
 
     @property
@@ -116,7 +118,7 @@ class _Sheet:
     def _fill_down(self) -> list[str]:
         """The value of merged cells into each row that they span; those that matter, by place."""
         filled: list[str] = []
-        for (top, column), (bottom, _) in self.merged:
+        for (top, column), (bottom, _last) in self.merged:
             if bottom <= top or top < self._header_line:
                 continue
             value = self.rows[top][column]
@@ -132,12 +134,11 @@ class _Sheet:
         for column in range(len(cells)):
             formula = self.unsaved.get((number - 1, column))
             if formula is not None and not cells[column] and self._is_used(column):
-                seen = (
-                    f"a formula without a saved value in {_place(number - 1, column)}: ={formula}"
+                seen = _("a formula without a saved value in {place}: ={formula}").format(
+                    place=_place(number - 1, column), formula=formula
                 )
-                return Fault(
-                    self.source, number, "cell", seen, COMPUTE, kind="formula", is_of_one=True
-                )
+                where, kind = (self.source, number, _("cell")), N_("formula")
+                return Fault(*where, seen, _(COMPUTE), kind=kind, is_of_one=True)
         return line
 
 

@@ -1,6 +1,7 @@
 """What a check says of data."""
 
 import json
+from contextvars import Context
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from data.checking.check import MOST_KEPT, Findings, check, read_checked
 from data.checking.report import write_report
 from data.conversation import Conversation, Item, Message
 from data.errors import Fault, InvalidData, UnreadableFile
+from data.wording import speak
 
 SAMPLES = Path(__file__).parents[3] / "data" / "samples"
 ANSWERED = {"role": "assistant", "content": "b", "weight": 0}
@@ -112,6 +114,32 @@ def test_the_report_holds_everything_and_needs_nothing(tmp_path: Path):
     for text in ("我的.txt", "a.txt:1", "an empty turn", "a.txt:4", "&lt;b&gt;头晕", "<rect"):
         assert text in html
     assert "http" not in html.replace("http-equiv", "")
+
+
+def test_the_report_is_in_chinese_where_that_is_spoken(tmp_path: Path):
+    path = tmp_path / "report.html"
+
+    def report() -> str:
+        speak("zh")
+        items = (Fault("a.txt", 1, "user", "空的一轮", "文字"), pair("头晕&nbsp;<", line=4))
+        write_report(check(items), ["我的.txt"], path)
+        return " ".join(path.read_text(encoding="utf-8").split())
+
+    html = Context().run(report)
+    assert '<html lang="zh">' in html
+    for text in (
+        "<title>我的.txt: 数据检查</title>",
+        "1 段对话，2 轮，1 条回答用于训练",
+        "1 个错误：这份数据不能用于训练。 1 个警告。",
+        "错误：格式（1）",
+        "警告：HTML 标签（1）",
+        "<th>位置</th><th>字段</th><th>发现</th><th>要求</th>",
+        "第 1 轮",
+        "不含 HTML 的文字",
+        "提问的字符数",
+    ):
+        assert text in html
+    assert "expected" not in html
 
 
 def test_nothing_at_all_gives_a_report_too(tmp_path: Path):

@@ -1,6 +1,7 @@
 """A corpus of small files, one for each format, encoding and trap, and what reading it gives."""
 
 import re
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
+from data.reading.faulty import WAY_OUT
+from data.wording import _, speak
 from tests.data.reading.items import settled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -42,3 +45,22 @@ def test_a_file_reads_as_it_should(name: str):
     ]
     assert read == expected["conversations"]
     assert faults == expected.get("faults", [])
+
+
+def test_all_that_is_wrong_with_them_is_said_in_chinese_too():
+    def said() -> list[str]:
+        speak("zh")
+        return [
+            text
+            for name, expected in EXPECTED.items()
+            if "unreadable" not in expected
+            for item in read_items(
+                FIXTURES / expected.get("file", name), ReadOptions(**expected.get("options", {}))
+            )
+            if isinstance(item, Fault)
+            for text in (item.expected, _(item.kind) if item.kind != WAY_OUT else item.seen)
+        ]
+
+    texts = Context().run(said)
+    assert len(texts) > 100
+    assert [text for text in texts if not re.search("[\u4e00-\u9fff]", text)] == []

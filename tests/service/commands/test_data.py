@@ -1,6 +1,10 @@
 """`lora-chat data`, as a person calls it."""
 
 import json
+import os
+import subprocess
+import sys
+from contextvars import Context
 from pathlib import Path
 
 import pytest
@@ -173,3 +177,47 @@ def test_nothing_to_write_leaves_no_file(tmp_path: Path):
         call("convert", tmp_path / "a.csv", "--out", tmp_path / "b.jsonl")
     assert not (tmp_path / "b.jsonl").exists()
     assert "conversations: none" in call("check", tmp_path / "a.csv", code=1)
+
+
+FAULTY = (
+    "医生：您好。\n\n患者：头晕&nbsp;怎么办？\n医生：先量血压。\n\n"
+    "患者：可以吃辣吗？\n护士：请先登记。\n医生：少吃。\n"
+)
+
+
+def test_a_chinese_terminal_is_told_in_chinese(tmp_path: Path):
+    path = tmp_path / "门诊.txt"
+    path.write_bytes(FAULTY.encode("gb18030"))
+    told = subprocess.run(
+        [sys.executable, "-m", "service.cli", "data", "check", path],
+        env={**os.environ, "LANG": "zh_CN.UTF-8", "LC_ALL": "", "PYTHONUTF8": "1"},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert told.returncode == 1, told.stderr
+    for line in (
+        f"  {path}:7: 说话人: '护士' 的 1 行，不知道是谁在说话：第 7 行 '护士：请先登记。'；"
+        "要求：用 --roles 护士=assistant 说明（或 user；skip 略去，text 保留）",
+        f"  {path}:1: assistant: 有回答没有提问：上面是（无）；要求：上面有一行 user",
+        "HTML 标签：1",
+        f"  {path}:3: 第 1 轮: '头晕&nbsp;怎么办？'；要求：不含 HTML 的文字",
+        "2 个错误，1 个警告。这份数据不能用于训练：请先改正错误。另外，2 段对话有问题："
+        "--faulty mend 可保留其中 0 段、略去 2 段，--faulty skip 则全部略去。",
+    ):
+        assert line in told.stdout.splitlines()
+
+
+def test_nobody_asks_for_a_language_and_the_data_decides(clinic: Path, tmp_path: Path):
+    clinic.write_text(FAULTY, encoding="utf-8")
+    assert "这份数据不能用于训练" in Context().run(call, "check", clinic, code=1)
+    found = json.loads(Context().run(call, "check", clinic, "--json", code=1))
+    assert {each["kind"] for each in found["faults"]} == {"unknown speaker", "no question", "html"}
+    assert "Training would refuse" in call("check", clinic, code=1)  # asked for English
+    train = tmp_path / "a.jsonl"
+    with pytest.raises(DataError, match=r"clinic.txt: 数据有 2 处错误；2 段对话有问题"):
+        Context().run(call, "split", clinic, "--train", train, "--held-out", tmp_path / "b.jsonl")
+    (tmp_path / "a.txt").write_text("Q: a\nQ: b\nA: c\n")
+    assert "Training would refuse" in Context().run(call, "check", tmp_path / "a.txt", code=1)

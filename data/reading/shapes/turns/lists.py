@@ -11,16 +11,19 @@ from data.reading.shapes.accepted import show_keys
 from data.reading.shapes.cells import read_exchange
 from data.reading.shapes.names import find_pair, own_name
 from data.reading.shapes.row import Fields, Remark, Row, is_filled, read_cell
+from data.wording import N_, _
 
 from .message import OF_TURNS, ROLE_KEYS, is_message, read_message
 from .strings import are_labelled, read_strings
 from .templates import read_text
 
 SENTENCE = "sentence"  # less than a turn
-TURNS = "a list of objects with role and content, or from and value; or of strings"
+TURNS = N_("a list of objects with role and content, or from and value; or of strings")
 # MOSS writes its own around each text: <|Human|>: … <eoh>
 FRAME = re.compile(r"\A<\|[\w ]+\|>:\s*|\s*<eo[a-z]>\s*\Z")
-TURN = "role and content, from and value, or a question and an answer such as human and assistant"
+TURN = N_(
+    "role and content, from and value, or a question and an answer such as human and assistant"
+)
 
 
 def is_turns(value: Any) -> bool:
@@ -42,7 +45,7 @@ def read_turns(value: Any, at: str, row: Row, *, may_lack_words: bool = True) ->
         return read_text(given, at, row)
     turns = _as_list(given)
     if turns is None:
-        row.refuse(at, reprlib.repr(value), TURNS)
+        row.refuse(at, reprlib.repr(value), _(TURNS))
         return []
     if turns and all(isinstance(each, str) for each in turns):
         return read_strings(turns, at, row, may_lack_words=may_lack_words)
@@ -79,7 +82,8 @@ def _as_list(given: Any) -> list[Any] | None:
 
 def _read_turn(turn: Any, at: str, row: Row) -> list[Message]:
     if not isinstance(turn, dict):
-        row.refuse(at, reprlib.repr(turn), f"an object with {TURN}")
+        expected = _("an object with {fields}").format(fields=_(TURN))
+        row.refuse(at, reprlib.repr(turn), expected)
         return []
     if not turn.keys().isdisjoint(ROLE_KEYS):
         message = read_message(turn, at, row)
@@ -91,7 +95,7 @@ def _read_turn(turn: Any, at: str, row: Row) -> list[Message]:
 def _read_pair(turn: Fields, at: str, row: Row) -> list[Message]:
     pair = find_pair(turn)
     if not pair:
-        row.refuse(at, show_keys(turn), TURN)
+        row.refuse(at, show_keys(turn), _(TURN))
         return []
     others = (key for key in turn if key not in pair and is_filled(turn[key]))
     row.remarks += [Remark(OF_TURNS, key) for key in others]

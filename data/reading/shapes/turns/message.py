@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from data.conversation import Message
-from data.reading.shapes.row import Fields, Remark, Row, drop_nulls, is_filled
+from data.reading.shapes.row import EMPTY, Fields, Remark, Row, drop_nulls, is_filled
+from data.wording import _
 
 from .parts import join_parts
 from .roles import EXPECTED, Speaker, find_speaker
@@ -43,7 +44,7 @@ def read_message(item: Fields, at: str, row: Row) -> Message | None:
     role_key, content_key = _keys(tuple(item))
     speaker = find_speaker(item.get(role_key))
     if speaker is None:
-        row.refuse(f"{place}{role_key}", reprlib.repr(item.get(role_key)), EXPECTED)
+        row.refuse(f"{place}{role_key}", reprlib.repr(item.get(role_key)), _(EXPECTED))
         return None
     if len(item) > 2:
         _look_at_others(item, at, speaker, row)
@@ -72,7 +73,7 @@ def _take_content(item: Fields, key: str, place: str, may_be_empty: bool, row: R
         item = {key: join_parts(value, f"{place}{key}", row)}
     content = row.take_text(item, key, place, may_be_empty=True)
     if not content and not may_be_empty and len(row.faults) == num_faults:
-        row.refuse(f"{place}{key}", "an empty turn", "text")
+        row.refuse(f"{place}{key}", _(EMPTY), _("text"))
     return content
 
 
@@ -91,15 +92,13 @@ def _is_trained(item: Fields, at: str, speaker: Speaker, row: Row) -> bool:
     given = {key: item[key] for key in WEIGHTS if key in item}
     for key, value in given.items():
         if value not in (0, 1):
-            row.refuse(f"{at}.{key}", reprlib.repr(value), "0 or 1")
+            row.refuse(f"{at}.{key}", reprlib.repr(value), _("0 or 1"))
         elif value and speaker not in ("assistant", "call"):
-            row.refuse(
-                f"{at}.{key}",
-                f"{value!r} on a turn of the {speaker}'s",
-                "0: answers alone are trained",
-            )
+            seen = _("{value!r} on a turn of the {speaker}'s").format(value=value, speaker=speaker)
+            row.refuse(f"{at}.{key}", seen, _("0: answers alone are trained"))
     if len({bool(value) for value in given.values()}) > 1:
-        row.refuse(at, f"{' and '.join(given)} that differ", "one of them")
+        seen = _("{keys} that differ").format(keys=_(" and ").join(given))
+        row.refuse(at, seen, _("one of them"))
     return all(given.values())
 
 
@@ -110,12 +109,16 @@ def _look_at_others(item: Fields, at: str, speaker: Speaker, row: Row) -> None:
         if not is_filled(item[key]):
             continue
         if key in REFUSED:
-            row.refuse(at, f"the key {key!r}", f"nothing in {key!r}, which cannot be trained on")
+            seen = _("the key {key!r}").format(key=key)
+            expected = _("nothing in {key!r}, which cannot be trained on").format(key=key)
+            row.refuse(at, seen, expected)
         else:
             row.remarks.append(Remark(OF_TURNS, key))
     for key in ("tool_call_id", *CALLS):
         owner = "tool" if key == "tool_call_id" else "assistant"
         if item.get(key) and speaker != owner:
-            row.refuse(
-                at, f"the key {key!r} on a turn of the {speaker}'s", f"{key} of the {owner}'s alone"
+            seen = _("the key {key!r} on a turn of the {speaker}'s").format(
+                key=key, speaker=speaker
             )
+            expected = _("{key} of the {owner}'s alone").format(key=key, owner=owner)
+            row.refuse(at, seen, expected)

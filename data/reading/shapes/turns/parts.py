@@ -4,6 +4,7 @@ import reprlib
 from typing import Any
 
 from data.reading.shapes.row import Row
+from data.wording import _
 
 TEXTS = ("text", "input_text", "output_text")
 TEXT_KEYS = ("text", "value")
@@ -15,8 +16,9 @@ def join_parts(parts: list[Any], at: str, row: Row) -> str:
     for index, part in enumerate(parts):
         kind = part.get("type", "text") if isinstance(part, dict) else None
         if kind not in TEXTS:
-            seen = f"a part of type {kind!r}" if kind else reprlib.repr(part)
-            row.refuse(f"{at}[{index}]", seen, "text parts alone")
+            typed = _("a part of type {kind!r}").format(kind=kind)
+            seen = typed if kind else reprlib.repr(part)
+            row.refuse(f"{at}[{index}]", seen, _("text parts alone"))
             return ""
         texts.append(next((row.take_text(part, key, at) for key in TEXT_KEYS if key in part), ""))
     return "\n".join(texts)

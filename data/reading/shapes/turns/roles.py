@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from data.conversation import Role
 from data.reading.dialogues.role_words import ROLES, role_of
+from data.wording import N_
 
 Speaker = Role | Literal["call"]  # an assistant that calls tools
 
@@ -20,7 +21,9 @@ SPEAKERS: dict[str, Speaker] = {
     **ROLES,
     **{word: speaker for speaker, words in SPEAKER_WORDS.items() for word in words.split()},
 }
-EXPECTED = "user, assistant, system or tool, or what data sets call them: human, gpt, 患者, 医生 …"
+EXPECTED = N_(
+    "user, assistant, system or tool, or what data sets call them: human, gpt, 患者, 医生 …"
+)
 
 
 def find_speaker(word: Any) -> Speaker | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from data.conversation import Message, Role
 from data.reading.shapes.labels import read_head
-from data.reading.shapes.row import Remark, Row
+from data.reading.shapes.row import EMPTY, Remark, Row
+from data.wording import _
 
 from .roles import find_speaker
 
@@ -22,12 +23,13 @@ def read_strings(texts: Sequence[str], at: str, row: Row, *, may_lack_words: boo
         turns: list[tuple[Role, str]] = [(head.role, head.text) for head in heads if head]
     elif any(heads) or not may_lack_words:
         number = next(number for number, head in enumerate(heads) if not head)
-        seen = f"{reprlib.repr(texts[number])} without a role word before it"
-        row.refuse(f"{at}[{number}]", seen, "a role word and a colon, such as 问： or User:")
+        seen = _("{text} without a role word before it").format(text=reprlib.repr(texts[number]))
+        expected = _("a role word and a colon, such as 问： or User:")
+        row.refuse(f"{at}[{number}]", seen, expected)
         return []
     elif len(texts[0]) > 1 and find_speaker(texts[0]):
-        seen = f"{reprlib.repr([*texts])}, a speaker and what is said"
-        row.refuse(at, seen, "an object with role and content")
+        seen = _("{turn}, a speaker and what is said").format(turn=reprlib.repr([*texts]))
+        row.refuse(at, seen, _("an object with role and content"))
         return []
     else:
         if len(texts) > 2:  # two are a question and its answer; more may be questions alone
@@ -38,7 +40,7 @@ def read_strings(texts: Sequence[str], at: str, row: Row, *, may_lack_words: boo
 
 def _turn(role: Role, text: str, at: str, row: Row) -> Message:
     if not text.strip():
-        row.refuse(at, "an empty turn", "text")
+        row.refuse(at, _(EMPTY), _("text"))
     return Message(role, text.strip())
 
 

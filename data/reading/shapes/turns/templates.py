@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from data.conversation import Message, Role
 from data.reading.shapes.labels import note_strangers, read_labelled
 from data.reading.shapes.row import Row
+from data.wording import N_, _
 
 # What begins a turn, by template: only one of them counts in a text.
 MARKS = tuple(
@@ -40,7 +41,7 @@ FRAME = (
 )
 FRAMED = re.compile(rf"\A{FRAME}|{FRAME}\Z")
 ALPACA = re.compile(r"Below is an instruction that describes a task\b[^#]*")
-EXPECTED = (
+EXPECTED = N_(
     "turns, with a role word before each (User: …) or the marks of a known template "
     "(### Human:, ### Instruction:, [INST], <|im_start|>); other text cannot be trained on"
 )
@@ -53,12 +54,13 @@ def read_text(text: str, at: str, row: Row) -> list[Message]:
     ]
     turns = min(found, key=lambda each: each[0])[1] if found else read_labelled(text)
     if not turns:
-        row.refuse(at, reprlib.repr(text), EXPECTED)
+        row.refuse(at, reprlib.repr(text), _(EXPECTED))
     if not found:
         note_strangers(turns, row)
     for number, turn in enumerate(turns, start=1):
         if not turn.content:
-            row.refuse(at, f"an empty turn, number {number}", "text in each")
+            seen = _("an empty turn, number {number}").format(number=number)
+            row.refuse(at, seen, _("text in each"))
     return turns
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from data.conversation import Message
 from data.reading.shapes.names import FUNCTIONS, TOOLS
 from data.reading.shapes.row import Fields, Row, is_filled, read_cell
+from data.wording import _
 
 KEYS = (TOOLS, FUNCTIONS)  # OpenAI's newer name and its older one
-CALL = 'a call such as {"name": "f", "arguments": {}}, or a list of them'
+CALL = '{"name": "f", "arguments": {}}'
 
 
 def take_tools(fields: Fields, row: Row) -> tuple[Mapping[str, Any], ...]:
@@ -25,7 +26,8 @@ def take_calls(value: Any, at: str, row: Row) -> tuple[Mapping[str, Any], ...]:
     given = read_cell(value)
     calls: list[Any] = given if isinstance(given, list) else [given]
     if not calls or not all(_is_call(call) for call in calls):
-        row.refuse(at, reprlib.repr(value), CALL)
+        expected = _("a call such as {call}, or a list of them").format(call=CALL)
+        row.refuse(at, reprlib.repr(value), expected)
         return ()
     return tuple({"type": "function", "function": _function(call)} for call in calls)
 
