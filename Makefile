@@ -101,8 +101,8 @@ format: setup ## Format the code and mend what the linter can
 WORDS = data/locale/words.pot
 words: setup ## Collect the sentences that are translated, and compile their translations
 	$(BIN)/pybabel extract -F data/locale/babel.cfg -k N_ --add-location=file --sort-by-file --project lora-chat -o $(WORDS) data finetune serving service
-	$(BIN)/pybabel update -i $(WORDS) -d data/locale -D lora_chat -l zh --no-fuzzy-matching --ignore-obsolete -w 100
-	$(BIN)/pybabel compile -d data/locale -D lora_chat
+	$(BIN)/pybabel update -i $(WORDS) -o data/locale/zh.po -l zh --no-fuzzy-matching --ignore-obsolete -w 100
+	$(BIN)/pybabel compile -i data/locale/zh.po -o data/locale/zh.mo -l zh
 	@rm $(WORDS)
 
 clean: ## Remove the virtual environments and the demo's output

@@ -13,7 +13,6 @@ from typing import Literal, get_args
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-DOMAIN = "lora_chat"
 FOLDER = Path(__file__).parent / "locale"
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, as POSIX has it
 UNSAID = ("", "C", "POSIX")  # an environment without a language
@@ -34,8 +33,12 @@ def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name
 
 def speak(language: Language) -> None:
     """From here on, in this thread and what it starts with its context."""
-    found = gettext.translation(DOMAIN, FOLDER, languages=[language], fallback=True)
-    _chosen.set(found)
+    compiled = FOLDER / f"{language}.mo"
+    if not compiled.exists():  # of English, the source
+        _chosen.set(gettext.NullTranslations())
+        return
+    with compiled.open("rb") as file:
+        _chosen.set(gettext.GNUTranslations(file))
 
 
 def prefer(language: Language) -> None:

@@ -12,7 +12,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from data.wording import DOMAIN, FOLDER, LANGUAGES, _, environment_language, language, prefer, speak
+from data.wording import FOLDER, LANGUAGES, _, environment_language, language, prefer, speak
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("data", "finetune", "serving", "service")
@@ -37,7 +37,7 @@ def said() -> set[str]:
 
 @pytest.fixture(params=[each for each in LANGUAGES if each != "en"])
 def catalogue(request: pytest.FixtureRequest) -> Generator[Catalog]:
-    path = FOLDER / request.param / "LC_MESSAGES" / f"{DOMAIN}.po"
+    path = FOLDER / f"{request.param}.po"
     with path.open("rb") as file:
         yield read_po(file, locale=request.param)
 
@@ -71,7 +71,8 @@ def test_the_place_at_the_head_is_the_same(catalogue: Catalog):
 
 
 def test_what_is_compiled_is_what_stands_in_the_text(catalogue: Catalog):
-    compiled = gettext.translation(DOMAIN, FOLDER, languages=[str(catalogue.locale)])
+    with (FOLDER / f"{catalogue.locale}.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
     for sentence, text in translated(catalogue).items():
         assert compiled.gettext(sentence) == text, "make words"
 

@@ -39,7 +39,7 @@ def test_chinese_is_spoken_where_it_is_asked_for(
 ):
     result = check(data, *options, before=before, **variables)
     assert result.exit_code == 0, result.output
-    assert "可以用来训练" in result.output
+    assert "可以用于训练" in result.output
 
 
 def test_english_is_spoken_where_it_is_asked_for(data: Path):
