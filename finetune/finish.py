@@ -18,6 +18,7 @@ from .evaluation.compare import Material, compare, efforts_of
 from .evaluation.report import REPORT_FILE, History, Report
 from .evaluation.sides import Pair, PairedRows, Side
 from .training.config import TrainConfig
+from .training.continuation import Continuation
 from .training.dataset import Dataset
 from .training.peft_model import save_adapter
 from .training.run import Run
@@ -39,6 +40,7 @@ class Result:
     adapter_loss: float
     training_loss: float  # the same rows at training precision
     verdict: str
+    continuation: Continuation | None = None  # of the adapter that it went on from
 
     @property
     def gain(self) -> float:
@@ -62,6 +64,7 @@ class Trained:
     run: Run
     device: str
     observer: Observer
+    continuation: Continuation | None = None
 
     def announce(self, stage: str) -> None:
         """Raises TrainingStopped when asked to stop."""
@@ -98,6 +101,7 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         adapter_loss=report.measured.unseen.nll.adapter.value,
         training_loss=training_loss,
         verdict=report.verdict,
+        continuation=trained.continuation,
     )
 
 
@@ -186,10 +190,24 @@ def _card(trained: Trained, report: Report) -> AdapterCard:
             "held_out_loss_adapter": losses.adapter.value,
             "held_out_loss_training_precision": history.loss,
             "num_steps": len(history.steps),
+            **_continuation(trained),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        held_out=trained.dataset.identities,
         created=datetime.now(UTC),
     )
+
+
+def _continuation(trained: Trained) -> dict[str, float]:
+    """Beside what the adapter that it went on from had, at training precision."""
+    done = trained.continuation
+    if done is None:
+        return {}
+    return {
+        "held_out_loss_before": done.loss_before,
+        "num_corrections": done.num_corrections,
+        "num_corrections_learned": done.num_learned,
+    }
 
 
 def _model_card(report: Report, name: str) -> str:

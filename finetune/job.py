@@ -12,17 +12,21 @@ from data.chat import ChatRenderer
 from data.checking.check import read_checked
 from data.personal import redact_conversation
 
-from .adapters.versions import check_name
+from .adapters.versions import check_has_versions, check_name
 from .bases.base import Base, find_base, load_model
 from .errors import ConfigError
 from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
 from .kernels.gpu_kernels import names_in_use
 from .rehearsal import Rehearsal, rehearse
+from .sweep import check_comparable
+from .training.announcement import describe_lineage, describe_plan
 from .training.checkpoint import list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
+from .training.continuation import Continuation, count_learned
 from .training.dataset import Dataset, prepare_dataset
 from .training.journal import Journal, log_file
+from .training.lineage import Lineage, find_lineage
 from .training.parent import find_parent
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import Plan, make_plan
@@ -38,7 +42,7 @@ class Prepared:
     """Everything that is decided before the first step."""
 
     base: Base
-    parent: Path | None  # the adapter to go on from
+    lineage: Lineage | None  # of the adapter to go on from
     renderer: ChatRenderer
     dataset: Dataset
     plan: Plan
@@ -55,6 +59,7 @@ class Job:
         observer: Observer,
         processes: Processes | None = None,
     ) -> None:
+        """Raises ConfigError, and AdapterInvalid where there is no adapter to go on from."""
         if config.data is None:
             raise ConfigError("The options have faults", ["data: say which file to train on"])
         self.data_path = config.data
@@ -62,8 +67,10 @@ class Job:
         self.adapters = home / "adapters"
         self.observer = observer
         self.device = pick_device()
-        self.name = config.name or Path(config.data.name.removesuffix(".gz")).stem
-        self.config = config
+        self.parent = find_parent(config, self.adapters)
+        self.config = self.parent.hand_down(config) if self.parent else config
+        stem = Path(config.data.name.removesuffix(".gz")).stem
+        self.name = config.name or (self.parent.version.name if self.parent else stem)
         self.processes = processes or join_processes()
 
     def execute(self, *, resume: bool = False) -> Result:
@@ -71,7 +78,7 @@ class Job:
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
         with self._logged(run):
-            trainer = self._train(prepared, run, resume=resume)
+            trainer, before = self._train(prepared, run, resume=resume)
             trained = Trained(
                 self.name,
                 self.config,
@@ -81,6 +88,7 @@ class Job:
                 run,
                 self.device,
                 self.observer,
+                self._compare(prepared, trainer, before),
             )
             return self.processes.from_first(lambda: finish(trained, trainer, self.adapters))
 
@@ -95,17 +103,21 @@ class Job:
         if folder is not None and not resume:  # it was stopped before there was anything to keep
             self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
         prepared = self._prepare()
+        check_comparable(prepared.dataset)
         run = self._open_run(prepared, resume=resume)
         with self._logged(run):
-            trainer = self._train(prepared, run, resume=resume)
+            trainer, _ = self._train(prepared, run, resume=resume)
             loss = trainer.progress.best_loss
             trainer.release()
         assert loss is not None, "every plan evaluates after its last step"
         return loss
 
-    def rehearse(self) -> Rehearsal:
-        """What the run would do, measured on a few steps; no run and no adapter comes of it."""
+    def rehearse(self, like: Rehearsal | None = None) -> Rehearsal:
+        """What the run would do, measured on a few steps, or as fast as another one that was; no
+        run and no adapter comes of it."""
         prepared = self._prepare()
+        if like is not None:
+            return like.scaled(prepared.plan, prepared.dataset)
         trainer = self._trainer(prepared, self.home, self.observer)
         self.observer.on_stage("Measuring a few steps")
         return rehearse(trainer, prepared.dataset, prepared.renderer)
@@ -120,14 +132,28 @@ class Job:
         with self.processes.first_before_others():
             base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
-        parent = find_parent(self.config, base, self.adapters)
+        check_has_versions(self.adapters, self.name)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
         old = self._read(self.config.replay) if self.config.replay else []
-        dataset = prepare_dataset(conversations, renderer, self.config, self.data_path, old)
+        lineage = self._lineage(base, renderer, old)
+        dataset = prepare_dataset(
+            conversations, renderer, self.config, self.data_path, old, lineage
+        )
         lengths = [len(row.token_ids) for row in dataset.rows]
-        plan = make_plan(self.config, lengths, base.config["hidden_size"])
-        self.observer.on_stage(_describe(plan, dataset, base))
-        return Prepared(base, parent, renderer, dataset, plan)
+        plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
+        for sentence in (*describe_lineage(lineage, dataset), describe_plan(plan, dataset, base)):
+            self.observer.on_stage(sentence)
+        return Prepared(base, lineage, renderer, dataset, plan)
+
+    def _lineage(
+        self, base: Base, renderer: ChatRenderer, old: list[Conversation]
+    ) -> Lineage | None:
+        """Raises BaseMismatch."""
+        if self.parent is None:
+            return None
+        self.parent.check_base(base)
+        reference, card = str(self.parent.version), self.parent.card
+        return find_lineage(reference, card, self.home / "runs", renderer, old)
 
     def _read(self, path: Path) -> list[Conversation]:
         conversations, findings = read_checked(path, self.config.reading)
@@ -147,13 +173,23 @@ class Job:
         return conversations
 
     def _open_run(self, prepared: Prepared, *, resume: bool) -> Run:
-        state = RunState(name=self.name, data_sha256=prepared.dataset.sha256)
+        dataset = prepared.dataset
+        state = RunState(
+            name=self.name,
+            data_sha256=dataset.sha256,
+            data=self.data_path.resolve() if self.data_path.exists() else None,
+            held_out=dataset.identities,
+        )
         begin = Run.resume if resume else Run.start
         return self.processes.from_first(lambda: begin(self.config, state, self.home / "runs"))
 
-    def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> Trainer:
+    def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> tuple[Trainer, float | None]:
+        """With the held-out loss of the adapter that the run goes on from."""
+        before = None
         try:
             trainer = self._trainer(prepared, run.folder, self.observer)
+            if prepared.lineage is not None:
+                before = trainer.held_out_loss(prepared.dataset.held_out)
             if resume:
                 trainer.restore(*load_checkpoint(run.folder))
             self._follow(trainer, prepared.dataset, run)
@@ -162,7 +198,17 @@ class Job:
                 run.discard_unused()
             raise
         trainer.restore_best()
-        return trainer
+        return trainer, before
+
+    def _compare(
+        self, prepared: Prepared, trainer: Trainer, before: float | None
+    ) -> Continuation | None:
+        """With the adapter that the run has gone on from."""
+        after, number = trainer.progress.best_loss, prepared.dataset.num_corrections
+        if prepared.lineage is None or before is None or after is None:
+            return None
+        num_learned = count_learned(trainer, prepared.dataset.rows[:number])
+        return Continuation(prepared.lineage.parent, before, after, number, num_learned)
 
     def _follow(self, trainer: Trainer, dataset: Dataset, run: Run) -> None:
         """Train, and write down how it goes."""
@@ -193,14 +239,6 @@ class Job:
         if checkpointing if checkpointing is not None else self.device == "cuda":
             model.activation_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(self.config.seed)  # the adapter's first weights
-        if prepared.parent is not None:
-            return load_adapter(model, prepared.parent, trainable=True)
+        if self.parent is not None:
+            return load_adapter(model, self.parent.folder, trainable=True)
         return add_adapter(model, self.config, prepared.plan.dropout)
-
-
-def _describe(plan: Plan, dataset: Dataset, base: Base) -> str:
-    return (
-        f"{dataset.summary.num_trained} conversations to train on, {dataset.summary.num_held_out} "
-        f"held out; {plan.num_steps} steps of {plan.batch_size} on {base.id}, "
-        f"{plan.num_tokens:,} tokens, learning rate {plan.learning_rate:.1e}"
-    )

@@ -1,5 +1,6 @@
 """Rows of any file to conversations: what the user has named, what a person has decided."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,8 +20,9 @@ Columns = Mapping[str, str]  # what a field is called in the file
 
 HEAD = 500  # rows that show what is usual in a file
 KEEP = "keep"  # the column in which a person decides about a draft
-YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
-NO = ("no", "n", "false", "0", "0.0", "否")
+YES = ("yes", "y", "true", "1", "1.0", "是", "是的", "对", "x", "✓", "✔", "√")
+NO = ("no", "n", "false", "0", "0.0", "否", "不是", "不", "错")
+EITHER = "yes or no (y, 1 or 是; n, 0 or 否)"
 
 MAY_BE_MISSING = ("system", "history", "input", "context", "tools")  # in some rows
 
@@ -51,7 +53,7 @@ class _LeftOut:
     def faults(self, source: str) -> Iterator[Fault]:
         if lines := self.undecided:
             seen = f"{len(lines)} rows without a decision, which are left out"
-            yield Fault(source, lines[0], KEEP, seen, "yes or no", "warning", "undecided")
+            yield Fault(source, lines[0], KEEP, seen, EITHER, "warning", "undecided")
         for key, line in self.unused.items():
             seen, expected = UNUSED_TITLE if key.strip().lower() == TITLE else UNUSED
             yield Fault(source, line, key, seen, expected, "warning", "unused field")
@@ -122,9 +124,9 @@ def _decision(value: Any, decides: str | None, row: Row) -> str:
         row.refuse(key, show_keys(value), f"the column {key!r}, as --map says")
         return "no"
     given = value[key]
-    word = "" if given is None else str(given).strip().lower()
+    word = "" if given is None else unicodedata.normalize("NFKC", str(given)).strip().lower()
     if word not in (*YES, *NO, ""):
-        row.refuse(decides or KEEP, repr(given), "yes or no")
+        row.refuse(decides or KEEP, repr(given), EITHER)
     return "yes" if word in YES else "undecided" if not word else "no"
 
 

@@ -210,8 +210,9 @@ class Trainer:
         )
 
     def _evaluate(self, held_out: Sequence[Rendered]) -> float:
-        loss = self._held_out_loss(held_out)
-        if self.progress.best_loss is None or loss < self.progress.best_loss:
+        loss = self.held_out_loss(held_out)
+        best = self.progress.best_loss
+        if best is None or loss < best or self.plan.keeps_last:
             self.progress.best_loss, self.progress.best_step = loss, self.progress.step
             self.progress.evals_without_gain = 0
             self.best = self.weights()
@@ -219,8 +220,8 @@ class Trainer:
             self.progress.evals_without_gain += 1
         return loss
 
-    def _held_out_loss(self, held_out: Sequence[Rendered]) -> float:
-        """Each process takes its share of the rows; per answer token, in nats."""
+    def held_out_loss(self, held_out: Sequence[Rendered]) -> float:
+        """Of the weights as they are, per answer token, in nats. Each process takes its share."""
         share = self.processes.share([len(row.token_ids) for row in held_out])
         own = self.gradients.within_memory(
             held_out,

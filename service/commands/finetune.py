@@ -25,7 +25,13 @@ def finetune(
         list[str] | None, typer.Option("--set", help="Set any option: key=value. Repeatable.")
     ] = None,
     from_adapter: Annotated[
-        str | None, typer.Option("--from", help="Go on training this adapter.")
+        str | None,
+        typer.Option(
+            "--from",
+            help="Go on training this adapter, as its next version. Up to 20 new conversations are "
+            "corrections: all are trained, and what the adapter held out measures.",
+            metavar="ADAPTER",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
@@ -54,7 +60,19 @@ def finetune(
         float | None, typer.Option(help="Train on prompts too, by so much. [default: 0]")
     ] = None,
     replay: Annotated[
-        str | None, typer.Option(help="OLD_DATA:0.1: mix in old data, 0.1 for each new row.")
+        str | None,
+        typer.Option(
+            help="OLD_DATA:0.1: mix in old data, 0.1 for each new row. With --from at least 40 old "
+            "rows, of what the adapter was trained on; 0 replays none. [default: 0.1 with --from]",
+            metavar="[FILE:]RATIO",
+        ),
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the conversations that is held out of training, to measure on. "
+            "[default: 0.1, at least 10; of up to 20 new ones with --from, none]",
+        ),
     ] = None,
     general_mix: Annotated[
         float | None, typer.Option(help="0.05: everyday questions for each new row. [default: 0]")
@@ -104,6 +122,7 @@ def finetune(
         "prompt_loss_weight": prompt_loss_weight,
         "replay": old_data,
         "replay_ratio": replay_ratio,
+        "holdout": holdout,
         "general_mix": general_mix,
         "report": report,
         "report_samples": report_samples,
@@ -115,18 +134,21 @@ def finetune(
         "disclaimer": disclaimer,
     }
     resolved = resolve_config(config, options, assignments or ())
+    if replay is not None and resolved[0].replay is None and resolved[0].from_adapter is None:
+        raise typer.BadParameter("say which file, or give --from", param_hint="--replay")
     # Of several processes, one talks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     train(*resolved, find_home(home), console, resume=resume, dry_run=dry_run, sweep=sweep or ())
 
 
 def _replay(text: str | None) -> tuple[str | None, Any]:
-    """A path and a ratio; the ratio may be missing, and what it must be, the options say."""
+    """A path and a ratio; either may be missing, and what the ratio must be, the options say."""
     if text is None:
         return None, None
-    path, colon, ratio = text.rpartition(":")
-    is_number = ratio.replace(".", "", 1).isdecimal()
-    return (path, ratio) if colon and path and is_number else (text, None)
+    path, _, ratio = text.rpartition(":")
+    if ratio.replace(".", "", 1).isdecimal():
+        return path or None, ratio
+    return text, None
 
 
 def _modules(text: str | None) -> str | list[str] | None:

@@ -1,34 +1,58 @@
-"""`lora-chat finetune --dry-run`: what a run would do, and where each value comes from."""
+"""`lora-chat finetune --dry-run`: what a run or a sweep would do, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from finetune.rehearsal import Rehearsal
+from finetune.sweep import show
 from finetune.training.config import Origins, TrainConfig
 from finetune.training.plan import Plan, origins_of
 
 GIB = 1 << 30
+HOUR = 3600  # [seconds]
 CHOSEN = ("learning_rate", "dropout", "epochs", "batch_size")  # by the plan where nobody says
+NOTHING_DONE = "Nothing was trained. Leave out --dry-run to train."
 
 
 def print_plan(
     config: TrainConfig, origins: Origins, rehearsal: Rehearsal, console: Console
 ) -> None:
-    console.print(_pairs(_work(rehearsal)))
+    console.print(_pairs(_work(config, rehearsal)))
     table = Table("option", "value", "from", box=None)
     for key, value in _values(config, rehearsal.plan):
         if value is not None and value != {}:
             table.add_row(key, Text(str(value)), Text(_origin(key, config, origins, rehearsal)))
     console.print(table)
-    console.print("Nothing was trained. Leave out --dry-run to train.")
+    console.print(NOTHING_DONE)
 
 
-def _work(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
+def print_sweep_plan(
+    points: Sequence[Mapping[str, object]], rehearsals: Sequence[Rehearsal], console: Console
+) -> None:
+    """The time of each run, and of all."""
+    table = Table("run", "values", "steps", "time", box=None)
+    for number, (values, each) in enumerate(zip(points, rehearsals, strict=True), start=1):
+        steps = f"{each.plan.num_steps:,}"
+        table.add_row(str(number), Text(show(dict(values))), steps, _time(each.seconds))
+    console.print(table)
+    total = sum(each.seconds for each in rehearsals)
+    report = max(each.report_seconds for each in rehearsals)
+    console.print(
+        f"{len(points)} runs take {_time(total)} in all, and the report of the best "
+        f"{_time(report)} more. A run whose held-out loss falls no more ends sooner.",
+        soft_wrap=True,
+    )
+    console.print(NOTHING_DONE)
+
+
+def _work(config: TrainConfig, rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     plan, summary = rehearsal.plan, rehearsal.dataset.summary
     yield "conversations", f"{summary.num_trained} to train on, {summary.num_held_out} held out"
+    if config.from_adapter:
+        yield from _line(config.from_adapter, rehearsal)
     if summary.num_replayed:
         yield "older ones", f"{summary.num_replayed}, trained on again"
     if summary.num_mixed_in:
@@ -38,10 +62,25 @@ def _work(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     yield "tokens", f"{plan.num_tokens:,}, of which {rehearsal.num_trained_tokens:,} are trained"
     yield "steps", f"{plan.num_steps}, with {len(plan.eval_steps)} evaluations"
     yield "speed", f"{rehearsal.tokens_per_second:,.0f} tokens a second, measured here and now"
-    minutes = (rehearsal.training_seconds + rehearsal.evaluation_seconds) / 60
-    yield "time", f"about {minutes:,.1f} minutes"
-    yield "report", f"about {rehearsal.report_seconds / 60:,.1f} minutes more (--report)"
+    yield "time", _time(rehearsal.seconds)
+    yield "report", f"{_time(rehearsal.report_seconds)} more (--report)"
     yield "memory", f"about {rehearsal.memory_bytes / GIB:.1f} GiB"
+
+
+def _line(parent: str, rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
+    """What is taken over from the adapter that the run goes on from."""
+    dataset = rehearsal.dataset
+    yield "goes on from", parent
+    measure = f"{dataset.summary.num_inherited} of those held out are {parent}'s own"
+    yield "measured on", f"{measure}; {dataset.num_left_out} more are asked now, and left out"
+    if dataset.num_corrections:
+        yield "kept", "the last weights: what is held out measures, and chooses nothing"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 2 * HOUR:
+        return f"about {seconds / 60:,.1f} minutes"
+    return f"about {seconds / HOUR:,.1f} hours"
 
 
 def _values(config: TrainConfig, plan: Plan) -> Iterator[tuple[str, object]]:
@@ -56,7 +95,11 @@ def _values(config: TrainConfig, plan: Plan) -> Iterator[tuple[str, object]]:
 def _origin(key: str, config: TrainConfig, origins: Origins, rehearsal: Rehearsal) -> str:
     if key in origins:
         return origins[key]
-    return origins_of(config, len(rehearsal.dataset.rows)).get(key, "default")
+    if config.from_adapter and key in config.model_fields_set:
+        return config.from_adapter  # handed down
+    dataset = rehearsal.dataset
+    rules = origins_of(config, len(dataset.rows), dataset.num_corrections)
+    return rules.get(key, "default")
 
 
 def _pairs(rows: Iterator[tuple[str, str]]) -> Table:

@@ -35,20 +35,27 @@ def read_pdf(
     """Its text, as a `.txt` file's; places are pages. Raises UnreadableFile where there is none."""
     pages = _load(file, source)
     empty = [number for number, lines in enumerate(pages, start=1) if not lines]
-    if len(empty) == len(pages):
-        raise UnreadableFile(
-            f"{source}: holds no text on {len(pages)} pages, which may be scanned pictures; "
-            "recognise its text first (ocrmypdf does), or type it out"
-        )
     if empty:
         shown = ", ".join(map(str, empty[:NUM_NAMED]))
         seen = f"{len(empty)} of {len(pages)} pages without text: {shown}"
         expected = "text; pictures of text are not read"
         yield Fault(source, empty[0], "pages", seen, expected, "warning", "no text")
     yield from left_out(_take_running(pages), source)
-    lines = [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
+    lines = _lines_of(pages)
     for item in read_talk("\n".join(text for _, text in lines), source, roles):
         yield moved(item, lambda line: lines[min(line, len(lines)) - 1][0])
+
+
+def pdf_lines(file: BinaryIO, source: str) -> list[Line]:
+    """Its text without running heads, each line with its page. Raises UnreadableFile where there is
+    none."""
+    pages = _load(file, source)
+    _take_running(pages)
+    return _lines_of(pages)
+
+
+def _lines_of(pages: Sequence[list[str]]) -> list[Line]:
+    return [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
 
 
 def _load(file: BinaryIO, source: str) -> list[list[str]]:
@@ -66,7 +73,13 @@ def _load(file: BinaryIO, source: str) -> list[list[str]]:
         reason = str(error) or type(error).__name__
         advice = "open it in a reader of PDFs and print it into a new one"
         raise UnreadableFile(f"{source}: cannot be read as a PDF: {reason}; {advice}") from error
-    return [_trimmed(text) for text in texts]
+    pages = [_trimmed(text) for text in texts]
+    if not any(pages):
+        raise UnreadableFile(
+            f"{source}: holds no text on {len(pages)} pages, which may be scanned pictures; "
+            "recognise its text first (ocrmypdf does), or type it out"
+        )
+    return pages
 
 
 def _trimmed(text: str) -> list[str]:

@@ -2,12 +2,19 @@
 
 import itertools
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from finetune.training.config import TrainConfig
-from finetune.training.plan import Plan, default_learning_rate, make_plan
+from finetune.training.plan import (
+    CORRECTION_EPOCHS,
+    CORRECTION_RATE,
+    Plan,
+    default_learning_rate,
+    make_plan,
+)
 
 
 def plan(num_rows: int, tokens: int = 10, hidden_size: int = 576, **options: Any) -> Plan:
@@ -115,3 +122,24 @@ def test_evaluations_come_evenly_and_after_the_last_step():
     assert plan(40, epochs=2, batch_size=4).eval_steps == {5, 10, 15, 20}
     assert plan(40, epochs=2, batch_size=4, evals_per_epoch=1).eval_steps == {10, 20}
     assert plan(3, epochs=2, batch_size=4, evals_per_epoch=50).eval_steps == {1, 2}
+
+
+def test_corrections_come_every_epoch_and_old_rows_once_in_all():
+    config = TrainConfig.model_validate({"epochs": 5})
+    made = make_plan(config, [10] * 13, 576, num_corrections=3)
+    counts = Counter(row for window in made.windows for row in window)
+    assert counts == {**dict.fromkeys(range(3), 5), **dict.fromkeys(range(3, 13), 1)}
+    per_epoch = [row for window in made.windows[:2] for row in window]
+    assert sorted(per_epoch)[:3] == [0, 1, 2]
+    assert len(per_epoch) == 5
+    assert made.keeps_last
+    assert not plan(13).keeps_last
+
+
+def test_a_few_corrections_have_a_gentler_rate_and_few_evaluations():
+    config = TrainConfig.model_validate({})
+    made = make_plan(config, [10] * 45, 576, num_corrections=5)
+    assert made.epochs == CORRECTION_EPOCHS
+    assert made.learning_rate == CORRECTION_RATE * default_learning_rate(576)
+    assert len(made.eval_steps) == 3
+    assert max(made.eval_steps) == made.num_steps
