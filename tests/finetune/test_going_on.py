@@ -58,7 +58,7 @@ class Clinic:
         path.write_text("\n".join(texts), encoding="utf-8")
         return path
 
-    def job(self, data: Path, stop_after: int | None = None, **options: Any) -> Job:
+    def job(self, data: Path, *, stop_after: int | None = None, **options: Any) -> Job:
         self.listener = Listener(stop_after)
         values: dict[str, Any] = {"data": data, "report": "none", **options}
         return Job(TrainConfig.model_validate(values), self.home, self.listener)
@@ -92,8 +92,9 @@ class Clinic:
 def trained(tmp_path_factory: pytest.TempPathFactory, make_base: Any) -> Clinic:
     clinic = Clinic(tmp_path_factory.mktemp("clinic"), make_base("llama"))
     clinic.write("tcm.txt", *map(told, range(40)))
-    values = {"base": str(clinic.base), "rank": 4, "epochs": 1, "learning_rate": 0.01}
-    clinic.job(clinic.data, system="你是中医。", disclaimer="不是医生。", **values).execute()
+    values: dict[str, Any] = {"base": str(clinic.base), "rank": 4, "epochs": 1}
+    values |= {"system": "你是中医。", "disclaimer": "不是医生。", "learning_rate": 0.01}
+    clinic.job(clinic.data, **values).execute()
     return clinic
 
 

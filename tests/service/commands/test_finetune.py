@@ -128,6 +128,8 @@ def test_a_dry_run_says_what_going_on_means(corrections: Path):
     assert "epochs 12 2 corrections" in said
     assert "rank 4 tcm@1" in said
     assert "All 2 new conversations are trained on" in " ".join(result.output.split())
+    swept = go_on(corrections, "--dry-run", "--sweep", "learning_rate=1e-4,1e-3")
+    assert "none is held out" in str(swept.exception)
 
 
 def test_going_on_makes_the_next_version_and_says_what_became_of_both_sides(corrections: Path):
@@ -159,8 +161,3 @@ def test_a_dry_sweep_tells_the_time_of_each_run_and_of_all(
     assert "4 runs take about" in result.stdout
     assert result.output.count("Measuring a few steps") == 2  # epochs change nothing of the speed
     assert not (tmp_path / "home" / "runs").exists()
-
-
-def test_a_dry_sweep_of_corrections_is_refused_as_the_sweep_would_be(corrections: Path):
-    result = go_on(corrections, "--dry-run", "--sweep", "learning_rate=1e-4,1e-3")
-    assert "none is held out" in str(result.exception)
