@@ -23,7 +23,7 @@ from .sweep import check_comparable
 from .training.announcement import describe_lineage, describe_plan
 from .training.checkpoint import list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
-from .training.continuation import Continuation, count_learned
+from .training.continuation import Continuation
 from .training.dataset import Dataset, prepare_dataset
 from .training.journal import Journal, log_file
 from .training.lineage import Lineage, find_lineage
@@ -207,7 +207,7 @@ class Job:
         after, number = trainer.progress.best_loss, prepared.dataset.num_corrections
         if prepared.lineage is None or before is None or after is None:
             return None
-        num_learned = count_learned(trainer, prepared.dataset.rows[:number])
+        num_learned = trainer.count_learned(prepared.dataset.rows[:number])
         return Continuation(prepared.lineage.parent, before, after, number, num_learned)
 
     def _follow(self, trainer: Trainer, dataset: Dataset, run: Run) -> None:

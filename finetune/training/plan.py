@@ -15,11 +15,12 @@ from .config import TrainConfig
 # underfit with fewer.
 EPOCHS = ((50, 10), (200, 6), (500, 4), (1000, 3))
 BATCH_SIZES = ((199, 4), (999, 8))
-# A few corrections, seen often at half the rate beside old rows that are seen once. Measured on the
-# default base: docs/going-on.md.
-CORRECTION_EPOCHS = 12
-CORRECTION_RATE = 0.5  # of the usual one
+# A few corrections are seen again and again, beside as many old rows, until they are learned; how
+# well that goes on the default base, docs/going-on.md says.
+CORRECTION_EPOCHS = 40  # at the most
+CORRECTION_RATE = 1.0  # of the usual one
 CORRECTION_EVALS = 3  # in all: they choose nothing
+FEWEST_OLD = 3  # rows in an epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ class Plan:
     windows: tuple[tuple[int, ...], ...]  # the rows of every optimizer step
     eval_steps: frozenset[int]  # evaluate after these steps, counted from 1
     num_tokens: int  # over all steps
-    keeps_last: bool = False  # and not the weights that predict best what is held out
+    # The first ones of the rows. Training ends where all of them are learned, and keeps the last
+    # weights, not those that predict best what is held out.
+    num_corrections: int = 0
+    check_steps: frozenset[int] = frozenset()  # look after these steps whether they are
 
     @property
     def num_steps(self) -> int:
@@ -54,12 +58,12 @@ def make_plan(
     config: TrainConfig, row_tokens: Sequence[int], hidden_size: int, num_corrections: int = 0
 ) -> Plan:
     """Fill in what the config leaves open. `row_tokens` are the training rows' lengths; where the
-    first ones are corrections, every epoch has them all, and its share of the others."""
+    first ones are corrections, every epoch has them all, and as many others in turn."""
     num_rows = len(row_tokens)
     by_size = CORRECTION_EPOCHS if num_corrections else _by_size(EPOCHS, num_rows, 2)
     epochs = config.epochs or by_size
     batch_size = config.batch_size or _by_size(BATCH_SIZES, num_rows, 16)
-    orders = _orders(config.seed, epochs, num_rows, num_corrections or num_rows)
+    orders = _orders(config.seed, epochs, num_rows, num_corrections)
     windows = _windows(orders, batch_size, row_tokens, config.max_training_tokens)
     per_epoch = math.ceil(len(orders[0]) / batch_size)
     every = max(1, round(per_epoch / config.evals_per_epoch))
@@ -76,7 +80,8 @@ def make_plan(
         windows=tuple(windows),
         eval_steps=frozenset(evals),
         num_tokens=sum(row_tokens[row] for window in windows for row in window),
-        keeps_last=num_corrections > 0,
+        num_corrections=num_corrections,
+        check_steps=frozenset(range(per_epoch, len(windows), per_epoch) if num_corrections else ()),
     )
 
 
@@ -104,11 +109,17 @@ def default_learning_rate(hidden_size: int) -> float:
     return min(1e-3, max(1e-4, 5e-4 * (2000 / hidden_size) ** 0.781))
 
 
-def _orders(seed: int, epochs: int, num_rows: int, num_repeated: int) -> list[list[int]]:
-    """Each epoch's rows in an order of its own: the first ones always, the others once in all."""
+def _orders(seed: int, epochs: int, num_rows: int, num_corrections: int) -> list[list[int]]:
+    """Each epoch's rows in an order of its own: all of them; or the corrections and as many others,
+    which take turns."""
+    others = range(num_corrections, num_rows)
+    share = min(max(num_corrections, FEWEST_OLD), len(others))
     orders: list[list[int]] = []
     for epoch in range(epochs):
-        order = [*range(num_repeated), *range(num_repeated + epoch, num_rows, epochs)]
+        order = [*range(num_rows)]
+        if num_corrections:
+            turns = (others[(epoch * share + at) % len(others)] for at in range(share))
+            order = [*range(num_corrections), *turns]
         random.Random(f"{seed}:{epoch}").shuffle(order)
         orders.append(order)
     return orders

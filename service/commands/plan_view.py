@@ -74,7 +74,7 @@ def _line(parent: str, rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     measure = f"{dataset.summary.num_inherited} of those held out are {parent}'s own"
     yield "measured on", f"{measure}; {dataset.num_left_out} more are asked now, and left out"
     if dataset.num_corrections:
-        yield "kept", "the last weights: what is held out measures, and chooses nothing"
+        yield "ends", "when every new answer is learned, at the latest after all steps"
 
 
 def _time(seconds: float) -> str:

@@ -124,22 +124,34 @@ def test_evaluations_come_evenly_and_after_the_last_step():
     assert plan(3, epochs=2, batch_size=4, evals_per_epoch=50).eval_steps == {1, 2}
 
 
-def test_corrections_come_every_epoch_and_old_rows_once_in_all():
-    config = TrainConfig.model_validate({"epochs": 5})
-    made = make_plan(config, [10] * 13, 576, num_corrections=3)
+def corrections(num_corrections: int, num_old: int, **options: Any) -> Plan:
+    config = TrainConfig.model_validate(options)
+    return make_plan(config, [10] * (num_corrections + num_old), 576, num_corrections)
+
+
+def test_corrections_come_every_epoch_and_as_many_old_rows_take_turns():
+    made = corrections(4, 10, epochs=5)
     counts = Counter(row for window in made.windows for row in window)
-    assert counts == {**dict.fromkeys(range(3), 5), **dict.fromkeys(range(3, 13), 1)}
-    per_epoch = [row for window in made.windows[:2] for row in window]
-    assert sorted(per_epoch)[:3] == [0, 1, 2]
-    assert len(per_epoch) == 5
-    assert made.keeps_last
-    assert not plan(13).keeps_last
+    assert counts == {**dict.fromkeys(range(4), 5), **dict.fromkeys(range(4, 14), 2)}
+    first = [row for window in made.windows[:2] for row in window]
+    assert sorted(first) == list(range(8))
 
 
-def test_a_few_corrections_have_a_gentler_rate_and_few_evaluations():
-    config = TrainConfig.model_validate({})
-    made = make_plan(config, [10] * 45, 576, num_corrections=5)
-    assert made.epochs == CORRECTION_EPOCHS
+@pytest.mark.parametrize(
+    ("num_corrections", "num_old", "share"), [(1, 40, 3), (2, 1, 1), (3, 0, 0)]
+)
+def test_old_rows_are_never_fewer_than_there_are_or_three(
+    num_corrections: int, num_old: int, share: int
+):
+    made = corrections(num_corrections, num_old, epochs=1)
+    assert sum(map(len, made.windows)) == num_corrections + share
+
+
+def test_corrections_are_measured_seldom_and_looked_at_after_each_epoch():
+    made = corrections(5, 40)
+    assert (made.epochs, made.num_corrections) == (CORRECTION_EPOCHS, 5)
     assert made.learning_rate == CORRECTION_RATE * default_learning_rate(576)
     assert len(made.eval_steps) == 3
     assert max(made.eval_steps) == made.num_steps
+    assert made.check_steps == frozenset(range(3, made.num_steps, 3))
+    assert not plan(45).check_steps
