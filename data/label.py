@@ -8,22 +8,23 @@ import hashlib
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import Fault, InvalidData
 from .reading.dialogues.dialogue import find_pairs
 from .reading.encoding import open_text
-from .reading.reader import read_text
+from .reading.reader import read_lines
 from .reading.source import Source, find_sources
 from .script import script_of
 from .whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = (".txt", ".md")
+SUFFIXES = (".txt", ".md", ".docx", ".pdf")
 COLUMNS: tuple[str, ...] = ("source", "question", "answer", "keep")
 PASSAGE = 400  # [characters] at the most
 SHORTEST = 20  # [characters] worth asking about
@@ -41,6 +42,7 @@ PROMPTS = {
 }
 
 Generate = Callable[[str], str]
+OnPassage = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Passage:
         return f"{self.source}:{self.line}#{digest}"
 
     def prompt(self, count: int) -> str:
-        return PROMPTS[script_of(self.text) or "other"].format(count=count, text=self.text)
+        return prompt_for(self.text, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,33 @@ class Drafted:
     num_empty: int
 
 
+def prompt_for(text: str, count: int) -> str:
+    """What a model is asked, in the language of the text."""
+    return PROMPTS[script_of(text) or "other"].format(count=count, text=text)
+
+
+def script_of_most(passages: Sequence[Passage]) -> str:
+    """A key of the prompts."""
+    counts = Counter(script_of(each.text) or "other" for each in passages)
+    return counts.most_common(1)[0][0] if counts else "other"
+
+
 def read_passages(paths: Iterable[str | Path]) -> list[Passage]:
     """Raises UnreadableFile."""
     passages: list[Passage] = []
     for found in (each for path in paths for each in find_sources(path, SUFFIXES)):
         if isinstance(found, Source):
-            passages += cut(read_text(found), found.name)
+            passages += _cut_lines(found)
         else:
             logger.warning("%s", found)
     return passages
+
+
+def _cut_lines(source: Source) -> Iterator[Passage]:
+    """Passages at the place where they stand: a line, a paragraph, a page."""
+    lines = read_lines(source)
+    for passage in cut("\n".join(text for _, text in lines), source.name):
+        yield replace(passage, line=lines[passage.line - 1][0])
 
 
 def cut(text: str, source: str) -> Iterator[Passage]:
@@ -97,16 +117,21 @@ def cut(text: str, source: str) -> Iterator[Passage]:
 
 
 def draft(
-    passages: Sequence[Passage], generate: Generate, out: Path, count: int, num_at_once: int = 8
+    passages: Sequence[Passage],
+    generate: Generate,
+    out: Path,
+    count: int,
+    num_at_once: int = 8,
+    on_passage: OnPassage = lambda _: None,
 ) -> Drafted:
     """Append drafts to a table that a person may have edited in any program; passages that are in
-    it are left out. Passages are written in order, each as soon as its answer is there.
+    it are left out. Passages are written in order, each as soon as its answer is there, and then
+    `on_passage` is told how many pairs it gave.
 
     Raises InvalidData where the table has other columns, and whatever `generate` raises.
     """
     table = read_drafts(out)
-    known = {row.get("source") for row in table.rows}
-    missing = [passage for passage in passages if passage.where not in known]
+    missing = table.missing(passages)
     table.write(out)
     num_pairs = num_empty = 0
     with (
@@ -123,6 +148,7 @@ def draft(
             writer.writerows(rows or [{"source": passage.where, "keep": "no"}])
             file.flush()
             os.fsync(file.fileno())
+            on_passage(len(pairs))
     return Drafted(len(passages), len(passages) - len(missing), num_pairs, num_empty)
 
 
@@ -132,6 +158,11 @@ class Table:
 
     columns: Sequence[str]
     rows: Sequence[dict[str, str]]
+
+    def missing(self, passages: Sequence[Passage]) -> list[Passage]:
+        """Those that nothing has been drafted of."""
+        known = {row.get("source") for row in self.rows}
+        return [passage for passage in passages if passage.where not in known]
 
     def write(self, path: Path) -> None:
         """In UTF-8 with a mark, for Excel; whole or not at all."""

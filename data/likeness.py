@@ -55,6 +55,13 @@ def normalized(text: str) -> str:
     return IDLE.sub("", unicodedata.normalize("NFKC", text).casefold()) or text
 
 
+def asked(conversation: Conversation) -> str:
+    """All that is asked in it, normalized."""
+    return "\n".join(
+        normalized(message.content) for message in conversation.messages if message.role == "user"
+    )
+
+
 class Likeness:
     """Takes conversations one by one, and knows afterwards which are alike."""
 

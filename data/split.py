@@ -1,6 +1,7 @@
 """A hold-out that training has not seen: what asks or answers the same stays on one side."""
 
 import hashlib
+from collections.abc import Sequence
 
 from .conversation import Conversation, Role
 from .likeness import Likeness, normalized
@@ -24,7 +25,7 @@ def split_conversations(
     groups are never divided. Up to a third is held out; the smallest group goes even if it alone
     is more, unless it is the only one. The same seed and set of conversations give the same split.
     """
-    said: list[Said] = [{role: _said(each, role) for role in ROLES} for each in conversations]
+    said = [*map(_all_said, conversations)]
     groups = _group_duplicates(conversations, said)
     groups.sort(key=lambda group: _digest(seed, [said[index] for index in group]))
     wanted = min(max(round(fraction * len(conversations)), at_least), at_most)
@@ -39,6 +40,16 @@ def split_conversations(
         [each for index, each in enumerate(conversations) if index not in held_out],
         [each for index, each in enumerate(conversations) if index in held_out],
     )
+
+
+def unlike(
+    conversations: Sequence[Conversation], others: Sequence[Conversation]
+) -> list[Conversation]:
+    """Those that are in no group with one of the others: that could be held out beside them."""
+    both = [*others, *conversations]
+    groups = _group_duplicates(both, [*map(_all_said, both)])
+    joined = {index for group in groups if min(group) < len(others) for index in group}
+    return [each for index, each in enumerate(both) if index not in joined]
 
 
 def _group_duplicates(conversations: list[Conversation], said: list[Said]) -> list[list[int]]:
@@ -72,6 +83,10 @@ def _digest(seed: int, group: list[Said]) -> bytes:
     """An order of groups that depends on the seed and their text, not on their place."""
     texts = sorted("\0".join(each.values()) for each in group)
     return hashlib.sha256("\0\0".join([str(seed), *texts]).encode()).digest()
+
+
+def _all_said(conversation: Conversation) -> Said:
+    return {role: _said(conversation, role) for role in ROLES}
 
 
 def _said(conversation: Conversation, role: Role) -> str:

@@ -1,12 +1,11 @@
 """One evaluation from end to end: an adapter, data, and the same report as after training."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data import Conversation, ReadOptions, read_conversations
 from data.chat import ChatRenderer
-from data.conversation import Message
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
 from data.script import speak_like
@@ -24,7 +23,9 @@ from .evaluation.sides import Pair, Side, render_pair
 from .export.yardstick import config_of, own_dataset
 from .hardware import pick_device
 from .training.config import TrainConfig
-from .training.dataset import Dataset, hash_conversations
+from .training.dataset import Dataset
+from .training.identity import hash_conversations
+from .training.rows import without_system
 from .whole_folder import whole_folder
 
 DEFAULT_SAMPLES: int = TrainConfig.model_fields["report_samples"].default
@@ -100,7 +101,7 @@ class EvalJob:
         """Of the adapter's own data the held-out part, of other data everything."""
         if dataset is not None:
             self.announce("The adapter was trained on this data: taking what was held out")
-            conversations = _without_system(dataset.held_out_conversations, side.system)
+            conversations = without_system(dataset.held_out_conversations, side.system)
         chosen = conversations[: self.options.limit]
         samples = self.options.report_samples
         return Material(
@@ -161,18 +162,6 @@ def _side(version: Version, base: Base) -> Side:
     template = path.read_text(encoding="utf-8") if path.is_file() else None
     renderer = ChatRenderer(base.tokenizer, template, config_of(card).plain_marks)
     return Side(str(version), version.folder, renderer, card.system if card else None)
-
-
-def _without_system(
-    conversations: Sequence[Conversation], system: str | None
-) -> list[Conversation]:
-    """As they stood in the data: each side gives them its own system prompt."""
-    return [
-        replace(each, messages=each.messages[1:])
-        if each.messages[0] == Message("system", system or "")
-        else each
-        for each in conversations
-    ]
 
 
 def _next_folder(evals: Path, name: str) -> Path:

@@ -20,6 +20,7 @@ from .evaluation.finding import Finding
 from .evaluation.report import REPORT_FILE, History, Report
 from .evaluation.sides import Pair, PairedRows, Side
 from .training.config import TrainConfig
+from .training.continuation import Continuation
 from .training.dataset import Dataset
 from .training.peft_model import save_adapter
 from .training.run import Run
@@ -41,6 +42,7 @@ class Result:
     adapter_loss: float
     training_loss: float  # the same rows at training precision
     findings: Sequence[Finding]
+    continuation: Continuation | None = None  # of the adapter that it went on from
 
     @property
     def gain(self) -> float:
@@ -64,6 +66,7 @@ class Trained:
     run: Run
     device: str
     observer: Observer
+    continuation: Continuation | None = None
 
     def announce(self, stage: str) -> None:
         """Raises Interrupted when asked to stop."""
@@ -100,6 +103,7 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
         adapter_loss=report.measured.unseen.nll.adapter.value,
         training_loss=training_loss,
         findings=report.findings,
+        continuation=trained.continuation,
     )
 
 
@@ -190,10 +194,24 @@ def _card(trained: Trained, report: Report) -> AdapterCard:
             "held_out_loss_adapter": losses.adapter.value,
             "held_out_loss_training_precision": history.loss,
             "num_steps": len(history.steps),
+            **_continuation(trained),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        held_out=trained.dataset.identities,
         created=datetime.now(UTC),
     )
+
+
+def _continuation(trained: Trained) -> dict[str, float]:
+    """Beside what the adapter that it went on from had, at training precision."""
+    done = trained.continuation
+    if done is None:
+        return {}
+    return {
+        "held_out_loss_before": done.loss_before,
+        "num_corrections": done.num_corrections,
+        "num_corrections_learned": done.num_learned,
+    }
 
 
 def _model_card(report: Report, name: str) -> str:

@@ -16,7 +16,7 @@ from data.reading.beginning import speak_like_files
 from data.script import speak_like
 from data.wording import _
 
-from .adapters.versions import check_name
+from .adapters.versions import check_has_versions, check_name
 from .bases.base import Base, find_base, load_model
 from .bases.spelling import warn_of_spelling
 from .errors import ConfigError, Interrupted
@@ -24,10 +24,14 @@ from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
 from .kernels.gpu_kernels import names_in_use
 from .rehearsal import Rehearsal, rehearse
+from .sweep import check_comparable
+from .training.announcement import describe_lineage, describe_plan
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
+from .training.continuation import Continuation
 from .training.dataset import Dataset, prepare_dataset
 from .training.journal import Journal, log_file
+from .training.lineage import Lineage, find_lineage
 from .training.parent import find_parent
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import Plan, make_plan
@@ -43,7 +47,7 @@ class Prepared:
     """Everything that is decided before the first step."""
 
     base: Base
-    parent: Path | None  # the adapter to go on from
+    lineage: Lineage | None  # of the adapter to go on from
     renderer: ChatRenderer
     dataset: Dataset
     plan: Plan
@@ -60,6 +64,7 @@ class Job:
         observer: Observer,
         processes: Processes | None = None,
     ) -> None:
+        """Raises ConfigError, and AdapterInvalid where there is no adapter to go on from."""
         if config.data is None:
             raise ConfigError("The options have faults", ["data: say which file to train on"])
         self.data_path = config.data
@@ -67,8 +72,10 @@ class Job:
         self.adapters = home / "adapters"
         self.observer = observer
         self.device = pick_device()
-        self.name = config.name or Path(config.data.name.removesuffix(".gz")).stem
-        self.config = config
+        self.parent = find_parent(config, self.adapters)
+        self.config = self.parent.hand_down(config) if self.parent else config
+        stem = Path(config.data.name.removesuffix(".gz")).stem
+        self.name = config.name or (self.parent.version.name if self.parent else stem)
         self.processes = processes or join_processes()
 
     def execute(self, *, resume: bool = False) -> Result:
@@ -76,7 +83,7 @@ class Job:
         prepared = self._prepare()
         run = self._open_run(prepared, resume=resume)
         with _saying_what_is_kept(run), self._logged(run):
-            trainer = self._train(prepared, run, resume=resume)
+            trainer, before = self._train(prepared, run, resume=resume)
             trained = Trained(
                 self.name,
                 self.config,
@@ -86,6 +93,7 @@ class Job:
                 run,
                 self.device,
                 self.observer,
+                self._compare(prepared, trainer, before),
             )
             return self.processes.from_first(lambda: finish(trained, trainer, self.adapters))
 
@@ -100,17 +108,21 @@ class Job:
         if folder is not None and not resume:  # it was stopped before there was anything to keep
             self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
         prepared = self._prepare()
+        check_comparable(prepared.dataset)
         run = self._open_run(prepared, resume=resume)
         with _saying_what_is_kept(run), self._logged(run):
-            trainer = self._train(prepared, run, resume=resume)
+            trainer, _before = self._train(prepared, run, resume=resume)
             loss = trainer.progress.best_loss
             trainer.release()
         assert loss is not None, "every plan evaluates after its last step"
         return loss
 
-    def rehearse(self) -> Rehearsal:
-        """What the run would do, measured on a few steps; no run and no adapter comes of it."""
+    def rehearse(self, like: Rehearsal | None = None) -> Rehearsal:
+        """What the run would do, measured on a few steps, or as fast as another one that was; no
+        run and no adapter comes of it."""
         prepared = self._prepare()
+        if like is not None:
+            return like.scaled(prepared.plan, prepared.dataset)
         trainer = self._trainer(prepared, self.home, self.observer)
         self.observer.on_stage("Measuring a few steps")
         return rehearse(trainer, prepared.dataset, prepared.renderer)
@@ -128,14 +140,28 @@ class Job:
         check_name(self.name, base.id)
         if warning := warn_of_spelling(conversations, base):
             logger.warning(warning)
-        parent = find_parent(self.config, base, self.adapters)
+        check_has_versions(self.adapters, self.name)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
         old = self._read(self.config.replay) if self.config.replay else []
-        dataset = prepare_dataset(conversations, renderer, self.config, self.data_path, old)
+        lineage = self._lineage(base, renderer, old)
+        dataset = prepare_dataset(
+            conversations, renderer, self.config, self.data_path, old, lineage
+        )
         lengths = [len(row.token_ids) for row in dataset.rows]
-        plan = make_plan(self.config, lengths, base.config["hidden_size"])
-        self.observer.on_stage(_describe(plan, dataset, base))
-        return Prepared(base, parent, renderer, dataset, plan)
+        plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
+        for sentence in (*describe_lineage(lineage, dataset), describe_plan(plan, dataset, base)):
+            self.observer.on_stage(sentence)
+        return Prepared(base, lineage, renderer, dataset, plan)
+
+    def _lineage(
+        self, base: Base, renderer: ChatRenderer, old: list[Conversation]
+    ) -> Lineage | None:
+        """Raises BaseMismatch."""
+        if self.parent is None:
+            return None
+        self.parent.check_base(base)
+        reference, card = str(self.parent.version), self.parent.card
+        return find_lineage(reference, card, self.home / "runs", renderer, old)
 
     def _read(self, path: Path) -> list[Conversation]:
         speak_like_files(path)
@@ -156,15 +182,25 @@ class Job:
         return conversations
 
     def _open_run(self, prepared: Prepared, *, resume: bool) -> Run:
-        state = RunState(name=self.name, data_sha256=prepared.dataset.sha256)
+        dataset = prepared.dataset
+        state = RunState(
+            name=self.name,
+            data_sha256=dataset.sha256,
+            data=self.data_path.resolve() if self.data_path.exists() else None,
+            held_out=dataset.identities,
+        )
         begin = Run.resume if resume else Run.start
         return self.processes.from_first(lambda: begin(self.config, state, self.home / "runs"))
 
-    def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> Trainer:
+    def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> tuple[Trainer, float | None]:
+        """With the held-out loss of the adapter that the run goes on from."""
+        before = None
         try:
             trainer = self._trainer(prepared, run.folder, self.observer)
             if self.processes.is_first:
                 check_room(run.folder, trainer.best)
+            if prepared.lineage is not None:
+                before = trainer.held_out_loss(prepared.dataset.held_out)
             if resume:
                 trainer.restore(*load_checkpoint(run.folder))
             self._follow(trainer, prepared.dataset, run)
@@ -173,7 +209,17 @@ class Job:
                 run.discard_unused()
             raise
         trainer.restore_best()
-        return trainer
+        return trainer, before
+
+    def _compare(
+        self, prepared: Prepared, trainer: Trainer, before: float | None
+    ) -> Continuation | None:
+        """With the adapter that the run has gone on from."""
+        after, number = trainer.progress.best_loss, prepared.dataset.num_corrections
+        if prepared.lineage is None or before is None or after is None:
+            return None
+        num_learned = trainer.count_learned(prepared.dataset.rows[:number])
+        return Continuation(prepared.lineage.parent, before, after, number, num_learned)
 
     def _follow(self, trainer: Trainer, dataset: Dataset, run: Run) -> None:
         """Train, and write down how it goes."""
@@ -206,8 +252,8 @@ class Job:
         if self.config.is_checkpointed(self.device):
             model.activation_checkpointing_enable({"use_reentrant": False})
         torch.manual_seed(self.config.seed)  # the adapter's first weights
-        if prepared.parent is not None:
-            return load_adapter(model, prepared.parent, trainable=True)
+        if self.parent is not None:
+            return load_adapter(model, self.parent.folder, trainable=True)
         return add_adapter(model, self.config, prepared.plan.dropout)
 
 
@@ -223,12 +269,3 @@ def _saying_what_is_kept(run: Run) -> Generator[None]:
             f"Stopped. What was trained up to the last save is kept in {run.folder}. Go on with "
             "the same command and --resume."
         ) from None
-
-
-def _describe(plan: Plan, dataset: Dataset, base: Base) -> str:
-    return (
-        f"{dataset.summary.num_trained} conversations to train {base.id} on, "
-        f"{dataset.summary.num_held_out} held out to measure with: {plan.num_steps} steps of "
-        f"{plan.batch_size} conversations, {plan.num_tokens:,} tokens in all, learning rate "
-        f"{plan.learning_rate:.1e}"
-    )

@@ -15,7 +15,9 @@ import yaml
 from data.whole_file import whole_file
 
 from .errors import ConfigError, Hopeless, NotResumable
+from .rehearsal import Rehearsal
 from .training.config import ALIASES, TrainConfig, load_config
+from .training.dataset import Dataset
 from .training.run import STATE_FILE, read_state
 
 RESULTS_FILE = "sweep.json"
@@ -24,8 +26,17 @@ MOST = 64  # runs
 FIXED = frozenset(
     {
         *("data", "base", "seed", "holdout", "max_tokens", "system", "roles", "columns"),
-        *("faulty", "redact"),
+        *("faulty", "redact", "from_adapter"),
         *("name", "output_dir", "promote"),
+    }
+)
+
+# What decides how many steps there are and what they change, and not how long one takes.
+AS_FAST = frozenset(
+    {
+        *("learning_rate", "epochs", "max_training_tokens", "warmup_ratio", "weight_decay"),
+        *("dropout", "max_grad_norm", "evals_per_epoch", "patience", "replay_ratio", "alpha"),
+        *("general_mix", "output_dir"),
     }
 )
 
@@ -33,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 Values = dict[str, Any]
 TryOut = Callable[[TrainConfig], float]  # gives the held-out loss
+Rehearse = Callable[[TrainConfig, Rehearsal | None], Rehearsal]  # as fast as another, or measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,30 @@ def point_configs(config: TrainConfig, points: Sequence[Values], folder: Path) -
         load_config(None, {**given, **values, "output_dir": folder / str(number)})
         for number, values in enumerate(points, start=1)
     ]
+
+
+def rehearse_sweep(
+    config: TrainConfig, points: Sequence[Values], folder: Path, rehearse: Rehearse
+) -> list[Rehearsal]:
+    """Of each point; what is as fast as a measured one takes its speed. Raises ConfigError."""
+    measured: dict[str, Rehearsal] = {}
+    found: list[Rehearsal] = []
+    for one in point_configs(config, points, folder):
+        key = one.model_dump_json(exclude=set(AS_FAST))
+        found.append(rehearse(one, measured.get(key)))
+        check_comparable(found[-1].dataset)
+        measured.setdefault(key, found[-1])
+    return found
+
+
+def check_comparable(dataset: Dataset) -> None:
+    """Raises ConfigError where what is held out tells nothing of what a run has learned."""
+    if dataset.num_corrections:
+        problem = (
+            f"of {dataset.num_corrections} new conversations none is held out, so the run that "
+            "learns the least of them would win; leave --sweep out, or give --holdout 0.3"
+        )
+        raise ConfigError("--sweep", [problem])
 
 
 def run_sweep(

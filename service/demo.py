@@ -30,7 +30,7 @@ from finetune.adapters.versions import promoted_version, version_folder
 from finetune.bases.base import DEFAULT_BASE
 
 from .client.stream import DONE, EventParser, StreamEvent, error_message
-from .commands.progress import clock
+from .commands.views.progress import clock
 from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
 from .errors import ServiceError
 from .own_command import run_command

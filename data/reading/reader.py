@@ -12,8 +12,9 @@ from data.conversation import Conversation, Item
 from data.errors import Fault, InvalidData, UnreadableFile
 from data.wording import N_, _
 
+from .dialogues.headings import Line
 from .dialogues.role_words import Part
-from .documents import read_docx, read_html, read_pdf, read_yaml
+from .documents import docx_lines, pdf_lines, read_docx, read_html, read_pdf, read_yaml
 from .encoding import SURE, is_usual, open_text
 from .faulty import WAY_OUT, Faulty, Read, settle
 from .files.kinds import refuse_other_kinds
@@ -42,6 +43,7 @@ DocumentReader = Callable[[BinaryIO, str, Mapping[str, Part], Mapping[str, str]]
 DIALOGUES = (".txt", ".md", ".log", ".srt", ".vtt")
 PAGES: dict[str, PageReader] = {".html": read_html, ".htm": read_html}
 DOCUMENTS: dict[str, DocumentReader] = {".docx": read_docx, ".pdf": read_pdf}
+DOCUMENT_LINES = {".docx": docx_lines, ".pdf": pdf_lines}
 TEXT_ROWS: dict[str, TextReader] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
@@ -141,10 +143,16 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
     return [paths] if isinstance(paths, str | Path) else [*paths]
 
 
-def read_text(source: Source) -> str:
-    """Raises UnreadableFile."""
-    with _opened(source) as file, open_text(file, source.name) as text:
-        return text.read()
+def read_lines(source: Source) -> list[Line]:
+    """Of a text or a document, with where they stand: a line, a paragraph or a page, from 1 on.
+
+    Raises UnreadableFile.
+    """
+    with _opened(source) as file:
+        if source.suffix in DOCUMENT_LINES:
+            return DOCUMENT_LINES[source.suffix](file, source.name)
+        with open_text(file, source.name) as text:
+            return [*enumerate(text.read().split("\n"), start=1)]
 
 
 def _read_source(source: Source, options: ReadOptions) -> Iterator[Read]:

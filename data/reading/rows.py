@@ -1,5 +1,6 @@
 """Rows of any file to conversations: what the user has named, what a person has decided."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,8 +21,9 @@ Columns = Mapping[str, str]  # what a field is called in the file
 
 HEAD = 500  # rows that show what is usual in a file
 KEEP = "keep"  # the column in which a person decides about a draft
-YES = ("yes", "y", "true", "1", "1.0", "是", "x", "✓")
-NO = ("no", "n", "false", "0", "0.0", "否")
+YES = ("yes", "y", "true", "1", "1.0", "是", "是的", "对", "x", "✓", "✔", "√")
+NO = ("no", "n", "false", "0", "0.0", "否", "不是", "不", "错")
+EITHER = N_("yes or no (y, 1 or 是; n, 0 or 否)")
 
 MAY_BE_MISSING = ("system", "history", "input", "context", "tools")  # in some rows
 
@@ -54,7 +56,7 @@ class _LeftOut:
     def faults(self, source: str) -> Iterator[Fault]:
         if lines := self.undecided:
             seen = _("{count} rows without a decision, which are left out").format(count=len(lines))
-            yield Fault(source, lines[0], KEEP, seen, _("yes or no"), "warning", N_("undecided"))
+            yield Fault(source, lines[0], KEEP, seen, _(EITHER), "warning", N_("undecided"))
         for key, line in self.unused.items():
             seen, expected = UNUSED_TITLE if key.strip().lower() == TITLE else UNUSED
             yield Fault(source, line, key, _(seen), _(expected), "warning", N_("unused field"))
@@ -125,9 +127,9 @@ def _decision(value: Any, decides: str | None, row: Row) -> str:
         row.refuse(key, show_keys(value), _column(key))
         return "no"
     given = value[key]
-    word = "" if given is None else str(given).strip().lower()
+    word = "" if given is None else unicodedata.normalize("NFKC", str(given)).strip().lower()
     if word not in (*YES, *NO, ""):
-        row.refuse(decides or KEEP, repr(given), _("yes or no"))
+        row.refuse(decides or KEEP, repr(given), _(EITHER))
     return "yes" if word in YES else "undecided" if not word else "no"
 
 

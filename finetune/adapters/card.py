@@ -45,6 +45,7 @@ class DataSummary(BaseModel):
     num_conversations: int
     num_trained: int
     num_held_out: int
+    num_inherited: int = 0  # of them, those that an adapter before it held out
     num_shortened: int = 0
     num_replayed: int = 0  # of older data, trained on again
     num_mixed_in: int = 0  # everyday ones, trained on too
@@ -80,6 +81,7 @@ class AdapterCard(BaseModel):
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
     created: datetime
+    held_out: tuple[str, ...] = ()  # identities of what measures it and all that go on from it
     sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
 
     @property

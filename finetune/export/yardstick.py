@@ -4,11 +4,8 @@ An adapter folder holds no conversations. Its card has the data's hash and the o
 split, so that the held-out rows can be told from the file itself, where that is still at hand.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 import data as data_package
 from data import Conversation, DataError, read_conversations
@@ -16,11 +13,12 @@ from data.chat import ChatRenderer, Rendered
 from data.personal import redact_conversation
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.versions import Version
-from finetune.errors import ConfigError
 from finetune.training.config import TrainConfig, load_config
-from finetune.training.dataset import Dataset, hash_conversations, prepare_dataset
-from finetune.training.rows import build_rows, with_system
-from finetune.training.run import CONFIG_FILE, STATE_FILE, RunState
+from finetune.training.dataset import Dataset, build_dataset, prepare_dataset
+from finetune.training.division import Division
+from finetune.training.identity import hash_conversations, identify
+from finetune.training.lineage import files_of
+from finetune.training.rows import build_rows, fitting, with_system
 
 SAMPLES = Path(data_package.__file__).parent / "samples"
 MOST_ROWS = 200
@@ -50,7 +48,7 @@ def find_yardstick(
         conversations = _read(data, config)
         held_out = _held_out(conversations, card, renderer, config, data)
         return held_out or _all_of(conversations, renderer, config, data.name)
-    for path in _data_of_runs(runs, str(version)):
+    for path in files_of(runs, str(version)):
         try:
             held_out = _held_out(_read(path, config), card, renderer, config, path)
         except DataError:  # it has changed, or is no more
@@ -78,10 +76,20 @@ def own_dataset(
     config: TrainConfig,
     path: Path,
 ) -> Dataset | None:
-    """The data divided as for the training; None where it is not what the card tells of."""
-    if card is None or card.data is None or card.data.sha256 != hash_conversations(conversations):
+    """The data divided as for the training; None where it is not what the card tells of, and not
+    what holds all that an adapter before it held out."""
+    if card is None or card.data is None:
         return None
-    return prepare_dataset(conversations, renderer, config, path)
+    is_same = card.data.sha256 == hash_conversations(conversations)
+    if is_same and not card.held_out:  # an older card
+        return prepare_dataset(conversations, renderer, config, path)
+    kept = fitting(conversations, renderer, config)
+    held_out = [each for each in kept if identify(each) in card.held_out]
+    is_of_line = config.from_adapter and {*card.held_out} == {*map(identify, held_out)}
+    if not held_out or not (is_same or is_of_line):
+        return None
+    trained = [each for each in kept if identify(each) not in card.held_out]
+    return build_dataset(conversations, Division(trained, held_out), renderer, config, path)
 
 
 def _held_out(
@@ -113,15 +121,3 @@ def _samples(renderer: ChatRenderer, config: TrainConfig) -> Yardstick:
     rows, _ = build_rows(with_system(chosen, config.system), renderer, config.max_tokens)
     words = f"{len(rows)} shipped sample conversations: the adapter's own data is not at hand"
     return Yardstick(rows, f"{words} (give it with --data FILE)")
-
-
-def _data_of_runs(runs: Path, adapter: str) -> Iterator[Path]:
-    """The files of the runs that made this adapter, newest first."""
-    states = list(runs.glob(f"*/{STATE_FILE}"))
-    for state in sorted(states, key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            if RunState.model_validate_json(state.read_bytes()).adapter == adapter:
-                path = load_config(state.with_name(CONFIG_FILE), {}).data
-                yield from [path] if path and path.exists() else []  # not "-", not "hf:…"
-        except (ValidationError, ConfigError):
-            continue

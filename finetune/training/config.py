@@ -47,7 +47,7 @@ class TrainConfig(BaseModel):
     columns: dict[str, str] = {}  # what question, answer and others are called in a table
     faulty: Faulty = "stop"  # what becomes of conversations with faults
     replay: Path | None = None  # older data to mix in, of which old adapters were made
-    replay_ratio: float = Field(0.1, gt=0, le=10)  # replayed conversations for each new one
+    replay_ratio: float = Field(0.1, ge=0, le=10)  # replayed conversations for each new one
     general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
     redact: bool = False  # replace phone numbers, e-mails and the like
     plain_marks: OnMarks = "refuse"  # in texts, of a template's that are no tokens; or defuse

@@ -1,34 +1,38 @@
 """The rows of one run: those to train on and those held out, with where they came from."""
 
 import hashlib
-import json
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from data import Conversation, split_conversations
+from data import Conversation
 from data.chat import ChatRenderer, Rendered
 from data.checking.own_words import OwnWords
-from data.length import fit
-from data.likeness import normalized
 from data.shipped import conversations_to_mix_in
+from data.split import unlike
 from finetune.adapters.card import DataSummary
-from finetune.errors import ConfigError
 
 from .config import TrainConfig
-from .rows import build_rows, with_system
+from .division import Division, divide
+from .identity import hash_conversations, identify
+from .lineage import Lineage
+from .rows import build_rows, fitting, with_system
 
 logger = logging.getLogger(__name__)
+
+LEAST_REPLAYED = 40  # old conversations, or all that there are, when a run goes on from an adapter
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    rows: list[Rendered]
+    rows: list[Rendered]  # the new ones first
     held_out: list[Rendered]
     held_out_conversations: list[Conversation]
     summary: DataSummary
+    num_left_out: int = 0  # that an earlier training held out, and that are asked now
+    num_corrections: int = 0  # of the rows, where none of the new conversations is held out
 
     @property
     def sha256(self) -> str:
@@ -38,6 +42,11 @@ class Dataset:
             digest.update(repr((row.token_ids, row.trained)).encode())
         return digest.hexdigest()
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """By which those held out are known when an adapter is gone on from."""
+        return tuple(dict.fromkeys(map(identify, self.held_out_conversations)))
+
 
 def prepare_dataset(
     conversations: Sequence[Conversation],
@@ -45,28 +54,34 @@ def prepare_dataset(
     config: TrainConfig,
     source: Path,
     old: Sequence[Conversation] = (),
+    lineage: Lineage | None = None,
 ) -> Dataset:
     """Split and render; some of the old conversations are trained on too, none is held out.
 
-    Raises DataError, and ConfigError where there is too little to split.
+    Without old ones they come from the lineage. Raises DataError, and ConfigError where there is
+    too little to split.
     """
-    fitting = with_system(conversations, config.system)
-    if config.faulty != "stop":
-        fitting, faults = fit(fitting, renderer, config.max_tokens, config.faulty)
-        for fault in faults:
-            logger.warning("%s", fault.seen)
-    train, held_out = split_conversations(fitting, config.seed, fraction=config.holdout)
-    if not train or not held_out:
-        problem = "fewer than two different conversations: give at least two, better a hundred"
-        raise ConfigError(str(source), [problem])
-    older = with_system(_unlike(old, held_out), config.system)  # as the server will ask
-    replayed = _choose(older, config.replay_ratio * len(train), config.seed)
-    if old:
-        logger.info("%d of %d older conversations are trained on again", len(replayed), len(old))
-    mixed_in = with_system(_mix_in(config.general_mix * len(train), config.seed), config.system)
-    rows, shortened = build_rows([*train, *replayed, *mixed_in], renderer, config.max_tokens)
+    division = divide(fitting(conversations, renderer, config), config, source, lineage)
+    replayed = _replay(division, config, old, lineage)
+    return build_dataset(conversations, division, renderer, config, source, replayed)
+
+
+def build_dataset(
+    conversations: Sequence[Conversation],
+    division: Division,
+    renderer: ChatRenderer,
+    config: TrainConfig,
+    source: Path,
+    replayed: Sequence[Conversation] = (),
+) -> Dataset:
+    """Render what has been divided, with everyday conversations mixed in. Raises DataError."""
+    trained = with_system(division.trained, config.system)  # as the server will ask
+    held_out = with_system(division.held_out, config.system)
+    older = with_system(replayed, config.system)
+    mixed_in = with_system(_mix_in(config.general_mix * len(trained), config.seed), config.system)
+    rows, shortened = build_rows([*trained, *older, *mixed_in], renderer, config.max_tokens)
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
-    _say_own_words([*train, *held_out, *replayed], renderer)
+    _say_own_words([*trained, *held_out, *older], renderer)
     if num_shortened := shortened + also_shortened:
         logger.warning(
             "%d conversations were longer than %d tokens and lost their oldest turns",
@@ -77,13 +92,36 @@ def prepare_dataset(
         source=source.name,
         sha256=hash_conversations(conversations),
         num_conversations=len(conversations),
-        num_trained=len(train),
+        num_trained=len(trained),
         num_held_out=len(held_out),
+        num_inherited=division.num_inherited,
         num_shortened=num_shortened,
-        num_replayed=len(replayed),
+        num_replayed=len(older),
         num_mixed_in=len(mixed_in),
     )
-    return Dataset(rows, held_out_rows, held_out, summary)
+    num_corrections = len(trained) if division.are_corrections else 0
+    return Dataset(rows, held_out_rows, held_out, summary, division.num_left_out, num_corrections)
+
+
+def _replay(
+    division: Division,
+    config: TrainConfig,
+    old: Sequence[Conversation],
+    lineage: Lineage | None,
+) -> list[Conversation]:
+    """Old conversations to train on again: none that is held out, nor, of a lineage, that is
+    answered anew."""
+    known = [*division.held_out]
+    wanted = config.replay_ratio * len(division.trained)
+    if lineage is not None:
+        given = {*map(identify, old)}
+        old = [each for each in lineage.trained if not given or identify(each) in given]
+        known += division.trained
+        wanted = max(wanted, LEAST_REPLAYED) if config.replay_ratio else 0
+    replayed = _choose(unlike(old, known), wanted, config.seed)
+    if old:
+        logger.info("%d of %d older conversations are trained on again", len(replayed), len(old))
+    return replayed
 
 
 def _say_own_words(conversations: Sequence[Conversation], renderer: ChatRenderer) -> None:
@@ -109,28 +147,7 @@ def _mix_in(wanted: float, seed: int) -> list[Conversation]:
     return chosen
 
 
-def _unlike(old: Sequence[Conversation], held_out: Sequence[Conversation]) -> list[Conversation]:
-    """Those that ask nothing which is held out."""
-    known = {_asked(conversation) for conversation in held_out}
-    return [conversation for conversation in old if _asked(conversation) not in known]
-
-
-def _asked(conversation: Conversation) -> str:
-    return "\n".join(
-        normalized(message.content) for message in conversation.messages if message.role == "user"
-    )
-
-
 def _choose(conversations: Sequence[Conversation], wanted: float, seed: int) -> list[Conversation]:
     """As many as are wanted, or all, by the seed."""
     number = min(len(conversations), round(wanted))
     return random.Random(f"{seed}:replay").sample(conversations, number)
-
-
-def hash_conversations(conversations: Sequence[Conversation]) -> str:
-    """Of the conversations themselves, whatever file and format they came in."""
-    digest = hashlib.sha256()
-    for conversation in conversations:
-        messages = [asdict(message) for message in conversation.messages]
-        digest.update(json.dumps(messages, ensure_ascii=False, sort_keys=True).encode())
-    return digest.hexdigest()

@@ -1,5 +1,6 @@
 """How well a model predicts the answers: negative log-likelihood of the trained tokens alone."""
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,26 @@ def answer_loss(
             if on_read is not None:
                 on_read(sum(len(row.token_ids) for row in group))
     return AnswerLoss(tuple(sums), tuple(counts))
+
+
+def count_sure(
+    model: Any,
+    rows: Sequence[Rendered],
+    max_tokens: int,
+    device: str,
+    losses: Callable[[Batch], Any],
+) -> int:
+    """The rows of which every trained token is likelier than all others together: asked with
+    temperature 0, the model answers them word for word."""
+    import torch
+
+    num_sure = 0
+    with torch.no_grad(), without_dropout(model):
+        for group in pack(rows, max_tokens):
+            batch = collate(group).to(device)
+            unsure = batch.row_of[losses(batch) >= math.log(2)].unique()
+            num_sure += len(group) - len(unsure)
+    return num_sure
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Rendered conversations as the trainer sees them: rows, packed into batches without padding."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,9 +8,13 @@ from typing import Any
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from data.errors import Fault, InvalidData, MarkInText
-from data.length import too_long
+from data.length import fit, too_long
 from data.wording import _
 from finetune.kernels.dropout import Layout
+
+from .config import TrainConfig
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,29 @@ def with_system(conversations: Iterable[Conversation], system: str | None) -> li
         else replace(conversation, messages=(message, *conversation.messages))
         for conversation in conversations
     ]
+
+
+def without_system(conversations: Iterable[Conversation], system: str | None) -> list[Conversation]:
+    """As they stood in the data, before they were given this system prompt."""
+    return [
+        replace(each, messages=each.messages[1:])
+        if each.messages[0] == Message("system", system or "")
+        else each
+        for each in conversations
+    ]
+
+
+def fitting(
+    conversations: Iterable[Conversation], renderer: ChatRenderer, config: TrainConfig
+) -> list[Conversation]:
+    """With the system prompt, and without what `faulty` leaves out for its length."""
+    kept = with_system(conversations, config.system)
+    if config.faulty == "stop":
+        return kept
+    kept, faults = fit(kept, renderer, config.max_tokens, config.faulty)
+    for fault in faults:
+        logger.warning("%s", fault.seen)
+    return kept
 
 
 def pack(rows: Sequence[Rendered], max_tokens: int) -> list[list[Rendered]]:

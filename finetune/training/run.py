@@ -30,6 +30,8 @@ class RunState(BaseModel):
 
     name: str
     data_sha256: str
+    data: Path | None = None  # from the root; None where it is no file
+    held_out: tuple[str, ...] = ()  # identities of the conversations
     adapter: str | None = None  # name@version, once it is made
 
 
@@ -116,9 +118,11 @@ class Run:
     def _check_config(self, config: TrainConfig) -> None:
         before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json", exclude=FREE)
         now = config.model_dump(mode="json", exclude=FREE)
-        if changed := [key for key in now if now[key] != before[key]]:
+        if changed := [
+            f"{key} ({before[key] or 'not given'})" for key in now if now[key] != before[key]
+        ]:
             raise NotResumable(
-                f"The run in {self.folder} was started with other options: {', '.join(changed)}. "
+                f"The run in {self.folder} was started with other values: {', '.join(changed)}. "
                 "Give the same ones, or leave out --resume to start anew."
             )
         self._write_config(config)

@@ -18,7 +18,7 @@ from finetune.kernels.model import LeanModel
 from .checkpoint import Progress, save_checkpoint
 from .config import TrainConfig
 from .gradients import Gradients
-from .loss import answer_loss
+from .loss import answer_loss, count_sure
 from .plan import Plan
 from .processes import ALONE, Processes
 
@@ -163,7 +163,11 @@ class Trainer:
         seconds = time.perf_counter() - start
         self.progress.step += 1
         self.progress.tokens += num_tokens
-        eval_loss = self._evaluate(held_out) if index + 1 in self.plan.eval_steps else None
+        is_learned = index + 1 in self.plan.check_steps and self._has_learned(rows)
+        is_due = is_learned or index + 1 in self.plan.eval_steps
+        eval_loss = self._evaluate(held_out) if is_due else None
+        if is_learned:
+            self.progress.evals_without_gain = self.config.patience  # nothing more to gain
         every = self.config.save_steps
         if eval_loss is not None or (every and (index + 1) % every == 0):
             self._save()
@@ -214,8 +218,9 @@ class Trainer:
         )
 
     def _evaluate(self, held_out: Sequence[Rendered]) -> float:
-        loss = self._held_out_loss(held_out)
-        if self.progress.best_loss is None or loss < self.progress.best_loss:
+        loss = self.held_out_loss(held_out)
+        best = self.progress.best_loss
+        if best is None or loss < best or self.plan.num_corrections:
             self.progress.best_loss, self.progress.best_step = loss, self.progress.step
             self.progress.evals_without_gain = 0
             self.best = self.weights()
@@ -223,8 +228,18 @@ class Trainer:
             self.progress.evals_without_gain += 1
         return loss
 
-    def _held_out_loss(self, held_out: Sequence[Rendered]) -> float:
-        """Each process takes its share of the rows; per answer token, in nats."""
+    def count_learned(self, rows: Sequence[Rendered]) -> int:
+        """The rows whose answers the model would give word for word."""
+        budget, losses = self.gradients.micro_batch_tokens, self.lean.token_losses
+        return count_sure(self.model, rows, budget, self.device, losses)
+
+    def _has_learned(self, rows: Sequence[Rendered]) -> bool:
+        corrections = rows[: self.plan.num_corrections]
+        is_missing = self.count_learned(corrections) < len(corrections)
+        return not self.processes.any(is_missing)
+
+    def held_out_loss(self, held_out: Sequence[Rendered]) -> float:
+        """Of the weights as they are, per answer token, in nats. Each process takes its share."""
         share = self.processes.share([len(row.token_ids) for row in held_out])
         own = self.gradients.within_memory(
             held_out,

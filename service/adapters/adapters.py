@@ -160,8 +160,8 @@ def check_mine(name: str) -> None:
 
 
 def without_folders(card: AdapterCard) -> dict[str, Any]:
-    """A card as strangers may see it: of files, the names alone."""
-    known = card.model_dump(mode="json")
+    """A card as strangers may see it: of files the names alone, of conversations no hashes."""
+    known = card.model_dump(mode="json", exclude={"held_out"})
     if card.data is not None:
         known["data"]["source"] = file_name(card.data.source)
     known["config"] = {

@@ -113,7 +113,7 @@ def check(
     from data.checking.report import check_report, write_report
     from data.whole_file import STANDARD_OUTPUT
 
-    from .data_view import as_dict, print_findings
+    from .views.data import as_dict, print_findings
 
     if report is not None:
         check_report(report)
@@ -227,7 +227,7 @@ def stats(
 
     from data.checking.check import check as check_items
 
-    from .data_view import print_stats
+    from .views.data import print_stats
 
     print_stats(check_items(_read(files, read_options(roles, columns, faulty))), Console())
 
@@ -248,7 +248,7 @@ def show(
     from data.conversation import Conversation
     from data.errors import DataError
 
-    from .data_view import print_conversation
+    from .views.data import print_conversation
 
     items = _read(file, read_options(roles, columns, faulty))
     found = (item for item in items if isinstance(item, Conversation))
@@ -261,7 +261,8 @@ def show(
 @data_app.command(epilog="Example: `lora-chat data label handbook.md --out qa.csv`")
 def label(
     documents: Annotated[
-        list[str], typer.Argument(metavar="DOC...", help="Texts: .txt or .md files, or folders.")
+        list[str],
+        typer.Argument(metavar="DOC…", help="Texts: .txt, .md, .docx or .pdf files, or folders."),
     ],
     out: Annotated[Path, typer.Option(help="The .csv file to add the drafts to, new or old.")],
     url: Annotated[
@@ -285,36 +286,39 @@ def label(
             "--pairs", min=1, help="How many questions to ask for, of each passage of the texts."
         ),
     ] = 3,
+    untried: Annotated[
+        bool,
+        typer.Option("--untried", help="Take the model without trying it on known texts first."),
+    ] = False,
     base: BaseOption = None,
     home: HomeOption = None,
 ) -> None:
     """Have a model draft questions and answers from documents.
 
-    Write yes into the column keep beside what is right: those rows alone are trained on.
+    The model is tried first, on a few known texts: small ones cannot do it.
+
+    Write yes, y, 1 or 是 into the column keep beside what is right: those rows alone are trained
+    on.
     Rows that are there are never changed: the same command goes on where it was stopped.
     """
-    from contextlib import nullcontext
+    from rich.console import Console
 
-    from data.label import draft, read_passages
-    from service.client.drafting import drafting
     from service.home import find_home
+    from service.settings import ServiceSettings
 
-    passages = read_passages(documents)
-    if url is not None:
-        started = nullcontext(url)
-    else:
-        from service.server import serving_in_background
-        from service.settings import ServiceSettings
+    from .labelling import label_documents
 
-        settings = ServiceSettings(base=base or DEFAULT_BASE, home=find_home(home))
-        started = serving_in_background(settings)
-    with started as address, drafting(address, model, key) as generate:
-        done = draft(passages, generate, out, pairs_per_passage)
+    server = url or ServiceSettings(base=base or DEFAULT_BASE, home=find_home(home))
+    console = Console(stderr=True)
+    done = label_documents(
+        documents, out, server, model, key, pairs_per_passage, console, is_tried=not untried
+    )
     typer.echo(
         f"{out}: {done.num_pairs} questions from {done.num_passages - done.num_before} passages"
         f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
     )
-    typer.echo(f"Look through it, write yes into keep, then: lora-chat finetune {out}")
+    typer.echo("Look through it and write yes (or y, 1, 是) into keep beside what is right; then:")
+    typer.echo(f"lora-chat finetune {out}")
 
 
 def _read(files: str | list[str], options: Any) -> "Iterator[Item]":

@@ -12,7 +12,7 @@ from service.streams import json_text
 
 from .adapters import TrainedBaseOption
 from .data import FaultyOption, MapOption, RolesOption, read_options
-from .progress import TerminalObserver
+from .views.progress import TerminalObserver
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
     from finetune.eval_job import EvalJob, EvalOptions
     from finetune.evaluation.report import METRICS_FILE, REPORT_FILE
 
-    from .verdict_view import print_findings
+    from .views.verdict import print_findings
 
     reading = read_options(roles, columns, faulty)
     options = EvalOptions(

@@ -50,8 +50,9 @@ def finetune(
         str | None,
         typer.Option(
             "--from",
+            help="Go on training this adapter, as its next version. Up to 20 new conversations are "
+            "corrections: all are trained, and what the adapter held out measures.",
             metavar="ADAPTER",
-            help="Go on training this adapter (NAME or NAME@VERSION) instead of a new one.",
         ),
     ] = None,
     resume: Annotated[
@@ -126,9 +127,17 @@ def finetune(
     replay: Annotated[
         str | None,
         typer.Option(
-            metavar="OLD_DATA:SHARE",
+            metavar="[OLD_DATA:]SHARE",
             help="Mix older data in, so that it is not forgotten: old.txt:0.1 adds one old "
-            "conversation to ten new ones.",
+            "conversation to ten new ones. With --from at least 40 old rows, of what the adapter "
+            "was trained on; 0 adds none. [default: 0.1 with --from]",
+        ),
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            help="The share of the conversations that is held out of training, to measure with. "
+            "[default: 0.1, at least 10; of up to 20 new ones with --from, none]",
         ),
     ] = None,
     general_mix: Annotated[
@@ -205,6 +214,7 @@ def finetune(
         "prompt_loss_weight": prompt_loss_weight,
         "replay": old_data,
         "replay_ratio": replay_ratio,
+        "holdout": holdout,
         "general_mix": general_mix,
         "report": report,
         "report_samples": report_samples,
@@ -216,6 +226,8 @@ def finetune(
         "disclaimer": disclaimer,
     }
     resolved = resolve_config(config, options, assignments or ())
+    if replay is not None and resolved[0].replay is None and resolved[0].from_adapter is None:
+        raise typer.BadParameter("say which file, or give --from", param_hint="--replay")
     if _is_to_launch(processes, data):
         from finetune.training.launcher import launch
 
@@ -241,12 +253,13 @@ def _is_to_launch(processes: int, data: Path | None) -> bool:
 
 
 def _replay(text: str | None) -> tuple[str | None, Any]:
-    """A path and a ratio; the ratio may be missing, and what it must be, the options say."""
+    """A path and a ratio; either may be missing, and what the ratio must be, the options say."""
     if text is None:
         return None, None
-    path, colon, ratio = text.rpartition(":")
-    is_number = ratio.replace(".", "", 1).isdecimal()
-    return (path, ratio) if colon and path and is_number else (text, None)
+    path, _, ratio = text.rpartition(":")
+    if ratio.replace(".", "", 1).isdecimal():
+        return path or None, ratio
+    return text, None
 
 
 def _modules(text: str | None) -> str | list[str] | None:

@@ -73,7 +73,7 @@ def create(
     from service.accounts.caller import Limits
     from service.accounts.keys import Keys, KeyWish
 
-    from .keys_view import describe
+    from .views.keys import describe
 
     wish = KeyWish(
         name,
@@ -98,7 +98,7 @@ def list_keys(
     """List the keys, by their names and last characters."""
     from service.accounts.keys import Keys
 
-    from .keys_view import print_keys
+    from .views.keys import print_keys
 
     with _opened(home, database, config) as state:
         print_keys(Keys(state).all(), Console(), wants_json=wants_json)
@@ -161,7 +161,7 @@ def usage(
     from service.accounts.keys import Keys
     from service.accounts.usage import read_usage
 
-    from .keys_view import print_usage
+    from .views.keys import print_usage
 
     with _opened(home, database, config) as state:
         names = {key.id: key.name for key in Keys(state).all()}

@@ -12,13 +12,14 @@ from rich.text import Text
 from finetune.errors import Interrupted
 from finetune.finish import Result
 from finetune.job import Job
-from finetune.sweep import Point, parse_sweep, run_sweep, show, sweep_folder
+from finetune.sweep import Point, parse_sweep, rehearse_sweep, run_sweep, show, sweep_folder
 from finetune.training.config import Origins, TrainConfig
+from finetune.training.continuation import Continuation
 from service.home import find_home
 
-from .plan_view import print_plan
-from .progress import TerminalObserver
-from .verdict_view import print_findings
+from .views.plan import print_plan, print_sweep_plan
+from .views.progress import TerminalObserver
+from .views.verdict import print_findings
 
 
 def train(
@@ -31,10 +32,8 @@ def train(
     dry_run: bool,
     sweep: Sequence[str],
 ) -> None:
-    if dry_run and (resume or sweep):
-        raise typer.BadParameter(
-            "it goes with neither --resume nor --sweep", param_hint="--dry-run"
-        )
+    if dry_run and resume:
+        raise typer.BadParameter("it does not go with --resume", param_hint="--dry-run")
     if sweep and config.output_dir is not None:
         raise typer.BadParameter(
             "each of its runs has a folder; leave output_dir out", param_hint="--sweep"
@@ -42,14 +41,32 @@ def train(
     observer = TerminalObserver(console)
     job = Job(config, home, observer)
     if dry_run:
-        rehearsal = job.rehearse()
-        if job.processes.is_first:
-            print_plan(config, origins, rehearsal, Console())
+        _rehearse(job, origins, sweep)
         return
     with observer.watching():
         result = _sweep(job, sweep, resume=resume) if sweep else job.execute(resume=resume)
     if job.processes.is_first:
         _print_result(result, home)
+
+
+def _rehearse(job: Job, origins: Origins, sweep: Sequence[str]) -> None:
+    """Print what would be done."""
+    if not sweep:
+        rehearsal = job.rehearse()
+        if job.processes.is_first:
+            print_plan(job.config, origins, rehearsal, Console())
+        return
+    points, folder = parse_sweep(sweep), sweep_folder(job.home / "runs", job.name, resume=False)
+    rehearsals = rehearse_sweep(
+        job.config, points, folder, lambda config, like: _job_of(job, config).rehearse(like)
+    )
+    if job.processes.is_first:
+        print_sweep_plan(points, rehearsals, Console())
+
+
+def _job_of(job: Job, config: TrainConfig) -> Job:
+    """One run of a sweep."""
+    return Job(config, job.home, job.observer, job.processes)
 
 
 def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
@@ -58,16 +75,13 @@ def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
     runs = job.home / "runs"
     folder = job.processes.from_first(lambda: sweep_folder(runs, job.name, resume=resume))
 
-    def job_of(config: TrainConfig) -> Job:
-        return Job(config, job.home, job.observer, job.processes)
-
     named = job.config.model_copy(update={"name": job.name})
     try:
         tried = run_sweep(
             named,
             points,
             folder,
-            lambda config: job_of(config).try_out(),
+            lambda config: _job_of(job, config).try_out(),
             job.observer.on_stage,
             is_first=job.processes.is_first,
         )
@@ -80,7 +94,7 @@ def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
         ) from None
     if job.processes.is_first:
         _print_points(tried, Console())
-    return job_of(tried[0].config).execute(resume=True)
+    return _job_of(job, tried[0].config).execute(resume=True)
 
 
 def _print_points(points: Sequence[Point], console: Console) -> None:
@@ -98,8 +112,23 @@ def _print_result(result: Result, home: Path) -> None:
         f"Held-out answer loss in {result.precision}: "
         f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."
     )
+    if result.continuation is not None:
+        _print_continuation(result.continuation)
     typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
     if result.report is not None:
         typer.echo(f"Report: {result.report}")
     own = "" if home == find_home(None) else f" --home {shlex.quote(str(home))}"
     typer.echo(f"Ask it: lora-chat chat {result.name}{own}")
+
+
+def _print_continuation(done: Continuation) -> None:
+    """What became of the corrections, and of what the adapter knew before."""
+    if done.num_corrections:
+        typer.echo(
+            f"Of {done.num_corrections} new conversations, {done.num_learned} are answered word "
+            "for word as they were written."
+        )
+    typer.echo(
+        f"Held-out answer loss at training precision: {done.parent} {done.loss_before:.3f}, "
+        f"now {done.loss_after:.3f} ({done.rise:+.1%})."
+    )

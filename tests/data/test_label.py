@@ -5,11 +5,13 @@ import gzip
 import io
 from pathlib import Path
 
+import docx
 import pytest
 
 from data import Conversation, Fault, InvalidData, UnreadableFile, read_items
-from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages
+from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages, script_of_most
 from data.reading.dialogues.dialogue import find_pairs
+from tests.data.reading.documents.pdf_file import write_pdf
 from tests.data.reading.items import settled
 
 LINE = "补中益气汤用于脾胃气虚，症见少气懒言，体倦肢软，饮食减少，大便稀薄。"
@@ -183,3 +185,34 @@ def test_a_truncated_document_is_unreadable(tmp_path: Path):
     path.write_bytes(gzip.compress((LINE * 99).encode())[:-9])
     with pytest.raises(UnreadableFile, match="pack it anew"):
         read_passages([path])
+
+
+def test_word_and_pdf_documents_are_read_with_their_places(tmp_path: Path):
+    document = docx.Document()
+    document.add_heading("补气", 1)
+    for _ in range(12):
+        document.add_paragraph(LINE)
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "四君子汤", LINE
+    document.save(str(tmp_path / "a.docx"))
+    write_pdf(tmp_path / "b.pdf", [[LINE] * 15, [LINE.replace("补中", "调中")] * 15])
+    passages = read_passages([tmp_path])
+    word = [each for each in passages if each.source.endswith(".docx")]
+    assert word[0].text.startswith("# 补气")
+    assert [each.line for each in word][:2] == [1, 13]
+    assert f"四君子汤 | {LINE}" in word[-1].text
+    pages = {each.line for each in passages if each.source.endswith(".pdf")}
+    assert pages == {1, 2}
+
+
+def test_every_passage_is_told_of_as_it_is_written(tmp_path: Path):
+    passages = [Passage("a.txt", line, LINE) for line in range(1, 4)]
+    told: list[int] = []
+    draft(passages, answer, tmp_path / "qa.csv", 2, on_passage=told.append)
+    assert told == [2, 2, 2]
+
+
+def test_the_prompts_language_is_that_of_most_passages():
+    english = Passage("a", 1, "Oil the chain every two hundred kilometres.")
+    assert script_of_most([Passage("a", 1, LINE)] * 2 + [english]) == "Chinese"
+    assert script_of_most([english]) == script_of_most([]) == "other"

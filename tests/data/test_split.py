@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import Conversation, Message, split_conversations
+from data.split import unlike
 
 
 def pair(question: str, answer: str) -> Conversation:
@@ -117,3 +118,18 @@ def test_what_is_nearly_the_same_is_not_divided(num_texts: int, num_copies: int,
     train, held_out = ({each.line for each in side} for side in sides)
     assert not train & held_out
     assert len(train | held_out) == num_texts
+
+
+def test_unlike_are_those_that_ask_and_answer_nothing_of_the_others():
+    others = [pair("Question 1!", "other"), pair("other", "ANSWER 2")]
+    left = unlike(distinct(5), others)
+    assert left == [each for number, each in enumerate(distinct(5)) if number not in (1, 2)]
+    assert unlike(distinct(3), []) == distinct(3)
+    assert unlike([], others) == []
+
+
+def test_unlike_leaves_out_what_is_nearly_the_same_text():
+    text = "My chain skips on the smallest sprocket when I push hard up the hill to the school"
+    near = pair(text, "It is worn; measure it and change it.")
+    other = pair(f"{text} today", "It is worn; measure it, and change it.")
+    assert unlike([near, pair("a", "b")], [other]) == [pair("a", "b")]

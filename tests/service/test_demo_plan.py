@@ -48,7 +48,9 @@ def test_what_took_longer_than_planned_leaves_less_for_the_second():
 
 
 def test_the_demo_and_the_progress_of_commands_leave_torch_to_those_who_compute():
-    code = "import sys, service.demo, service.commands.progress; print('torch' in sys.modules)"
+    code = (
+        "import sys, service.demo, service.commands.views.progress; print('torch' in sys.modules)"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -36,12 +36,6 @@ def read_pdf(
     """Its text, as a `.txt` file's; places are pages. Raises UnreadableFile where there is none."""
     pages = _load(file, source)
     empty = [number for number, lines in enumerate(pages, start=1) if not lines]
-    if len(empty) == len(pages):
-        told = _(
-            "{source}: holds no text on {count} pages, which may be scanned pictures; recognise "
-            "its text first (ocrmypdf does), or type it out"
-        )
-        raise UnreadableFile(told.format(source=source, count=len(pages)))
     if empty:
         seen = _("{count} of {total} pages without text: {pages}").format(
             count=len(empty), total=len(pages), pages=", ".join(map(str, empty[:NUM_NAMED]))
@@ -49,9 +43,21 @@ def read_pdf(
         expected = _("text; pictures of text are not read")
         yield Fault(source, empty[0], _("pages"), seen, expected, "warning", N_("no text"))
     yield from left_out(_take_running(pages), source)
-    lines = [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
+    lines = _lines_of(pages)
     for item in read_talk("\n".join(text for _page, text in lines), source, roles):
         yield moved(item, lambda line: lines[min(line, len(lines)) - 1][0])
+
+
+def pdf_lines(file: BinaryIO, source: str) -> list[Line]:
+    """Its text without running heads, each line with its page. Raises UnreadableFile where there is
+    none."""
+    pages = _load(file, source)
+    _take_running(pages)
+    return _lines_of(pages)
+
+
+def _lines_of(pages: Sequence[list[str]]) -> list[Line]:
+    return [line for number, page in enumerate(pages, start=1) for line in _joined(page, number)]
 
 
 def _load(file: BinaryIO, source: str) -> list[list[str]]:
@@ -73,7 +79,14 @@ def _load(file: BinaryIO, source: str) -> list[list[str]]:
             "into a new one"
         )
         raise UnreadableFile(told.format(source=source, reason=reason)) from error
-    return [_trimmed(text) for text in texts]
+    pages = [_trimmed(text) for text in texts]
+    if not any(pages):
+        told = _(
+            "{source}: holds no text on {count} pages, which may be scanned pictures; recognise "
+            "its text first (ocrmypdf does), or type it out"
+        )
+        raise UnreadableFile(told.format(source=source, count=len(pages)))
+    return pages
 
 
 def _trimmed(text: str) -> list[str]:

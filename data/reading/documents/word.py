@@ -58,6 +58,20 @@ def read_docx(
         yield moved(item, lambda line: content.paragraphs[min(line, len(content.paragraphs)) - 1])
 
 
+def docx_lines(file: BinaryIO, source: str) -> list[Line]:
+    """Its text, each line with its paragraph, and then its tables, a line a row. Raises
+    UnreadableFile."""
+    content = _load(file, source)
+    last = max(content.paragraphs, default=1)
+    rows = [
+        " | ".join(" ".join(cell.split()) for cell in row)
+        for table in content.tables
+        for row in table
+    ]
+    lines = [*zip(content.paragraphs, content.lines, strict=True)]
+    return [*lines, *((last, text) for row in rows for text in ("", row))]
+
+
 def _load(file: BinaryIO, source: str) -> _Content:
     with needs("python-docx", source):
         import docx

@@ -255,3 +255,20 @@ def test_a_title_beside_a_question_is_said_to_be_left_out():
     assert "--map question=title" in fault.expected
     questions = [item.messages[0].content for item in read if isinstance(item, Conversation)]
     assert questions == ["I am dizzy. What now?", "t", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("word", "is_kept"),
+    [
+        *(
+            (word, True)
+            for word in ("yes", "Y", "1", "1.0", "TRUE", "是", " 是 ", "１", "Ｙ", "对")
+        ),
+        *((word, False) for word in ("no", "N", "0", "FALSE", "否", "０", "不", "")),
+    ],
+)
+def test_a_decision_is_read_as_people_write_it(word: str, is_kept: bool):
+    text = json.dumps([{"question": "问", "answer": "答", "keep": word}], ensure_ascii=False)
+    items = settled(read_json(text))
+    assert len(conversations_of(items)) == is_kept
+    assert all(fault.severity == "warning" for fault in faults_of(items))

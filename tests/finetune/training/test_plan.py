@@ -2,12 +2,19 @@
 
 import itertools
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from finetune.training.config import TrainConfig
-from finetune.training.plan import Plan, default_learning_rate, make_plan
+from finetune.training.plan import (
+    CORRECTION_EPOCHS,
+    CORRECTION_RATE,
+    Plan,
+    default_learning_rate,
+    make_plan,
+)
 
 
 def plan(num_rows: int, tokens: int = 10, hidden_size: int = 576, **options: Any) -> Plan:
@@ -115,3 +122,36 @@ def test_evaluations_come_evenly_and_after_the_last_step():
     assert plan(40, epochs=2, batch_size=4).eval_steps == {5, 10, 15, 20}
     assert plan(40, epochs=2, batch_size=4, evals_per_epoch=1).eval_steps == {10, 20}
     assert plan(3, epochs=2, batch_size=4, evals_per_epoch=50).eval_steps == {1, 2}
+
+
+def corrections(num_corrections: int, num_old: int, **options: Any) -> Plan:
+    config = TrainConfig.model_validate(options)
+    return make_plan(config, [10] * (num_corrections + num_old), 576, num_corrections)
+
+
+def test_corrections_come_every_epoch_and_as_many_old_rows_take_turns():
+    made = corrections(4, 10, epochs=5)
+    counts = Counter(row for window in made.windows for row in window)
+    assert counts == {**dict.fromkeys(range(4), 5), **dict.fromkeys(range(4, 14), 2)}
+    first = [row for window in made.windows[:2] for row in window]
+    assert sorted(first) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("num_corrections", "num_old", "share"), [(1, 40, 3), (2, 1, 1), (3, 0, 0)]
+)
+def test_old_rows_are_never_fewer_than_there_are_or_three(
+    num_corrections: int, num_old: int, share: int
+):
+    made = corrections(num_corrections, num_old, epochs=1)
+    assert sum(map(len, made.windows)) == num_corrections + share
+
+
+def test_corrections_are_measured_seldom_and_looked_at_after_each_epoch():
+    made = corrections(5, 40)
+    assert (made.epochs, made.num_corrections) == (CORRECTION_EPOCHS, 5)
+    assert made.learning_rate == CORRECTION_RATE * default_learning_rate(576)
+    assert len(made.eval_steps) == 3
+    assert max(made.eval_steps) == made.num_steps
+    assert made.check_steps == frozenset(range(3, made.num_steps, 3))
+    assert not plan(45).check_steps

@@ -305,6 +305,7 @@ def test_adapters_are_listed_with_cards_and_versions_and_without_folders(
     (tcm,) = response.json()["data"]
     assert (tcm["id"], tcm["promoted"], tcm["in_memory"]) == ("tcm", "1", False)
     assert tcm["card"]["system"] == "You are a doctor."
+    assert "held_out" not in tcm["card"]  # hashes of conversations
     first, second = tcm["versions"]
     assert (first["version"], first["problem"]) == ("1", None)
     assert second["problem"].startswith("tcm/2/adapter_model.safetensors is no safetensors file")

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from data.errors import DataError
+from data.trial import TEXTS
 from service.cli import app
 from service.errors import ServerRefused
 from serving.engine import Engine
@@ -39,7 +41,8 @@ def test_a_model_behind_a_url_drafts_and_goes_on_later(
 ):
     engine = ScriptedEngine(default="问：什么时候用？\n答：脾胃气虚时用。")
     url, out = serve(engine), document.with_name("qa.csv")
-    printed = label(document, "--out", out, "--url", url, "--pairs", "2")
+    printed = label(document, "--out", out, "--url", url, "--pairs", "2", "--untried")
+    assert "2 of 2 passages, 2 questions" in printed
     assert "2 questions from 2 passages (0 were there before, 0 gave nothing)" in printed
     assert "写出2个问题" in prompt_of(engine.requests[0])
     with out.open(encoding="utf-8-sig") as file:
@@ -48,7 +51,9 @@ def test_a_model_behind_a_url_drafts_and_goes_on_later(
         (f"{document}:1", "脾胃气虚时用。"),
         (f"{document}:3", "脾胃气虚时用。"),
     ]
-    assert "(2 were there before" in label(document, "--out", out, "--url", f"{url}/v1")
+    assert "(2 were there before" in label(
+        document, "--out", out, "--url", f"{url}/v1", "--untried"
+    )
     assert len(engine.requests) == 2
 
 
@@ -63,7 +68,7 @@ def roomy_base(tmp_path: Path, make_base: Callable[..., Path]) -> Path:
 
 def test_the_local_base_drafts_and_goes_on_later(document: Path, roomy_base: Path, tmp_path: Path):
     out = document.with_name("qa.csv")
-    options = ("--out", out, "--base", roomy_base, "--home", tmp_path / "home")
+    options = ("--out", out, "--base", roomy_base, "--home", tmp_path / "home", "--untried")
     assert "from 2 passages (0 were there before" in label(document, *options)
     drafts = out.read_bytes()
     with out.open(encoding="utf-8-sig", newline="") as file:
@@ -74,6 +79,29 @@ def test_the_local_base_drafts_and_goes_on_later(document: Path, roomy_base: Pat
     document.write_text(f"{document.read_text(encoding='utf-8')}\n{TEXT * 9}\n", encoding="utf-8")
     assert "from 1 passages (2 were there before" in label(document, *options)
     assert out.read_bytes().startswith(drafts)
+
+
+ANSWERS = "\n\n".join(
+    f"问：{text.split('，')[0][:6]}，怎么样？\n答：{text.split('。')[0]}。"
+    for text in TEXTS["Chinese"]
+)
+
+
+def test_a_model_is_tried_before_anything_is_written(serve: Serve, document: Path):
+    out = document.with_name("qa.csv")
+    failing = serve(ScriptedEngine(default="胃胃胃胃胃"))
+    result = CliRunner().invoke(
+        app, ["data", "label", str(document), "--out", str(out), "--url", failing]
+    )
+    assert isinstance(result.exception, DataError)
+    for part in ("of 5 known texts", "胃胃胃胃胃", "--base", "--untried"):
+        assert part in str(result.exception)
+    assert not out.exists()
+    engine = ScriptedEngine(default=ANSWERS)
+    assert "questions from 2 passages" in label(document, "--out", out, "--url", serve(engine))
+    assert len(engine.requests) == len(TEXTS["Chinese"]) + 2
+    assert "(2 were there before" in label(document, "--out", out, "--url", serve(engine))
+    assert len(engine.requests) == len(TEXTS["Chinese"]) + 2  # nothing to draft: not tried either
 
 
 def test_a_server_that_refuses_is_an_error_and_loses_nothing(serve: Serve, document: Path):

@@ -99,3 +99,65 @@ def test_values_that_make_no_sense_are_refused_by_name(finetune: Callable[..., A
         assert result.exit_code != 0
         assert option.removeprefix("--").replace("-", "_") in str(result.exception)
     assert "rank=8,16,32" in str(finetune("--sweep", "rank").exception)
+
+
+@pytest.fixture
+def corrections(finetune: Callable[..., Any], tmp_path: Path) -> Path:
+    """Of the adapter tcm, which was trained on thirteen conversations."""
+    result = finetune("--set", "epochs=1", "--report", "none", "--rank", 4)
+    assert result.exit_code == 0, result.output
+    path = tmp_path / "corrections.txt"
+    path.write_text("患者：新的？\n医生：好。\n\n患者：别的？\n医生：行。\n", encoding="utf-8")
+    return path
+
+
+def go_on(corrections: Path, *options: object) -> Any:
+    home = str(corrections.parent / "home")
+    given = ["finetune", corrections, "--from", "tcm", "--home", home, *options]
+    return CliRunner().invoke(app, [*map(str, given)])
+
+
+def test_a_dry_run_says_what_going_on_means(corrections: Path):
+    result = go_on(corrections, "--dry-run")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "conversations 2 to train on, 3 held out" in said
+    assert "goes on from tcm@1" in said
+    assert "3 of those held out are tcm@1's own; 0 more are asked now" in said
+    assert "older ones 9, trained on again" in said
+    assert "epochs 40 2 corrections" in said
+    assert "rank 4 tcm@1" in said
+    assert "All 2 new conversations are trained on" in " ".join(result.output.split())
+    swept = go_on(corrections, "--dry-run", "--sweep", "learning_rate=1e-4,1e-3")
+    assert "none is held out" in str(swept.exception)
+
+
+def test_going_on_makes_the_next_version_and_says_what_became_of_both_sides(corrections: Path):
+    result = go_on(corrections, "--set", "epochs=1", "--report", "none", "--replay", "0.1")
+    assert result.exit_code == 0, result.output
+    assert "Adapter tcm@2" in result.stdout
+    assert "Of 2 new conversations, 0 are answered word for word" in result.stdout
+    assert "Held-out answer loss at training precision: tcm@1 " in result.stdout
+
+
+def test_a_ratio_alone_needs_an_adapter_to_go_on_from(finetune: Callable[..., Any]):
+    result = finetune("--replay", "0.1")
+    assert result.exit_code == 2
+    assert "say which file" in result.output
+
+
+def test_a_dry_sweep_tells_the_time_of_each_run_and_of_all(
+    finetune: Callable[..., Any], tmp_path: Path
+):
+    result = finetune("--dry-run", "--sweep", "rank=2,4", "--sweep", "epochs=1,3")
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines() if "rank=" in line]
+    assert [row[:4] for row in rows] == [
+        ["1", "rank=2,", "epochs=1", "2"],
+        ["2", "rank=2,", "epochs=3", "6"],
+        ["3", "rank=4,", "epochs=1", "2"],
+        ["4", "rank=4,", "epochs=3", "6"],
+    ]
+    assert "4 runs take about" in result.stdout
+    assert result.output.count("Measuring a few steps") == 2  # epochs change nothing of the speed
+    assert not (tmp_path / "home" / "runs").exists()

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from finetune.training.trainer import StepMetrics
-from service.commands.progress import TerminalObserver, clock
+from service.commands.views.progress import TerminalObserver, clock
 
 
 class Clock:
