@@ -5,10 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .checking.rules import IDEOGRAPH
 from .likeness import normalized
 from .reading.asking import is_asking
 from .reading.dialogues.dialogue import find_pairs
+from .script import IDEOGRAPH
 
 TEXTS = {
     "Chinese": (
