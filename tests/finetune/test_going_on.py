@@ -40,6 +40,8 @@ class Listener:
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
 
+    def on_work(self, done: float, left: float) -> None: ...
+
     def should_stop(self) -> bool:
         return len(self.steps) == self.stop_after
 
@@ -258,7 +260,7 @@ def test_a_stopped_run_goes_on_and_only_from_the_same_version(clinic: Clinic):
         clinic.job(path, stop_after=2, **options).execute()
     clinic.go_on(path, name="other")
     with pytest.raises(NotResumable, match=r"from_adapter \(tcm@1\)"):
-        clinic.job(path, **options | {"from_adapter": "other"}, name="tcm").execute(resume=True)
+        clinic.job(path, **{**options, "from_adapter": "other", "name": "tcm"}).execute(resume=True)
     result = clinic.job(path, **options).execute(resume=True)
     assert (result.name, result.version) == ("tcm", "2")
 
