@@ -61,6 +61,10 @@ def _judge_gain(measured: Measured, baseline: str) -> Finding:
                 "On {of}, the adapter predicts the right words better than {baseline}: its loss is "
                 "{gain:.0%} lower ({interval})."
             ).format(of=of, baseline=baseline, gain=gain.value, interval=_interval(gain)),
+            _(
+                "Whether what it says is right has not been measured: let somebody who knows the "
+                "subject read its answers."
+            ),
         )
     if gain.high < 0:
         return Finding(
