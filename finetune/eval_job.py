@@ -24,7 +24,7 @@ from .export.yardstick import config_of, own_dataset
 from .hardware import pick_device
 from .training.config import TrainConfig
 from .training.dataset import Dataset
-from .training.identity import hash_conversations
+from .training.going_on.identity import hash_conversations
 from .training.rows import without_system
 from .whole_folder import whole_folder
 

@@ -20,8 +20,8 @@ from .evaluation.finding import Finding
 from .evaluation.report import REPORT_FILE, History, Report
 from .evaluation.sides import Pair, PairedRows, Side
 from .training.config import TrainConfig
-from .training.continuation import Continuation
 from .training.dataset import Dataset
+from .training.going_on.continuation import Continuation
 from .training.peft_model import save_adapter
 from .training.run import Run
 from .training.trainer import Observer, StepMetrics, Trainer

@@ -28,11 +28,11 @@ from .sweep import check_comparable
 from .training.announcement import describe_lineage, describe_plan
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
-from .training.continuation import Continuation
 from .training.dataset import Dataset, prepare_dataset
+from .training.going_on.continuation import Continuation
+from .training.going_on.lineage import Lineage, find_lineage
+from .training.going_on.parent import find_parent
 from .training.journal import Journal, log_file
-from .training.lineage import Lineage, find_lineage
-from .training.parent import find_parent
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import Plan, make_plan
 from .training.processes import Processes, join_processes

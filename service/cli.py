@@ -15,12 +15,12 @@ from .commands.bases_cli import bases_app
 from .commands.data import data_app
 from .commands.eval import evaluate
 from .commands.finetune import finetune
+from .commands.group import EXIT_CODE, Commands
 from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
-from .group import EXIT_CODE, Commands
+from .commands.streams import StderrHandler, open_streams, say
 from .home import find_home
 from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption, LangOption
-from .streams import StderrHandler, open_streams, say
 
 # Libraries whose messages are not for our users.
 NOISY = (

@@ -16,8 +16,8 @@ from finetune.adapters.versions import Version
 from finetune.training.config import TrainConfig, load_config
 from finetune.training.dataset import Dataset, build_dataset, prepare_dataset
 from finetune.training.division import Division
-from finetune.training.identity import hash_conversations, identify
-from finetune.training.lineage import files_of
+from finetune.training.going_on.identity import hash_conversations, identify
+from finetune.training.going_on.lineage import files_of
 from finetune.training.rows import build_rows, fitting, with_system
 
 SAMPLES = Path(data_package.__file__).parent / "samples"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from finetune.bases.base import Base
 
 from .dataset import Dataset
-from .lineage import Lineage
+from .going_on.lineage import Lineage
 from .plan import Plan
 
 

@@ -16,8 +16,8 @@ from finetune.adapters.card import DataSummary
 
 from .config import TrainConfig
 from .division import Division, divide
-from .identity import hash_conversations, identify
-from .lineage import Lineage
+from .going_on.identity import hash_conversations, identify
+from .going_on.lineage import Lineage
 from .rows import build_rows, fitting, with_system
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from data.split import unlike
 from finetune.errors import ConfigError
 
 from .config import TrainConfig
-from .identity import identify
-from .lineage import Lineage
+from .going_on.identity import identify
+from .going_on.lineage import Lineage
 
 FEW = 20  # new conversations: up to so many are corrections, typed by hand, and none is held out
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.text import Text
 
+from service.commands.streams import json_text
 from service.errors import ServerRefused
-from service.streams import json_text
 
 from .figures import Sitting, as_json, print_tables
 from .load import Load, Target, list_models, measure

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from service.group import Commands
+from service.commands.group import Commands
 from service.home import find_home
 from service.options import DEFAULT_BASE, BaseOption, HomeOption
 

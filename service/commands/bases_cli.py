@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from service.group import Commands
+from service.commands.group import Commands
 from service.home import find_home
 from service.options import HomeOption
 
@@ -49,9 +49,9 @@ def recommend(
 
     By its memory and speed, and by the language and size of the data. Nothing is downloaded.
     """
+    from service.commands.views.recommendation import print_recommendation
     from service.recommendation import TYPICAL, amount_of, look_around
     from service.recommendation import recommend as choose
-    from service.recommendation_view import print_recommendation
 
     amount = amount_of(_conversations(data, roles, columns)) if data else TYPICAL
     here = look_around()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from service.group import Commands
+from service.commands.group import Commands
+from service.commands.streams import json_text
 from service.options import DEFAULT_BASE, BaseOption, HomeOption, LangOption
-from service.streams import json_text
 
 if TYPE_CHECKING:
     from data.conversation import Item

@@ -18,8 +18,8 @@ from finetune.hardware import (
     describe_machine,
     pick_device,
 )
+from service.commands.views.recommendation import summary
 from service.recommendation import TYPICAL, look_around, recommend
-from service.recommendation_view import summary
 from serving.llamacpp.binding import install_command, is_installed
 from serving.torch.native.compiler import find_compiler
 from serving.torch.native.kernels import kernels_here

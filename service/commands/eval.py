@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from service.commands.streams import json_text
 from service.home import find_home
 from service.options import HomeOption, LangOption
-from service.streams import json_text
 
 from .adapters import TrainedBaseOption
 from .data import FaultyOption, MapOption, RolesOption, read_options

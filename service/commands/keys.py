@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from service.group import Commands
+from service.commands.group import Commands
+from service.commands.streams import say
 from service.options import ConfigOption, DatabaseOption, HomeOption
-from service.streams import say
 
 if TYPE_CHECKING:
     from service.state.database import State

@@ -14,7 +14,7 @@ from finetune.finish import Result
 from finetune.job import Job
 from finetune.sweep import Point, parse_sweep, rehearse_sweep, run_sweep, show, sweep_folder
 from finetune.training.config import Origins, TrainConfig
-from finetune.training.continuation import Continuation
+from finetune.training.going_on.continuation import Continuation
 from service.home import find_home
 
 from .views.plan import print_plan, print_sweep_plan

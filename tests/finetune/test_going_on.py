@@ -16,7 +16,7 @@ from finetune.job import Job
 from finetune.training.config import TrainConfig
 from finetune.training.dataset import LEAST_REPLAYED, Dataset
 from finetune.training.division import FEW
-from finetune.training.identity import identify
+from finetune.training.going_on.identity import identify
 from finetune.training.trainer import StepMetrics
 
 

@@ -16,8 +16,8 @@ from finetune.cost import Conditions
 from finetune.hardware import Machine
 from finetune.pace import Pace
 from service.cli import app
+from service.commands.views.recommendation import commands, print_recommendation, summary
 from service.recommendation import TYPICAL, Amount, Here, Recommendation, amount_of, recommend
-from service.recommendation_view import commands, print_recommendation, summary
 
 GIB = 1 << 30
 CHINESE = Amount(400, 60_000, 1_000, "Chinese")

@@ -12,7 +12,7 @@ from rich.text import Text
 from data.local_time import local_time
 from service.accounts.keys import Key
 from service.accounts.usage import Account, Count
-from service.streams import json_text
+from service.commands.streams import json_text
 
 ANYBODY = "(no key)"
 FORGOTTEN = "(forgotten)"

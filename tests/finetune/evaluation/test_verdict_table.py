@@ -19,7 +19,7 @@ from finetune.evaluation.usability import Past
 from finetune.evaluation.verdict import judge
 from tests.finetune.evaluation.measuring import steps
 
-FILE = Path(__file__).parents[2] / "fixtures" / "verdicts.json"
+FILE = Path(__file__).with_name("verdicts.json")
 LIKELIHOOD, SAMPLES = TypeAdapter(Likelihood), TypeAdapter(Samples)
 
 # Where the verdict is not what both readers said, and why it stays so.

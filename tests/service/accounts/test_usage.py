@@ -20,7 +20,7 @@ class AwayState(State):
 
     def __init__(self, state: State) -> None:
         self._inner = state
-        self.is_away = False
+        self.is_away = self.is_read_only = False
 
     @contextmanager
     def begin(self, **options: Any) -> Generator[Connection]:

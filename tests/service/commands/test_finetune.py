@@ -124,7 +124,7 @@ def test_a_dry_run_says_what_going_on_means(corrections: Path):
     assert "conversations 2 to train on, 3 held out" in said
     assert "goes on from tcm@1" in said
     assert "3 of those held out are tcm@1's own; 0 more are asked now" in said
-    assert "older ones 9, trained on again" in said
+    assert "older ones 8, trained on again" in said
     assert "epochs 40 2 corrections" in said
     assert "rank 4 tcm@1" in said
     assert "All 2 new conversations are trained on" in " ".join(result.output.split())

@@ -10,8 +10,7 @@ from finetune.adapters.trained_base import check_base, named_base
 from finetune.adapters.versions import Version, find_version
 from finetune.bases.base import Base
 from finetune.errors import BaseNotFound, ConfigError
-
-from .config import TrainConfig
+from finetune.training.config import TrainConfig
 
 # What its card says and the run keeps, where nobody says otherwise.
 KEPT = ("system", "sampling", "disclaimer", "max_tokens", "plain_marks", "quantize", "redact")

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from finetune.bases.catalogue import NOT_TRIED, read_catalogue
 from finetune.hardware import Machine
-
-from .recommendation import LONGEST, SLOWEST, Amount, Estimate, Here, Recommendation
+from service.recommendation import LONGEST, SLOWEST, Amount, Estimate, Here, Recommendation
 
 GIB = 1 << 30
 MOST = 8  # rows

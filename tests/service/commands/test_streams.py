@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from service.streams import json_text, plain
+from service.commands.streams import json_text, plain
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # What people's terminals have: Chinese Windows, old Linux, western Europe, none at all.
 ENCODINGS = ["gbk", "cp936", "ascii", "latin-1"]
 DIALOGUE = "患者：我最近失眠多梦，怎么办？😴 • … — ü\n医生：宜早睡，可食百合莲子粥。\n\n"
@@ -111,7 +111,7 @@ def test_faulty_conversations_leave_standard_output_empty(run: Run, data: Path):
 
 
 def test_a_report_can_go_to_standard_output(run: Run, data: Path):
-    done = run("utf-8", "data", "check", data, "--report", "-")
+    done = run("utf-8", "data", "check", data, "--report", "-", "--lang", "en")
     assert done.returncode == 1
     assert done.stdout.startswith(b"<!doctype html>")
     assert b"Training would refuse this data" in done.stderr
@@ -120,7 +120,8 @@ def test_a_report_can_go_to_standard_output(run: Run, data: Path):
 
 
 def test_what_is_typed_at_an_ascii_terminal_is_read_as_utf_8(run: Run, tmp_path: Path):
-    code = "import sys; from service.streams import open_streams as o; o(); print(ascii(input()))"
+    opened = "from service.commands.streams import open_streams; open_streams()"
+    code = f"{opened}; print(ascii(input()))"
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     typed = "失眠".encode() + b"\xff\n"
     done = subprocess.run(

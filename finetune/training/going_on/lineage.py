@@ -16,11 +16,11 @@ from data.likeness import asked
 from data.personal import redact_conversation
 from finetune.adapters.card import AdapterCard
 from finetune.errors import ConfigError, NotResumable
+from finetune.training.config import TrainConfig, load_config
+from finetune.training.rows import fitting, without_system
+from finetune.training.run import CONFIG_FILE, STATE_FILE, RunState, read_state
 
-from .config import TrainConfig, load_config
 from .identity import hash_conversations, identify
-from .rows import fitting, without_system
-from .run import CONFIG_FILE, STATE_FILE, RunState, read_state
 
 
 @dataclass(frozen=True, slots=True)

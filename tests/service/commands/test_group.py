@@ -16,7 +16,7 @@ import pytest
 
 from service.cli import app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DIALOGUE = "\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。\n" for i in range(12))
 LONG = 60  # [seconds]
 

@@ -1,0 +1,1 @@
+"""Training that goes on from an adapter: what it is, and what becomes of its rows."""
