@@ -259,8 +259,9 @@ def test_a_stopped_run_goes_on_and_only_from_the_same_version(clinic: Clinic):
     with pytest.raises(TrainingStopped):
         clinic.job(path, stop_after=2, **options).execute()
     clinic.go_on(path, name="other")
+    changed: dict[str, Any] = {**options, "from_adapter": "other", "name": "tcm"}
     with pytest.raises(NotResumable, match=r"from_adapter \(tcm@1\)"):
-        clinic.job(path, **{**options, "from_adapter": "other", "name": "tcm"}).execute(resume=True)
+        clinic.job(path, **changed).execute(resume=True)
     result = clinic.job(path, **options).execute(resume=True)
     assert (result.name, result.version) == ("tcm", "2")
 
