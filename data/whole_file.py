@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from .errors import UnreadableFile
 from .wording import _
@@ -35,7 +35,7 @@ def whole_file(
 
 
 @contextmanager
-def whole_output(path: Path) -> Generator[TextIO]:
+def whole_output(path: Path) -> Generator[IO[str]]:
     """`whole_file`; where the path is -, standard output, in UTF-8 whatever a terminal has."""
     if path != STANDARD_OUTPUT:
         with whole_file(path) as file:
