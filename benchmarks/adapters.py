@@ -30,8 +30,8 @@ class Shape:
     """What of a base's configuration the sizes of its seven linear projections follow from."""
 
     num_layers: int
-    hidden: int
-    intermediate: int
+    hidden_size: int
+    intermediate_size: int
     num_heads: int
     num_kv_heads: int
     head_dim: int
@@ -39,9 +39,7 @@ class Shape:
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
         """Module name in a layer to (in, out)."""
-        sizes = projection_sizes(
-            self.hidden, self.intermediate, self.num_heads, self.num_kv_heads, self.head_dim
-        )
+        sizes = projection_sizes(self)
         return {name: (num_in, num_out) for name, (num_out, num_in) in sizes.items()}
 
 
@@ -50,8 +48,8 @@ def read_shape(base: Path) -> Shape:
     hidden, num_heads = config["hidden_size"], config["num_attention_heads"]
     return Shape(
         num_layers=config["num_hidden_layers"],
-        hidden=hidden,
-        intermediate=config["intermediate_size"],
+        hidden_size=hidden,
+        intermediate_size=config["intermediate_size"],
         num_heads=num_heads,
         num_kv_heads=config["num_key_value_heads"],
         head_dim=config.get("head_dim") or hidden // num_heads,

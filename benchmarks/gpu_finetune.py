@@ -139,7 +139,7 @@ def _with_share(case: Case, scale: Scale, base: Path, rate: float) -> Case:
         return case
     shape = read_shape(base)
     layers = shape.num_layers * sum(rows * columns for rows, columns in shape.projections.values())
-    head = scale.sizes["vocab_size"] * shape.hidden
+    head = scale.sizes["vocab_size"] * shape.hidden_size
     per_second = layers * speed.tokens_per_second + head * speed.trained_per_second
     return replace(case, share=PASSES * per_second / rate)
 

@@ -21,6 +21,7 @@ from .reading.reader import read_lines
 from .reading.source import Source, find_sources
 from .script import script_of
 from .whole_file import whole_file
+from .wording import _
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def read_passages(paths: Iterable[str | Path]) -> list[Passage]:
 def _cut_lines(source: Source) -> Iterator[Passage]:
     """Passages at the place where they stand: a line, a paragraph, a page."""
     lines = read_lines(source)
-    for passage in cut("\n".join(text for _, text in lines), source.name):
+    for passage in cut("\n".join(text for _place, text in lines), source.name):
         yield replace(passage, line=lines[passage.line - 1][0])
 
 
@@ -122,7 +123,7 @@ def draft(
     out: Path,
     count: int,
     num_at_once: int = 8,
-    on_passage: OnPassage = lambda _: None,
+    on_passage: OnPassage = lambda _num_pairs: None,
 ) -> Drafted:
     """Append drafts to a table that a person may have edited in any program; passages that are in
     it are left out. Passages are written in order, each as soon as its answer is there, and then
@@ -187,14 +188,17 @@ def read_drafts(path: Path) -> Table:
     while columns and not columns[-1]:
         columns.pop()  # Excel's empty ones
     if not {*COLUMNS} <= {*columns} or len({*columns}) < len(columns):
-        seen, expected = ", ".join(columns) or "nothing", ", ".join(COLUMNS)
-        fault = Fault(str(path), 1, "header", seen, f"{expected}; or choose another --out")
-        raise InvalidData(f"{path}: is not a table of drafts", [fault])
+        seen = ", ".join(columns) or _("nothing")
+        expected = _("{columns}; or choose another --out").format(columns=", ".join(COLUMNS))
+        fault = Fault(str(path), 1, _("header"), seen, expected)
+        raise InvalidData(_("{source}: is not a table of drafts").format(source=path), [fault])
     filled = [cells for cells in lines if any(cells)]
     if any(any(cells[len(columns) :]) for cells in filled):
-        expected = "a name in the header for every column that holds something"
-        fault = Fault(str(path), 1, "header", ", ".join(columns), expected)
-        raise InvalidData(f"{path}: some cells stand under no name", [fault])
+        expected = _("a name in the header for every column that holds something")
+        fault = Fault(str(path), 1, _("header"), ", ".join(columns), expected)
+        raise InvalidData(
+            _("{source}: some cells stand under no name").format(source=path), [fault]
+        )
     return Table(columns, [dict(zip(columns, cells, strict=False)) for cells in filled])
 
 

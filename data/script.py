@@ -21,7 +21,7 @@ def script_of(text: str) -> str | None:
 
 
 def is_chinese(text: str) -> bool:
-    """By its letters: one in five is enough, for a word is many letters elsewhere."""
+    """By its letters: one ideograph in five is enough, for a word is many letters elsewhere."""
     return 5 * len(IDEOGRAPH.findall(text)) > sum(map(str.isalpha, text))
 
 

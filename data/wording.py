@@ -6,6 +6,7 @@ with numbers is translated first and filled afterwards: `_("{count} rows").forma
 
 import gettext
 import os
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -57,7 +58,7 @@ def language() -> Language:
 def environment_language(environment: Mapping[str, str] = os.environ) -> Language | None:
     """What the terminal's variables ask for; None where they ask for nothing."""
     value = next((environment[name] for name in VARIABLES if environment.get(name)), "")
-    code = value.split(".")[0].split("_")[0].split("@")[0]
-    if value.split(".")[0] in UNSAID:
+    code = re.split(r"[._@]", value)[0]
+    if code in UNSAID:
         return None
     return "zh" if code == "zh" else "en"

@@ -8,6 +8,7 @@ from data import Conversation, ReadOptions, read_conversations
 from data.chat import ChatRenderer
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
+from data.reading.beginning import speak_like_files
 from data.script import speak_like
 
 from .adapters.card import TEMPLATE_FILE, DataSummary, read_card
@@ -122,6 +123,7 @@ class EvalJob:
             said.columns or trained_with.columns,
             trained_with.faulty if said.faulty == "stop" else said.faulty,
         )
+        speak_like_files(self.options.data)
         conversations = read_conversations(self.options.data, options)
         if not conversations:
             raise UnreadableFile(f"{self.options.data}: holds no conversation to evaluate on")

@@ -110,13 +110,7 @@ class GgufShape:
 
     @cached_property
     def _sizes(self) -> dict[str, tuple[int, int]]:
-        return projection_sizes(
-            self.hidden_size,
-            self.intermediate_size,
-            self.num_heads,
-            self.num_kv_heads,
-            self.head_dim,
-        )
+        return projection_sizes(self)
 
     def turned_heads(self, module: str) -> int | None:
         """The number of heads whose rows llama.cpp has in another order; None: the same order."""

@@ -47,13 +47,7 @@ class Shape(BaseModel):
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
         """Each linear layer's name in its layer with its (out, in) features."""
-        return projection_sizes(
-            self.hidden_size,
-            self.intermediate_size,
-            self.num_heads,
-            self.num_kv_heads,
-            self.head_dim,
-        )
+        return projection_sizes(self)
 
     @property
     def num_projected(self) -> int:

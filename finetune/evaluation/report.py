@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.local_time import local_time
+from data.script import is_chinese
 from data.wording import _, language
 from finetune.adapters.card import DataSummary
 from finetune.training.trainer import StepMetrics
@@ -17,7 +18,6 @@ from .charts import training_charts
 from .compare import Measured
 from .finding import Finding, sentence
 from .tables import general_rows, leakage_rows, likelihood_rows, score_rows
-from .text_scores import is_chinese
 from .usability import Past
 from .verdict import judge
 
@@ -100,7 +100,7 @@ class Report:
             score_rows=score_rows(measured.samples) if measured.samples else [],
             leakage_rows=leakage_rows(leakage, measured.unseen) if leakage else [],
             page_language=language(),
-            language="zh" if is_chinese([sample.reference for sample in shown]) else "en",
+            language="zh" if is_chinese("".join(each.reference for each in shown)) else "en",
         )
 
     def write(self, folder: Path) -> None:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.script import is_chinese
+
 from .answers import Answer
 
-IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 WORD = re.compile(r"\w+")
 
 
@@ -30,7 +31,7 @@ def score(answers: Sequence[Answer], references: Sequence[str]) -> TextScores:
     from sacrebleu.metrics.bleu import BLEU
 
     texts = [answer.text for answer in answers]
-    in_chinese = is_chinese(references)
+    in_chinese = is_chinese("".join(references))
     bleu = BLEU(tokenize="zh" if in_chinese else "13a", effective_order=True)
     return TextScores(
         chrf=chrf(texts, references),
@@ -51,12 +52,6 @@ def chrf(texts: Sequence[str], references: Sequence[str]) -> float:
     from sacrebleu.metrics.chrf import CHRF
 
     return CHRF().corpus_score(texts, [references]).score
-
-
-def is_chinese(texts: Sequence[str]) -> bool:
-    """Whether most is Chinese: at least one letter in five is an ideograph, numbers aside."""
-    joined = "".join(texts)
-    return 5 * len(IDEOGRAPH.findall(joined)) > sum(map(str.isalpha, joined))
 
 
 def rouge_l(text: str, reference: str, *, in_chinese: bool) -> float:

@@ -208,6 +208,7 @@ def _run(settings: "ServiceSettings") -> None:
     from finetune.hardware import before_torch
 
     before_torch()
+    from data.wording import speak
     from service import server
     from service.http.gate import Gate
     from service.running import Announcement
@@ -220,9 +221,10 @@ def _run(settings: "ServiceSettings") -> None:
             param_hint="--host",
         )
     configure_logs(settings)
+    speak("en")  # to programs, whatever the terminal speaks
     server.check_certificate(settings)
-    listener = server.listen(settings.host, settings.port)
     gate = Gate()
     announcement = Announcement(settings.home, settings.base)
-    config = server.configure(settings, gate)
-    server.serve(config, listener, gate, settings.grace, announcement)
+    with server.listen(settings.host, settings.port) as listener:
+        config = server.configure(settings, gate)
+        server.serve(config, listener, gate, settings.grace, announcement)

@@ -41,13 +41,7 @@ class Architecture:
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
         """Each linear layer's name with its (out, in) features."""
-        return projection_sizes(
-            self.hidden_size,
-            self.intermediate_size,
-            self.num_heads,
-            self.num_kv_heads,
-            self.head_dim,
-        )
+        return projection_sizes(self)
 
     @property
     def num_parameters(self) -> int:

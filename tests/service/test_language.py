@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from data.wording import language
+from finetune.errors import BaseNotFound
 from service.cli import app
 
 DATA = "患者：我最近失眠多梦，怎么办？\n医生：这多属心脾两虚，宜早睡，忌浓茶。\n"
@@ -52,3 +54,12 @@ def test_english_is_spoken_where_it_is_asked_for(data: Path):
 
 def test_other_languages_are_not_spoken(data: Path):
     assert check(data, "--lang", "fr").exit_code == 2
+
+
+def test_a_server_speaks_english_to_programs_whatever_the_terminal_speaks(tmp_path: Path):
+    context = Context()
+    command = ["serve", "--home", str(tmp_path), "--base", "no-such-base", "--port", "0"]
+    runner = CliRunner(env={"LANG": "zh_CN.UTF-8"})
+    result = context.run(lambda: runner.invoke(app, command))
+    assert isinstance(result.exception, BaseNotFound)
+    assert context.run(language) == "en"

@@ -1,5 +1,7 @@
 """What a server is made of: sockets, certificates, and what uvicorn is told."""
 
+import asyncio
+import gc
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from service.errors import PortUnavailable, StateUnavailable, TlsRefused
 from service.http.gate import Gate
-from service.server import check_certificate, configure, listen
+from service.server import GracefulServer, check_certificate, configure, http_config, listen
 from service.settings import ServiceSettings
 from serving.scripted import ScriptedEngine
 from tests.service.conftest import URL
@@ -94,3 +96,24 @@ def test_a_database_that_does_not_answer_is_told_before_a_base_is_looked_for(tmp
     settings = ServiceSettings(home=tmp_path, base="no-such-base", database=database)
     with pytest.raises(StateUnavailable, match="does not answer"):
         configure(settings, Gate())
+
+
+def test_what_lives_as_long_as_the_server_is_left_alone_by_the_garbage_collector():
+    async def started() -> None:
+        settings = ServiceSettings(port=0)
+        app = FastAPI()
+        server = GracefulServer(http_config(app, settings), Gate(), 0)
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        with listen("127.0.0.1", 0) as listener:
+            await server.startup([listener])
+            try:
+                assert gc.get_freeze_count() > 0
+                assert not any(each is app for each in gc.get_objects())
+            finally:
+                await server.shutdown([listener])
+
+    try:
+        asyncio.run(started())
+    finally:
+        gc.unfreeze()

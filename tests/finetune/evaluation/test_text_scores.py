@@ -4,8 +4,9 @@ from functools import cache
 
 import pytest
 
+from data.script import is_chinese
 from finetune.evaluation.answers import Answer
-from finetune.evaluation.text_scores import is_chinese, rouge_l, score
+from finetune.evaluation.text_scores import rouge_l, score
 
 REFERENCES = ["这多属心脾两虚。宜早睡。", "宜少食多餐，忌生冷。"]
 
@@ -74,4 +75,4 @@ def test_rouge_l_takes_words_of_english():
     ],
 )
 def test_chinese_is_told_by_its_characters(texts: list[str], expected: bool):
-    assert is_chinese(texts) is expected
+    assert is_chinese("".join(texts)) is expected
