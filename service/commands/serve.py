@@ -17,7 +17,7 @@ ALIASES = {"context": "context_length", "compile_": "compile"}  # options of oth
 class ServeCommand(TyperCommand):
     """Shows the settings' defaults in its help, so that they need not be written again."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
+    def get_params(self, ctx: Any) -> Any:
         from service.settings import ServiceSettings
 
         for option in self.params:
@@ -26,7 +26,7 @@ class ServeCommand(TyperCommand):
             if field and field.default not in (None, False, "") and "[default" not in _help(option):
                 shown = f"--{name.strip('_')}" if field.default is True else field.default
                 cast(Any, option).help = f"{_help(option)} [default: {shown}]"
-        super().format_help(ctx, formatter)
+        return super().get_params(ctx)
 
 
 def _help(option: object) -> str:
