@@ -106,7 +106,7 @@ words: setup ## Collect the sentences that are translated, and compile their tra
 	@rm $(WORDS)
 
 docs: setup ## Write docs/cli.md anew
-	$(BIN)/python -m service.commands.reference > docs/cli.md
+	$(BIN)/python -m service.reference > docs/cli.md
 
 clean: ## Remove the virtual environments and the demo's output
 	rm -rf .venv .clients demo-home

@@ -24,7 +24,8 @@ from typing import Annotated
 import httpx
 import typer
 
-from finetune.bases.base import DEFAULT_BASE, find_base
+from finetune.bases.base import find_base
+from finetune.defaults import DEFAULT_BASE
 
 from .bar import Bar, bars_table
 from .markdown import describe_provenance, table

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from finetune.bases.base import DEFAULT_BASE, SHORT_NAMES, find_base
+from finetune.bases.base import SHORT_NAMES, find_base
+from finetune.defaults import DEFAULT_BASE
 
 from .adapters import make_adapters, write_gguf
 from .rivals.servers import llama_server, quantize

@@ -16,7 +16,8 @@ from typing import Annotated
 
 import typer
 
-from finetune.bases.base import DEFAULT_BASE, Base, find_base
+from finetune.bases.base import Base, find_base
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import FinetuneError
 from finetune.hardware import compute_precision
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+GIB = 1 << 30
 Precision = Literal["fp32", "bf16", "nf4", "int8"]
 # [bytes] of a weight. NF4: 4 bits, 8 of scale for 64 weights and 32 for 256 scales.
 WEIGHT_BYTES: dict[Precision, float] = {

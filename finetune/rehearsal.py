@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from data.chat import ChatRenderer, Rendered
+from finetune.kernels.batch import pack
 
 from .finish import report_seconds
 from .hardware import peak_memory
 from .training.dataset import Dataset
 from .training.loss import answer_loss
 from .training.plan import Plan
-from .training.rows import pack
 from .training.trainer import Trainer
 
 MEASURED = 3  # steps, after a first one that warms up

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from finetune.defaults import DEFAULT_BASE
+
 from .commands.adapters import adapters_app
 from .commands.bases_cli import bases_app
 from .commands.data import data_app
@@ -20,7 +22,7 @@ from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
 from .commands.streams import StderrHandler, open_streams, say
 from .home import find_home
-from .options import DEFAULT_BASE, KEY_VARIABLE, BaseOption, HomeOption, LangOption
+from .options import KEY_VARIABLE, BaseOption, HomeOption, LangOption
 
 # Libraries whose messages are not for our users.
 NOISY = (

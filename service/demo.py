@@ -27,7 +27,7 @@ from rich.table import Column, Table
 
 from finetune.adapters.card import read_card
 from finetune.adapters.versions import promoted_version, version_folder
-from finetune.bases.base import DEFAULT_BASE
+from finetune.defaults import DEFAULT_BASE
 
 from .client.stream import DONE, EventParser, StreamEvent, error_message
 from .commands.views.progress import clock

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from data.chat import Tokenizer
 from finetune.adapters.fit import Fit
@@ -60,11 +61,7 @@ def _open_torch(settings: ServiceSettings) -> Served:
     config = TorchEngineConfig(
         precision=settings.precision,
         device=device,
-        max_rows=settings.max_batch,
-        max_waiting=settings.max_waiting,
-        context_length=settings.context_length,
-        kv_bytes=settings.kv_bytes,
-        adapter_bytes=settings.adapter_bytes,
+        **_limits(settings),
         compiled=settings.home / "compiled" if settings.compile else None,
     )
     engine = TorchEngine(base.folder, base.tokenizer, config, store.confirm)
@@ -77,15 +74,22 @@ def _open_llamacpp(settings: ServiceSettings) -> Served:
     base = find_gguf_base(settings.base, settings.home)
     store = _open_store(base, settings)
     config = LlamaEngineConfig(
-        max_rows=settings.max_batch,
-        max_waiting=settings.max_waiting,
-        context_length=settings.context_length,
-        kv_bytes=settings.kv_bytes,
-        adapter_bytes=settings.adapter_bytes,
+        **_limits(settings),
     )
     engine = LlamaCppEngine(base, config, store.confirm)
     logger.info("Loading %s with llama.cpp", base.path.name)
     return Served(base.id, base.tokenizer, store, engine)
+
+
+def _limits(settings: ServiceSettings) -> dict[str, Any]:
+    """The `EngineLimits` of either engine."""
+    return {
+        "max_rows": settings.max_batch,
+        "max_waiting": settings.max_waiting,
+        "context_length": settings.context_length,
+        "kv_bytes": settings.kv_bytes,
+        "adapter_bytes": settings.adapter_bytes,
+    }
 
 
 def _open_store(base: Base | GgufBase, settings: ServiceSettings) -> AdapterStore:

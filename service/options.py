@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from finetune.defaults import DEFAULT_BASE
+
 from .home import VARIABLE
 
 KEY_VARIABLE = "LORA_CHAT_KEY"  # for commands that talk to a server
-DEFAULT_BASE = "smollm2-135m"  # finetune.bases.base has it, at the price of a slower --help
 
 
 def _speak(language: Literal["en", "zh"] | None) -> None:
@@ -44,7 +45,7 @@ BaseOption = Annotated[
     typer.Option(
         "--base",
         help="The base model: a short name, a folder, a .gguf file, or an id of the Hugging Face "
-        "hub. [default: smollm2-135m]",
+        f"hub. [default: {DEFAULT_BASE}]",
     ),
 ]
 ConfigOption = Annotated[

@@ -13,12 +13,13 @@ from pydantic_settings import (
 )
 
 from data.writing.plain_marks import OnMarks
-from serving.torch.forms.build import Precision
+from finetune.defaults import DEFAULT_BASE
+from finetune.hardware import GIB
+from serving.engine import EngineLimits, ServedPrecision
 
 from .home import DEFAULT_HOME
-from .options import DEFAULT_BASE
 
-GIB = 1 << 30
+LIMITS = EngineLimits()
 
 
 def _listed(value: object) -> object:
@@ -60,11 +61,11 @@ class ServiceSettings(BaseSettings):
     home: LocalPath = DEFAULT_HOME
     base: str = DEFAULT_BASE
     engine: Literal["auto", "torch", "llamacpp"] = "auto"  # auto: llamacpp for a .gguf file
-    precision: Precision = "auto"
-    max_batch: int = Field(default=16, ge=1)  # requests computed together
+    precision: ServedPrecision = "auto"
+    max_batch: int = Field(default=LIMITS.max_rows, ge=1)  # requests computed together
     context_length: int | None = Field(default=None, ge=16)  # [tokens]; the base's own
-    kv_memory: float = Field(default=2, ge=0.01)  # [GiB] for keys and values
-    adapter_memory: float = Field(default=4, ge=0)  # [GiB] for adapters beyond those in use
+    kv_memory: float = Field(default=LIMITS.kv_bytes // GIB, ge=0.01)  # [GiB] for keys and values
+    adapter_memory: float = Field(default=LIMITS.adapter_bytes // GIB, ge=0)  # [GiB], of idle ones
     compile: bool = True
     accept_base: bool = False  # adapters without a card whatever base they name
 
@@ -87,7 +88,7 @@ class ServiceSettings(BaseSettings):
     max_choices: int = Field(default=16, ge=1, le=128)  # `n` of a request
     plain_marks: OnMarks = "refuse"  # in messages, of a template's that are no tokens
     append_disclaimer: bool = False  # to the text of answers too, beside the field
-    max_waiting: int = Field(default=256, ge=0)  # requests queued beyond `max_batch`
+    max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload
     deadline: float = Field(default=600, gt=0)  # [seconds] an answer may take, waiting included

@@ -3,9 +3,25 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
+
+from finetune.hardware import Precision
 
 FinishReason = Literal["stop", "length"]
+ServedPrecision = Literal["auto"] | Precision
+PRECISIONS: tuple[ServedPrecision, ...] = ("auto", *get_args(Precision))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """How much an engine takes on."""
+
+    max_rows: int = 16  # requests computed together
+    max_waiting: int = 256  # requests queued beyond them
+    chunk_tokens: int = 256  # of prompts, computed in one step beside the running rows
+    context_length: int | None = None  # [tokens]; the base's own if None
+    kv_bytes: int = 2 << 30  # of keys and values; at least one request's full context
+    adapter_bytes: int = 4 << 30  # of adapters in memory beyond those in use
 
 
 @dataclass(frozen=True, slots=True)

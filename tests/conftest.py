@@ -148,7 +148,8 @@ def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
 @pytest.fixture(scope="session")
 def default_home(make_once: MakeOnce) -> Path:
     """A home that has the default base: it is converted once for all tests."""
-    from finetune.bases.base import DEFAULT_BASE, find_base
+    from finetune.bases.base import find_base
+    from finetune.defaults import DEFAULT_BASE
 
     return make_once("home", lambda home: find_base(DEFAULT_BASE, home))
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("data", "finetune", "serving", "service")
 MOST_MODULES = 17  # in one folder, without its __init__.py
 # What serving may know of finetune: bases, adapters' folders, and what imports next to nothing.
-LIGHT = ("finetune.errors", "finetune.hardware", "finetune.free_cores")
+LIGHT = ("finetune.defaults", "finetune.errors", "finetune.free_cores", "finetune.hardware")
 SERVED = ("finetune.bases", "finetune.adapters", *LIGHT)
 # Known without torch: all that schedules, counts and reads can be tested in milliseconds.
 TORCH_FREE = (
@@ -30,10 +30,6 @@ TORCH_FREE = (
 BACK_UP = {
     # `read_deltas` belongs to the adapters' weights.
     ("finetune.adapters.gguf", "finetune.export.merge"),
-    # `Batch`, `Layout`, `pack` and `collate` belong to the kernels.
-    ("finetune.kernels.model", "finetune.training.rows"),
-    # The size of a block and its digests belong to the sequence.
-    ("serving.requests.sequence", "serving.torch.blocks"),
     # The classes of errors stay below; what HTTP answers to them belongs to `http`.
     ("service.errors", "service.http.fields"),
     ("service.errors", "service.api.protocol"),

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from service.cli import app
-from service.commands.reference import reference
+from service.reference import reference
 from tests.pages import ROOT, commands, map_of
 
 PACKAGES = ("data", "finetune", "serving", "service")

@@ -19,7 +19,7 @@ import psutil
 from benchmarks.journal import Mix
 from benchmarks.process import ProgramFailed, running
 from benchmarks.summary import TOKENS_PER_SECOND
-from finetune.bases.base import DEFAULT_BASE
+from finetune.defaults import DEFAULT_BASE
 from service.bench.load import Target
 from service.bench.prompts import Prompts
 from service.client.stream import Reading, StreamBroken

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.adapters import make_adapters
 from benchmarks.tuning.tiny import make_tiny_base
-from finetune.bases.base import DEFAULT_BASE, find_base
+from finetune.bases.base import find_base
+from finetune.defaults import DEFAULT_BASE
 
 NUM_ADAPTERS = 7
 RANK = 8

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision, compute_precision
 
@@ -26,7 +27,6 @@ from .whole_model import load_whole
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BASE = "smollm2-135m"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # './folder' is none
 PUBLISHERS = ("huggingfacetb", "unsloth")  # of the bases that packages carry
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")  # any one of them

@@ -17,7 +17,9 @@ An adapter that was made elsewhere says what it was trained on by a name. The ru
 import re
 from collections.abc import Iterable
 
-OURS = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}  # by exactly these names
+from finetune.defaults import DEFAULT_BASE
+
+OURS = {DEFAULT_BASE: "HuggingFaceTB/SmolLM2-135M-Instruct"}  # by exactly these names
 MIRRORS = {  # in lower case, without how they are stored
     "unsloth/mistral-7b": "mistralai/Mistral-7B-v0.1",
     "unsloth/solar-10.7b": "upstage/SOLAR-10.7B-v1.0",

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from finetune.errors import BaseUnusable
-from finetune.training.rows import Batch
 
 from .answer_head import AnswerHead
 from .attention import STRIDE, register
+from .batch import Batch
 from .dropout import Layout, Masks
 from .gpu_kernels import Liger, find_liger
 from .lora import lora_forward

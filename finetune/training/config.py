@@ -12,7 +12,7 @@ from data.reading.dialogues.role_words import Part
 from data.reading.faulty import Faulty
 from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
-from finetune.bases.base import DEFAULT_BASE
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import ConfigError
 from finetune.wrong_values import place, sentence
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from data.chat import Rendered
 from finetune.errors import Hopeless
 from finetune.hardware import free_memory
+from finetune.kernels.batch import Batch, collate, pack
 
 from .processes import Processes
-from .rows import Batch, collate, pack
 
 Value = TypeVar("Value")
 

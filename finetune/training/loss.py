@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any
 
 from data.chat import Rendered
-
-from .rows import Batch, collate, pack
+from finetune.kernels.batch import Batch, collate, pack
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from finetune.defaults import DEFAULT_BASE
 from service.commands.group import Commands
 from service.home import find_home
-from service.options import DEFAULT_BASE, BaseOption, HomeOption
+from service.options import BaseOption, HomeOption
 
 adapters_app = typer.Typer(
     cls=Commands,

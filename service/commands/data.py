@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from finetune.defaults import DEFAULT_BASE
 from service.commands.group import Commands
 from service.commands.streams import json_text
-from service.options import DEFAULT_BASE, BaseOption, HomeOption, LangOption
+from service.options import BaseOption, HomeOption, LangOption
 
 if TYPE_CHECKING:
     from data.conversation import Item

@@ -13,6 +13,7 @@ from rich.text import Text
 from finetune.adapters.versions import list_names
 from finetune.bases.base import SHORT_NAMES
 from finetune.hardware import (
+    GIB,
     Machine,
     compute_precision,
     describe_machine,
@@ -32,7 +33,6 @@ PACKAGES = (
     "fastapi",
     "llama-cpp-python",
 )
-GIB = 2**30
 
 
 def examine(home: Path, console: Console) -> None:

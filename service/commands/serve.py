@@ -36,7 +36,7 @@ def _help(option: object) -> str:
 def _known_precision(value: str | None) -> str | None:
     if value is None:
         return None
-    from serving.torch.forms.build import PRECISIONS
+    from serving.engine import PRECISIONS
 
     if value not in PRECISIONS:
         raise typer.BadParameter(f"choose one of {', '.join(PRECISIONS)}")

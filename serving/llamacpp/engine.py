@@ -5,7 +5,7 @@ from typing import Any
 
 from finetune.bases.gguf_base import GgufBase
 from serving.adapters.residents import Residents
-from serving.engine import AdapterRef, Blend
+from serving.engine import AdapterRef, Blend, EngineLimits
 from serving.engine_thread import ThreadedEngine
 from serving.errors import AdapterRefused, EngineUnsupported
 from serving.torch.encoder import Confirm
@@ -19,13 +19,7 @@ from .work import LlamaWork
 
 
 @dataclass(frozen=True, slots=True)
-class LlamaEngineConfig:
-    max_rows: int = 16  # requests computed together
-    max_waiting: int = 256  # requests queued beyond them
-    chunk_tokens: int = 256  # of prompts, computed in one step beside the running rows
-    context_length: int | None = None  # [tokens]; the base's own if None
-    kv_bytes: int = 2 << 30  # of keys and values, in all contexts; at least one request's
-    adapter_bytes: int = 4 << 30  # of adapters in memory beyond those in use
+class LlamaEngineConfig(EngineLimits):
     num_threads: int | None = None  # None: the cores that this process may use
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from serving.engine import Blend, Delta
 from serving.errors import ServingError
 from serving.requests.row import Row
-from serving.requests.sampler import Choice
 
 from .context import Piece
 from .slots import SequenceMemory, Slot, Slots
@@ -56,7 +55,7 @@ class Lane:
         for (row, piece), own in zip(pieces, logits, strict=True):
             self.rows[row].token_ids.extend(piece.token_ids)
             if own is not None:
-                outcomes.append((row, _advance(row, own)))
+                outcomes.append((row, row.take(own)))
         return outcomes
 
     def close(self) -> None:
@@ -74,16 +73,3 @@ class Lane:
                 tokens = whole[start : start + count]
                 pieces.append((row, Piece(slot.number, start, tokens, count == num_missing)))
         return pieces
-
-
-def _advance(row: Row, logits: NDArray[np.float32]) -> Delta | ServingError:
-    """One row's next token; its own failure is its own end, not its neighbours'."""
-    try:
-        if row.sampler.is_plain_greedy:
-            best = int(logits.argmax())
-            if np.isfinite(logits[best]):
-                row.sampler.note(best)
-                return row.advance(Choice(best, None))
-        return row.advance(row.sampler.pick(logits))
-    except ServingError as error:
-        return error

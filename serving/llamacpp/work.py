@@ -9,15 +9,13 @@ from serving.engine import AdapterRef, Blend, EngineStats
 from serving.errors import EngineFailed, ServingError
 from serving.requests.fair_queue import FairQueue
 from serving.requests.row import Row
-from serving.requests.sequence import Sequence
+from serving.requests.sequence import BLOCK, Sequence
 
 from .adapter import LoadedAdapter
 from .lane import Lane
 from .lanes import Lanes
 
 logger = logging.getLogger(__name__)
-
-BLOCK = 16  # [tokens] that a block of keys and values has in what is told
 
 
 class LlamaWork:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from serving.engine import Delta, FinishReason, Request
 from serving.errors import ServingError
 
@@ -25,6 +28,24 @@ class Row:
         self.sequence = Sequence(request)
         self.sampler = Sampler(request.sampling, request.prompt_ids, grammar)
         self._text = TextStream(tokenizer, request.sampling.stop)
+
+    def take(self, logits: NDArray[np.float32] | int) -> Delta | ServingError:
+        """The next token, by its logits or, where it was chosen already, its number; to be emitted
+        once the batch is in order. A failure ends this row, and not its neighbours."""
+        try:
+            return self.advance(self._choose(logits))
+        except ServingError as error:
+            return error
+
+    def _choose(self, logits: NDArray[np.float32] | int) -> Choice:
+        if isinstance(logits, int):
+            best = logits
+        else:
+            best = int(logits.argmax()) if self.sampler.is_plain_greedy else None
+            if best is None or not np.isfinite(logits[best]):
+                return self.sampler.pick(logits)
+        self.sampler.note(best)
+        return Choice(best, None)
 
     def advance(self, choice: Choice) -> Delta:
         """Add the next token; what is returned is to be emitted once the batch is in order."""

@@ -1,14 +1,27 @@
 """A request on its way, as the scheduler sees it: tokens, how many are computed, which blocks."""
 
-from serving.engine import Blend, Request
-from serving.torch.blocks import BLOCK, next_digest, root_digest
+import collections.abc
+from hashlib import blake2b
 
+from serving.engine import Blend, Request
+
+BLOCK = 16  # [tokens] whose keys and values lie together
 Tenant = tuple[str, ...]
 
 
 def namespace(blend: Blend) -> str:
     """What keys and values depend on besides the tokens: adapter versions and scales."""
     return ";".join(sorted(f"{ref.sha256}*{scale!r}" for ref, scale in blend))
+
+
+def root_digest(namespace: str) -> bytes:
+    return blake2b(namespace.encode(), digest_size=16).digest()
+
+
+def next_digest(parent: bytes, token_ids: collections.abc.Sequence[int]) -> bytes:
+    """The digest of a full block, given that of the block before it."""
+    content = b"".join(token_id.to_bytes(4, "little") for token_id in token_ids)
+    return blake2b(parent + content, digest_size=16).digest()
 
 
 class Sequence:

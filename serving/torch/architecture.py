@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from finetune.bases.projections import projection_sizes
+from finetune.bases.shape import FAMILIES
 from serving.errors import EngineUnsupported
 
-SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 
 
@@ -59,7 +59,7 @@ def read_architecture(folder: Path) -> Architecture:
     if problem := _problem(config):
         raise EngineUnsupported(
             f"The torch engine does not run this base: {problem}. It runs "
-            f"{', '.join(SUPPORTED)} models with the activation SiLU."
+            f"{', '.join(FAMILIES)} models with the activation SiLU."
         )
     return Architecture(
         config=config,
@@ -88,7 +88,7 @@ def _windows(config: Any) -> tuple[int | None, ...]:
 
 
 def _problem(config: Any) -> str | None:
-    if config.model_type not in SUPPORTED:
+    if config.model_type not in FAMILIES:
         return f"its architecture is {config.model_type!r}"
     rope = (config.rope_parameters or {}).get("rope_type", "default")
     if rope not in ROPE_TYPES:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from .blocks import BLOCK
+from serving.requests.sequence import BLOCK
+
 from .step import Span, bucket
 
 

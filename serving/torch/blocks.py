@@ -8,19 +8,6 @@ it is taken, least recently used first.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
-
-BLOCK = 16  # [tokens]
-
-
-def root_digest(namespace: str) -> bytes:
-    return blake2b(namespace.encode(), digest_size=16).digest()
-
-
-def next_digest(parent: bytes, token_ids: Sequence[int]) -> bytes:
-    """The digest of a full block, given that of the block before it."""
-    content = b"".join(token_id.to_bytes(4, "little") for token_id in token_ids)
-    return blake2b(parent + content, digest_size=16).digest()
 
 
 class BlockPool:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from finetune.bases.shape import Shape
+from serving.requests.sequence import BLOCK
 
 from .architecture import Architecture
-from .blocks import BLOCK
 
 
 def bytes_per_block(sizes: Architecture | Shape, dtype: Any) -> int:

@@ -10,9 +10,9 @@ from typing import Protocol
 from serving.engine import Blend
 from serving.errors import ServingError
 from serving.requests.fair_queue import FairQueue
-from serving.requests.sequence import Sequence, num_blocks_for
+from serving.requests.sequence import BLOCK, Sequence, num_blocks_for
 
-from .blocks import BLOCK, BlockPool
+from .blocks import BlockPool
 
 
 class AdapterPlaces(Protocol):

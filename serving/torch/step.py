@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from .blocks import BLOCK
+from serving.requests.sequence import BLOCK
+
 from .scheduler import Chunk
 
 Granules = list[tuple[int, float]]

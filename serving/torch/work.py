@@ -3,10 +3,9 @@
 from typing import Any
 
 from serving.adapters.residents import Residents
-from serving.engine import AdapterRef, Delta, EngineStats
+from serving.engine import AdapterRef, EngineStats
 from serving.errors import ServingError
 from serving.requests.row import Row
-from serving.requests.sampler import Choice
 from serving.requests.sequence import Sequence
 
 from .bank import AdapterBank
@@ -116,7 +115,7 @@ class Batch:
 
     def _tell(self, rows: list[Row], logits: Any) -> None:
         """Choose each row's next token; tell the listeners when all is in order again."""
-        outcomes = [_advance(row, own) for row, own in zip(rows, _split(rows, logits), strict=True)]
+        outcomes = [row.take(own) for row, own in zip(rows, _split(rows, logits), strict=True)]
         for row, outcome in zip(rows, outcomes, strict=True):
             if row.sequence.num_answered == 1:
                 self._num_prompt_tokens += len(row.request.prompt_ids)
@@ -155,14 +154,3 @@ def _best(logits: Any) -> Any:
     if logits.device.type == "cpu":
         return torch.from_numpy(logits.numpy().argmax(-1))
     return logits.argmax(-1)
-
-
-def _advance(row: Row, logits: Any) -> Delta | ServingError:
-    """One row's next token; its own failure is its own end, not the batch's."""
-    try:
-        if isinstance(logits, int):
-            row.sampler.note(logits)
-            return row.advance(Choice(logits, None))
-        return row.advance(row.sampler.pick(logits))
-    except ServingError as error:
-        return error

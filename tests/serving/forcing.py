@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
+from finetune.hardware import Precision
 from serving.engine import Blend, Request
-from serving.requests.sequence import Sequence, num_blocks_for
+from serving.requests.sequence import BLOCK, Sequence, num_blocks_for
 from serving.torch.architecture import read_architecture
-from serving.torch.blocks import BLOCK
-from serving.torch.forms.build import Form, Precision, TorchEngineConfig, build_parts
+from serving.torch.forms.build import Form, TorchEngineConfig, build_parts
 from serving.torch.native.library import Library
 from serving.torch.scheduler import Chunk
 from serving.torch.step import build_step, order

@@ -11,8 +11,7 @@ import torch
 from data.chat import ChatRenderer, Rendered
 from data.reading.reader import read_conversations
 from finetune.bases.base import Base
-from serving.engine import Blend
-from serving.torch.forms.build import Precision
+from serving.engine import Blend, ServedPrecision
 from serving.torch.native.library import Library
 from tests.serving.forcing import Forcing, Text
 
@@ -52,7 +51,7 @@ def affordable(
 
 def answer_loss(
     base: Base,
-    precision: Precision,
+    precision: ServedPrecision,
     rows: Sequence[Rendered],
     *,
     library: Library | None = None,

@@ -8,8 +8,9 @@ from pathlib import Path
 from serving.adapters.residents import Residents
 from serving.engine import AdapterRef, Blend, Request, Sampling
 from serving.errors import AdapterRefused
+from serving.requests.sequence import BLOCK
 from serving.requests.sequence import Sequence as Row
-from serving.torch.blocks import BLOCK, BlockPool
+from serving.torch.blocks import BlockPool
 from serving.torch.granules import GranuleTable
 from serving.torch.scheduler import Chunk, Plan, Scheduler
 

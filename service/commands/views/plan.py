@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from finetune.hardware import GIB
 from finetune.rehearsal import Rehearsal
 from finetune.sweep import show
 from finetune.training.config import Origins, TrainConfig
 from finetune.training.plan import Plan, origins_of
 
-GIB = 1 << 30
 HOUR = 3600  # [seconds]
 CHOSEN = ("learning_rate", "dropout", "epochs", "batch_size")  # by the plan where nobody says
 NOTHING_DONE = "Nothing was trained. Leave out --dry-run to train."

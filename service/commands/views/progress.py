@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from finetune.hardware import GIB
+
 if TYPE_CHECKING:
     from finetune.training.trainer import StepMetrics
 
-GIB = 1 << 30
 LINE_EVERY = 30  # [seconds] where there is no bar
 Clock = Callable[[], float]  # [seconds]
 

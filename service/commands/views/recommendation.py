@@ -8,10 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from finetune.bases.catalogue import NOT_TRIED, read_catalogue
-from finetune.hardware import Machine
+from finetune.hardware import GIB, Machine
 from service.recommendation import LONGEST, SLOWEST, Amount, Estimate, Here, Recommendation
 
-GIB = 1 << 30
 MOST = 8  # rows
 LANGUAGES = {"Chinese": "Chinese", "mixed": "Chinese and others", "other": "no Chinese"}
 

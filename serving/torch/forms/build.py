@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
+from finetune.hardware import Precision
+from serving.engine import EngineLimits, ServedPrecision
 from serving.errors import EngineUnsupported
 from serving.requests.sequence import num_blocks_for
 from serving.torch.architecture import Architecture
@@ -17,20 +19,11 @@ from serving.torch.native.forward import use
 from serving.torch.native.library import Library
 from serving.torch.paged_cache import PagedCache, bytes_per_block
 
-Precision = Literal["auto", "int8", "fp32", "bf16", "nf4"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-
 
 @dataclass(frozen=True, slots=True)
-class TorchEngineConfig:
-    precision: Precision = "fp32"
+class TorchEngineConfig(EngineLimits):
+    precision: ServedPrecision = "fp32"
     device: str = "cpu"
-    max_rows: int = 16  # requests computed together
-    max_waiting: int = 256  # requests queued beyond them
-    chunk_tokens: int = 256  # of prompts, computed in one step beside the running rows
-    context_length: int | None = None  # [tokens]; the base's own if None
-    kv_bytes: int = 2 << 30  # of keys and values; at least one request's full context
-    adapter_bytes: int = 4 << 30  # of adapters in memory beyond those in use
     compiled: Path | None = None  # where compiled code is kept; None: compile nothing
 
 

@@ -13,8 +13,9 @@ import torch
 
 from data.chat import ChatRenderer
 from data.conversation import Message
-from finetune.bases.base import DEFAULT_BASE, SHORT_NAMES, Base, find_base, load_model
+from finetune.bases.base import SHORT_NAMES, Base, find_base, load_model
 from finetune.bases.gguf_base import find_any_base, find_gguf_base
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision
 from finetune.training.config import TrainConfig

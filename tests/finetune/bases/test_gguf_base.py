@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from finetune.bases.base import DEFAULT_BASE, Base, find_base
+from finetune.bases.base import Base, find_base
 from finetune.bases.gguf_base import find_gguf_base
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import BaseNotFound, BaseUnusable
 from tests.gguf_files import write_gguf
 

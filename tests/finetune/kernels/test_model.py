@@ -13,11 +13,12 @@ from finetune.bases.base import Base, load_model
 from finetune.errors import BaseUnusable
 from finetune.hardware import Precision
 from finetune.kernels.attention import ShortRow
+from finetune.kernels.batch import collate
 from finetune.kernels.model import LeanModel
 from finetune.training.config import TrainConfig
 from finetune.training.loss import token_losses
 from finetune.training.peft_model import add_adapter
-from finetune.training.rows import build_rows, collate
+from finetune.training.rows import build_rows
 
 CONVERSATIONS = [
     Conversation((Message("user", f"问题{i}: my chain" * i), Message("assistant", "Right. " * i)))

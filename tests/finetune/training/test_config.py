@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.bases.base import DEFAULT_BASE
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import ConfigError
 from finetune.training.config import TrainConfig, dump_config, load_config
 

@@ -8,9 +8,9 @@ import torch
 
 from data.chat import Rendered
 from finetune.errors import TrainingStopped
+from finetune.kernels.batch import Batch
 from finetune.training.gradients import Gradients
 from finetune.training.processes import ALONE, Processes
-from finetune.training.rows import Batch
 
 ROWS = [Rendered((1, 2, 3, 4), (False, False, True, True)) for _ in range(4)]
 SEEDS = range(4)

@@ -9,10 +9,11 @@ import torch
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from finetune.bases.base import Base, load_model
+from finetune.kernels.batch import collate
 from finetune.training.config import TrainConfig
 from finetune.training.loss import answer_loss, token_losses
 from finetune.training.peft_model import add_adapter
-from finetune.training.rows import build_rows, collate
+from finetune.training.rows import build_rows
 
 TEXTS = [
     ("患者：失眠多梦？", "多属心脾两虚。"),

@@ -9,7 +9,8 @@ import pytest
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from data.errors import InvalidData
-from finetune.training.rows import build_rows, collate, pack, with_system
+from finetune.kernels.batch import collate, pack
+from finetune.training.rows import build_rows, with_system
 
 
 def row(length: int, num_trained: int = 1) -> Rendered:

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from finetune.adapters.gguf import read_peft, write_gguf_lora
-from finetune.bases.base import DEFAULT_BASE
 from finetune.bases.gguf_file import read_gguf
 from finetune.bases.gguf_shape import GgufShape
+from finetune.defaults import DEFAULT_BASE
 from finetune.errors import FinetuneError
 from service.cli import app
 from serving.llamacpp.binding import is_installed

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from finetune.bases.base import DEFAULT_BASE, find_base
+from finetune.bases.base import find_base
 from finetune.bases.gguf_base import find_gguf_base
+from finetune.defaults import DEFAULT_BASE
 from serving.engine import Blend, Delta, Request, Sampling
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from tests.serving.engines import alone, collect_all, logprobs, make_ref, needs_llamacpp, token_ids

@@ -4,8 +4,7 @@ from collections import Counter
 
 from serving.engine import Blend
 from serving.requests.fair_queue import FairQueue
-from serving.requests.sequence import Sequence, Tenant
-from serving.torch.blocks import BLOCK
+from serving.requests.sequence import BLOCK, Sequence, Tenant
 from tests.serving.rehearsal import Rehearsal, alone, make_ref, make_sequence
 
 NOBODY: Counter[Tenant] = Counter()

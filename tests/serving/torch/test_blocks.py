@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.engine import Blend
-from serving.requests.sequence import namespace, num_blocks_for
-from serving.torch.blocks import BLOCK, BlockPool, next_digest, root_digest
+from serving.requests.sequence import BLOCK, namespace, next_digest, num_blocks_for, root_digest
+from serving.torch.blocks import BlockPool
 from tests.serving.rehearsal import Rehearsal, alone, make_ref, make_sequence
 
 PROMPT = range(3 * BLOCK + 5)

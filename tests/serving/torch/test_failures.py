@@ -10,10 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
-from serving.engine import AdapterRef, Engine, Request
+from serving.engine import AdapterRef, Engine, Request, ServedPrecision
 from serving.errors import AdapterRefused, EngineFailed
 from serving.torch.engine import TorchEngine, TorchEngineConfig
-from serving.torch.forms.build import Precision
 from tests.serving.engines import (
     GREEDY,
     PROMPTS,
@@ -161,7 +160,7 @@ async def test_a_token_that_the_base_does_not_have_ends_one_request_alone(
 async def test_an_adapter_beyond_all_measure_hurts_nobody_else(
     side: str,
     size: float,
-    precision: Precision,
+    precision: ServedPrecision,
     make_base: Any,
     make_adapter: Any,
     tmp_path: Path,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.bases.base import DEFAULT_BASE, find_base, load_model
+from finetune.bases.base import find_base, load_model
+from finetune.defaults import DEFAULT_BASE
 from finetune.training.loss import answer_loss as trained_loss
 from tests.serving.likelihood import CASES, affordable, answer_loss, sample_rows
 

@@ -2,8 +2,7 @@
 
 from itertools import repeat
 
-from serving.requests.sequence import Sequence
-from serving.torch.blocks import BLOCK
+from serving.requests.sequence import BLOCK, Sequence
 from tests.serving.rehearsal import Rehearsal, alone, make_ref
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serving.engine import AdapterRef, Blend, Request, Sampling
-from serving.torch.blocks import BLOCK
+from serving.requests.sequence import BLOCK
 from tests.serving.engines import (
     PROMPTS,
     alone,

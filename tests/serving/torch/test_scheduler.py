@@ -4,7 +4,7 @@ import pytest
 
 from serving.engine import Blend
 from serving.errors import AdapterRefused
-from serving.torch.blocks import BLOCK
+from serving.requests.sequence import BLOCK
 from tests.serving.rehearsal import Rehearsal, alone, make_ref
 
 

@@ -15,8 +15,7 @@ from hypothesis.stateful import (
 
 from serving.engine import AdapterRef, Blend
 from serving.errors import AdapterRefused
-from serving.requests.sequence import Sequence
-from serving.torch.blocks import BLOCK
+from serving.requests.sequence import BLOCK, Sequence
 from serving.torch.scheduler import Plan
 from tests.serving.rehearsal import REFS, Rehearsal
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from serving.engine import ServedPrecision
 from serving.torch.architecture import Architecture, read_architecture
 from serving.torch.forms import choice
-from serving.torch.forms.build import Form, Precision, TorchEngineConfig
+from serving.torch.forms.build import Form, TorchEngineConfig
 from serving.torch.forms.choice import choose, possible_forms
 from serving.torch.native.library import Library
 from tests.conftest import MakeBase
@@ -19,7 +20,7 @@ def shape(make_base: MakeBase) -> Architecture:
     return read_architecture(make_base("llama"))
 
 
-def forms(shape: Architecture, precision: Precision, **options: Any) -> list[str]:
+def forms(shape: Architecture, precision: ServedPrecision, **options: Any) -> list[str]:
     compiled = options.pop("compiled", None)
     config = TorchEngineConfig(precision, **options)
     return [str(form) for form in possible_forms(shape, config, compiled)]

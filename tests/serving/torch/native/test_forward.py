@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from finetune.bases.base import DEFAULT_BASE, find_base
+from finetune.bases.base import find_base
+from finetune.defaults import DEFAULT_BASE
 from serving.torch.native.compiler import library_path, load
 from serving.torch.native.kernels import Kernel
 from serving.torch.native.library import Library

@@ -17,7 +17,7 @@ As `{NAME} COMMAND --help` prints it. Made from the program (`make docs`), not b
 
 def reference() -> str:
     """The whole page, as Markdown."""
-    from service.cli import app
+    from .cli import app
 
     command: Any = typer.main.get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), indent=1, name=NAME)

@@ -1,0 +1,3 @@
+"""What is meant where nobody says anything; imports nothing, for a quick --help."""
+
+DEFAULT_BASE = "smollm2-135m"
