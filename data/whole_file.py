@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all, and standard output that gets all or nothing."""
+"""Files and folders that appear whole or not at all, and standard output alike."""
 
 import errno
-import os
+import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,17 +22,38 @@ def whole_file(
     path: Path, *, encoding: str = "utf-8", newline: str | None = None
 ) -> Generator[TextIO]:
     """A text file that takes its place when all is written, and never does if that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding=encoding, newline=newline) as file:
+        with (
+            whole_path(path) as temporary,
+            temporary.open("w", encoding=encoding, newline=newline) as file,
+        ):
             yield file
-        temporary.replace(path)
     except OSError as error:
         if error.errno in NO_ROOM and error.filename is None:  # of a write
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def whole_path(path: Path) -> Generator[Path]:
+    """A name beside `path` for a new file, which takes its place unless the block raises."""
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}")
+    try:
+        yield temporary
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(parent: Path) -> Generator[Path]:
+    """A hidden folder to fill and to rename into its place; what is left of it is removed."""
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

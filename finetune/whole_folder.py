@@ -1,11 +1,11 @@
 """Folders that appear whole or not at all."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+from data.whole_file import new_folder
 
 from .errors import ExportRefused
 
@@ -20,12 +20,8 @@ def whole_folder(target: Path) -> Generator[Path]:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExportRefused(f"{target} is there already, and not empty. Choose a new folder.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    try:
+    with new_folder(target.parent) as temporary:
         yield temporary
-        temporary.chmod(0o755)
         if target.is_dir():
             target.rmdir()
         os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

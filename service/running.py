@@ -13,6 +13,8 @@ import httpx
 import psutil
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from data.whole_file import whole_path
+
 logger = logging.getLogger(__name__)
 
 FOLDER = "servers"  # below home
@@ -82,11 +84,10 @@ def named_base(base: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Whoever reads meanwhile finds all of it or nothing."""
-    temporary = path.with_suffix(".new")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    with open(file, "w", encoding="utf-8") as opened:
-        opened.write(text)
-    temporary.replace(path)
+    with whole_path(path) as temporary:
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+        with open(file, "w", encoding="utf-8") as opened:
+            opened.write(text)
 
 
 def _living(folder: Path) -> list[RunningServer]:

@@ -9,13 +9,13 @@ import io
 import json
 import logging
 import os
-import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from data.whole_file import new_folder
 from finetune.errors import BaseUnusable
 
 from .whole_model import load_whole
@@ -58,21 +58,19 @@ def _make(target: Path, write: Callable[[Path], None]) -> None:
     """Have a folder written that appears whole or not at all."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+        tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
         raise BaseUnusable(
             f"What is made of a GGUF file once has no place: {target.parent} cannot be written "
             f"({error.strerror}). `lora-chat bases pull` makes it beforehand, where home can be."
         ) from error
-    try:
+    with new_folder(target.parent) as temporary:
         write(temporary)
-        temporary.chmod(0o755)
-        os.rename(temporary, target)
-    except OSError:
-        if not target.is_dir():  # otherwise another process was first, with the same result
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if not target.is_dir():  # otherwise another process was first, with the same result
+                raise
 
 
 def _write_model(gguf: Path, folder: Path) -> None:

@@ -2,11 +2,11 @@
 
 import logging
 import math
-import os
 from pathlib import Path
 from typing import Literal
 
 from data.free_space import check_space
+from data.whole_file import whole_path
 from finetune.bases.gguf_base import GgufBase
 from serving.errors import QuantizationFailed
 
@@ -42,8 +42,7 @@ def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
     params = functions.llama_model_quantize_default_params()
     params.ftype = getattr(functions, f"LLAMA_FTYPE_MOSTLY_{to.upper()}")
     params.allow_requantize = True
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_path(path) as temporary:
         code = functions.llama_model_quantize(
             str(base.path).encode(), str(temporary).encode(), params
         )
@@ -52,6 +51,3 @@ def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
                 f"llama.cpp cannot quantize {base.path}: {binding.reason()}. If the disk is full, "
                 "make room and try again."
             )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
