@@ -10,6 +10,13 @@ from .dropout import Layout
 
 
 @dataclass(frozen=True, slots=True)
+class TaughtRow(Rendered):
+    """A row that is to be answered as a teacher answers it, surely or not."""
+
+    hidden: Any  # [trained, width] the teacher's last hidden states where tokens are trained
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Rows laid end to end; positions begin anew at each, and attention never crosses rows.
 
@@ -23,6 +30,8 @@ class Batch:
     labels: Any  # [trained] those tokens
     weights: Any  # [trained] float32: 1, or the prompt's weight
     row_of: Any  # [trained] which row each belongs to
+    is_taught: Any  # [trained] whether a teacher says what comes, and not the label
+    taught: Any  # [of these, width] the teacher's last hidden states
     layout: Layout
 
     def to(self, device: str) -> "Batch":
@@ -55,6 +64,7 @@ def collate(
     predicting: list[int] = []
     weights: list[float] = []
     row_of: list[int] = []
+    taught = [row.hidden for row in rows if isinstance(row, TaughtRow)]
     for number, row in enumerate(rows):
         counted = [
             i for i, is_trained in enumerate(row.trained) if i and (is_trained or prompt_weight)
@@ -71,6 +81,8 @@ def collate(
         labels=torch.tensor([ids[i + 1] for i in predicting]),
         weights=torch.tensor(weights),
         row_of=torch.tensor(row_of),
+        is_taught=torch.tensor([isinstance(rows[i], TaughtRow) for i in row_of]).bool(),
+        taught=torch.cat(taught) if taught else torch.empty(0),
         layout=Layout(
             lengths=tuple(len(row.token_ids) for row in rows),
             seeds=tuple(seeds) if seeds is not None else (0,) * len(rows),

@@ -45,7 +45,19 @@ class LeanModel:
                 module.forward = replaced
 
     def token_losses(self, batch: Batch) -> Any:
-        """The loss of every trained token, shape [trained], in float32 and with its gradient."""
+        """The loss of every trained token, shape [trained], in float32 and with its gradient: to
+        its label, or to what a teacher says."""
+        hidden, weight = self.hidden(batch), self._causal.get_output_embeddings().weight
+        if not len(batch.taught):
+            return AnswerHead.apply(hidden, weight, batch.labels)
+        by_teacher, by_label = batch.is_taught, ~batch.is_taught
+        found: Any = AnswerHead.apply(hidden[by_label], weight, batch.labels[by_label])
+        taught: Any = AnswerHead.apply(hidden[by_teacher], weight, batch.taught)
+        losses = found.new_zeros(len(batch.labels))
+        return losses.masked_scatter(by_label, found).masked_scatter(by_teacher, taught)
+
+    def hidden(self, batch: Batch) -> Any:
+        """What the head turns into logits, of every trained token: [trained, width]."""
         batch = _filled(batch)
         self._masks.layout = batch.layout
         hidden = self._causal.get_decoder()(
@@ -54,8 +66,7 @@ class LeanModel:
             use_cache=False,
             row_lengths=batch.layout.lengths,
         ).last_hidden_state[0]
-        weight = self._causal.get_output_embeddings().weight
-        return AnswerHead.apply(hidden[batch.predicting], weight, batch.labels)
+        return hidden[batch.predicting]
 
 
 def _filled(batch: Batch) -> Batch:

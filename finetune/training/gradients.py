@@ -27,7 +27,10 @@ class Gradients:
         device: str,
         processes: Processes,
         prompt_weight: float = 0.0,
+        margin: float = 0.0,
     ) -> None:
+        """Where there is a margin [nats], a label's loss counts from there on alone."""
+        self._margin = margin
         self.token_losses = token_losses
         self.micro_batch_tokens = micro_batch_tokens
         self._parameters = parameters
@@ -76,7 +79,10 @@ class Gradients:
         loss = 0.0
         for group, group_seeds in _micro_batches(rows, seeds, budget):
             batch = collate(group, group_seeds, self._prompt_weight).to(self._device)
-            part = (self.token_losses(batch) * batch.weights).sum() / total_weight
+            losses = self.token_losses(batch)
+            if self._margin:
+                losses = losses.where(batch.is_taught, (losses - self._margin).relu())
+            part = (losses * batch.weights).sum() / total_weight
             part.backward()
             loss += part.item()
         return loss

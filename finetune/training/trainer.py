@@ -17,6 +17,7 @@ from finetune.kernels.model import LeanModel
 
 from .checkpoint import Progress, save_checkpoint
 from .config import TrainConfig
+from .going_on.teacher import teach
 from .gradients import Gradients
 from .loss import answer_loss, count_sure
 from .plan import Plan
@@ -24,6 +25,7 @@ from .processes import ALONE, Processes
 
 FIRST = 5  # [steps] whose mean loss later ones are held against
 EXPLODED = 3.0  # [nats] above it: twenty times the perplexity
+SURE_ENOUGH = 0.3  # [nats] of a correction's token, three in four: it is pushed no further
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,9 @@ class Trainer:
             device,
             processes,
             config.prompt_loss_weight,
+            SURE_ENOUGH if plan.num_corrections else 0.0,
         )
-        self.best = self.weights()
+        self.best = self._first = self.weights()
         self._cores = FreeCores(torch.get_num_threads())
 
     def restore(
@@ -114,10 +117,26 @@ class Trainer:
 
         self.model.train()
         try:
-            self._train(rows, held_out)
+            self._train(self._with_teacher(rows), held_out)
         finally:
             torch.set_num_threads(self._cores.most)
         return self.progress
+
+    def _with_teacher(self, rows: Sequence[Rendered]) -> Sequence[Rendered]:
+        """Where there are corrections, the others are to be answered as the adapter before did."""
+        from peft import set_peft_model_state_dict
+
+        number = self.plan.num_corrections
+        if not number:
+            return rows
+        reached = self.weights()
+        set_peft_model_state_dict(self.model, self._first)
+        weight, device = self.config.prompt_loss_weight, self.device
+        taught = self.gradients.within_memory(
+            rows, lambda budget: teach(self.lean, rows[number:], budget, device, weight)
+        )
+        set_peft_model_state_dict(self.model, reached)
+        return [*rows[:number], *taught]
 
     def _train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
         while self.progress.step < self.plan.num_steps and not self.is_exhausted:

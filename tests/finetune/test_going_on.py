@@ -9,6 +9,7 @@ import pytest
 
 from data import Conversation, read_conversations
 from finetune.adapters.card import CARD_FILE, AdapterCard, read_card
+from finetune.adapters.lora import WEIGHTS_FILE
 from finetune.bases.base import Base
 from finetune.errors import ConfigError, NotResumable, TrainingStopped
 from finetune.finish import Result
@@ -258,12 +259,14 @@ def test_a_stopped_run_goes_on_and_only_from_the_same_version(clinic: Clinic):
     options: dict[str, Any] = {"from_adapter": "tcm", "epochs": 4, "save_steps": 1}
     with pytest.raises(TrainingStopped):
         clinic.job(path, stop_after=2, **options).execute()
-    clinic.go_on(path, name="other")
+    whole = clinic.job(path, name="other", **options).execute()
     changed: dict[str, Any] = {**options, "from_adapter": "other", "name": "tcm"}
     with pytest.raises(NotResumable, match=r"from_adapter \(tcm@1\)"):
         clinic.job(path, **changed).execute(resume=True)
     result = clinic.job(path, **options).execute(resume=True)
     assert (result.name, result.version) == ("tcm", "2")
+    weights = [(each.folder / WEIGHTS_FILE).read_bytes() for each in (whole, result)]
+    assert weights[0] == weights[1]  # the teacher was tcm@1, and not what had been reached
 
 
 def test_a_few_corrections_are_no_matter_for_a_sweep(clinic: Clinic):

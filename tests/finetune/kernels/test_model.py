@@ -16,6 +16,7 @@ from finetune.kernels.attention import ShortRow
 from finetune.kernels.batch import collate
 from finetune.kernels.model import LeanModel
 from finetune.training.config import TrainConfig
+from finetune.training.going_on.teacher import teach
 from finetune.training.loss import token_losses
 from finetune.training.peft_model import add_adapter
 from finetune.training.rows import build_rows
@@ -178,3 +179,35 @@ def test_models_of_other_families_are_refused(make_base: Any):
     model.get_base_model().config.model_type = "gemma2"
     with pytest.raises(BaseUnusable, match=r"a gemma2 model.*llama, mistral"):
         LeanModel(model)
+
+
+def test_a_taught_row_is_pulled_to_what_its_teacher_says(make_base: Any):
+    folder = make_base("llama")
+    rows, model = rows_of(folder), make_model(folder)
+    expected = answer_logits(model, rows[:2]).log_softmax(-1).detach()
+    lean = LeanModel(model)
+    taught = teach(lean, rows[:2], 64, "cpu")
+    assert lean.token_losses(collate(taught)).abs().max() < 1e-5  # nothing to learn of itself
+    other = make_model(folder, rank=4)
+    torch.nn.init.normal_(next(p for n, p in other.named_parameters() if "lora_B" in n), std=0.3)
+    own = answer_logits(other, rows[:2]).log_softmax(-1)
+    divergence = (expected.exp() * (expected - own)).sum(-1)
+    gradients = gradients_of(other, divergence)
+    lean = LeanModel(other)
+    mixed = collate([rows[2], *taught, rows[3]])
+    losses = lean.token_losses(mixed)
+    torch.testing.assert_close(losses[mixed.is_taught], divergence, atol=2e-5, rtol=1e-4)
+    labelled = lean.token_losses(collate([rows[2], rows[3]]))
+    torch.testing.assert_close(losses[~mixed.is_taught], labelled, atol=2e-5, rtol=1e-4)
+    found = gradients_of(other, losses[mixed.is_taught])
+    assert_close(gradients, found, 1e-3)
+
+
+def answer_logits(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+    """PEFT's own, [trained, vocabulary], row by row."""
+    batches = map(collate, ([row] for row in rows))
+    found = [
+        model(input_ids=batch.input_ids, use_cache=False).logits[0, batch.predicting]
+        for batch in batches
+    ]
+    return torch.cat(found)

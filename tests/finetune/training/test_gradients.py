@@ -8,7 +8,7 @@ import torch
 
 from data.chat import Rendered
 from finetune.errors import TrainingStopped
-from finetune.kernels.batch import Batch
+from finetune.kernels.batch import Batch, TaughtRow
 from finetune.training.gradients import Gradients
 from finetune.training.processes import ALONE, Processes
 
@@ -32,8 +32,9 @@ class OneWeight:
             raise self.error()
         return self.weight * batch.labels
 
-    def gradients(self, budget: int, prompt_weight: float = 0.0) -> Gradients:
-        return Gradients(self.token_losses, [self.weight], budget, "cpu", ALONE, prompt_weight)
+    def gradients(self, budget: int, prompt_weight: float = 0.0, margin: float = 0.0) -> Gradients:
+        losses, parameters = self.token_losses, [self.weight]
+        return Gradients(losses, parameters, budget, "cpu", ALONE, prompt_weight, margin)
 
 
 def full() -> Exception:
@@ -71,6 +72,14 @@ def test_prompt_tokens_count_by_their_weight():
     model = OneWeight(99, full)
     loss = model.gradients(16, prompt_weight=0.5).accumulate(ROWS[:1], SEEDS)
     assert loss == pytest.approx((3 + 4 + 0.5 * 2) / 2.5)
+
+
+def test_labels_count_from_the_margin_on_and_what_is_taught_counts_whole():
+    model = OneWeight(99, full)
+    taught = TaughtRow(ROWS[0].token_ids, ROWS[0].trained, torch.zeros(2, 1))
+    loss = model.gradients(16, margin=3.5).accumulate([ROWS[0], taught], SEEDS)
+    assert loss == pytest.approx((0 + 0.5 + 3 + 4) / 4)
+    assert model.weight.grad == pytest.approx((0 + 4 + 3 + 4) / 4)
 
 
 @pytest.mark.parametrize("sizes", [[], [5], [9, 1, 1, 1, 5], [3, 3, 3, 3, 3]])
