@@ -22,9 +22,10 @@ from .evaluation.sides import Pair, PairedRows, Side
 from .training.config import TrainConfig
 from .training.dataset import Dataset
 from .training.going_on.continuation import Continuation
+from .training.observer import Observer, StepMetrics
 from .training.peft_model import save_adapter
 from .training.run import Run
-from .training.trainer import Observer, StepMetrics, Trainer
+from .training.trainer import Trainer
 
 RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
 

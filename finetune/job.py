@@ -33,11 +33,12 @@ from .training.going_on.continuation import Continuation
 from .training.going_on.lineage import Lineage, find_lineage
 from .training.going_on.parent import find_parent
 from .training.journal import Journal, log_file
+from .training.observer import Observer
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import Plan, make_plan
 from .training.processes import Processes, join_processes
 from .training.run import Run, RunState
-from .training.trainer import Observer, Trainer
+from .training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 

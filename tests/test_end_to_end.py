@@ -21,8 +21,8 @@ from finetune.adapters.versions import version_folder
 from finetune.bases.base import Base, find_base, load_model
 from finetune.job import Job
 from finetune.training.config import TrainConfig
+from finetune.training.observer import StepMetrics
 from finetune.training.peft_model import load_adapter
-from finetune.training.trainer import StepMetrics
 from service.server import serving_in_background
 from service.settings import ServiceSettings
 from tests.serving.engines import alone, make_ref, needs_int8

@@ -7,9 +7,10 @@ from pathlib import Path
 from data.chat import Rendered
 from finetune.bases.base import Base, load_model
 from finetune.training.config import TrainConfig
+from finetune.training.observer import StepMetrics
 from finetune.training.peft_model import add_adapter
 from finetune.training.plan import Plan, make_plan
-from finetune.training.trainer import StepMetrics, Trainer
+from finetune.training.trainer import Trainer
 
 from .workloads import DROPOUT, LEARNING_RATE, RANK, Meter, Speed, Workload, set_checkpointing
 

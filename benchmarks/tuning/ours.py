@@ -12,7 +12,7 @@ from typing import Any
 from finetune.errors import TrainingStopped
 from finetune.job import Job
 from finetune.training.config import load_config
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 from .steps import RECORDED, task_file
 from .task import Kept, Outcome, Recipe, Task, read_task

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.wording import _
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 WIDTH = 640  # of the plot, without labels
 LOSS_HEIGHT, RATE_HEIGHT = 240, 120

@@ -12,7 +12,7 @@ from data.local_time import local_time
 from data.script import is_chinese
 from data.wording import _, language
 from finetune.adapters.card import DataSummary
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 from .charts import training_charts
 from .compare import Measured

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from data.wording import N_, _
 from finetune.bases.spelling import MUCH
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 from .compare import Measured
 from .faults import Fault, faults_of, main_script

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from data.wording import _
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 from .bootstrap import Estimate
 from .compare import Measured

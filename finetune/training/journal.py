@@ -7,8 +7,8 @@ from typing import Any
 
 from finetune.errors import TrainingStopped
 
+from .observer import Observer, StepMetrics
 from .run import Run
-from .trainer import Observer, StepMetrics
 
 course = logging.getLogger(f"{__name__}.course")  # to the file alone: a person sees a bar
 

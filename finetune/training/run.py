@@ -13,7 +13,7 @@ from finetune.wrong_values import told
 
 from .checkpoint import list_checkpoints
 from .config import TrainConfig, dump_config, load_config
-from .trainer import StepMetrics
+from .observer import StepMetrics
 
 CONFIG_FILE = "config.yaml"
 STATE_FILE = "run.json"

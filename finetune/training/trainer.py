@@ -3,10 +3,9 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any
 
 from data.chat import Rendered
 from finetune.errors import CheckpointFailed, Hopeless, Interrupted, TrainingStopped
@@ -20,41 +19,13 @@ from .config import TrainConfig
 from .going_on.teacher import teach
 from .gradients import Gradients
 from .loss import answer_loss, count_sure
+from .observer import Observer, StepMetrics
 from .plan import Plan
 from .processes import ALONE, Processes
 
 FIRST = 5  # [steps] whose mean loss later ones are held against
 EXPLODED = 3.0  # [nats] above it: twenty times the perplexity
 SURE_ENOUGH = 0.3  # [nats] of a correction's token, three in four: it is pushed no further
-
-
-@dataclass(frozen=True, slots=True)
-class StepMetrics:
-    step: int  # counted from 1
-    num_steps: int
-    loss: float  # mean over the step's trained tokens, in nats
-    learning_rate: float
-    grad_norm: float
-    tokens_per_second: float  # prompts included
-    trained_tokens_per_second: float
-    memory_bytes: int  # at the highest so far: the GPU's, or the process's
-    eval_loss: float | None = None
-
-
-class Observer(Protocol):
-    """Who is told how a run goes."""
-
-    def on_stage(self, text: str) -> None: ...
-
-    def on_step(self, metrics: StepMetrics) -> None: ...
-
-    def on_work(self, done: float, left: float) -> None:
-        """Of the report: [seconds] of work that are done, and that are left at this pace."""
-        ...
-
-    def should_stop(self) -> bool:
-        """Asked between steps; True saves the run and ends it."""
-        ...
 
 
 class Trainer:

@@ -14,7 +14,7 @@ from finetune.evaluation.report import Report
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 OTHER = "\n\n".join(f"患者：新的问题{i}？\n医生：宜早睡{i}天。" for i in range(4)) + "\n"

@@ -18,7 +18,7 @@ from finetune.training.config import TrainConfig
 from finetune.training.dataset import LEAST_REPLAYED, Dataset
 from finetune.training.division import FEW
 from finetune.training.going_on.identity import identify
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 
 def told(number: int) -> str:

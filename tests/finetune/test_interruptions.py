@@ -20,7 +20,7 @@ from finetune.errors import TrainingStopped
 from finetune.job import Job
 from finetune.training.checkpoint import list_checkpoints
 from finetune.training.config import TrainConfig
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 

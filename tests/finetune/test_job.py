@@ -17,7 +17,7 @@ from finetune.adapters.versions import list_names, promoted_version
 from finetune.errors import AdapterInvalid, BaseMismatch, ConfigError, NotResumable, TrainingStopped
 from finetune.job import Job, Result
 from finetune.training.config import TrainConfig
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 

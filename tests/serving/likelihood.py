@@ -11,7 +11,8 @@ import torch
 from data.chat import ChatRenderer, Rendered
 from data.reading.reader import read_conversations
 from finetune.bases.base import Base
-from serving.engine import Blend, ServedPrecision
+from finetune.hardware import Precision
+from serving.engine import Blend
 from serving.torch.native.library import Library
 from tests.serving.forcing import Forcing, Text
 
@@ -51,7 +52,7 @@ def affordable(
 
 def answer_loss(
     base: Base,
-    precision: ServedPrecision,
+    precision: Precision,
     rows: Sequence[Rendered],
     *,
     library: Library | None = None,

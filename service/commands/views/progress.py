@@ -14,7 +14,7 @@ from rich.text import Text
 from finetune.hardware import GIB
 
 if TYPE_CHECKING:
-    from finetune.training.trainer import StepMetrics
+    from finetune.training.observer import StepMetrics
 
 LINE_EVERY = 30  # [seconds] where there is no bar
 Clock = Callable[[], float]  # [seconds]

@@ -14,7 +14,7 @@ from finetune.evaluation.report import History, Report
 from finetune.evaluation.samples import Sample, Samples
 from finetune.evaluation.text_scores import chrf, score
 from finetune.training.loss import AnswerLoss
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 SHOWN = [
     Sample(

@@ -25,7 +25,7 @@ from finetune.export.merge import merge_weights
 from finetune.export.merged import PEFT_FILES, Merge, export_peft, with_sampling
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 OPTIONS: dict[str, Any] = {

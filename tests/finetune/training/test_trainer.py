@@ -14,10 +14,11 @@ from finetune.errors import NotResumable, TrainingStopped
 from finetune.training.checkpoint import list_checkpoints, load_checkpoint
 from finetune.training.config import TrainConfig
 from finetune.training.loss import answer_loss
+from finetune.training.observer import StepMetrics
 from finetune.training.peft_model import add_adapter
 from finetune.training.plan import make_plan
 from finetune.training.rows import build_rows
-from finetune.training.trainer import StepMetrics, Trainer
+from finetune.training.trainer import Trainer
 
 CONVERSATIONS = [
     Conversation(

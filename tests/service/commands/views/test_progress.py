@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from finetune.training.trainer import StepMetrics
+from finetune.training.observer import StepMetrics
 from service.commands.views.progress import TerminalObserver, clock
 
 
