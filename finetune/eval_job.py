@@ -11,7 +11,8 @@ from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
 from data.script import speak_like
 
-from .adapters.card import TEMPLATE_FILE, DataSummary, read_card
+from .adapters.files import TEMPLATE_FILE
+from .adapters.card import DataSummary, read_card
 from .adapters.lora import read_lora
 from .adapters.trained_base import check_base, find_trained_base
 from .adapters.versions import Version, find_version

@@ -11,7 +11,8 @@ from data.chat import ChatRenderer
 from data.whole_file import NO_ROOM
 from data.wording import N_
 
-from .adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity
+from .adapters.files import TEMPLATE_FILE
+from .adapters.card import AdapterCard, BaseIdentity
 from .adapters.versions import new_version, newest_version, version_folder
 from .bases.base import Base
 from .errors import Interrupted, TrainingStopped

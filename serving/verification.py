@@ -9,10 +9,11 @@ from typing import Any
 
 from data.local_time import local_time
 from finetune.adapters.added_tokens import added_tokens
-from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.card import AdapterCard, read_card
 from finetune.adapters.fit import Fit, wrong_ranks
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, LoraSettings, read_lora
+from finetune.adapters.files import CARD_FILE, CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.adapters.lora import LoraSettings, read_lora
 from finetune.adapters.other_forms import other_form
 from finetune.adapters.tensor_names import USUAL
 from finetune.adapters.trained_base import check_base, find_trained_base

@@ -11,10 +11,7 @@ from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid
 from finetune.wrong_values import told
 
-from .lora import CONFIG_FILE, WEIGHTS_FILE
-
-CARD_FILE = "lora-chat.json"
-TEMPLATE_FILE = "chat_template.jinja"
+from .files import CARD_FILE, PEFT_FILES, TEMPLATE_FILE
 
 
 class SamplingDefaults(BaseModel):
@@ -139,7 +136,7 @@ def write_import_card(
 
 def _hash_files(folder: Path) -> dict[str, str]:
     hashes: dict[str, str] = {}
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    for name in PEFT_FILES:
         if (folder / name).is_file():
             with (folder / name).open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()

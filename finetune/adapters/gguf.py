@@ -21,7 +21,7 @@ from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused, GgufInv
 from finetune.export.merge import read_deltas
 
 from .header import are_halves
-from .lora import CONFIG_FILE, WEIGHTS_FILE
+from .files import CONFIG_FILE, WEIGHTS_FILE
 
 Floats = NDArray[np.float32]
 ALPHA_KEY = "adapter.lora.alpha"

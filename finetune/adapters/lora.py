@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from finetune.errors import AdapterInvalid
 from finetune.wrong_values import told
 
-from .other_forms import CONFIG_FILE, WEIGHTS_FILE, other_form
+from .files import CONFIG_FILE, WEIGHTS_FILE
+from .other_forms import other_form
 
 # Each of these changes the base or computes something other than x + s·B·A·x.
 REFUSED_IF_SET = {

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from finetune.errors import AdapterInvalid
 
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
-PICKLED_FILE = "adapter_model.bin"
+from .files import CONFIG_FILE, PICKLED_FILE, WEIGHTS_FILE
+
 MLX_FILE = "adapters.safetensors"
 PART = re.compile(r"adapter_model-(\d{5})-of-(\d{5})\.(safetensors|bin)")
 TRAINER_FILES = frozenset({"trainer_state.json", "training_args.bin"})

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from finetune.errors import AdapterInvalid
 
-from .lora import CONFIG_FILE, WEIGHTS_FILE
+from .files import CONFIG_FILE, WEIGHTS_FILE
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 PROMOTED_FILE = "promoted"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.tensor_names import usual_names
 from finetune.errors import AdapterInvalid
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from data.chat import ChatRenderer
 from data.free_space import check_space
-from finetune.adapters.card import TEMPLATE_FILE, AdapterCard
+from finetune.adapters.files import README_FILE, TEMPLATE_FILE
+from finetune.adapters.card import AdapterCard
 from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
 from finetune.adapters.trained_base import check_base, named_base
 from finetune.adapters.versions import Version
@@ -19,7 +20,7 @@ from finetune.errors import ExportRefused
 from finetune.whole_folder import whole_folder
 
 from .gguf_merge import merge_gguf
-from .merged import README_FILE, read_sound
+from .merged import read_sound
 
 logger = logging.getLogger(__name__)
 

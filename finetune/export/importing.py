@@ -4,18 +4,12 @@ import shutil
 from pathlib import Path
 
 from finetune.adapters.added_tokens import added_tokens
-from finetune.adapters.card import (
-    CARD_FILE,
-    TEMPLATE_FILE,
-    BaseIdentity,
-    Imported,
-    read_card,
-    write_import_card,
-)
+from finetune.adapters.card import BaseIdentity, Imported, read_card, write_import_card
 from finetune.adapters.fit import Fit
 from finetune.adapters.gguf import read_gguf_lora, read_peft, write_peft
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora, read_settings
+from finetune.adapters.files import CARD_FILE, FILES, WEIGHTS_FILE
+from finetune.adapters.lora import read_lora, read_settings
 from finetune.adapters.other_forms import checkpoints, other_form, weight_files
 from finetune.adapters.trained_base import check_base
 from finetune.adapters.versions import (
@@ -31,7 +25,6 @@ from finetune.bases.gguf_file import read_gguf
 from finetune.errors import AdapterInvalid, GgufInvalid
 
 from .foreign_weights import bring_weights
-from .merged import README_FILE
 
 BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")  # of a GGUF file
 
@@ -94,8 +87,8 @@ def _take_folder(source: Path, folder: Path, base: Base | GgufBase, fit: Fit) ->
     else:
         fit.check_name(found, named)
     notes += bring_weights(files, folder)
-    for name in (CONFIG_FILE, CARD_FILE, TEMPLATE_FILE, README_FILE):
-        if (found / name).is_file():
+    for name in FILES:
+        if name != WEIGHTS_FILE and (found / name).is_file():
             shutil.copyfile(found / name, folder / name)
     fit.check_tensors(found, read_lora(folder), read_shapes(folder / WEIGHTS_FILE))
     read_peft(folder)  # whose numbers must be some

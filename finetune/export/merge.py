@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.adapters.lora import WEIGHTS_FILE, read_lora
+from finetune.adapters.files import WEIGHTS_FILE
+from finetune.adapters.lora import read_lora
 from finetune.bases.fingerprint import weight_files
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
 

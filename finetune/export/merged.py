@@ -10,14 +10,9 @@ from typing import Any
 
 from data.chat import ChatRenderer
 from data.free_space import check_space
-from finetune.adapters.card import (
-    CARD_FILE,
-    TEMPLATE_FILE,
-    AdapterCard,
-    SamplingDefaults,
-    read_card,
-)
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.adapters.card import AdapterCard, SamplingDefaults, read_card
+from finetune.adapters.files import FILES, README_FILE, TEMPLATE_FILE
+from finetune.adapters.lora import read_lora
 from finetune.adapters.trained_base import check_base
 from finetune.adapters.versions import Version
 from finetune.bases.base import Base
@@ -31,18 +26,15 @@ from .yardstick import Yardstick, config_of, find_yardstick
 
 logger = logging.getLogger(__name__)
 
-README_FILE = "README.md"
-# The report stays behind: it quotes the data.
-PEFT_FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, TEMPLATE_FILE, README_FILE)
 GENERATION_FILE = "generation_config.json"
 SAMPLING = frozenset({"temperature", "top_p", "top_k", "min_p"})
 
 
 def export_peft(version: Version, out: Path) -> None:
-    """Copy what PEFT wrote, and card, template, README. Raises AdapterInvalid or ExportRefused."""
+    """Copy what moves with an adapter. Raises AdapterInvalid or ExportRefused."""
     read_sound(version)
     with whole_folder(out) as folder:
-        for name in PEFT_FILES:
+        for name in FILES:
             if (version.folder / name).is_file():
                 shutil.copyfile(version.folder / name, folder / name)
 

@@ -10,8 +10,9 @@ import anyio
 from fastapi.concurrency import run_in_threadpool
 from pydantic import TypeAdapter, ValidationError
 
-from finetune.adapters.card import CARD_FILE, BaseIdentity, Imported, write_import_card
-from finetune.adapters.lora import WEIGHTS_FILE, read_settings
+from finetune.adapters.files import CARD_FILE, FILES, WEIGHTS_FILE
+from finetune.adapters.card import BaseIdentity, Imported, write_import_card
+from finetune.adapters.lora import read_settings
 from finetune.adapters.other_forms import other_form
 from finetune.adapters.versions import (
     NAME,
@@ -28,7 +29,7 @@ from serving.errors import AdapterRefused
 
 from .adapters import check_mine
 from .protocol import AdapterTaken
-from .staging import FILES, StagedFiles, room_needed
+from .staging import StagedFiles, room_needed
 from .upload import receive
 
 STAGED = "new"  # in messages, of a version that has no number yet

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
 
-from finetune.adapters.card import CARD_FILE
-from finetune.adapters.lora import CONFIG_FILE
+from finetune.adapters.files import CARD_FILE, CONFIG_FILE, FILES
 from finetune.adapters.versions import promote, promoted_version
 from service.errors import AdapterNotFound, InvalidRequest, NotAllowed, said_of
 from serving.adapters.notation import Part
@@ -21,7 +20,6 @@ from serving.errors import AdapterRefused, ModelNotFound
 from .adapters import Adapters, check_mine
 from .intake import Intake, taken
 from .protocol import AdapterTaken, LoadLora
-from .staging import FILES
 
 
 class LoraLoading:

@@ -10,10 +10,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.card import AdapterCard, read_card
 from finetune.adapters.fit import Fit
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.adapters.files import PEFT_FILES, SERVED_FILES, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.adapters.lora import read_lora
 from finetune.adapters.other_forms import other_form
 from finetune.adapters.versions import (
     BARE_VERSION,
@@ -34,9 +35,7 @@ from .notation import Part, parse_model
 
 logger = logging.getLogger(__name__)
 
-READ_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TEMPLATE_FILE)
 MAX_FORGOTTEN = 100  # versions that are gone and still remembered
-HASHED_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 Stamp = tuple[int, ...]  # changes with a file's content, and not when its folder is moved
 
 
@@ -121,7 +120,7 @@ class AdapterStore:
 
     def read(self, name: str, version: str, folder: Path) -> AdapterEntry:
         """What a folder under `adapters` holds. Raises AdapterRefused."""
-        stamps = [_stamp(f"{folder}{os.sep}{file}") for file in READ_FILES]
+        stamps = [_stamp(f"{folder}{os.sep}{file}") for file in SERVED_FILES]
         known = self._entries.get(folder)
         if known is not None and known[0] == stamps and known[1].name == name:
             return known[1]
@@ -173,7 +172,7 @@ class AdapterStore:
 
     def pinned(self, entry: AdapterEntry) -> AdapterRef | None:
         """The same, or None where that would mean to read the files: nobody has asked for it."""
-        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in HASHED_FILES]
+        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in PEFT_FILES]
         known = all(stamp is not None and stamp in self._hashes for stamp in stamps)
         return self.pin(entry) if known else None
 
@@ -225,7 +224,7 @@ class AdapterStore:
     def _check_place(self, folder: Path) -> None:
         """A link may not make the server read, let alone serve, what lies elsewhere."""
         home = os.path.realpath(self.adapters) + os.sep
-        for path in (folder, *(folder / name for name in READ_FILES)):
+        for path in (folder, *(folder / name for name in SERVED_FILES)):
             if not os.path.realpath(path).startswith(home):
                 raise AdapterInvalid(
                     f"{path} is a link that leads out of the adapters' folder. Copy in what it "
@@ -266,7 +265,7 @@ class AdapterStore:
 
     def _sha256(self, folder: Path) -> str:
         digest = hashlib.sha256()
-        for name in HASHED_FILES:
+        for name in PEFT_FILES:
             with (folder / name).open("rb") as file:
                 stamp = _stamp(file.fileno())
                 if stamp is None or stamp not in self._hashes:

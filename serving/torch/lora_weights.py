@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.adapters.lora import WEIGHTS_FILE, LoraSettings, read_lora
+from finetune.adapters.files import WEIGHTS_FILE
+from finetune.adapters.lora import LoraSettings, read_lora
 from finetune.errors import AdapterInvalid
 from serving.engine import AdapterRef
 from serving.errors import AdapterRefused

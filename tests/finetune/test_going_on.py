@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from data import Conversation, read_conversations
-from finetune.adapters.card import CARD_FILE, AdapterCard, read_card
+from finetune.adapters.files import CARD_FILE
+from finetune.adapters.card import AdapterCard, read_card
 from finetune.bases.base import Base
 from finetune.errors import ConfigError, NotResumable, TrainingStopped
 from finetune.finish import Result

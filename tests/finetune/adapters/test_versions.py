@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import (
     check_name,
     find_version,

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from finetune.adapters.card import read_card
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.bases.base import Base
 from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.export.importing import import_adapter

@@ -15,14 +15,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from data.chat import ChatRenderer
 from data.errors import DataError
 from finetune.adapters.card import SamplingDefaults, read_card
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, FILES, WEIGHTS_FILE
 from finetune.adapters.trained_base import find_trained_base
 from finetune.adapters.versions import Version, find_version
 from finetune.bases.base import Base, find_base
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
 from finetune.export.drift import Drift
 from finetune.export.merge import merge_weights
-from finetune.export.merged import PEFT_FILES, Merge, export_peft, with_sampling
+from finetune.export.merged import Merge, export_peft, with_sampling
 from finetune.job import Job
 from finetune.training.config import TrainConfig
 from finetune.training.trainer import StepMetrics
@@ -108,7 +108,7 @@ def difference(left: torch.Tensor, right: torch.Tensor) -> float:
 def test_a_peft_export_is_equal_byte_by_byte_and_peft_can_load_it(trained: Trained, tmp_path: Path):
     out = tmp_path / "new" / "folder"
     export_peft(trained.version, out)
-    assert {path.name for path in out.iterdir()} == set(PEFT_FILES)
+    assert {path.name for path in out.iterdir()} == set(FILES)
     for path in out.iterdir():
         assert path.read_bytes() == (trained.version.folder / path.name).read_bytes()
     assert torch.equal(

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from data.chat import Tokenizer
 from finetune.adapters.card import read_card
 from finetune.adapters.fit import Fit
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.bases.base import Base
 from service.app import build_app
 from service.engines import open_engine

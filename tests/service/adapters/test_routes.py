@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from pydantic import ByteSize
 from safetensors.numpy import save
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import list_versions, promoted_version
 from service.app import build_app
 from service.models import Models

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from finetune.adapters.fit import Fit
-from finetune.adapters.lora import CONFIG_FILE
+from finetune.adapters.files import CONFIG_FILE
 from finetune.bases.base import Base
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from finetune.adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import TEMPLATE_FILE
+from finetune.adapters.card import AdapterCard, BaseIdentity, DataSummary
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import promote
 from finetune.bases.fingerprint import Fingerprint
 from serving.adapters.notation import Part
