@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid
+from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.wrong_values import told
 
 from .files import CARD_FILE, PEFT_FILES, TEMPLATE_FILE
+
+BASE_LOSS, ADAPTER_LOSS = "held_out_loss_base", "held_out_loss_adapter"  # among the metrics
 
 
 class SamplingDefaults(BaseModel):
@@ -90,6 +92,20 @@ class AdapterCard(BaseModel):
     def base_spec(self) -> str:
         """What --base was given; the base's id may be only the last part of a path."""
         return str(self.config.get("base", self.base.id))
+
+    @property
+    def losses(self) -> tuple[float, float] | None:
+        """Of its base and of itself on what it held out; None: it was not measured."""
+        return (self.metrics[BASE_LOSS], self.metrics[ADAPTER_LOSS]) if self.metrics else None
+
+    def check_base(self, adapter: object, fingerprint: Fingerprint, called: str) -> None:
+        """Raises BaseMismatch for another base than the adapter's own."""
+        if differences := self.base.fingerprint.differences(fingerprint):
+            done, to = self.origin
+            raise BaseMismatch(
+                f"The adapter {adapter} was {done} {to} {self.base.id!r}, not {to} {called}: "
+                f"{'; '.join(differences)}. Give its own base with --base {self.base.id}."
+            )
 
     def write(self, folder: Path) -> "AdapterCard":
         """Write the card beside the weights, which it vouches for from now on."""

@@ -14,6 +14,7 @@ from finetune.adapters.files import CARD_FILE, FILES, WEIGHTS_FILE
 from finetune.adapters.card import BaseIdentity, Imported, write_import_card
 from finetune.adapters.lora import read_settings
 from finetune.adapters.other_forms import other_form
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
     NAME,
     check_has_versions,
@@ -120,7 +121,7 @@ class Intake:
         version = await run_in_threadpool(self._install, folder, name, promoted)
         self._store.readmit(name)
         is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)
-        return taken(name, version, report, promoted=is_promoted == version)
+        return taken(version, report, promoted=is_promoted == version.number)
 
     def _accept(self, folder: Path, name: str, source: str) -> None:
         """Let a bare folder be one for this base, whatever it names; a card has its own word."""
@@ -138,16 +139,16 @@ class Intake:
     def _pin(self, folder: Path, name: str) -> AdapterRef:
         return self._store.pin(self._store.read(name, STAGED, folder))
 
-    def _install(self, folder: Path, name: str, promoted: bool) -> str:
+    def _install(self, folder: Path, name: str, promoted: bool) -> AdapterVersion:
         with room_needed():
             return install(self._store.adapters, name, folder, promoted=promoted)
 
 
-def taken(name: str, version: str, report: LoadReport, *, promoted: bool) -> AdapterTaken:
+def taken(version: AdapterVersion, report: LoadReport, *, promoted: bool) -> AdapterTaken:
     return AdapterTaken(
-        id=f"{name}@{version}",
-        name=name,
-        version=version,
+        id=str(version),
+        name=version.name,
+        version=version.number,
         promoted=promoted,
         matched=list(report.matched),
         unmatched=list(report.unmatched),

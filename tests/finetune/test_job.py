@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from data.errors import DataError
-from finetune.adapters.card import read_card
 from finetune.adapters.versions import list_names, promoted_version
 from finetune.errors import AdapterInvalid, BaseMismatch, ConfigError, NotResumable, TrainingStopped
 from finetune.job import Job, Result
@@ -72,16 +71,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory, make_base: Any) -> tuple[
 
 def test_the_adapter_learned_and_peft_can_load_it(finished: tuple[Workplace, Result]):
     work, result = finished
-    assert (result.name, result.version) == ("医案", "1")
+    assert str(result.version) == "医案@1"
     assert result.adapter_loss < 0.9 * result.base_loss
     base = AutoModelForCausalLM.from_pretrained(work.base)
-    model = PeftModel.from_pretrained(base, str(result.folder))
+    model = PeftModel.from_pretrained(base, str(result.version.folder))
     assert model.peft_config["default"].base_model_name_or_path == "tiny-llama"
 
 
 def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workplace, Result]):
     _, result = finished
-    card = read_card(result.folder)
+    card = result.version.card
     assert card is not None
     assert card.data is not None
     assert card.data.num_conversations == card.data.num_trained + card.data.num_held_out == 16
@@ -91,13 +90,13 @@ def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workpla
         "不是医生。",
         0.3,
     )
-    assert str(Path.home()) not in (result.folder / "adapter_config.json").read_text()
+    assert str(Path.home()) not in (result.version.folder / "adapter_config.json").read_text()
 
 
 def test_report_and_model_card_carry_verdict_and_disclaimer(finished: tuple[Workplace, Result]):
     _, result = finished
-    report = unescape((result.folder / "report.html").read_text(encoding="utf-8"))
-    readme = (result.folder / "README.md").read_text(encoding="utf-8")
+    report = unescape((result.version.folder / "report.html").read_text(encoding="utf-8"))
+    readme = (result.version.folder / "README.md").read_text(encoding="utf-8")
     for finding in result.findings:
         assert str(finding) in readme
         assert finding.text in report
@@ -137,7 +136,7 @@ def test_what_does_not_change_the_training_may_change_when_it_goes_on(work: Work
         "disclaimer": "仅供参考",
     }
     result = work.job(**options).execute(resume=True)
-    card = read_card(result.folder)
+    card = result.version.card
     assert card is not None
     assert card.disclaimer == "仅供参考"
 
@@ -225,7 +224,7 @@ def test_a_file_in_gb18030_with_names_of_its_own_is_trained_on(
     result = work.job(epochs=1, redact=True).execute()
     assert "speakers 1" in caplog.text
     assert "personal data 16" in caplog.text
-    report = (result.folder / "report.html").read_text(encoding="utf-8")
+    report = (result.version.folder / "report.html").read_text(encoding="utf-8")
     assert "13812345678" not in report
     assert "[电话]" in report
 

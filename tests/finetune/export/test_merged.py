@@ -17,7 +17,8 @@ from data.errors import DataError
 from finetune.adapters.card import SamplingDefaults, read_card
 from finetune.adapters.files import CONFIG_FILE, FILES, WEIGHTS_FILE
 from finetune.adapters.trained_base import find_trained_base
-from finetune.adapters.versions import Version, find_version
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import find_version
 from finetune.bases.base import Base, find_base
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
 from finetune.export.drift import Drift
@@ -55,10 +56,10 @@ class Trained:
     home: Path
     data: Path
     base: Path
-    version: Version
+    version: AdapterVersion
 
     def merge(self, data: Path | None = None, base: Path | None = None) -> Merge:
-        found = find_trained_base(self.version.folder, str(base) if base else None, self.home)
+        found = find_trained_base(self.version, str(base) if base else None, self.home)
         return Merge.prepare(self.version, found, data, self.home)
 
 
@@ -85,8 +86,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Merged
     return Merged(folder, trained.merge().export(folder))
 
 
-def copy_of(version: Version, folder: Path) -> Version:
-    return Version(version.name, version.number, Path(shutil.copytree(version.folder, folder)))
+def copy_of(version: AdapterVersion, folder: Path) -> AdapterVersion:
+    return AdapterVersion(version.name, version.number, Path(shutil.copytree(version.folder, folder)))
 
 
 def logits(model: Any) -> torch.Tensor:

@@ -308,7 +308,7 @@ def test_adapters_are_listed_with_cards_and_versions_and_without_folders(
     assert "held_out" not in tcm["card"]  # hashes of conversations
     first, second = tcm["versions"]
     assert (first["version"], first["problem"]) == ("1", None)
-    assert second["problem"].startswith("tcm/2/adapter_model.safetensors is no safetensors file")
+    assert second["problem"].startswith("tcm@2/adapter_model.safetensors is no safetensors file")
     assert str(adapters) not in response.text
     assert client.get("/v1/adapters/tcm").json() == tcm
 

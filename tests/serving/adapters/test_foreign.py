@@ -66,7 +66,7 @@ def test_a_version_in_another_form_is_told_from_one_that_is_not_there(store: Ada
     with pytest.raises(ModelNotFound):
         store.resolve("it@2")
     write_adapter(store.adapters / "it" / "2")
-    assert store.entry(Part("it")).version == "2"
+    assert store.entry(Part("it")).number == "2"
 
 
 def test_a_folder_of_something_else_is_no_adapter(

@@ -58,16 +58,16 @@ def test_store_of_a_new_home_is_empty(store: AdapterStore):
 def test_name_means_the_newest_version_until_another_is_promoted(store: AdapterStore):
     for version in ("2", "10"):
         write_peft(store.adapters / "tcm" / version)
-    assert store.entry(Part("tcm")).version == "10"
+    assert store.entry(Part("tcm")).number == "10"
     promote(store.adapters, "tcm", "2")
-    assert store.entry(Part("tcm")).version == "2"
-    assert store.entry(Part("tcm", "10")).version == "10"
+    assert store.entry(Part("tcm")).number == "2"
+    assert store.entry(Part("tcm", "10")).number == "10"
 
 
 def test_bare_peft_folder_is_a_name_with_one_version(store: AdapterStore):
     folder = write_peft(store.adapters / "tcm")
     entry = store.entry(Part("tcm", "1"))
-    assert (entry.version, entry.folder) == ("1", folder)
+    assert (entry.number, entry.folder) == ("1", folder)
     assert (entry.card, entry.template) == (None, None)
     assert entry.created == int((folder / WEIGHTS_FILE).stat().st_mtime)
 
@@ -169,7 +169,7 @@ def cut_short(folder: Path) -> None:
 
 def test_folder_that_is_damaged_deleted_or_replaced_is_seen_at_once(store: AdapterStore):
     folder = write_peft(store.adapters / "tcm" / "1")
-    assert store.entry(Part("tcm")).version == "1"
+    assert store.entry(Part("tcm")).number == "1"
     cut_short(folder)
     with pytest.raises(AdapterRefused, match="not copied whole"):
         store.entry(Part("tcm"))
@@ -218,9 +218,9 @@ def test_withdrawn_name_is_not_found_until_it_is_readmitted(store: AdapterStore)
         with pytest.raises(ModelNotFound):
             store.entry(part)
     assert (store.names(), store.entries()) == ([], [])
-    assert store.entry_of_any(Part("tcm")).version == "2"
+    assert store.entry_of_any(Part("tcm")).number == "2"
     store.readmit("tcm")
-    assert store.entry(Part("tcm")).version == "2"
+    assert store.entry(Part("tcm")).number == "2"
 
 
 def test_moved_folder_keeps_its_hash_and_one_that_nobody_asked_for_has_none(store: AdapterStore):
