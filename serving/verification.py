@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from data.local_time import local_time
 from finetune.adapters.added_tokens import added_tokens
 from finetune.adapters.fit import Fit, wrong_ranks
-from finetune.adapters.header import read_shapes
 from finetune.adapters.files import CARD_FILE, CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.adapters.header import Shape
 from finetune.adapters.other_forms import other_form
-from finetune.adapters.tensor_names import USUAL
+from finetune.adapters.tensor_names import USUAL, tensor_of
 from finetune.adapters.trained_base import check_base, find_trained_base
 from finetune.adapters.version import AdapterVersion
+from finetune.adapters.weights import Tensors, read_tensors
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid, FinetuneError
@@ -57,18 +57,11 @@ class Subject:
         self._home = home
 
     @cached_property
-    def tensors(self) -> dict[str, Any]:
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        try:
-            return load((self.version.folder / WEIGHTS_FILE).read_bytes())  # as the server reads them
-        except SafetensorError as error:
-            read_shapes(self.version.folder / WEIGHTS_FILE)  # says it in more words, where it can
-            raise AdapterInvalid(f"{WEIGHTS_FILE} cannot be read: {error}") from error
+    def tensors(self) -> Tensors:
+        return read_tensors(self.version.folder / WEIGHTS_FILE)  # as the server reads them
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, Shape]:
         return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
     @cached_property
@@ -204,7 +197,7 @@ def _has_effect(name: str, subject: Subject) -> bool:
     match = USUAL.fullmatch(name)
     if match is None:
         return True  # of something else, which another check refuses
-    halves = [subject.tensors.get(f"{name[: match.start('side')]}{side}.weight") for side in "AB"]
+    halves = [subject.tensors.get(tensor_of(match["module"], side)) for side in "AB"]
     settings = subject.version.settings
     scale = settings.scale(match["module"], settings.r)
     return bool(scale) and all(half is None or bool(half.any()) for half in halves)

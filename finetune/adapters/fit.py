@@ -10,9 +10,10 @@ from finetune.bases.base_name import can_be_same
 from finetune.bases.gguf_base import GgufBase, shape_of
 from finetune.errors import AdapterInvalid, BaseMismatch
 
-from .header import Shape, are_halves
+from .header import Shape
 from .lora import LoraSettings
-from .tensor_names import USUAL, usual_names
+from .tensor_names import USUAL, tensor_of, usual_names
+from .weights import misfit
 
 MAX_SHOWN = 4  # names in a message
 
@@ -78,13 +79,9 @@ class Fit:
         )
 
     def _check_sizes(self, adapter: object, module: str, shapes: Mapping[str, Shape]) -> None:
-        out_features, in_features = self.sizes[module]
-        a, b = (shapes.get(f"base_model.model.{module}.lora_{side}.weight") for side in "AB")
-        if not are_halves(a, b, self.sizes[module]):
-            raise BaseMismatch(
-                f"The adapter {adapter} does not fit this base: at {module} A is {a} and B {b}, "
-                f"where A [rank, {in_features}] and B [{out_features}, rank] belong."
-            )
+        a, b = (shapes.get(tensor_of(module, side)) for side in "AB")
+        if problem := misfit(module, a, b, self.sizes[module]):
+            raise BaseMismatch(f"The adapter {adapter} {problem}")
 
 
 def wrong_ranks(settings: LoraSettings, shapes: Mapping[str, Shape]) -> str | None:

@@ -13,13 +13,6 @@ POINTER = b"version https://git-lfs"  # of Git LFS: so begins what stands for a 
 Shape = tuple[int, ...]
 
 
-def are_halves(a: Shape | None, b: Shape | None, sizes: tuple[int, int]) -> bool:
-    """Whether A is [rank, in] and B is [out, rank], for a layer of (out, in) features."""
-    out_features, in_features = sizes
-    rank = a[0] if a else 0
-    return rank > 0 and a == (rank, in_features) and b == (out_features, rank)
-
-
 def read_shapes(path: Path) -> dict[str, Shape]:
     """The shapes of the tensors in a file, by their names.
 

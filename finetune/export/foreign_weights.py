@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from finetune.adapters.header import read_shapes
 from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.tensor_names import usual_names
+from finetune.adapters.weights import Tensors, read_tensors
 from finetune.errors import AdapterInvalid
 
 from . import unpickle
@@ -37,28 +37,17 @@ def bring_weights(files: list[Path], folder: Path) -> list[str]:
     return notes + _how_renamed(_renamed(names))
 
 
-def _read_all(files: list[Path]) -> dict[str, Any]:
+def _read_all(files: list[Path]) -> Tensors:
     with tempfile.TemporaryDirectory(prefix="lora-chat-") as folder:
         if files[0].suffix == ".bin":
             files = _unpickle(files, Path(folder))
-        tensors: dict[str, Any] = {}
+        tensors: Tensors = {}
         for path in files:
-            found = _read(path)
+            found = read_tensors(path)
             if twice := tensors.keys() & found.keys():
                 raise AdapterInvalid(f"{path} holds {min(twice)}, as another part does.")
             tensors |= found
     return tensors
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    read_shapes(path)  # its messages say more
-    try:
-        return load(path.read_bytes())
-    except SafetensorError as error:
-        raise AdapterInvalid(f"{path} cannot be read: {error}") from error
 
 
 def _unpickle(files: list[Path], folder: Path) -> list[Path]:
@@ -85,7 +74,7 @@ def _unpickle(files: list[Path], folder: Path) -> list[Path]:
     return [folder / f"{number}.safetensors" for number in range(len(files))]
 
 
-def _check_index(source: Path, suffix: str, tensors: dict[str, Any]) -> None:
+def _check_index(source: Path, suffix: str, tensors: Tensors) -> None:
     """Raises AdapterInvalid where the index of an adapter in parts names more than there is."""
     path = source / f"adapter_model{suffix}.index.json"
     if not path.is_file():
@@ -101,7 +90,7 @@ def _check_index(source: Path, suffix: str, tensors: dict[str, Any]) -> None:
         )
 
 
-def _save(tensors: dict[str, Any], path: Path) -> None:
+def _save(tensors: Tensors, path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file(tensors, path, metadata={"format": "pt"})
