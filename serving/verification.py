@@ -129,7 +129,7 @@ def _files(subject: Subject) -> str:
         known = other_form(folder) if WEIGHTS_FILE in missing else None
         listed = ", ".join(missing)
         said = f": {known}" if known else f". {COPY_AGAIN}"
-        raise AdapterInvalid(f"{folder} lacks {listed}{said}")
+        raise AdapterInvalid(f"lacks {listed}{said}", folder)
     return ", ".join(expected)
 
 
@@ -180,7 +180,7 @@ def _tensors(subject: Subject) -> str:
 
 def _ranks(subject: Subject) -> str:
     if wrong := wrong_ranks(subject.version.settings, subject.shapes):
-        raise AdapterInvalid(f"It {wrong}")
+        raise AdapterInvalid(wrong, subject.version)
     return "those that the configuration says"
 
 

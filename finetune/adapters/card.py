@@ -103,8 +103,9 @@ class AdapterCard(BaseModel):
         if differences := self.base.fingerprint.differences(fingerprint):
             done, to = self.origin
             raise BaseMismatch(
-                f"The adapter {adapter} was {done} {to} {self.base.id!r}, not {to} {called}: "
-                f"{'; '.join(differences)}. Give its own base with --base {self.base.id}."
+                f"was {done} {to} {self.base.id!r}, not {to} {called}: "
+                f"{'; '.join(differences)}. Give its own base with --base {self.base.id}.",
+                adapter,
             )
 
     def write(self, folder: Path) -> "AdapterCard":
@@ -127,7 +128,7 @@ def read_card(folder: Path) -> AdapterCard | None:
     try:
         return AdapterCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
+        raise AdapterInvalid.in_file(path, f"is damaged: {told(error)}") from error
 
 
 def write_import_card(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from finetune.bases.gguf_file import GgufFile, read_gguf
 from finetune.bases.gguf_shape import GgufShape
-from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused, GgufInvalid
+from finetune.errors import AdapterInvalid, BaseMismatch, GgufInvalid, NotWritten
 
 from .files import CONFIG_FILE, WEIGHTS_FILE
 from .header import Shape
@@ -47,21 +47,22 @@ def read_peft(folder: Path) -> Lora:
     alphas = [pair.factor * pair.rank for pair in pairs.values()]
     alpha = next((each for each in alphas if each), 1.0)
     if not max(map(abs, alphas)) < LARGEST:
-        raise AdapterInvalid(f"The adapter in {folder} is damaged: its alpha is {alpha:g}.")
+        raise AdapterInvalid(f"is damaged: its alpha is {alpha:g}.", folder)
     for own, (name, pair) in zip(alphas, pairs.items(), strict=True):
         is_same = math.isclose(own, alpha, rel_tol=1e-6)
         a, b = pair.a, pair.b if is_same else pair.b * np.float32(own / alpha)
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise AdapterInvalid(
-                f"The adapter in {folder} is damaged: {name} holds values that are no numbers. "
-                "Train it again, with a lower learning rate if its loss became NaN."
+                f"is damaged: {name} holds values that are no numbers. Train it again, with a "
+                "lower learning rate if its loss became NaN.",
+                folder,
             )
         pairs[name] = LoraPair(a, b, alpha / pair.rank)
     return Lora(folder, alpha, pairs)
 
 
 def write_gguf_lora(lora: Lora, shape: GgufShape, path: Path) -> None:
-    """Write a GGUF file in float32, whole or not at all. Raises BaseMismatch or ExportRefused."""
+    """Write a GGUF file in float32, whole or not at all. Raises BaseMismatch or NotWritten."""
     from gguf import GGUFType, GGUFWriter, Keys
 
     check_fit(lora, shape)
@@ -83,9 +84,7 @@ def write_gguf_lora(lora: Lora, shape: GgufShape, path: Path) -> None:
         writer.close()
         temporary.replace(path)
     except OSError as error:
-        raise ExportRefused(
-            f"{path} cannot be written: {error}. Make room and try again."
-        ) from error
+        raise NotWritten(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -107,7 +106,7 @@ def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:
     # Without an alpha llama.cpp adds B · A as it is.
     ranks = {len(a) for a, _ in halves.values()}
     if not alpha and len(ranks) > 1:
-        raise AdapterInvalid(f"{path} has ranks {sorted(ranks)} and no {ALPHA_KEY}.")
+        raise AdapterInvalid.in_file(path, f"has ranks {sorted(ranks)} and no {ALPHA_KEY}.")
     alpha = alpha or float(ranks.pop())
     pairs = {name: LoraPair(a, b, alpha / len(a)) for name, (a, b) in halves.items()}
     return Lora(path, alpha, pairs)
@@ -119,23 +118,24 @@ def check_gguf_lora(gguf: GgufFile, shape: GgufShape) -> None:
         gguf.metadata.get("general.type") != "adapter"
         or gguf.metadata.get("adapter.type") != "lora"
     ):
-        raise AdapterInvalid(f"{gguf.path} is no LoRA adapter: give one made by llama.cpp's tools.")
+        raise AdapterInvalid.in_file(gguf.path, "is no LoRA adapter: give one made by llama.cpp's tools.")
     if (kind := gguf.metadata.get("general.architecture")) != shape.architecture:
-        raise BaseMismatch(f"{gguf.path} is for a {kind} model; the base is {shape.architecture}.")
+        raise BaseMismatch.in_file(gguf.path, f"is for a {kind} model; the base is {shape.architecture}.")
     if gguf.metadata.get("adapter.alora.invocation_tokens"):
-        raise AdapterInvalid(f"{gguf.path} is an activated LoRA, which cannot share a base.")
+        raise AdapterInvalid.in_file(gguf.path, "is an activated LoRA, which cannot share a base.")
     known = {tensor + side for tensor in shape.names.values() for side in SIDES}
     if foreign := [name for name in gguf.tensors if name not in known]:
-        raise BaseMismatch(
-            f"{gguf.path} changes {foreign[0]}: adapters of the base's linear layers alone are "
-            "taken, plain LoRA or rsLoRA."
+        raise BaseMismatch.in_file(
+            gguf.path,
+            f"changes {foreign[0]}: adapters of the base's linear layers alone are "
+            "taken, plain LoRA or rsLoRA.",
         )
     if not gguf.tensors:
-        raise AdapterInvalid(f"{gguf.path} holds nothing.")
+        raise AdapterInvalid.in_file(gguf.path, "holds nothing.")
     for name, tensor in shape.names.items():
         a, b = (gguf.tensors.get(tensor + side) for side in SIDES)
         if (a is None) != (b is None):
-            raise AdapterInvalid(f"{gguf.path} holds A or B alone for {tensor}.")
+            raise AdapterInvalid.in_file(gguf.path, f"holds A or B alone for {tensor}.")
         if a is not None and b is not None:
             _check_sizes(gguf.path, name, a.shape, b.shape, shape)
 
@@ -144,15 +144,14 @@ def check_fit(lora: Lora, shape: GgufShape) -> None:
     """Raises BaseMismatch where the base lacks what the adapter changes, or has other sizes."""
     for name, pair in lora.pairs.items():
         if name not in shape.names:
-            raise BaseMismatch(
-                f"{lora.source} does not fit the base: a {shape.architecture} model has no {name}."
-            )
+            problem = f"does not fit the base: a {shape.architecture} model has no {name}."
+            raise BaseMismatch(problem, lora.source)
         _check_sizes(lora.source, name, pair.a.shape, pair.b.shape, shape)
 
 
 def _check_sizes(source: Path, name: str, a: Shape, b: Shape, shape: GgufShape) -> None:
     if problem := misfit(name, a, b, shape.sizes_of(name)):
-        raise BaseMismatch(f"{source} {problem}")
+        raise BaseMismatch(problem, source)
 
 
 def write_peft(lora: Lora, base_id: str, folder: Path) -> None:
@@ -224,5 +223,6 @@ def _floats(path: Path, name: str, tensor: Any) -> Floats:
     elif kind in KINDS:
         values = np.frombuffer(data, KINDS[kind]).astype(np.float32)
     else:
-        raise AdapterInvalid(f"{path}: {name} is stored as {kind}, where F32, F16 or BF16 belongs.")
+        problem = f"holds {name} as {kind}, where F32, F16 or BF16 belongs."
+        raise AdapterInvalid.in_file(path, problem)
     return values.reshape(tensor["shape"])

@@ -43,7 +43,10 @@ class AdapterVersion:
     def template(self) -> str | None:
         """The chat template that it was trained with; None: its base's."""
         path = self.folder / TEMPLATE_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        try:
+            return path.read_text(encoding="utf-8") if path.is_file() else None
+        except UnicodeDecodeError as error:
+            raise AdapterInvalid.in_file(path, "is no text in UTF-8.") from error
 
     @property
     def system(self) -> str | None:

@@ -56,7 +56,7 @@ def read_tensors(path: Path, load: Callable[[Path], Tensors] = load_tensors) -> 
         return load(path)
     except SafetensorError as error:
         read_shapes(path)  # says it in more words, where it can
-        raise AdapterInvalid(f"{path} cannot be read: {error}") from error
+        raise AdapterInvalid.in_file(path, f"cannot be read: {error}") from error
 
 
 def read_pairs(
@@ -68,14 +68,14 @@ def read_pairs(
     for name, tensor in read_tensors(path, load).items():
         match = USUAL.fullmatch(name)
         if match is None:
-            raise AdapterInvalid(f"{path} holds {name}, which is no LoRA weight.")
+            raise AdapterInvalid.in_file(path, f"holds {name}, which is no LoRA weight.")
         if tensor.ndim != 2 or 0 in tensor.shape:
-            raise AdapterInvalid(f"{path} does not fit a base: {name} is {tuple(tensor.shape)}.")
+            raise AdapterInvalid.in_file(path, f"does not fit a base: {name} is {tuple(tensor.shape)}.")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     if halves := [module for module, pair in sides.items() if len(pair) < 2]:
-        raise AdapterInvalid(f"{path} holds A or B alone for {halves[0]}.")
+        raise AdapterInvalid.in_file(path, f"holds A or B alone for {halves[0]}.")
     if not sides:
-        raise AdapterInvalid(f"{path} holds nothing.")
+        raise AdapterInvalid.in_file(path, "holds nothing.")
     return {
         f"{module}.weight": LoraPair(pair["A"], pair["B"], settings.scale(module, len(pair["A"])))
         for module, pair in sides.items()

@@ -45,7 +45,7 @@ def _read_all(files: list[Path]) -> Tensors:
         for path in files:
             found = read_tensors(path)
             if twice := tensors.keys() & found.keys():
-                raise AdapterInvalid(f"{path} holds {min(twice)}, as another part does.")
+                raise AdapterInvalid.in_file(path, f"holds {min(twice)}, as another part does.")
             tensors |= found
     return tensors
 
@@ -65,11 +65,11 @@ def _unpickle(files: list[Path], folder: Path) -> list[Path]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise AdapterInvalid(f"{where} could not be read in {SECONDS} seconds.") from error
+        raise AdapterInvalid(f"could not be read in {SECONDS} seconds.", where) from error
     if done.returncode != 0:
         said = done.stderr.strip().rpartition("\n")[2][:MAX_SAID]
         raise AdapterInvalid(
-            f"{where} is not taken: {said.rstrip('.')}. Have it saved as {WEIGHTS_FILE}."
+            f"is not taken: {said.rstrip('.')}. Have it saved as {WEIGHTS_FILE}.", where
         )
     return [folder / f"{number}.safetensors" for number in range(len(files))]
 
@@ -82,7 +82,8 @@ def _check_index(source: Path, suffix: str, tensors: Tensors) -> None:
     try:
         listed = set(json.loads(path.read_bytes())["weight_map"])
     except (ValueError, LookupError, TypeError) as error:
-        raise AdapterInvalid(f"{path} is damaged. Copy the whole folder again.") from error
+        problem = "is damaged. Copy the whole folder again."
+        raise AdapterInvalid.in_file(path, problem) from error
     if missing := sorted(listed - tensors.keys()):
         raise AdapterInvalid(
             f"The parts in {source} lack {len(missing)} tensors of their index, {missing[0]} among "

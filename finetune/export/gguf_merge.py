@@ -15,7 +15,7 @@ from finetune.adapters.gguf import Lora, check_fit, turn
 from finetune.adapters.weights import LoraPair
 from finetune.bases.gguf_base import GgufBase
 from finetune.bases.gguf_file import ALIGNMENT_KEY, GgufTensor
-from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused
+from finetune.errors import AdapterInvalid, BaseMismatch, NotWritten
 
 FILE_TYPE_KEY = "general.file_type"
 VIRTUAL = "GGUF."  # what the gguf package tells of the header itself
@@ -23,7 +23,7 @@ WRITTEN_ANYWAY = ("general.architecture", FILE_TYPE_KEY, ALIGNMENT_KEY)
 
 
 def merge_gguf(lora: Lora, base: GgufBase, path: Path) -> None:
-    """Write the merged model. Raises BaseMismatch, AdapterInvalid or ExportRefused."""
+    """Write the merged model. Raises BaseMismatch, AdapterInvalid or NotWritten."""
     check_fit(lora, base.shape)
     pairs = {base.shape.names[name]: (name, pair) for name, pair in lora.pairs.items()}
     if lacking := [tensor for tensor in pairs if tensor not in base.gguf.tensors]:
@@ -46,9 +46,7 @@ def merge_gguf(lora: Lora, base: GgufBase, path: Path) -> None:
             writer.write_tensor_data(values)
         writer.close()
     except OSError as error:
-        raise ExportRefused(
-            f"{path} cannot be written: {error}. Make room and try again."
-        ) from error
+        raise NotWritten(path, error) from error
 
 
 def _begin(base: GgufBase, path: Path) -> Any:

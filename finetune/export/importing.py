@@ -10,7 +10,7 @@ from finetune.adapters.gguf import read_gguf_lora, read_peft, write_peft
 from finetune.adapters.header import read_shapes
 from finetune.adapters.files import CARD_FILE, FILES, WEIGHTS_FILE
 from finetune.adapters.lora import read_lora, read_settings
-from finetune.adapters.other_forms import checkpoints, other_form, weight_files
+from finetune.adapters.other_forms import checkpoints, no_weights, weight_files
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import check_has_versions, check_name, install, staging_folder
 from finetune.bases.base import Base
@@ -103,5 +103,4 @@ def _find_weights(source: Path) -> tuple[list[Path], list[str]]:
         listed = ", ".join(path.name for path in found)
         note = f"It holds checkpoints alone; the last one was taken of {listed}."
         return weight_files(found[-1]), [note]
-    known = other_form(source) or "it is not a PEFT adapter folder"
-    raise AdapterInvalid(f"{source} holds no {WEIGHTS_FILE}: {known}")
+    raise no_weights(source)

@@ -15,7 +15,7 @@ from typing import Any
 
 from finetune.adapters.weights import LoraPair, read_pairs
 from finetune.bases.fingerprint import weight_files
-from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
+from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, NotWritten
 
 INDEX_FILE = "model.safetensors.index.json"
 TYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float16"}  # a base's to the merged one's
@@ -67,9 +67,7 @@ def _save(tensors: dict[str, Any], path: Path) -> None:
     try:
         save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:  # a full disk
-        raise ExportRefused(
-            f"{path} cannot be written: {error}. Make room and try again."
-        ) from error
+        raise NotWritten(path, error) from error
     path.chmod(0o644)  # safetensors lets its owner alone read it
 
 

@@ -1,6 +1,5 @@
 """How an adapter's files become a version: staged, checked, loaded, then there in one step."""
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -33,7 +32,7 @@ from .protocol import AdapterTaken
 from .staging import StagedFiles, room_needed
 from .upload import receive
 
-STAGED = "new"  # in messages, of a version that has no number yet
+STAGED = "new"  # of a version that has no number yet
 CHUNK = 1 << 20  # [bytes]
 FIELDS = ("name", "promote", "accept_base")
 
@@ -116,8 +115,7 @@ class Intake:
             ref = await run_in_threadpool(self._pin, folder, name)
             report = await self._engine.load(ref)
         except AdapterRefused as error:
-            told = re.sub(rf"{re.escape(name)}[@/]{STAGED}\b", name, str(error))
-            raise InvalidRequest(told, field, "adapter_refused") from error
+            raise InvalidRequest(error.told(name), field, "adapter_refused") from error
         version = await run_in_threadpool(self._install, folder, name, promoted)
         self._store.readmit(name)
         is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)

@@ -24,7 +24,7 @@ from finetune.adapters.versions import (
     version_folders,
 )
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid, BaseMismatch
+from finetune.errors import AdapterFault, AdapterInvalid, BaseMismatch
 from serving.engine import AdapterRef, Blend
 from serving.errors import AdapterRefused, BlendError, ModelNotFound
 
@@ -46,7 +46,7 @@ class AdapterStore:
         self.base = base
         self._fit = fit
         self._entries: dict[Path, tuple[list[Stamp | None], AdapterVersion]] = {}
-        self._refused: dict[Path, tuple[list[Stamp | None], str, str]] = {}  # name, reason
+        self._refused: dict[Path, tuple[list[Stamp | None], AdapterRefused]] = {}
         self._hashes: dict[Stamp, str] = {}
         self._warned: dict[str, str] = {}
         self._withdrawn: set[str] = set()
@@ -107,15 +107,15 @@ class AdapterStore:
         if known is not None and known == (stamps, version):
             return known[1]
         refused = self._refused.get(folder)
-        if refused is not None and refused[:2] == (stamps, name):
-            raise AdapterRefused(refused[2])
+        if refused is not None and refused[0] == stamps:
+            raise AdapterRefused.of(refused[1], version)
         try:
             self._check_place(folder)
             self._check(version.read())
         except (AdapterInvalid, BaseMismatch) as error:
             raise self._refuse(error, version, stamps) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise self.refusal(error, version) from error
+        except OSError as error:
+            raise AdapterRefused.of(error, version) from error
         self._entries[folder] = (stamps, version)
         return version
 
@@ -133,24 +133,24 @@ class AdapterStore:
             self._entries.pop(entry.folder, None)
             raise self._refuse(error, entry, stamps) from error
         except OSError as error:
-            raise self.refusal(error, entry) from error
+            raise AdapterRefused.of(error, entry) from error
 
     def pin(self, entry: AdapterVersion) -> AdapterRef:
         """The entry as its files are now: reads them whole the first time, to hash them."""
         try:
             sha256 = self._sha256(entry.folder)
-        except OSError as error:
-            raise self.refusal(error, entry) from error
+        except (AdapterInvalid, OSError) as error:
+            raise AdapterRefused.of(error, entry) from error
         return AdapterRef(entry.name, entry.number, sha256, entry.folder)
 
     def confirm(self, ref: AdapterRef) -> None:
         """Once its files have been read: raises AdapterRefused if they are others by now."""
         try:
             is_same = self._sha256(ref.folder) == ref.sha256
-        except OSError as error:
-            raise self.refusal(error, ref) from error
+        except (AdapterInvalid, OSError) as error:
+            raise AdapterRefused.of(error, ref) from error
         if not is_same:
-            raise AdapterRefused(f"The adapter {ref} was replaced while it was loaded. Ask again.")
+            raise AdapterRefused("was replaced while it was loaded. Ask again.", ref)
 
     def pinned(self, entry: AdapterVersion) -> AdapterRef | None:
         """The same, or None where that would mean to read the files: nobody has asked for it."""
@@ -180,18 +180,12 @@ class AdapterStore:
         """Let a name be found again."""
         self._withdrawn.discard(name)
 
-    def refusal(self, error: Exception, version: AdapterVersion | AdapterRef) -> AdapterRefused:
-        """Clients see this message: where home lies is not their business."""
-        said = str(error).replace(str(version.folder), str(version))
-        return AdapterRefused(said.replace(f"{self.adapters}{os.sep}", ""))
-
     def _refuse(
-        self, error: Exception, version: AdapterVersion, stamps: list[Stamp | None]
+        self, error: AdapterFault, version: AdapterVersion, stamps: list[Stamp | None]
     ) -> AdapterRefused:
         """The same again for as long as the files are as they were."""
-        refusal = self.refusal(error, version)
-        self._refused[version.folder] = (stamps, version.name, str(refusal))
-        return refusal
+        self._refused[version.folder] = (stamps, AdapterRefused.of(error, version))
+        return AdapterRefused.of(error, version)
 
     def _check_other_forms(self, part: Part) -> None:
         """Raises AdapterRefused where the name is that of an adapter in a form to be imported."""
@@ -206,11 +200,12 @@ class AdapterStore:
     def _check_place(self, folder: Path) -> None:
         """A link may not make the server read, let alone serve, what lies elsewhere."""
         home = os.path.realpath(self.adapters) + os.sep
-        for path in (folder, *(folder / name for name in SERVED_FILES)):
-            if not os.path.realpath(path).startswith(home):
+        for file in ("", *SERVED_FILES):
+            if not os.path.realpath(folder / file).startswith(home):
                 raise AdapterInvalid(
-                    f"{path} is a link that leads out of the adapters' folder. Copy in what it "
-                    "leads to."
+                    "is a link that leads out of the adapters' folder. Copy in what it leads to.",
+                    folder,
+                    file,
                 )
 
     def _check(self, version: AdapterVersion) -> None:
@@ -232,9 +227,8 @@ class AdapterStore:
                 if stamp is None or stamp not in self._hashes:
                     found = hashlib.file_digest(file, "sha256").hexdigest()
                     if stamp is None or _stamp(file.fileno()) != stamp:
-                        raise OSError(
-                            f"{folder / name} is being written. Ask again when it is done."
-                        )
+                        problem = "is being written. Ask again when it is done."
+                        raise AdapterInvalid(problem, folder, name)
                     self._hashes[stamp] = found
                 digest.update(self._hashes[stamp].encode())
         return digest.hexdigest()

@@ -42,10 +42,8 @@ def load_lora(ref: AdapterRef, architecture: Architecture) -> LoraWeights:
     """Raises AdapterRefused where a tensor is missing, foreign or of another shape."""
     try:
         pairs = read_pairs(ref.folder)
-    except AdapterInvalid as error:
-        raise AdapterRefused(str(error).replace(str(ref.folder), str(ref))) from error
-    except OSError as error:
-        raise AdapterRefused(f"The adapter {ref} cannot be read: {error.strerror}") from error
+    except (AdapterInvalid, OSError) as error:
+        raise AdapterRefused.of(error, ref) from error
     sizes = architecture.projections
     places = {
         f"model.layers.{layer}.{projection}.weight": (layer, projection)
@@ -53,11 +51,12 @@ def load_lora(ref: AdapterRef, architecture: Architecture) -> LoraWeights:
     }
     if foreign := sorted(pairs.keys() - places.keys()):
         raise AdapterRefused(
-            f"The adapter {ref} does not fit this base: it holds {', '.join(foreign[:MAX_SHOWN])}"
-            f"{' …' if len(foreign) > MAX_SHOWN else ''}, which the base has no place for."
+            f"does not fit this base: it holds {', '.join(foreign[:MAX_SHOWN])}"
+            f"{' …' if len(foreign) > MAX_SHOWN else ''}, which the base has no place for.",
+            ref,
         )
     for name, pair in pairs.items():
         shapes = tuple(pair.a.shape), tuple(pair.b.shape)
         if problem := misfit(name, *shapes, sizes[places[name][1]]):
-            raise AdapterRefused(f"The adapter {ref} {problem}")
+            raise AdapterRefused(problem, ref)
     return LoraWeights({place: pairs[name] for name, place in places.items() if name in pairs})
