@@ -124,7 +124,7 @@ class EvalJob:
         speak_like_files(self.options.data)
         conversations = read_conversations(self.options.data, options)
         if not conversations:
-            raise UnreadableFile(f"{self.options.data}: holds no conversation to evaluate on")
+            raise UnreadableFile(self.options.data, "holds no conversation to evaluate on")
         if self.config.redact:
             return [redact_conversation(each) for each in conversations]
         return conversations
