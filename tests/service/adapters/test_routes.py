@@ -108,9 +108,17 @@ def test_a_damaged_card_is_told_on_one_line_and_by_the_name_asked_for(client: Te
     parts = as_parts(FILES | {"lora-chat.json": b'{"name": 1}'})
     error = client.post("/v1/adapters?name=tcm", files=parts).json()["error"]
     assert (error["param"], error["code"]) == ("file", "adapter_refused")
+    assert error["message"].startswith("tcm/lora-chat.json is damaged: ")
     assert "name: should be a text; " in error["message"]
     for unwanted in ("\n", "pydantic", "@new", "/new"):
         assert unwanted not in error["message"]
+
+
+def test_a_kind_that_cannot_be_served_is_told_by_the_name_asked_for(client: TestClient):
+    dora = json.dumps({**json.loads(CONFIG), "use_dora": True}).encode()
+    parts = as_parts(FILES | {CONFIG_FILE: dora})
+    error = client.post("/v1/adapters?name=tcm", files=parts).json()["error"]
+    assert error["message"].startswith("The adapter tcm cannot share a base model: it uses DoRA")
 
 
 @pytest.mark.parametrize(
