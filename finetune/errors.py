@@ -3,9 +3,9 @@
 FinetuneError
 ├── BaseNotFound       no such base model here, or the hub cannot be reached
 ├── BaseUnusable       the base was found and cannot be loaded
-├── BaseMismatch       the adapter was trained on another base (an AdapterFault)
+├── BaseMismatch       the adapter was trained on another base
 ├── GgufInvalid        a file is no GGUF file, not all of one, or lacks what it should hold
-├── AdapterInvalid     an adapter is not there, damaged, misnamed or of a kind we cannot serve (also one)
+├── AdapterInvalid     an adapter is not there, damaged, misnamed or of a kind we cannot serve
 ├── ExportRefused      an export has no place to go
 │   └── NotWritten     its disk is full, say
 ├── ConfigError        the configuration has faults; carries all of them
@@ -26,7 +26,7 @@ class FinetuneError(Exception):
 
 
 class AdapterFault(Exception):
-    """What is wrong with an adapter.
+    """What is wrong with an adapter: what BaseMismatch and AdapterInvalid share.
 
     `problem` begins with a verb: whoever shows it chooses the adapter's name, and with it whether
     to tell where it lies. Of no adapter, it is a whole sentence.

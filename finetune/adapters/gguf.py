@@ -97,7 +97,10 @@ def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:
         check_gguf_lora(gguf, shape)
         alpha = gguf.number(ALPHA_KEY) if gguf.metadata.get(ALPHA_KEY) else 0.0
         halves = {
-            name: (gguf.read(tensor + SIDES[0]), _read_b(gguf, tensor + SIDES[1], shape.turned_heads(name)))
+            name: (
+                gguf.read(tensor + SIDES[0]),
+                _read_b(gguf, tensor + SIDES[1], shape.turned_heads(name)),
+            )
             for name, tensor in shape.names.items()
             if tensor + SIDES[0] in gguf.tensors
         }
@@ -118,9 +121,11 @@ def check_gguf_lora(gguf: GgufFile, shape: GgufShape) -> None:
         gguf.metadata.get("general.type") != "adapter"
         or gguf.metadata.get("adapter.type") != "lora"
     ):
-        raise AdapterInvalid.in_file(gguf.path, "is no LoRA adapter: give one made by llama.cpp's tools.")
+        problem = "is no LoRA adapter: give one made by llama.cpp's tools."
+        raise AdapterInvalid.in_file(gguf.path, problem)
     if (kind := gguf.metadata.get("general.architecture")) != shape.architecture:
-        raise BaseMismatch.in_file(gguf.path, f"is for a {kind} model; the base is {shape.architecture}.")
+        problem = f"is for a {kind} model; the base is {shape.architecture}."
+        raise BaseMismatch.in_file(gguf.path, problem)
     if gguf.metadata.get("adapter.alora.invocation_tokens"):
         raise AdapterInvalid.in_file(gguf.path, "is an activated LoRA, which cannot share a base.")
     known = {tensor + side for tensor in shape.names.values() for side in SIDES}

@@ -30,7 +30,8 @@ def read_shapes(path: Path) -> dict[str, Shape]:
         end = max((_end(name, header[name]) for name in header), default=0)
         shapes = {name: _shape(header[name]) for name in header if name != "__metadata__"}
     except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise AdapterInvalid.in_file(path, "is no safetensors file: its header is wrong.") from error
+        problem = "is no safetensors file: its header is wrong."
+        raise AdapterInvalid.in_file(path, problem) from error
     if LENGTH + length + end != size:
         raise AdapterInvalid.in_file(
             path,

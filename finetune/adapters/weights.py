@@ -62,7 +62,7 @@ def read_tensors(path: Path, load: Callable[[Path], Tensors] = load_tensors) -> 
 def read_pairs(
     folder: Path, load: Callable[[Path], Tensors] = load_tensors
 ) -> dict[str, LoraPair]:
-    """By the name of the weight that each changes, of the file's own types. Raises AdapterInvalid."""
+    """By the name of the weight that each changes, as the file has them. Raises AdapterInvalid."""
     settings, path = read_lora(folder), folder / WEIGHTS_FILE
     sides: dict[str, Tensors] = {}
     for name, tensor in read_tensors(path, load).items():
@@ -70,7 +70,8 @@ def read_pairs(
         if match is None:
             raise AdapterInvalid.in_file(path, f"holds {name}, which is no LoRA weight.")
         if tensor.ndim != 2 or 0 in tensor.shape:
-            raise AdapterInvalid.in_file(path, f"does not fit a base: {name} is {tuple(tensor.shape)}.")
+            problem = f"does not fit a base: {name} is {tuple(tensor.shape)}."
+            raise AdapterInvalid.in_file(path, problem)
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     if halves := [module for module, pair in sides.items() if len(pair) < 2]:
         raise AdapterInvalid.in_file(path, f"holds A or B alone for {halves[0]}.")

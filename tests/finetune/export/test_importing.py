@@ -197,7 +197,8 @@ def test_imports_of_one_name_that_end_together_each_tell_their_own_version(
     alphas = [*range(1, 9)]
     sources = [write_adapter(tmp_path / str(alpha), lora_alpha=alpha) for alpha in alphas]
     with ThreadPoolExecutor(len(sources)) as pool:
-        versions = pool.map(lambda s: import_adapter(s, "new", base, tmp_path / "adapters"), sources)
+        adapters = tmp_path / "adapters"
+        versions = pool.map(lambda source: import_adapter(source, "new", base, adapters), sources)
         assert [read_lora(version.folder).lora_alpha for version in versions] == alphas
 
 

@@ -87,7 +87,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Merged
 
 
 def copy_of(version: AdapterVersion, folder: Path) -> AdapterVersion:
-    return AdapterVersion(version.name, version.number, Path(shutil.copytree(version.folder, folder)))
+    copied = Path(shutil.copytree(version.folder, folder))
+    return AdapterVersion(version.name, version.number, copied)
 
 
 def logits(model: Any) -> torch.Tensor:
