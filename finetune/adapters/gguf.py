@@ -6,7 +6,6 @@ patterns of ranks and alphas are folded: into alpha where one will do, else into
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.whole_file import whole_path
 from finetune.bases.gguf_file import GgufFile, read_gguf
 from finetune.bases.gguf_shape import GgufShape
 from finetune.errors import AdapterInvalid, BaseMismatch, GgufInvalid, NotWritten
@@ -66,9 +66,7 @@ def write_gguf_lora(lora: Lora, shape: GgufShape, path: Path) -> None:
     from gguf import GGUFType, GGUFWriter, Keys
 
     check_fit(lora, shape)
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    writer = GGUFWriter(temporary, shape.architecture)
+    writer = GGUFWriter(None, shape.architecture)
     writer.add_type(GGUFType.ADAPTER)
     writer.add_string(Keys.Adapter.TYPE, "lora")
     writer.add_float32(Keys.Adapter.LORA_ALPHA, lora.alpha)
@@ -78,15 +76,13 @@ def write_gguf_lora(lora: Lora, shape: GgufShape, path: Path) -> None:
         writer.add_tensor(tensor + SIDES[0], pair.a)
         writer.add_tensor(tensor + SIDES[1], pair.b if heads is None else turn(pair.b, heads))
     try:
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        temporary.replace(path)
+        with whole_path(path) as temporary:
+            writer.write_header_to_file(temporary)
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
     except OSError as error:
         raise NotWritten(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:

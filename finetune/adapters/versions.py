@@ -9,12 +9,11 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from data.whole_file import new_folder, whole_path
 from finetune.errors import AdapterInvalid
 
 from .files import CONFIG_FILE, WEIGHTS_FILE
@@ -121,9 +120,8 @@ def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | Non
 def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on. Replaced in one step."""
     pointer = adapters / name / PROMOTED_FILE
-    temporary = pointer.with_name(f".{PROMOTED_FILE}.{threading.get_native_id()}")
-    temporary.write_text(version + "\n", encoding="utf-8")
-    os.replace(temporary, pointer)
+    with whole_path(pointer) as temporary:
+        temporary.write_text(version + "\n", encoding="utf-8")
 
 
 def rollback(adapters: Path, name: str) -> str:
@@ -182,11 +180,8 @@ def staging_folder(adapters: Path) -> Generator[Path]:
     """Yield an empty folder that no server looks into, to fill and `install`; it is gone after, and
     where the block raises, nothing has appeared."""
     adapters.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=adapters))
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(adapters) as folder:
+        yield folder
 
 
 def check_has_versions(adapters: Path, name: str) -> None:
@@ -204,7 +199,6 @@ def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -
     Raises AdapterInvalid where the name has no room for one.
     """
     check_has_versions(adapters, name)
-    staged.chmod(0o755)
     number = _rename_into_place(staged, adapters / name)
     # Without a pointer the newest version counts, so a version kept back needs the older pinned.
     older = [each for each in list_versions(adapters, name) if int(each) < int(number)]
