@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.gguf import read_peft, write_gguf_lora
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
 from finetune.bases.gguf_shape import GgufShape
 from finetune.bases.projections import projection_sizes
 

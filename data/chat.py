@@ -126,7 +126,7 @@ class ChatRenderer:
         except MarkInText as error:
             raise MarkInText(error.place, error.mark, conversation.where) from error
         except TemplateError as error:
-            raise TemplateError(f"{conversation.where}: {error}") from error
+            raise TemplateError(error.problem, conversation.where) from error
 
     def _render(self, conversation: Conversation) -> Rendered:
         messages, tools = conversation.messages, conversation.tools

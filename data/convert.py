@@ -54,8 +54,7 @@ def check_new(path: Path) -> None:
     if path == STANDARD_OUTPUT:
         return
     if path.exists():
-        told = _("{source}: exists already; choose another name")
-        raise UnreadableFile(told.format(source=path))
+        raise UnreadableFile(path, _("exists already; choose another name"))
     check_folder(path)
 
 

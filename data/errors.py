@@ -49,7 +49,12 @@ class DataError(Exception):
 
 
 class UnreadableFile(DataError):
-    """The file is missing, empty, binary or in an unknown encoding."""
+    """The file is missing, empty, binary or in an unknown encoding; `problem` says which, without
+    its name."""
+
+    def __init__(self, source: object, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"{source}: {problem}")
 
 
 class InvalidData(DataError):
@@ -68,7 +73,12 @@ class NoRoom(DataError):
 
 
 class TemplateError(DataError):
-    """A chat template cannot render the conversation, or renders nothing to train on."""
+    """A chat template cannot render the conversation, or renders nothing to train on; `problem`
+    says why, without the place."""
+
+    def __init__(self, problem: str, where: str = "") -> None:
+        self.problem = problem
+        super().__init__(f"{where}: {problem}" if where else problem)
 
 
 class ToolsLeftOut(TemplateError):
@@ -81,14 +91,12 @@ class MarkInText(TemplateError):
     def __init__(self, place: str, mark: str, where: str = "") -> None:
         self.place = place
         self.mark = mark
-        super().__init__(
-            f"{where}: " * bool(where)
-            + _(
-                "{place}: the text holds {mark!r}, with which this chat template marks turns, and "
-                "a model could not tell one from the other. Take it out, or have an invisible "
-                "space put into it: plain_marks=defuse."
-            ).format(place=place, mark=mark)
+        told = _(
+            "{place}: the text holds {mark!r}, with which this chat template marks turns, and "
+            "a model could not tell one from the other. Take it out, or have an invisible "
+            "space put into it: plain_marks=defuse."
         )
+        super().__init__(told.format(place=place, mark=mark), where)
 
     @property
     def field(self) -> str:

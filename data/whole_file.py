@@ -74,5 +74,5 @@ def whole_output(path: Path) -> Generator[IO[str]]:
 def check_folder(path: Path) -> None:
     """Raises UnreadableFile where a file's folder does not exist."""
     if not path.parent.is_dir():
-        told = _("{source}: there is no folder {folder}; make it first")
-        raise UnreadableFile(told.format(source=path, folder=path.parent))
+        told = _("there is no folder {folder}; make it first")
+        raise UnreadableFile(path, told.format(folder=path.parent))

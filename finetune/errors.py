@@ -7,6 +7,7 @@ FinetuneError
 ├── GgufInvalid        a file is no GGUF file, not all of one, or lacks what it should hold
 ├── AdapterInvalid     an adapter is not there, damaged, misnamed or of a kind we cannot serve
 ├── ExportRefused      an export has no place to go
+│   └── NotWritten     its disk is full, say
 ├── ConfigError        the configuration has faults; carries all of them
 ├── NotResumable       there is no run to resume, or it was another run
 ├── CheckpointFailed   a checkpoint cannot be written: the disk is full, say
@@ -15,9 +16,38 @@ FinetuneError
     └── Hopeless       and going on with the same options would end in the same way
 """
 
+import os
+from pathlib import Path
+from typing import Self
+
 
 class FinetuneError(Exception):
     """Base of every error in fine-tuning."""
+
+
+class AdapterFault(Exception):
+    """What is wrong with an adapter: what BaseMismatch and AdapterInvalid share.
+
+    `problem` begins with a verb: whoever shows it chooses the adapter's name, and with it whether
+    to tell where it lies. Of no adapter, it is a whole sentence.
+    """
+
+    def __init__(self, problem: str, adapter: object = None, file: str = "") -> None:
+        self.problem = problem
+        self.adapter = adapter  # its folder, or what it is called
+        self.file = file  # in it; empty: the adapter as a whole
+        super().__init__(self.told(adapter))
+
+    @classmethod
+    def in_file(cls, path: Path, problem: str) -> Self:
+        return cls(problem, path.parent, path.name)
+
+    def told(self, adapter: object) -> str:
+        """The same of the adapter by another name."""
+        if self.adapter is None:
+            return self.problem
+        name = f"{adapter}{os.sep}{self.file}" if self.file else f"The adapter {adapter}"
+        return f"{name} {self.problem}"
 
 
 class BaseNotFound(FinetuneError):
@@ -28,7 +58,7 @@ class BaseUnusable(FinetuneError):
     """The base was found and cannot be loaded."""
 
 
-class BaseMismatch(FinetuneError):
+class BaseMismatch(AdapterFault, FinetuneError):
     """The adapter was trained on another base."""
 
 
@@ -36,12 +66,20 @@ class GgufInvalid(FinetuneError):
     """A file is no GGUF file, not all of one, or lacks what it should hold."""
 
 
-class AdapterInvalid(FinetuneError):
+class AdapterInvalid(AdapterFault, FinetuneError):
     """An adapter is not there, damaged, misnamed or of a kind we cannot serve."""
 
 
 class ExportRefused(FinetuneError):
     """An export has no place to go."""
+
+
+class NotWritten(ExportRefused):
+    """A file has no room; `reason` is the system's."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        self.reason = getattr(error, "strerror", None) or str(error)
+        super().__init__(f"{path} cannot be written: {self.reason}. Make room and try again.")
 
 
 class ConfigError(FinetuneError):

@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data import Conversation, ReadOptions, read_conversations
-from data.chat import ChatRenderer
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
 from data.script import speak_like
 
-from .adapters.card import TEMPLATE_FILE, DataSummary, read_card
-from .adapters.lora import read_lora
+from .adapters.card import DataSummary
 from .adapters.trained_base import check_base, find_trained_base
-from .adapters.versions import Version, find_version
+from .adapters.version import AdapterVersion
+from .adapters.versions import find_version
 from .bases.base import Base
 from .errors import AdapterInvalid
 from .evaluation.compare import Material, compare
@@ -60,8 +59,7 @@ class EvalJob:
         self.announce = announce
         self.on_work = on_work
         self.version = find_version(home / "adapters", options.adapter)
-        self.card = read_card(self.version.folder)
-        self.config = config_of(self.card)
+        self.config = config_of(self.version.card)
 
     def execute(self) -> tuple[Report, Path]:
         """Write report and metrics into a new folder.
@@ -73,10 +71,10 @@ class EvalJob:
             self.announce(f"Reading {self.options.data}")
             conversations = self._read()
             speak_like(conversations)
-            base = find_trained_base(self.version.folder, self.options.base, self.home)
+            base = find_trained_base(self.version, self.options.base, self.home)
             side, baseline = self._sides(base)
             dataset = own_dataset(
-                conversations, self.card, side.renderer, self.config, self.options.data
+                conversations, self.version.card, side.renderer, self.config, self.options.data
             )
             material = self._material(conversations, dataset, side, baseline)
             self.announce(f"Loading {base.id}")
@@ -87,7 +85,7 @@ class EvalJob:
                 baseline=baseline.name,
                 data=self._summary(conversations, dataset, len(material.conversations)),
                 measured=compare(pair, material, self.announce, self.on_work),
-                disclaimer=self.card.disclaimer if self.card else None,
+                disclaimer=self.version.disclaimer,
             )
             report.write(folder)
         return report, out
@@ -126,7 +124,7 @@ class EvalJob:
         speak_like_files(self.options.data)
         conversations = read_conversations(self.options.data, options)
         if not conversations:
-            raise UnreadableFile(f"{self.options.data}: holds no conversation to evaluate on")
+            raise UnreadableFile(self.options.data, "holds no conversation to evaluate on")
         if self.config.redact:
             return [redact_conversation(each) for each in conversations]
         return conversations
@@ -155,15 +153,10 @@ class EvalJob:
         )
 
 
-def _side(version: Version, base: Base) -> Side:
+def _side(version: AdapterVersion, base: Base) -> Side:
     """Raises AdapterInvalid, and BaseMismatch where it was trained on another base."""
-    read_lora(version.folder)
-    card = read_card(version.folder)
-    check_base(version, version.folder, base)
-    path = version.folder / TEMPLATE_FILE
-    template = path.read_text(encoding="utf-8") if path.is_file() else None
-    renderer = ChatRenderer(base.tokenizer, template, config_of(card).plain_marks)
-    return Side(str(version), version.folder, renderer, card.system if card else None)
+    check_base(version.read(), base)
+    return Side(str(version), version.folder, version.renderer(base.tokenizer), version.system)
 
 
 def _next_folder(evals: Path, name: str) -> Path:

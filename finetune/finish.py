@@ -11,8 +11,10 @@ from data.chat import ChatRenderer
 from data.whole_file import NO_ROOM
 from data.wording import N_
 
-from .adapters.card import TEMPLATE_FILE, AdapterCard, BaseIdentity
-from .adapters.versions import new_version, newest_version, version_folder
+from .adapters.card import ADAPTER_LOSS, BASE_LOSS, AdapterCard, BaseIdentity
+from .adapters.files import README_FILE, TEMPLATE_FILE
+from .adapters.version import AdapterVersion
+from .adapters.versions import install, staging_folder
 from .bases.base import Base
 from .errors import Interrupted, TrainingStopped
 from .evaluation.compare import Material, compare, efforts_of
@@ -34,9 +36,7 @@ RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes
 class Result:
     """What a finished job leaves."""
 
-    name: str
-    version: str
-    folder: Path
+    version: AdapterVersion
     run: Path
     precision: str  # of the comparison
     base_loss: float  # held-out, per answer token, in nats
@@ -51,7 +51,7 @@ class Result:
 
     @property
     def report(self) -> Path | None:
-        path = self.folder / REPORT_FILE
+        path = self.version.folder / REPORT_FILE
         return path if path.is_file() else None
 
 
@@ -84,20 +84,18 @@ def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
     training_loss = trainer.progress.best_loss
     assert training_loss is not None, "every plan evaluates after its last step"
     name, config, renderer = trained.name, trained.config, trained.renderer
-    with _room(trained.run), new_version(adapters, name, promoted=config.promote) as folder:
+    with _room(trained.run), staging_folder(adapters) as folder:
         save_adapter(trainer.model, folder, trained.base.id)
         trainer.release()  # before the model to compare with is loaded
         report = _report(trained, folder, training_loss)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(renderer.template, encoding="utf-8")
         _card(trained, report).write(folder)
-        (folder / "README.md").write_text(_model_card(report, name), encoding="utf-8")
-    version = newest_version(adapters, name)
-    trained.run.finish(f"{name}@{version}")
+        (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
+        version = install(adapters, name, folder, promoted=config.promote)
+    trained.run.finish(str(version))
     return Result(
-        name=name,
         version=version,
-        folder=version_folder(adapters, name, version),
         run=trained.run.folder,
         precision=report.measured.precision,
         base_loss=report.measured.unseen.nll.baseline.value,
@@ -191,8 +189,8 @@ def _card(trained: Trained, report: Report) -> AdapterCard:
         data=trained.dataset.summary,
         config=config.model_dump(mode="json", exclude={"data", "output_dir"}),
         metrics={
-            "held_out_loss_base": losses.baseline.value,
-            "held_out_loss_adapter": losses.adapter.value,
+            BASE_LOSS: losses.baseline.value,
+            ADAPTER_LOSS: losses.adapter.value,
             "held_out_loss_training_precision": history.loss,
             "num_steps": len(history.steps),
             **_continuation(trained),

@@ -16,6 +16,7 @@ from data.reading.beginning import speak_like_files
 from data.script import speak_like
 from data.wording import _
 
+from .adapters.trained_base import check_base
 from .adapters.versions import check_has_versions, check_name
 from .bases.base import Base, find_base, load_model
 from .bases.spelling import warn_of_spelling
@@ -31,7 +32,7 @@ from .training.config import TrainConfig
 from .training.dataset import Dataset, prepare_dataset
 from .training.going_on.continuation import Continuation
 from .training.going_on.lineage import Lineage, find_lineage
-from .training.going_on.parent import find_parent
+from .training.going_on.parent import find_parent, hand_down
 from .training.journal import Journal, log_file
 from .training.observer import Observer
 from .training.peft_model import add_adapter, load_adapter
@@ -74,9 +75,9 @@ class Job:
         self.observer = observer
         self.device = pick_device()
         self.parent = find_parent(config, self.adapters)
-        self.config = self.parent.hand_down(config) if self.parent else config
+        self.config = hand_down(self.parent, config) if self.parent else config
         stem = Path(config.data.name.removesuffix(".gz")).stem
-        self.name = config.name or (self.parent.version.name if self.parent else stem)
+        self.name = config.name or (self.parent.name if self.parent else stem)
         self.processes = processes or join_processes()
 
     def execute(self, *, resume: bool = False) -> Result:
@@ -160,9 +161,8 @@ class Job:
         """Raises BaseMismatch."""
         if self.parent is None:
             return None
-        self.parent.check_base(base)
-        reference, card = str(self.parent.version), self.parent.card
-        return find_lineage(reference, card, self.home / "runs", renderer, old)
+        check_base(self.parent, base)
+        return find_lineage(self.parent, self.home / "runs", renderer, old)
 
     def _read(self, path: Path) -> list[Conversation]:
         speak_like_files(path)

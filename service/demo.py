@@ -25,8 +25,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from finetune.adapters.card import read_card
-from finetune.adapters.versions import promoted_version, version_folder
+from finetune.adapters.versions import find_version
 from finetune.defaults import DEFAULT_BASE
 
 from .client.stream import DONE, EventParser, StreamEvent, error_message
@@ -162,11 +161,11 @@ class Demo:
             raise DemoFailed(f"{', '.join(failed)} learned less than {NEEDED_GAIN:.0%}.")
 
     def _losses(self, name: str) -> tuple[float, float]:
-        version = promoted_version(self.adapters, name)
-        card = read_card(version_folder(self.adapters, name, version)) if version else None
-        if card is None:
+        card = find_version(self.adapters, name).card
+        losses = card and card.losses
+        if losses is None:
             raise DemoFailed(f"the adapter {name!r} has no card")
-        return card.metrics["held_out_loss_base"], card.metrics["held_out_loss_adapter"]
+        return losses
 
     @contextmanager
     def _server(self) -> Generator[str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from data.chat import ChatRenderer, Tokenizer
 from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import AdapterCard, SamplingDefaults
+from finetune.adapters.version import AdapterVersion
 from serving.adapters.notation import parse_model
-from serving.adapters.store import AdapterEntry, AdapterStore
+from serving.adapters.store import AdapterStore
 from serving.engine import Blend
 from serving.errors import BlendError, ModelNotFound
 
@@ -81,7 +82,7 @@ class Models:
         entries = self.list_entries()
         return [*bases, *(self._card(entry.name, [entry], context_length) for entry in entries)]
 
-    def list_entries(self) -> list[AdapterEntry]:
+    def list_entries(self) -> list[AdapterVersion]:
         """The promoted versions that the caller may use. Reads files."""
         may_use = current_caller.get().may_use
         return [entry for entry in self.store.entries() if may_use(entry.name)]
@@ -105,8 +106,8 @@ class Models:
         entries, blend = self._entries(model)
         renderer = self._shared_renderer(model, entries)
         pinned = "+".join(f"{ref}:{scale:g}" for ref, scale in blend)
-        systems = {entry.card.system if entry.card else None for entry in entries}
-        samplings = [entry.card.sampling if entry.card else UNCHANGED for entry in entries]
+        systems = {entry.system for entry in entries}
+        samplings = [entry.sampling for entry in entries]
         return ResolvedModel(
             pinned,
             blend,
@@ -116,7 +117,7 @@ class Models:
             disclaimer=_join_disclaimers(entries),
         )
 
-    def _entries(self, model: str) -> tuple[list[AdapterEntry], Blend]:
+    def _entries(self, model: str) -> tuple[list[AdapterVersion], Blend]:
         """As `AdapterStore.resolve`, of the caller's adapters: others do not exist for them."""
         if model.startswith(f"{self.base_id}:"):  # as SGLang names an adapter
             raise self._not_found(model)
@@ -138,7 +139,7 @@ class Models:
         if not current_caller.get().may_use(self.base_id):
             raise self._not_found(self.base_id)
 
-    def _shared_renderer(self, model: str, entries: Sequence[AdapterEntry]) -> ChatRenderer:
+    def _shared_renderer(self, model: str, entries: Sequence[AdapterVersion]) -> ChatRenderer:
         renderers = [self._renderer(entry.template) for entry in entries]
         if len({renderer.template for renderer in renderers}) > 1:
             raise BlendError(
@@ -155,22 +156,24 @@ class Models:
     def _base_card(self, context_length: int) -> ModelCard:
         return ModelCard(id=self.base_id, created=self._created, max_model_len=context_length)
 
-    def _card(self, model: str, entries: Sequence[AdapterEntry], context_length: int) -> ModelCard:
+    def _card(
+        self, model: str, entries: Sequence[AdapterVersion], context_length: int
+    ) -> ModelCard:
         only = entries[0] if len(entries) == 1 else None
         return ModelCard(
             id=model,
             created=max(entry.created for entry in entries),
             parent=self.base_id,
-            version=only and only.version,
+            version=only and only.number,
             max_model_len=context_length,
             trained_on=_trained_on(only.card) if only and only.card else None,
             disclaimer=_join_disclaimers(entries),
         )
 
 
-def _join_disclaimers(entries: Sequence[AdapterEntry]) -> str | None:
+def _join_disclaimers(entries: Sequence[AdapterVersion]) -> str | None:
     """Each one once: all that had a part in an answer are answered for."""
-    given = [(entry.card.disclaimer or "").strip() for entry in entries if entry.card]
+    given = [(entry.disclaimer or "").strip() for entry in entries]
     return "\n".join(dict.fromkeys(filter(None, given))) or None
 
 

@@ -13,6 +13,10 @@ ServingError
 └── EngineFailed        a step raised, or the engine has stopped
 """
 
+from typing import Self
+
+from finetune.errors import AdapterFault
+
 from .nearest import nearest
 
 MAX_NAMED = 20  # adapters in a message
@@ -41,8 +45,15 @@ class BlendError(ServingError):
     """The notation is wrong, or the adapters cannot be blended."""
 
 
-class AdapterRefused(ServingError):
+class AdapterRefused(AdapterFault, ServingError):
     """The adapter's files are damaged, foreign or of a kind we cannot share."""
+
+    @classmethod
+    def of(cls, error: AdapterFault | OSError, adapter: object) -> Self:
+        """The same by a name: where the files lie is no client's business."""
+        if isinstance(error, OSError):
+            return cls(f"cannot be read: {error.strerror}.", adapter)
+        return cls(error.problem, None if error.adapter is None else adapter, error.file)
 
 
 class PromptTooLong(ServingError):

@@ -58,7 +58,7 @@ class ScriptedEngine:
 
     async def load(self, adapter: AdapterRef) -> LoadReport:
         if not self._modules:
-            raise AdapterRefused(f"The adapter {adapter} does not fit this base: it holds nothing.")
+            raise AdapterRefused("does not fit this base: it holds nothing.", adapter)
         self.adapters[adapter.sha256] = adapter
         return LoadReport(self._modules, ADAPTER_SIZE)
 

@@ -5,18 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from data.local_time import local_time
 from finetune.adapters.added_tokens import added_tokens
-from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.files import CARD_FILE, CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
 from finetune.adapters.fit import Fit, wrong_ranks
-from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, LoraSettings, read_lora
+from finetune.adapters.header import Shape
 from finetune.adapters.other_forms import other_form
-from finetune.adapters.tensor_names import USUAL
+from finetune.adapters.tensor_names import USUAL, tensor_of
 from finetune.adapters.trained_base import check_base, find_trained_base
-from finetune.adapters.versions import Version
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.weights import Tensors, read_tensors
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid, FinetuneError
@@ -52,38 +51,22 @@ class Doubt:
 class Subject:
     """One adapter version, and the base that it is checked against."""
 
-    def __init__(self, version: Version, base: str | None, home: Path) -> None:
+    def __init__(self, version: AdapterVersion, base: str | None, home: Path) -> None:
         self.version = version
-        self.folder = version.folder
         self._base = base
         self._home = home
 
     @cached_property
-    def card(self) -> AdapterCard | None:
-        return read_card(self.folder)
-
-    @cached_property
-    def lora(self) -> LoraSettings:
-        return read_lora(self.folder)
-
-    @cached_property
-    def tensors(self) -> dict[str, Any]:
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        try:
-            return load((self.folder / WEIGHTS_FILE).read_bytes())  # as the server reads them
-        except SafetensorError as error:
-            read_shapes(self.folder / WEIGHTS_FILE)  # says it in more words, where it can
-            raise AdapterInvalid(f"{WEIGHTS_FILE} cannot be read: {error}") from error
+    def tensors(self) -> Tensors:
+        return read_tensors(self.version.folder / WEIGHTS_FILE)  # as the server reads them
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, Shape]:
         return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
     @cached_property
     def base(self) -> Base:
-        return find_trained_base(self.folder, self._base, self._home)
+        return find_trained_base(self.version, self._base, self._home)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -138,26 +121,28 @@ def _run(check: Check, subject: Subject) -> Verdict:
 
 
 def _files(subject: Subject) -> str:
+    folder = subject.version.folder
     expected = [WEIGHTS_FILE, CONFIG_FILE]
-    if (subject.folder / CARD_FILE).is_file():
+    if (folder / CARD_FILE).is_file():
         expected += [CARD_FILE, *([TEMPLATE_FILE] if _brings_template(subject) else [])]
-    if missing := [name for name in expected if not (subject.folder / name).is_file()]:
-        known = other_form(subject.folder) if WEIGHTS_FILE in missing else None
+    if missing := [name for name in expected if not (folder / name).is_file()]:
+        known = other_form(folder) if WEIGHTS_FILE in missing else None
         listed = ", ".join(missing)
         said = f": {known}" if known else f". {COPY_AGAIN}"
-        raise AdapterInvalid(f"{subject.folder} lacks {listed}{said}")
+        raise AdapterInvalid(f"lacks {listed}{said}", folder)
     return ", ".join(expected)
 
 
 def _brings_template(subject: Subject) -> bool:
     try:
-        return subject.card is not None and subject.card.chat_template_sha256 != ""
+        card = subject.version.card
+        return card is not None and card.chat_template_sha256 != ""
     except AdapterInvalid:  # which another check says
         return True
 
 
 def _card(subject: Subject) -> str:
-    card = subject.card
+    card = subject.version.card
     if card is None:
         return NO_CARD
     if card.imported is None:
@@ -167,18 +152,19 @@ def _card(subject: Subject) -> str:
 
 
 def _hashes(subject: Subject) -> str:
-    if subject.card is None:
+    card = subject.version.card
+    if card is None:
         return NO_CARD
-    if not subject.card.sha256:
+    if not card.sha256:
         return "the card has none: an older lora-chat wrote it"
-    if changed := subject.card.changed_files(subject.folder):
-        writer = "import" if subject.card.imported else "training"
+    if changed := card.changed_files(subject.version.folder):
+        writer = "import" if card.imported else "training"
         raise AdapterInvalid(f"{', '.join(changed)} changed after the {writer} wrote it.")
-    return f"as written: {', '.join(subject.card.sha256)}"
+    return f"as written: {', '.join(card.sha256)}"
 
 
 def _kind(subject: Subject) -> str:
-    lora = subject.lora
+    lora = subject.version.settings
     return f"{'rsLoRA' if lora.use_rslora else 'plain LoRA'}, rank {lora.r}"
 
 
@@ -193,15 +179,16 @@ def _tensors(subject: Subject) -> str:
 
 
 def _ranks(subject: Subject) -> str:
-    if wrong := wrong_ranks(subject.lora, subject.shapes):
-        raise AdapterInvalid(f"It {wrong}")
+    if wrong := wrong_ranks(subject.version.settings, subject.shapes):
+        raise AdapterInvalid(wrong, subject.version)
     return "those that the configuration says"
 
 
 def _effect(subject: Subject) -> str | Doubt:
     """Whether anything is added to any weight."""
     if not any(_has_effect(name, subject) for name in subject.tensors):
-        why = "alpha is 0" if not subject.lora.lora_alpha else "A or B is zero in every layer"
+        alpha = subject.version.settings.lora_alpha
+        why = "alpha is 0" if not alpha else "A or B is zero in every layer"
         return Doubt(f"none: {why}, and it answers as the base does", "Train it again.")
     return "it changes what the base answers"
 
@@ -210,26 +197,27 @@ def _has_effect(name: str, subject: Subject) -> bool:
     match = USUAL.fullmatch(name)
     if match is None:
         return True  # of something else, which another check refuses
-    halves = [subject.tensors.get(f"{name[: match.start('side')]}{side}.weight") for side in "AB"]
-    scale = subject.lora.scale(match["module"], subject.lora.r)
+    halves = [subject.tensors.get(tensor_of(match["module"], side)) for side in "AB"]
+    settings = subject.version.settings
+    scale = settings.scale(match["module"], settings.r)
     return bool(scale) and all(half is None or bool(half.any()) for half in halves)
 
 
 def _template(subject: Subject) -> str:
-    card = subject.card
+    card = subject.version.card
     if card is None:
         return NO_CARD
     if not card.chat_template_sha256:
         return "none of its own: the base's is used"
-    found = hashlib.sha256((subject.folder / TEMPLATE_FILE).read_bytes()).hexdigest()
+    found = hashlib.sha256((subject.version.folder / TEMPLATE_FILE).read_bytes()).hexdigest()
     if found != card.chat_template_sha256:
         raise AdapterInvalid(f"{TEMPLATE_FILE} is not the one that the adapter was trained with.")
     return "the one that it was trained with"
 
 
 def _base(subject: Subject) -> str | Doubt:
-    check_base(subject.version, subject.folder, subject.base)
-    card = subject.card
+    check_base(subject.version, subject.base)
+    card = subject.version.card
     if card is None:
         return f"{subject.base.id}; {NO_CARD}"
     done, to = card.origin
@@ -248,14 +236,15 @@ def _engine(subject: Subject) -> str:
 
 
 def _fit(subject: Subject) -> str:
-    subject.fit.check_tensors(subject.version, subject.lora, subject.shapes)
-    ref = AdapterRef(subject.version.name, subject.version.number, "", subject.folder)
+    version = subject.version
+    subject.fit.check_tensors(version, version.settings, subject.shapes)
+    ref = AdapterRef(version.name, version.number, "", version.folder)
     weights = load_lora(ref, subject.architecture)
     return f"every tensor has its place and its shape in the base: {len(weights.pairs)} pairs"
 
 
 def _complete(subject: Subject) -> str:
-    if missing := subject.fit.missing(subject.lora, subject.tensors):
+    if missing := subject.fit.missing(subject.version.settings, subject.tensors):
         more = " …" if len(missing) > MAX_SHOWN else ""
         raise AdapterInvalid(
             f"It was to be trained on {len(missing)} modules that it has no tensors for, "
@@ -265,9 +254,10 @@ def _complete(subject: Subject) -> str:
 
 
 def _tokens(subject: Subject) -> str | Doubt:
-    imported = subject.card.imported if subject.card else None
+    card, folder = subject.version.card, subject.version.folder
+    imported = card.imported if card else None
     vocabulary = subject.base.tokenizer.get_vocab()
-    added = imported.added_tokens if imported else added_tokens(subject.folder, vocabulary)
+    added = imported.added_tokens if imported else added_tokens(folder, vocabulary)
     if not added:
         return "its tokenizer adds none to the base's"
     shown = ", ".join(added[:MAX_SHOWN])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 
 HIDDEN, INNER, KEYS, LAYERS, VOCABULARY = 64, 96, 32, 2, 320
 SIZES = {  # (out, in) features

@@ -28,8 +28,6 @@ TORCH_FREE = (
 # Arrows that run back up: a module that imports of a neighbour which, in the end, imports it. No
 # more of them; each goes with what is said beside it.
 BACK_UP = {
-    # `read_deltas` belongs to the adapters' weights.
-    ("finetune.adapters.gguf", "finetune.export.merge"),
     # The classes of errors stay below; what HTTP answers to them belongs to `http`.
     ("service.errors", "service.http.fields"),
     ("service.errors", "service.api.protocol"),

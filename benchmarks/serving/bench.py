@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.adapters import make_adapters, write_gguf
 from benchmarks.journal import Mix
 from benchmarks.rivals.servers import quantize
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.bases.base import SHORT_NAMES, Base, find_base
 from finetune.defaults import DEFAULT_BASE
 from service.bench.load import Load, Target

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from benchmarks.process import ProgramFailed
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 
 SIGN = 0x8000  # of a float16
 SPARE = 2 << 30  # [bytes] of disk to leave free

@@ -55,7 +55,7 @@ def train(task: Task) -> None:
         if not clock.should_stop():
             raise
     else:
-        clock.kept.append(Kept(len(clock.step_ends), clock.step_ends[-1], result.folder))
+        clock.kept.append(Kept(len(clock.step_ends), clock.step_ends[-1], result.version.folder))
     facts: dict[str, Any] = {"versions": {name: version(name) for name in RECORDED}}
     Outcome(tuple(clock.step_ends), tuple(clock.kept), tuple(clock.rates), facts).write(task.out)
 

@@ -40,9 +40,7 @@ class Section:
 def check_report(path: Path) -> None:
     """Raises UnreadableFile where a file is that is no earlier report, or no folder for one."""
     if path.is_dir() or (path.exists() and not path.read_bytes().startswith(FIRST_LINE)):
-        raise UnreadableFile(
-            _("{source}: exists already and is no report; choose another name").format(source=path)
-        )
+        raise UnreadableFile(path, _("exists already and is no report; choose another name"))
     check_folder(path)
 
 

@@ -44,10 +44,9 @@ class TokenCheck:
             yield error.as_fault(conversation.source, conversation.line)
             return
         except TemplateError as error:
-            seen = str(error).removeprefix(f"{conversation.where}: ")
             expected = _("what the base's chat template accepts")
             where = conversation.source, conversation.line, _("conversation")
-            yield Fault(*where, seen, expected, kind=N_("template"))
+            yield Fault(*where, error.problem, expected, kind=N_("template"))
             return
         self.own_words.add(conversation)
         if self.spelling:

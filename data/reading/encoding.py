@@ -63,8 +63,7 @@ def open_text(file: BinaryIO, source: str) -> TextIO:
     if not finding.is_text:
         _refuse(file, source, _describe(finding, bool(mark), encoding), finding.offset, encoding)
     if finding.is_blank:
-        told = _("{source}: is empty; write questions and answers into it")
-        raise UnreadableFile(told.format(source=source))
+        raise UnreadableFile(source, _("is empty; write questions and answers into it"))
     file.seek(len(mark))
     return io.TextIOWrapper(file, encoding, errors="strict")
 
@@ -181,11 +180,11 @@ def _refuse(
     line = 1 + sum(block.count("\n") for block in _lines_before(file, offset, encoding))
     file.seek(offset)
     told = _(
-        "{source}: {what}: {byte} at byte offset {offset}, line {line}; open it in the program "
+        "{what}: {byte} at byte offset {offset}, line {line}; open it in the program "
         "that wrote it and save it as plain text in UTF-8"
     )
     byte = f"0x{file.read(1).hex()}"
-    raise UnreadableFile(told.format(source=source, what=what, byte=byte, offset=offset, line=line))
+    raise UnreadableFile(source, told.format(what=what, byte=byte, offset=offset, line=line))
 
 
 def _lines_before(file: BinaryIO, offset: int, encoding: str) -> Iterator[str]:

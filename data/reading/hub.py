@@ -25,10 +25,10 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Iterator[Read]:
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         told = _(
-            "{source}: the datasets library cannot load it ({error}: {reason}); name it as on the "
+            "the datasets library cannot load it ({error}: {reason}); name it as on the "
             "hub, such as hf:owner/name or hf:owner/name:test"
         )
         raise UnreadableFile(
-            told.format(source=name, error=type(error).__name__, reason=reason)
+            name, told.format(error=type(error).__name__, reason=reason)
         ) from error
     yield from read_rows(enumerate(rows, start=1), name, columns)

@@ -115,8 +115,7 @@ def _read_all(listed: list[str | Path], options: ReadOptions) -> Iterator[Read]:
         except UnreadableFile as error:
             if is_alone:
                 raise
-            seen = str(error).removeprefix(f"{source.name}: ")
-            yield Fault(source.name, 1, _("file"), seen, _("a file that can be read"))
+            yield Fault(source.name, 1, _("file"), error.problem, _("a file that can be read"))
     for name in hubs:
         yield from read_hub(name, options.columns)
 
@@ -199,5 +198,5 @@ def _opened(source: Source) -> Generator[BinaryIO]:
             yield file
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        told = _("{source}: {reason}; check its rights, or pack it anew")
-        raise UnreadableFile(told.format(source=source.name, reason=reason)) from error
+        told = _("{reason}; check its rights, or pack it anew")
+        raise UnreadableFile(source.name, told.format(reason=reason)) from error

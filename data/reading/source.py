@@ -46,8 +46,8 @@ def find_sources(path: str | Path, suffixes: Sequence[str]) -> list[Source | Fau
             return [*([passed] if passed else []), *map(_source, files)]
         return [_source(_check_file(path, suffixes))]
     except OSError as error:
-        told = _("{source}: {reason}; check the path and its rights")
-        raise UnreadableFile(told.format(source=path, reason=error.strerror)) from error
+        told = _("{reason}; check the path and its rights")
+        raise UnreadableFile(path, told.format(reason=error.strerror)) from error
 
 
 def _source(path: Path) -> Source:
@@ -101,18 +101,17 @@ def _guess_suffix(head: bytes) -> str:
 
 def _check_file(path: Path, suffixes: Sequence[str]) -> Path:
     if not path.exists():
-        told = _("{source}: there is no such file; {advice}")
-        raise UnreadableFile(told.format(source=path, advice=_suggest(path)))
+        told = _("there is no such file; {advice}")
+        raise UnreadableFile(path, told.format(advice=_suggest(path)))
     if is_lock(path):
-        told = _("{source}: is Office's lock of a file that is open; give that file")
-        raise UnreadableFile(told.format(source=path))
+        raise UnreadableFile(path, _("is Office's lock of a file that is open; give that file"))
     suffix = suffix_of(path)
     if suffix not in suffixes:
         shown = repr(suffix) if suffix else _("a name without a suffix")
         usual = _("give it one of {suffixes}").format(suffixes=", ".join(suffixes))
-        told = _("{source}: cannot read {shown}; {advice}")
+        told = _("cannot read {shown}; {advice}")
         advice = advice_for(suffix) or usual
-        raise UnreadableFile(told.format(source=path, shown=shown, advice=advice))
+        raise UnreadableFile(path, told.format(shown=shown, advice=advice))
     return path
 
 

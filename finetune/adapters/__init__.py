@@ -1,4 +1,4 @@
-"""Adapter folders: names and versions, their cards, PEFT's files, and the same as GGUF.
+"""Adapter folders: names and versions, their cards and weights, PEFT's files, the same as GGUF.
 
 Knows nothing of how an adapter was trained or measured.
 """

@@ -8,13 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid
+from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.wrong_values import told
 
-from .lora import CONFIG_FILE, WEIGHTS_FILE
+from .files import CARD_FILE, PEFT_FILES, TEMPLATE_FILE
 
-CARD_FILE = "lora-chat.json"
-TEMPLATE_FILE = "chat_template.jinja"
+BASE_LOSS, ADAPTER_LOSS = "held_out_loss_base", "held_out_loss_adapter"  # among the metrics
 
 
 class SamplingDefaults(BaseModel):
@@ -94,6 +93,21 @@ class AdapterCard(BaseModel):
         """What --base was given; the base's id may be only the last part of a path."""
         return str(self.config.get("base", self.base.id))
 
+    @property
+    def losses(self) -> tuple[float, float] | None:
+        """Of its base and of itself on what it held out; None: it was not measured."""
+        return (self.metrics[BASE_LOSS], self.metrics[ADAPTER_LOSS]) if self.metrics else None
+
+    def check_base(self, adapter: object, fingerprint: Fingerprint, called: str) -> None:
+        """Raises BaseMismatch for another base than the adapter's own."""
+        if differences := self.base.fingerprint.differences(fingerprint):
+            done, to = self.origin
+            raise BaseMismatch(
+                f"was {done} {to} {self.base.id!r}, not {to} {called}: "
+                f"{'; '.join(differences)}. Give its own base with --base {self.base.id}.",
+                adapter,
+            )
+
     def write(self, folder: Path) -> "AdapterCard":
         """Write the card beside the weights, which it vouches for from now on."""
         card = self.model_copy(update={"sha256": _hash_files(folder)})
@@ -114,7 +128,7 @@ def read_card(folder: Path) -> AdapterCard | None:
     try:
         return AdapterCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
+        raise AdapterInvalid.in_file(path, f"is damaged: {told(error)}") from error
 
 
 def write_import_card(
@@ -139,7 +153,7 @@ def write_import_card(
 
 def _hash_files(folder: Path) -> dict[str, str]:
     hashes: dict[str, str] = {}
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    for name in PEFT_FILES:
         if (folder / name).is_file():
             with (folder / name).open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()

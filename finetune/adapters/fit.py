@@ -10,9 +10,10 @@ from finetune.bases.base_name import can_be_same
 from finetune.bases.gguf_base import GgufBase, shape_of
 from finetune.errors import AdapterInvalid, BaseMismatch
 
-from .header import Shape, are_halves
+from .header import Shape
 from .lora import LoraSettings
-from .tensor_names import USUAL, usual_names
+from .tensor_names import USUAL, tensor_of, usual_names
+from .weights import misfit
 
 MAX_SHOWN = 4  # names in a message
 
@@ -33,10 +34,11 @@ class Fit:
         """Raises BaseMismatch where an adapter that has no card names another base."""
         if not self._accepts_names and not can_be_same(named, self._base.names):
             raise BaseMismatch(
-                f"The adapter {adapter} was trained on {named!r}, as its configuration says, and "
+                f"was trained on {named!r}, as its configuration says, and "
                 f"the base here is {self._base.id!r}. Use it with --base {named}. If both are the "
                 "same model, `lora-chat adapters import FOLDER --name NAME --accept-base` takes it "
-                "(`accept_base` for an upload; the setting accept_base for all that a server has)."
+                "(`accept_base` for an upload; the setting accept_base for all that a server has).",
+                adapter,
             )
 
     def check_tensors(
@@ -46,11 +48,11 @@ class Fit:
         and ranks that do not go together."""
         foreign = sorted(name for name in shapes if self._module(name) is None)
         if foreign or not shapes:
-            raise BaseMismatch(f"The adapter {adapter} {self._told(foreign)}")
+            raise BaseMismatch(self._told(foreign), adapter)
         for module in dict.fromkeys(str(self._module(name)) for name in shapes):
             self._check_sizes(adapter, module, shapes)
         if wrong := wrong_ranks(settings, shapes):
-            raise AdapterInvalid(f"The adapter {adapter} {wrong}")
+            raise AdapterInvalid(wrong, adapter)
 
     def missing(self, settings: LoraSettings, names: Iterable[str]) -> list[str]:
         """The modules that an adapter was to be trained on and has no tensors for."""
@@ -78,13 +80,9 @@ class Fit:
         )
 
     def _check_sizes(self, adapter: object, module: str, shapes: Mapping[str, Shape]) -> None:
-        out_features, in_features = self.sizes[module]
-        a, b = (shapes.get(f"base_model.model.{module}.lora_{side}.weight") for side in "AB")
-        if not are_halves(a, b, self.sizes[module]):
-            raise BaseMismatch(
-                f"The adapter {adapter} does not fit this base: at {module} A is {a} and B {b}, "
-                f"where A [rank, {in_features}] and B [{out_features}, rank] belong."
-            )
+        a, b = (shapes.get(tensor_of(module, side)) for side in "AB")
+        if problem := misfit(module, a, b, self.sizes[module]):
+            raise BaseMismatch(problem, adapter)
 
 
 def wrong_ranks(settings: LoraSettings, shapes: Mapping[str, Shape]) -> str | None:

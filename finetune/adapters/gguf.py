@@ -6,7 +6,6 @@ patterns of ranks and alphas are folded: into alpha where one will do, else into
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.whole_file import whole_path
 from finetune.bases.gguf_file import GgufFile, read_gguf
 from finetune.bases.gguf_shape import GgufShape
-from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused, GgufInvalid
-from finetune.export.merge import read_deltas
+from finetune.errors import AdapterInvalid, BaseMismatch, GgufInvalid, NotWritten
 
-from .header import are_halves
-from .lora import CONFIG_FILE, WEIGHTS_FILE
+from .files import CONFIG_FILE, WEIGHTS_FILE
+from .header import Shape
+from .tensor_names import tensor_of
+from .weights import LoraPair, misfit, read_pairs
 
 Floats = NDArray[np.float32]
 ALPHA_KEY = "adapter.lora.alpha"
@@ -31,69 +32,57 @@ KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # safetensors' names to nump
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """One weight's A [rank, in] and B [out, rank], the rows in transformers' order."""
-
-    a: Floats
-    b: Floats
-
-
-@dataclass(frozen=True, slots=True)
 class Lora:
-    """An adapter with one alpha: alpha / rank · B · A is added to each weight, by its name."""
+    """An adapter whose factors are all alpha / rank. Its numbers are float32, the rows of B in
+    transformers' order."""
 
+    source: Path
     alpha: float
-    pairs: Mapping[str, Pair]
+    pairs: Mapping[str, LoraPair]  # by the name of the weight that each changes
 
 
 def read_peft(folder: Path) -> Lora:
     """A PEFT folder with its scales folded. Raises AdapterInvalid."""
-    deltas = read_deltas(folder, _load)
-    alphas = [delta.scale * len(delta.a) for delta in deltas.values()]
+    pairs = read_pairs(folder, _load)
+    alphas = [pair.factor * pair.rank for pair in pairs.values()]
     alpha = next((each for each in alphas if each), 1.0)
     if not max(map(abs, alphas)) < LARGEST:
-        raise AdapterInvalid(f"The adapter in {folder} is damaged: its alpha is {alpha:g}.")
-    pairs: dict[str, Pair] = {}
-    for own, (name, delta) in zip(alphas, deltas.items(), strict=True):
+        raise AdapterInvalid(f"is damaged: its alpha is {alpha:g}.", folder)
+    for own, (name, pair) in zip(alphas, pairs.items(), strict=True):
         is_same = math.isclose(own, alpha, rel_tol=1e-6)
-        a, b = delta.a, delta.b if is_same else delta.b * np.float32(own / alpha)
+        a, b = pair.a, pair.b if is_same else pair.b * np.float32(own / alpha)
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise AdapterInvalid(
-                f"The adapter in {folder} is damaged: {name} holds values that are no numbers. "
-                "Train it again, with a lower learning rate if its loss became NaN."
+                f"is damaged: {name} holds values that are no numbers. Train it again, with a "
+                "lower learning rate if its loss became NaN.",
+                folder,
             )
-        pairs[name] = Pair(a, b)
-    return Lora(alpha, pairs)
+        pairs[name] = LoraPair(a, b, alpha / pair.rank)
+    return Lora(folder, alpha, pairs)
 
 
 def write_gguf_lora(lora: Lora, shape: GgufShape, path: Path) -> None:
-    """Write a GGUF file in float32, whole or not at all. Raises BaseMismatch or ExportRefused."""
+    """Write a GGUF file in float32, whole or not at all. Raises BaseMismatch or NotWritten."""
     from gguf import GGUFType, GGUFWriter, Keys
 
     check_fit(lora, shape)
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    writer = GGUFWriter(temporary, shape.architecture)
+    writer = GGUFWriter(None, shape.architecture)
     writer.add_type(GGUFType.ADAPTER)
     writer.add_string(Keys.Adapter.TYPE, "lora")
     writer.add_float32(Keys.Adapter.LORA_ALPHA, lora.alpha)
     for name, pair in lora.pairs.items():
-        tensor = tensor_name(shape, name)
+        tensor = shape.names[name]
         heads = shape.turned_heads(name)
         writer.add_tensor(tensor + SIDES[0], pair.a)
         writer.add_tensor(tensor + SIDES[1], pair.b if heads is None else turn(pair.b, heads))
     try:
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        temporary.replace(path)
+        with whole_path(path) as temporary:
+            writer.write_header_to_file(temporary)
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
     except OSError as error:
-        raise ExportRefused(
-            f"{path} cannot be written: {error}. Make room and try again."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise NotWritten(path, error) from error
 
 
 def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:
@@ -103,8 +92,8 @@ def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:
         gguf = read_gguf(path)
         check_gguf_lora(gguf, shape)
         alpha = gguf.number(ALPHA_KEY) if gguf.metadata.get(ALPHA_KEY) else 0.0
-        pairs = {
-            name: Pair(
+        halves = {
+            name: (
                 gguf.read(tensor + SIDES[0]),
                 _read_b(gguf, tensor + SIDES[1], shape.turned_heads(name)),
             )
@@ -114,10 +103,12 @@ def read_gguf_lora(path: Path, shape: GgufShape) -> Lora:
     except GgufInvalid as error:
         raise AdapterInvalid(str(error)) from error
     # Without an alpha llama.cpp adds B · A as it is.
-    ranks = {len(pair.a) for pair in pairs.values()}
+    ranks = {len(a) for a, _ in halves.values()}
     if not alpha and len(ranks) > 1:
-        raise AdapterInvalid(f"{path} has ranks {sorted(ranks)} and no {ALPHA_KEY}.")
-    return Lora(alpha or float(ranks.pop()), pairs)
+        raise AdapterInvalid.in_file(path, f"has ranks {sorted(ranks)} and no {ALPHA_KEY}.")
+    alpha = alpha or float(ranks.pop())
+    pairs = {name: LoraPair(a, b, alpha / len(a)) for name, (a, b) in halves.items()}
+    return Lora(path, alpha, pairs)
 
 
 def check_gguf_lora(gguf: GgufFile, shape: GgufShape) -> None:
@@ -126,48 +117,49 @@ def check_gguf_lora(gguf: GgufFile, shape: GgufShape) -> None:
         gguf.metadata.get("general.type") != "adapter"
         or gguf.metadata.get("adapter.type") != "lora"
     ):
-        raise AdapterInvalid(f"{gguf.path} is no LoRA adapter: give one made by llama.cpp's tools.")
+        problem = "is no LoRA adapter: give one made by llama.cpp's tools."
+        raise AdapterInvalid.in_file(gguf.path, problem)
     if (kind := gguf.metadata.get("general.architecture")) != shape.architecture:
-        raise BaseMismatch(f"{gguf.path} is for a {kind} model; the base is {shape.architecture}.")
+        problem = f"is for a {kind} model; the base is {shape.architecture}."
+        raise BaseMismatch.in_file(gguf.path, problem)
     if gguf.metadata.get("adapter.alora.invocation_tokens"):
-        raise AdapterInvalid(f"{gguf.path} is an activated LoRA, which cannot share a base.")
+        raise AdapterInvalid.in_file(gguf.path, "is an activated LoRA, which cannot share a base.")
     known = {tensor + side for tensor in shape.names.values() for side in SIDES}
     if foreign := [name for name in gguf.tensors if name not in known]:
-        raise BaseMismatch(
-            f"{gguf.path} changes {foreign[0]}: adapters of the base's linear layers alone are "
-            "taken, plain LoRA or rsLoRA."
+        raise BaseMismatch.in_file(
+            gguf.path,
+            f"changes {foreign[0]}: adapters of the base's linear layers alone are "
+            "taken, plain LoRA or rsLoRA.",
         )
     if not gguf.tensors:
-        raise AdapterInvalid(f"{gguf.path} holds nothing.")
+        raise AdapterInvalid.in_file(gguf.path, "holds nothing.")
     for name, tensor in shape.names.items():
         a, b = (gguf.tensors.get(tensor + side) for side in SIDES)
         if (a is None) != (b is None):
-            raise AdapterInvalid(f"{gguf.path} holds A or B alone for {tensor}.")
+            raise AdapterInvalid.in_file(gguf.path, f"holds A or B alone for {tensor}.")
         if a is not None and b is not None:
-            _check_sizes(name, a.shape, b.shape, shape)
+            _check_sizes(gguf.path, name, a.shape, b.shape, shape)
 
 
 def check_fit(lora: Lora, shape: GgufShape) -> None:
     """Raises BaseMismatch where the base lacks what the adapter changes, or has other sizes."""
     for name, pair in lora.pairs.items():
-        tensor_name(shape, name)
-        _check_sizes(name, pair.a.shape, pair.b.shape, shape)
+        if name not in shape.names:
+            problem = f"does not fit the base: a {shape.architecture} model has no {name}."
+            raise BaseMismatch(problem, lora.source)
+        _check_sizes(lora.source, name, pair.a.shape, pair.b.shape, shape)
 
 
-def _check_sizes(name: str, a: tuple[int, ...], b: tuple[int, ...], shape: GgufShape) -> None:
-    out_features, in_features = shape.sizes_of(name)
-    if not are_halves(a, b, shape.sizes_of(name)):
-        raise BaseMismatch(
-            f"The adapter does not fit the base: at {name} A is {a} and B {b}, where "
-            f"[rank, {in_features}] and [{out_features}, rank] belong."
-        )
+def _check_sizes(source: Path, name: str, a: Shape, b: Shape, shape: GgufShape) -> None:
+    if problem := misfit(name, a, b, shape.sizes_of(name)):
+        raise BaseMismatch(problem, source)
 
 
 def write_peft(lora: Lora, base_id: str, folder: Path) -> None:
     """Write PEFT's two files into a folder, in float32."""
     from safetensors.numpy import save_file
 
-    ranks = {name.removesuffix(".weight"): len(pair.a) for name, pair in lora.pairs.items()}
+    ranks = {name.removesuffix(".weight"): pair.rank for name, pair in lora.pairs.items()}
     rank = next(iter(ranks.values()))
     config: dict[str, Any] = {
         "peft_type": "LORA",
@@ -184,21 +176,13 @@ def write_peft(lora: Lora, base_id: str, folder: Path) -> None:
         "target_modules": sorted({module.rpartition(".")[2] for module in ranks}),
     }
     tensors = {
-        f"base_model.model.{name.removesuffix('.weight')}.lora_{side}.weight": values
+        tensor_of(name.removesuffix(".weight"), side): values
         for name, pair in lora.pairs.items()
         for side, values in (("A", pair.a), ("B", pair.b))
     }
     save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors lets its owner alone read it
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def tensor_name(shape: GgufShape, name: str) -> str:
-    """Raises BaseMismatch for a weight that is none of the architecture's linear layers."""
-    tensor = shape.names.get(name)
-    if tensor is None:
-        raise BaseMismatch(f"The base, a {shape.architecture} model, has no {name} to be changed.")
-    return tensor
 
 
 def turn(weight: Floats, num_heads: int) -> Floats:
@@ -240,5 +224,6 @@ def _floats(path: Path, name: str, tensor: Any) -> Floats:
     elif kind in KINDS:
         values = np.frombuffer(data, KINDS[kind]).astype(np.float32)
     else:
-        raise AdapterInvalid(f"{path}: {name} is stored as {kind}, where F32, F16 or BF16 belongs.")
+        problem = f"holds {name} as {kind}, where F32, F16 or BF16 belongs."
+        raise AdapterInvalid.in_file(path, problem)
     return values.reshape(tensor["shape"])

@@ -13,13 +13,6 @@ POINTER = b"version https://git-lfs"  # of Git LFS: so begins what stands for a 
 Shape = tuple[int, ...]
 
 
-def are_halves(a: Shape | None, b: Shape | None, sizes: tuple[int, int]) -> bool:
-    """Whether A is [rank, in] and B is [out, rank], for a layer of (out, in) features."""
-    out_features, in_features = sizes
-    rank = a[0] if a else 0
-    return rank > 0 and a == (rank, in_features) and b == (out_features, rank)
-
-
 def read_shapes(path: Path) -> dict[str, Shape]:
     """The shapes of the tensors in a file, by their names.
 
@@ -30,18 +23,20 @@ def read_shapes(path: Path) -> dict[str, Shape]:
         start = file.read(LENGTH)
         length = int.from_bytes(start, "little")
         if length > min(LARGEST, size - LENGTH):
-            raise AdapterInvalid(_no_header(path, start + file.read(len(POINTER) - LENGTH)))
+            raise AdapterInvalid.in_file(path, _no_header(start + file.read(len(POINTER) - LENGTH)))
         text = file.read(length)
     try:
         header = json.loads(text)
         end = max((_end(name, header[name]) for name in header), default=0)
         shapes = {name: _shape(header[name]) for name in header if name != "__metadata__"}
     except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise AdapterInvalid(f"{path} is no safetensors file: its header is wrong.") from error
+        problem = "is no safetensors file: its header is wrong."
+        raise AdapterInvalid.in_file(path, problem) from error
     if LENGTH + length + end != size:
-        raise AdapterInvalid(
-            f"{path} has {size} bytes, and {LENGTH + length + end} by its own header: it was "
-            "not copied whole."
+        raise AdapterInvalid.in_file(
+            path,
+            f"has {size} bytes, and {LENGTH + length + end} by its own header: it was "
+            "not copied whole.",
         )
     return shapes
 
@@ -55,7 +50,7 @@ def _shape(entry: Any) -> Shape:
     return tuple(int(size) for size in entry["shape"])
 
 
-def _no_header(path: Path, start: bytes) -> str:
+def _no_header(start: bytes) -> str:
     if start == POINTER:
-        return f"{path} is a pointer of Git LFS, not the file: get it with `git lfs pull`."
-    return f"{path} is no safetensors file, or not all of it is here."
+        return "is a pointer of Git LFS, not the file: get it with `git lfs pull`."
+    return "is no safetensors file, or not all of it is here."

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from finetune.errors import AdapterInvalid
 from finetune.wrong_values import told
 
-from .other_forms import CONFIG_FILE, WEIGHTS_FILE, other_form
+from .files import CONFIG_FILE, WEIGHTS_FILE
+from .other_forms import no_weights
 
 # Each of these changes the base or computes something other than x + s·B·A·x.
 REFUSED_IF_SET = {
@@ -71,8 +72,7 @@ def _by_pattern(patterns: Mapping[str, Any], module: str, default: Any) -> Any:
 def read_lora(folder: Path) -> LoraSettings:
     """Read an adapter's configuration. Raises AdapterInvalid for what cannot be served."""
     if not (folder / WEIGHTS_FILE).is_file():
-        known = other_form(folder) or "it is not a PEFT adapter folder"
-        raise AdapterInvalid(f"{folder} holds no {WEIGHTS_FILE}: {known}")
+        raise no_weights(folder)
     return read_settings(folder)
 
 
@@ -80,16 +80,16 @@ def read_settings(folder: Path) -> LoraSettings:
     """The same, whatever form the weights have."""
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise AdapterInvalid(f"{folder} holds no {CONFIG_FILE}: it is not a PEFT adapter folder")
+        raise AdapterInvalid(f"holds no {CONFIG_FILE}: it is not a PEFT adapter folder", folder)
     try:
         config: Any = json.loads(path.read_bytes())
         if isinstance(config, dict) and config.get("peft_type", "LORA") not in ("LORA", None):
             raise _refusal(folder, _problems(config))  # its other keys are of another kind, too
         settings = LoraSettings.model_validate(config)
     except ValidationError as error:
-        raise AdapterInvalid(f"{path} is damaged: {told(error)}") from error
+        raise AdapterInvalid.in_file(path, f"is damaged: {told(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise AdapterInvalid(f"{path} is damaged: {error}") from error
+        raise AdapterInvalid.in_file(path, f"is damaged: {error}") from error
     _check_patterns(path, settings)
     if problems := _problems(config):
         raise _refusal(folder, problems)
@@ -102,14 +102,15 @@ def _check_patterns(path: Path, settings: LoraSettings) -> None:
             try:
                 re.compile(pattern)
             except re.error as error:
-                said = f"{path} is damaged: {field} {pattern!r} is no pattern."
-                raise AdapterInvalid(said) from error
+                said = f"is damaged: {field} {pattern!r} is no pattern."
+                raise AdapterInvalid.in_file(path, said) from error
 
 
 def _refusal(folder: Path, problems: list[str]) -> AdapterInvalid:
     return AdapterInvalid(
-        f"The adapter in {folder} cannot share a base model: it uses {', '.join(problems)}. "
-        "Train it as plain LoRA or rsLoRA."
+        f"cannot share a base model: it uses {', '.join(problems)}. Train it as plain LoRA "
+        "or rsLoRA.",
+        folder,
     )
 
 

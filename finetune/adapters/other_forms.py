@@ -5,9 +5,8 @@ from pathlib import Path
 
 from finetune.errors import AdapterInvalid
 
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
-PICKLED_FILE = "adapter_model.bin"
+from .files import CONFIG_FILE, PICKLED_FILE, WEIGHTS_FILE
+
 MLX_FILE = "adapters.safetensors"
 PART = re.compile(r"adapter_model-(\d{5})-of-(\d{5})\.(safetensors|bin)")
 TRAINER_FILES = frozenset({"trainer_state.json", "training_args.bin"})
@@ -35,6 +34,11 @@ def other_form(folder: Path) -> str | None:
     return None
 
 
+def no_weights(folder: Path) -> AdapterInvalid:
+    known = other_form(folder) or "it is not a PEFT adapter folder"
+    return AdapterInvalid(f"holds no {WEIGHTS_FILE}: {known}", folder)
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold an adapter's weights, whatever their form; empty where there are none.
 
@@ -52,8 +56,8 @@ def weight_files(folder: Path) -> list[Path]:
     wanted = [f"adapter_model-{n:05}-of-{count}.{suffix}" for n in range(1, int(count) + 1)]
     if missing := [name for name in wanted if name not in names]:
         raise AdapterInvalid(
-            f"The adapter in {folder} lacks {', '.join(missing[:3])}, a part of it. Copy the whole "
-            "folder again."
+            f"lacks {', '.join(missing[:3])}, a part of it. Copy the whole folder again.",
+            folder,
         )
     return [folder / name for name in wanted]
 

@@ -11,13 +11,17 @@ from collections.abc import Iterable
 from finetune.errors import AdapterInvalid
 
 USUAL = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-PREFIX = "base_model.model.model."
 KNOWN = re.compile(
     r"(?:(?:base_model|model|language_model|text_model)\.)*"
     r"(?P<module>layers\.\d+\.(?:self_attn|mlp)\.\w+)\.lora_(?P<side>[AB])"
     r"(?:\.(?P<adapter>\w+))?\.weight"
 )
 BETWEEN = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+
+
+def tensor_of(module: str, side: str) -> str:
+    """The usual name of a module's A or B."""
+    return f"base_model.model.{module}.lora_{side}.weight"
 
 
 def usual_names(names: Iterable[str]) -> dict[str, str]:
@@ -38,4 +42,4 @@ def usual_names(names: Iterable[str]) -> dict[str, str]:
 def _usual(name: str) -> str:
     plain = ".".join(part for part in name.split(".") if part not in BETWEEN)
     match = KNOWN.fullmatch(plain)
-    return f"{PREFIX}{match['module']}.lora_{match['side']}.weight" if match else name
+    return tensor_of(f"model.{match['module']}", match["side"]) if match else name

@@ -4,14 +4,13 @@ from pathlib import Path
 
 from finetune.bases.base import Base, find_base
 from finetune.bases.gguf_base import GgufBase
-from finetune.errors import BaseMismatch, BaseNotFound
+from finetune.errors import BaseNotFound
 
-from .card import read_card
 from .fit import Fit
-from .lora import read_settings
+from .version import AdapterVersion
 
 
-def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
+def find_trained_base(adapter: AdapterVersion, spec: str | None, home: Path) -> Base:
     """What `spec` means, or without one what the adapter's own files name.
 
     Raises BaseNotFound, BaseUnusable or AdapterInvalid.
@@ -25,24 +24,19 @@ def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
         raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
 
 
-def named_base(adapter: Path) -> str:
+def named_base(adapter: AdapterVersion) -> str:
     """What an adapter's own files call its base. Raises BaseNotFound or AdapterInvalid."""
-    card = read_card(adapter)
-    named = card.base_spec if card else read_settings(adapter).base_model_name_or_path
+    card = adapter.card
+    named = card.base_spec if card else adapter.settings.base_model_name_or_path
     if not named:
         raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
     return named
 
 
-def check_base(adapter: object, folder: Path, base: Base | GgufBase) -> None:
+def check_base(adapter: AdapterVersion, base: Base | GgufBase) -> None:
     """Raises BaseMismatch where the adapter's card, or without one its configuration, tells of
     another base."""
-    card = read_card(folder)
-    if card is None:
-        Fit(base).check_name(adapter, read_settings(folder).base_model_name_or_path)
-    elif found := card.base.fingerprint.differences(base.fingerprint):
-        done, to = card.origin
-        raise BaseMismatch(
-            f"The adapter {adapter} was {done} {to} {card.base.id!r}, not {to} {base.id!r}: "
-            f"{'; '.join(found)}. Give its own base with --base {card.base.id}."
-        )
+    if adapter.card is None:
+        Fit(base).check_name(adapter, adapter.settings.base_model_name_or_path)
+    else:
+        adapter.card.check_base(adapter, base.fingerprint, repr(base.id))

@@ -9,34 +9,21 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from data.whole_file import new_folder, whole_path
 from finetune.errors import AdapterInvalid
 
-from .lora import CONFIG_FILE, WEIGHTS_FILE
+from .files import CONFIG_FILE, WEIGHTS_FILE
+from .version import AdapterVersion
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 PROMOTED_FILE = "promoted"
 BARE_VERSION = "1"
 MAX_POINTER = 64  # [bytes] that a version's number can take
 REMOVED = ".removed-"  # no name and no version begins like this
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version as it lies there, whole or damaged."""
-
-    name: str
-    number: str
-    folder: Path
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.number}"
 
 
 def check_name(name: str, base_id: str) -> str:
@@ -98,7 +85,7 @@ def version_folders(adapters: Path, name: str) -> dict[str, Path]:
     return {path.name: path for path in sorted(numbered, key=lambda path: int(path.name))}
 
 
-def find_version(adapters: Path, reference: str) -> Version:
+def find_version(adapters: Path, reference: str) -> AdapterVersion:
     """What `name` or `name@version` means. Raises AdapterInvalid where there is no such one."""
     name, at, number = reference.partition("@")
     folders = version_folders(adapters, name) if NAME.fullmatch(name) else {}
@@ -110,7 +97,7 @@ def find_version(adapters: Path, reference: str) -> Version:
             f"There is no adapter {reference!r} under {adapters}. Adapters here: {names}. "
             "`lora-chat adapters list` shows their versions."
         )
-    return Version(name, number, folders[number])
+    return AdapterVersion(name, number, folders[number])
 
 
 def promoted_version(adapters: Path, name: str) -> str | None:
@@ -133,9 +120,8 @@ def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | Non
 def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on. Replaced in one step."""
     pointer = adapters / name / PROMOTED_FILE
-    temporary = pointer.with_name(f".{PROMOTED_FILE}.{threading.get_native_id()}")
-    temporary.write_text(version + "\n", encoding="utf-8")
-    os.replace(temporary, pointer)
+    with whole_path(pointer) as temporary:
+        temporary.write_text(version + "\n", encoding="utf-8")
 
 
 def rollback(adapters: Path, name: str) -> str:
@@ -152,14 +138,14 @@ def rollback(adapters: Path, name: str) -> str:
     return older[-1]
 
 
-def heir_of(adapters: Path, version: Version) -> str | None:
+def heir_of(adapters: Path, version: AdapterVersion) -> str | None:
     """The newest other version, where the one to be removed is promoted."""
     others = [each for each in list_versions(adapters, version.name) if each != version.number]
     is_promoted = promoted_version(adapters, version.name) == version.number
     return others[-1] if others and is_promoted else None
 
 
-def remove_version(adapters: Path, version: Version) -> None:
+def remove_version(adapters: Path, version: AdapterVersion) -> None:
     """Remove one version, at once and whole; with the last one goes the name.
 
     Where it is promoted, its heir takes its place first.
@@ -191,25 +177,11 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def staging_folder(adapters: Path) -> Generator[Path]:
-    """Yield an empty folder that no server looks into, to fill and `install`; it is gone after."""
+    """Yield an empty folder that no server looks into, to fill and `install`; it is gone after, and
+    where the block raises, nothing has appeared."""
     adapters.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=adapters))
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def new_version(adapters: Path, name: str, *, promoted: bool = True) -> Generator[Path]:
-    """Yield an empty folder to write a version into; it appears whole when the block ends.
-
-    If the block raises, nothing appears and nothing is left behind.
-    """
-    check_has_versions(adapters, name)
-    with staging_folder(adapters) as temporary:
-        yield temporary
-        install(adapters, name, temporary, promoted=promoted)
+    with new_folder(adapters) as folder:
+        yield folder
 
 
 def check_has_versions(adapters: Path, name: str) -> None:
@@ -221,26 +193,24 @@ def check_has_versions(adapters: Path, name: str) -> None:
         )
 
 
-def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -> str:
-    """Make a staged folder the next version of a name, in one step. Returns its number."""
+def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -> AdapterVersion:
+    """Make a staged folder the next version of a name, in one step.
+
+    Raises AdapterInvalid where the name has no room for one.
+    """
     check_has_versions(adapters, name)
-    staged.chmod(0o755)
-    version = _rename_into_place(staged, adapters / name)
+    number = _rename_into_place(staged, adapters / name)
     # Without a pointer the newest version counts, so a version kept back needs the older pinned.
-    older = [v for v in list_versions(adapters, name) if v != version]
+    older = [each for each in list_versions(adapters, name) if int(each) < int(number)]
     try:
         if promoted or not older:
-            promote(adapters, name, version)
+            promote(adapters, name, number)
         elif not (adapters / name / PROMOTED_FILE).is_file():
             promote(adapters, name, older[-1])
     except OSError:  # no room for the pointer: as if nothing had been
-        _remove(adapters / name / version)
+        _remove(adapters / name / number)
         raise
-    return version
-
-
-def newest_version(adapters: Path, name: str) -> str:
-    return list_versions(adapters, name)[-1]
+    return AdapterVersion(name, number, adapters / name / number)
 
 
 def _rename_into_place(temporary: Path, home: Path) -> str:

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import WEIGHTS_FILE
 from finetune.adapters.tensor_names import usual_names
+from finetune.adapters.weights import Tensors, read_tensors
 from finetune.errors import AdapterInvalid
 
 from . import unpickle
@@ -37,28 +37,17 @@ def bring_weights(files: list[Path], folder: Path) -> list[str]:
     return notes + _how_renamed(_renamed(names))
 
 
-def _read_all(files: list[Path]) -> dict[str, Any]:
+def _read_all(files: list[Path]) -> Tensors:
     with tempfile.TemporaryDirectory(prefix="lora-chat-") as folder:
         if files[0].suffix == ".bin":
             files = _unpickle(files, Path(folder))
-        tensors: dict[str, Any] = {}
+        tensors: Tensors = {}
         for path in files:
-            found = _read(path)
+            found = read_tensors(path)
             if twice := tensors.keys() & found.keys():
-                raise AdapterInvalid(f"{path} holds {min(twice)}, as another part does.")
+                raise AdapterInvalid.in_file(path, f"holds {min(twice)}, as another part does.")
             tensors |= found
     return tensors
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    read_shapes(path)  # its messages say more
-    try:
-        return load(path.read_bytes())
-    except SafetensorError as error:
-        raise AdapterInvalid(f"{path} cannot be read: {error}") from error
 
 
 def _unpickle(files: list[Path], folder: Path) -> list[Path]:
@@ -76,16 +65,16 @@ def _unpickle(files: list[Path], folder: Path) -> list[Path]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise AdapterInvalid(f"{where} could not be read in {SECONDS} seconds.") from error
+        raise AdapterInvalid(f"could not be read in {SECONDS} seconds.", where) from error
     if done.returncode != 0:
         said = done.stderr.strip().rpartition("\n")[2][:MAX_SAID]
         raise AdapterInvalid(
-            f"{where} is not taken: {said.rstrip('.')}. Have it saved as {WEIGHTS_FILE}."
+            f"is not taken: {said.rstrip('.')}. Have it saved as {WEIGHTS_FILE}.", where
         )
     return [folder / f"{number}.safetensors" for number in range(len(files))]
 
 
-def _check_index(source: Path, suffix: str, tensors: dict[str, Any]) -> None:
+def _check_index(source: Path, suffix: str, tensors: Tensors) -> None:
     """Raises AdapterInvalid where the index of an adapter in parts names more than there is."""
     path = source / f"adapter_model{suffix}.index.json"
     if not path.is_file():
@@ -93,7 +82,8 @@ def _check_index(source: Path, suffix: str, tensors: dict[str, Any]) -> None:
     try:
         listed = set(json.loads(path.read_bytes())["weight_map"])
     except (ValueError, LookupError, TypeError) as error:
-        raise AdapterInvalid(f"{path} is damaged. Copy the whole folder again.") from error
+        problem = "is damaged. Copy the whole folder again."
+        raise AdapterInvalid.in_file(path, problem) from error
     if missing := sorted(listed - tensors.keys()):
         raise AdapterInvalid(
             f"The parts in {source} lack {len(missing)} tensors of their index, {missing[0]} among "
@@ -101,7 +91,7 @@ def _check_index(source: Path, suffix: str, tensors: dict[str, Any]) -> None:
         )
 
 
-def _save(tensors: dict[str, Any], path: Path) -> None:
+def _save(tensors: Tensors, path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file(tensors, path, metadata={"format": "pt"})

@@ -6,12 +6,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.chat import ChatRenderer
 from data.free_space import check_space
-from finetune.adapters.card import TEMPLATE_FILE, AdapterCard
+from finetune.adapters.files import README_FILE, TEMPLATE_FILE
 from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
 from finetune.adapters.trained_base import check_base, named_base
-from finetune.adapters.versions import Version
+from finetune.adapters.version import AdapterVersion
 from finetune.bases.base import Base
 from finetune.bases.gguf_base import GgufBase, find_any_base, shape_of
 from finetune.bases.gguf_shape import GgufShape
@@ -19,7 +18,6 @@ from finetune.errors import ExportRefused
 from finetune.whole_folder import whole_folder
 
 from .gguf_merge import merge_gguf
-from .merged import README_FILE, read_sound
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +38,18 @@ PARAMETERS = {  # ours to Ollama's
 class GgufExport:
     """Everything that such a folder is made from."""
 
-    version: Version
-    card: AdapterCard | None  # None: a bare PEFT folder
+    version: AdapterVersion
     base: Base | GgufBase
     shape: GgufShape
     lora: Lora
 
     @classmethod
-    def prepare(cls, version: Version, spec: str | None, home: Path) -> "GgufExport":
+    def prepare(cls, version: AdapterVersion, spec: str | None, home: Path) -> "GgufExport":
         """Raises AdapterInvalid, BaseMismatch, BaseNotFound or BaseUnusable."""
-        card = read_sound(version)
-        base = find_any_base(spec or named_base(version.folder), home)
-        check_base(version, version.folder, base)
-        return cls(version, card, base, shape_of(base), read_peft(version.folder))
+        version.check_whole()
+        base = find_any_base(spec or named_base(version), home)
+        check_base(version, base)
+        return cls(version, base, shape_of(base), read_peft(version.folder))
 
     def adapter(self, out: Path) -> None:
         """The adapter alone, for `llama-server --lora`. Raises ExportRefused, BaseMismatch."""
@@ -114,21 +111,20 @@ class GgufExport:
         self._write_template(folder)
 
     def _write_template(self, folder: Path) -> None:
-        template = self.version.folder / TEMPLATE_FILE
-        if template.is_file():
-            shutil.copyfile(template, folder / TEMPLATE_FILE)
+        if self.version.template is not None:
+            shutil.copyfile(self.version.folder / TEMPLATE_FILE, folder / TEMPLATE_FILE)
 
     @property
     def _template_option(self) -> str:
-        has_own = (self.version.folder / TEMPLATE_FILE).is_file()
+        has_own = self.version.template is not None
         return f" --jinja --chat-template-file {TEMPLATE_FILE}" if has_own else ""
 
     def _write_readme(self, folder: Path, *paragraphs: str) -> None:
         notes: list[str] = []
-        if self.card and self.card.disclaimer:
-            notes.append(f"> {self.card.disclaimer}")
-        if self.card and self.card.system:
-            notes.append(f"It was trained with this system message: {self.card.system}")
+        if self.version.disclaimer:
+            notes.append(f"> {self.version.disclaimer}")
+        if self.version.system:
+            notes.append(f"It was trained with this system message: {self.version.system}")
         parts = [f"# {self.version.name}", *notes, *paragraphs]
         (folder / README_FILE).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -139,22 +135,19 @@ class GgufExport:
             f"FROM ./{source}",
             f"ADAPTER ./{ADAPTER_FILE}",
         ]
-        if self.card:
-            given = self.card.sampling.model_dump(exclude_none=True)
-            lines += [f"PARAMETER {PARAMETERS[key]} {value}" for key, value in given.items()]
-            lines += [f"# {line}" for line in (self.card.disclaimer or "").splitlines()]
+        given = self.version.sampling.model_dump(exclude_none=True)
+        lines += [f"PARAMETER {PARAMETERS[key]} {value}" for key, value in given.items()]
+        lines += [f"# {line}" for line in (self.version.disclaimer or "").splitlines()]
         lines += [f'PARAMETER stop "{text}"' for text in self._end_texts()]
-        if self.card and self.card.system:
-            if QUOTES in self.card.system:
+        if self.version.system:
+            if QUOTES in self.version.system:
                 raise ExportRefused(f"The adapter's system message holds {QUOTES}, which ends it.")
-            lines.append(f"SYSTEM {QUOTES}{self.card.system}{QUOTES}")
+            lines.append(f"SYSTEM {QUOTES}{self.version.system}{QUOTES}")
         return "\n".join(lines) + "\n"
 
     def _end_texts(self) -> list[str]:
         """What ends an answer by the adapter's template."""
-        path = self.version.folder / TEMPLATE_FILE
-        template = path.read_text(encoding="utf-8") if path.is_file() else None
-        renderer = ChatRenderer(self.base.tokenizer, template)
+        renderer = self.version.renderer(self.base.tokenizer)
         texts = [self.base.tokenizer.decode([token_id]) for token_id in renderer.end_ids]
         return [text for text in texts if text.isprintable() and '"' not in text]
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.adapters.gguf import Lora, Pair, check_fit, tensor_name, turn
+from finetune.adapters.gguf import Lora, check_fit, turn
+from finetune.adapters.weights import LoraPair
 from finetune.bases.gguf_base import GgufBase
 from finetune.bases.gguf_file import ALIGNMENT_KEY, GgufTensor
-from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused
+from finetune.errors import AdapterInvalid, BaseMismatch, NotWritten
 
 FILE_TYPE_KEY = "general.file_type"
 VIRTUAL = "GGUF."  # what the gguf package tells of the header itself
@@ -22,9 +23,9 @@ WRITTEN_ANYWAY = ("general.architecture", FILE_TYPE_KEY, ALIGNMENT_KEY)
 
 
 def merge_gguf(lora: Lora, base: GgufBase, path: Path) -> None:
-    """Write the merged model. Raises BaseMismatch, AdapterInvalid or ExportRefused."""
+    """Write the merged model. Raises BaseMismatch, AdapterInvalid or NotWritten."""
     check_fit(lora, base.shape)
-    pairs = {tensor_name(base.shape, name): (name, pair) for name, pair in lora.pairs.items()}
+    pairs = {base.shape.names[name]: (name, pair) for name, pair in lora.pairs.items()}
     if lacking := [tensor for tensor in pairs if tensor not in base.gguf.tensors]:
         raise BaseMismatch(f"{base.path} has no {lacking[0]}, which the adapter changes.")
     writer = _begin(base, path)
@@ -41,13 +42,11 @@ def merge_gguf(lora: Lora, base: GgufBase, path: Path) -> None:
         writer.write_header_to_file(path)
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for values in _weights(lora, pairs, base):
+        for values in _weights(pairs, base):
             writer.write_tensor_data(values)
         writer.close()
     except OSError as error:
-        raise ExportRefused(
-            f"{path} cannot be written: {error}. Make room and try again."
-        ) from error
+        raise NotWritten(path, error) from error
 
 
 def _begin(base: GgufBase, path: Path) -> Any:
@@ -72,23 +71,20 @@ def _stored_shape(tensor: GgufTensor, changed: bool) -> tuple[int, ...]:
     return (*rows, tensor.num_bytes // int(np.prod(rows, dtype=np.int64)))
 
 
-def _weights(
-    lora: Lora, pairs: dict[str, tuple[str, Pair]], base: GgufBase
-) -> Iterator[NDArray[Any]]:
+def _weights(pairs: dict[str, tuple[str, LoraPair]], base: GgufBase) -> Iterator[NDArray[Any]]:
     with base.path.open("rb") as file:
         for tensor in base.gguf.tensors.values():
             if tensor.name in pairs:
-                yield _merged(lora, *pairs[tensor.name], base, tensor.name)
+                yield _merged(*pairs[tensor.name], base, tensor.name)
             else:
                 file.seek(tensor.offset)
                 yield np.frombuffer(file.read(tensor.num_bytes), np.uint8)
 
 
-def _merged(lora: Lora, name: str, pair: Pair, base: GgufBase, tensor: str) -> NDArray[np.float16]:
+def _merged(name: str, pair: LoraPair, base: GgufBase, tensor: str) -> NDArray[np.float16]:
     heads = base.shape.turned_heads(name)
     b = pair.b if heads is None else turn(pair.b, heads)
-    scale = np.float32(lora.alpha / len(pair.a))
-    merged = base.gguf.read(tensor) + scale * (b @ pair.a)
+    merged = base.gguf.read(tensor) + np.float32(pair.factor) * (b @ pair.a)
     if not np.abs(merged).max() <= np.finfo(np.float16).max:  # so written, it is true of NaN too
         raise AdapterInvalid(
             f"{name} would grow beyond what float16 holds: the adapter's weights are far too "

@@ -4,34 +4,21 @@ import shutil
 from pathlib import Path
 
 from finetune.adapters.added_tokens import added_tokens
-from finetune.adapters.card import (
-    CARD_FILE,
-    TEMPLATE_FILE,
-    BaseIdentity,
-    Imported,
-    read_card,
-    write_import_card,
-)
+from finetune.adapters.card import BaseIdentity, Imported, read_card, write_import_card
+from finetune.adapters.files import CARD_FILE, FILES, WEIGHTS_FILE
 from finetune.adapters.fit import Fit
 from finetune.adapters.gguf import read_gguf_lora, read_peft, write_peft
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora, read_settings
-from finetune.adapters.other_forms import checkpoints, other_form, weight_files
-from finetune.adapters.trained_base import check_base
-from finetune.adapters.versions import (
-    Version,
-    check_name,
-    find_version,
-    new_version,
-    newest_version,
-)
+from finetune.adapters.lora import read_lora, read_settings
+from finetune.adapters.other_forms import checkpoints, no_weights, weight_files
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import check_has_versions, check_name, install, staging_folder
 from finetune.bases.base import Base
 from finetune.bases.gguf_base import GgufBase, shape_of
 from finetune.bases.gguf_file import read_gguf
 from finetune.errors import AdapterInvalid, GgufInvalid
 
 from .foreign_weights import bring_weights
-from .merged import README_FILE
 
 BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")  # of a GGUF file
 
@@ -44,7 +31,7 @@ def import_adapter(
     *,
     accept_base: bool = False,
     spec: str | None = None,
-) -> Version:
+) -> AdapterVersion:
     """Take in a GGUF LoRA file or a PEFT folder; `name` means it from now on.
 
     A GGUF file becomes a PEFT folder, so that every engine can use it; a folder gets PEFT's usual
@@ -53,12 +40,13 @@ def import_adapter(
     changed.
     """
     check_name(name, base.id)
+    check_has_versions(adapters, name)
     if not source.exists():
         raise AdapterInvalid(f"There is no {source}: give a .gguf file or a PEFT folder.")
     if source.is_file() and source.name.startswith("adapter_"):
         source = source.parent
     fit = Fit(base, accepts_names=accept_base)
-    with new_version(adapters, name) as folder:
+    with staging_folder(adapters) as folder:
         if source.is_dir():
             imported = _take_folder(source, folder, base, fit)
         else:
@@ -66,7 +54,7 @@ def import_adapter(
         if not (folder / CARD_FILE).is_file():
             identity = BaseIdentity(id=base.id, fingerprint=base.fingerprint)
             write_import_card(folder, name, identity, imported, spec or base.id)
-    return find_version(adapters, f"{name}@{newest_version(adapters, name)}")
+        return install(adapters, name, folder)
 
 
 def _take_gguf(path: Path, folder: Path, base: Base | GgufBase, fit: Fit) -> Imported:
@@ -89,13 +77,13 @@ def _take_folder(source: Path, folder: Path, base: Base | GgufBase, fit: Fit) ->
     files, notes = _find_weights(source)
     found = files[0].parent
     named = read_settings(found).base_model_name_or_path
-    if read_card(found):
-        check_base(found, found, base)
+    if card := read_card(found):
+        card.check_base(found, base.fingerprint, repr(base.id))
     else:
         fit.check_name(found, named)
     notes += bring_weights(files, folder)
-    for name in (CONFIG_FILE, CARD_FILE, TEMPLATE_FILE, README_FILE):
-        if (found / name).is_file():
+    for name in FILES:
+        if name != WEIGHTS_FILE and (found / name).is_file():
             shutil.copyfile(found / name, folder / name)
     fit.check_tensors(found, read_lora(folder), read_shapes(folder / WEIGHTS_FILE))
     read_peft(folder)  # whose numbers must be some
@@ -115,5 +103,4 @@ def _find_weights(source: Path) -> tuple[list[Path], list[str]]:
         listed = ", ".join(path.name for path in found)
         note = f"It holds checkpoints alone; the last one was taken of {listed}."
         return weight_files(found[-1]), [note]
-    known = other_form(source) or "it is not a PEFT adapter folder"
-    raise AdapterInvalid(f"{source} holds no {WEIGHTS_FILE}: {known}")
+    raise no_weights(source)

@@ -8,29 +8,17 @@ bfloat16's: an adapter changes a weight by so little that bfloat16 would lose mu
 """
 
 import json
-import re
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.adapters.lora import WEIGHTS_FILE, read_lora
+from finetune.adapters.weights import LoraPair, read_pairs
 from finetune.bases.fingerprint import weight_files
-from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
+from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, NotWritten
 
-KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 INDEX_FILE = "model.safetensors.index.json"
 TYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float16"}  # a base's to the merged one's
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What is added to one weight: scale · B · A."""
-
-    a: Any  # [rank, in]
-    b: Any  # [out, rank]
-    scale: float
 
 
 def merge_weights(base: Path, adapter: Path, folder: Path) -> str:
@@ -39,11 +27,11 @@ def merge_weights(base: Path, adapter: Path, folder: Path) -> str:
     Raises BaseMismatch for an adapter that has no place in the base, BaseUnusable for a base that
     is not stored in floating point, and AdapterInvalid.
     """
-    deltas = read_deltas(adapter)
-    dtype = _merged_type(base, next(iter(deltas)))
-    unused, num_bytes = set(deltas), 0
+    pairs = read_pairs(adapter)
+    dtype = _merged_type(base, next(iter(pairs)))
+    unused, num_bytes = set(pairs), 0
     for name in weight_files(base):
-        tensors = _merge_file(base / name, deltas, dtype)
+        tensors = _merge_file(base / name, pairs, dtype)
         unused -= set(tensors)
         num_bytes += sum(tensor.nbytes for tensor in tensors.values())
         _save(tensors, folder / name)
@@ -53,10 +41,10 @@ def merge_weights(base: Path, adapter: Path, folder: Path) -> str:
     return dtype
 
 
-def _merge_file(path: Path, deltas: dict[str, Delta], dtype: str) -> dict[str, Any]:
+def _merge_file(path: Path, pairs: dict[str, LoraPair], dtype: str) -> dict[str, Any]:
     with _open(path) as file:
         return {
-            name: _merge(name, file.get_tensor(name), deltas.get(name), dtype)
+            name: _merge(name, file.get_tensor(name), pairs.get(name), dtype)
             for name in file.keys()  # noqa: SIM118 - a safetensors file is no mapping
         }
 
@@ -79,49 +67,8 @@ def _save(tensors: dict[str, Any], path: Path) -> None:
     try:
         save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:  # a full disk
-        raise ExportRefused(
-            f"{path} cannot be written: {error}. Make room and try again."
-        ) from error
+        raise NotWritten(path, error) from error
     path.chmod(0o644)  # safetensors lets its owner alone read it
-
-
-def _load_torch(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return load_file(path)
-
-
-def read_deltas(
-    adapter: Path, load: Callable[[Path], dict[str, Any]] = _load_torch
-) -> dict[str, Delta]:
-    """By the name of the weight that each changes; their tensors are what `load` makes of them.
-
-    Raises AdapterInvalid.
-    """
-    from safetensors import SafetensorError
-
-    settings = read_lora(adapter)
-    try:
-        tensors = load(adapter / WEIGHTS_FILE)
-    except SafetensorError as error:
-        raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} cannot be read: {error}") from error
-    sides: dict[str, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        match = KEY.fullmatch(key)
-        if match is None:
-            raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} holds {key}, which is no LoRA weight.")
-        if tensor.ndim != 2 or 0 in tensor.shape:
-            shape = tuple(tensor.shape)
-            raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} does not fit a base: {key} is {shape}.")
-        sides.setdefault(match["module"], {})[match["side"]] = tensor
-    if halves := [module for module, pair in sides.items() if len(pair) < 2]:
-        raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} holds A or B alone for {halves[0]}.")
-    if not sides:
-        raise AdapterInvalid(f"{adapter / WEIGHTS_FILE} holds nothing.")
-    return {
-        f"{module}.weight": Delta(pair["A"], pair["B"], settings.scale(module, len(pair["A"])))
-        for module, pair in sides.items()
-    }
 
 
 def _merged_type(base: Path, name: str) -> str:
@@ -144,16 +91,16 @@ def _stored_type(base: Path, name: str) -> str | None:
     return None
 
 
-def _merge(name: str, weight: Any, delta: Delta | None, dtype: str) -> Any:
+def _merge(name: str, weight: Any, pair: LoraPair | None, dtype: str) -> Any:
     import torch
 
     wanted = getattr(torch, dtype)
-    if delta is None:
+    if pair is None:
         return weight.to(wanted) if weight.is_floating_point() else weight
-    shape = (len(delta.b), delta.a.shape[1])
+    shape = (len(pair.b), pair.a.shape[1])
     if weight.shape != shape:
         raise BaseMismatch(f"{name} is {tuple(weight.shape)} in the base, {shape} in the adapter.")
-    merged = weight.float() + delta.scale * (delta.b.float() @ delta.a.float())
+    merged = weight.float() + pair.factor * (pair.b.float() @ pair.a.float())
     if not merged.abs().max() <= torch.finfo(wanted).max:  # so written, it is true of NaN too
         raise AdapterInvalid(
             f"{name} would grow beyond what {dtype} holds: the adapter's weights are far too "

@@ -10,75 +10,50 @@ from typing import Any
 
 from data.chat import ChatRenderer
 from data.free_space import check_space
-from finetune.adapters.card import (
-    CARD_FILE,
-    TEMPLATE_FILE,
-    AdapterCard,
-    SamplingDefaults,
-    read_card,
-)
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
+from finetune.adapters.card import SamplingDefaults
+from finetune.adapters.files import FILES, README_FILE
 from finetune.adapters.trained_base import check_base
-from finetune.adapters.versions import Version
+from finetune.adapters.version import AdapterVersion
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import weight_files
-from finetune.errors import AdapterInvalid
 from finetune.whole_folder import whole_folder
 
 from .drift import Drift, measure_drift
 from .merge import merge_weights
-from .yardstick import Yardstick, config_of, find_yardstick
+from .yardstick import Yardstick, find_yardstick
 
 logger = logging.getLogger(__name__)
 
-README_FILE = "README.md"
-# The report stays behind: it quotes the data.
-PEFT_FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, TEMPLATE_FILE, README_FILE)
 GENERATION_FILE = "generation_config.json"
 SAMPLING = frozenset({"temperature", "top_p", "top_k", "min_p"})
 
 
-def export_peft(version: Version, out: Path) -> None:
-    """Copy what PEFT wrote, and card, template, README. Raises AdapterInvalid or ExportRefused."""
-    read_sound(version)
+def export_peft(version: AdapterVersion, out: Path) -> None:
+    """Copy what moves with an adapter. Raises AdapterInvalid or ExportRefused."""
+    version.check_whole()
     with whole_folder(out) as folder:
-        for name in PEFT_FILES:
+        for name in FILES:
             if (version.folder / name).is_file():
                 shutil.copyfile(version.folder / name, folder / name)
-
-
-def read_sound(version: Version) -> AdapterCard | None:
-    """The card. Raises AdapterInvalid for an adapter that is not what was written, or not ours."""
-    read_lora(version.folder)
-    card = read_card(version.folder)
-    if card and (changed := card.changed_files(version.folder)):
-        raise AdapterInvalid(
-            f"{', '.join(changed)} of {version} changed after the training wrote it. "
-            f"`lora-chat adapters verify {version}` says more."
-        )
-    return card
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
     """Everything that a merged model is made from."""
 
-    version: Version
-    card: AdapterCard | None  # None: a bare PEFT folder
+    version: AdapterVersion
     base: Base
     renderer: ChatRenderer
     yardstick: Yardstick
 
     @classmethod
-    def prepare(cls, version: Version, base: Base, data: Path | None, home: Path) -> "Merge":
+    def prepare(cls, version: AdapterVersion, base: Base, data: Path | None, home: Path) -> "Merge":
         """Raises AdapterInvalid, BaseMismatch or DataError."""
-        card = read_sound(version)
-        check_base(version, version.folder, base)
-        path = version.folder / TEMPLATE_FILE
-        template = path.read_text(encoding="utf-8") if path.is_file() else None
-        renderer = ChatRenderer(base.tokenizer, template, config_of(card).plain_marks)
-        yardstick = find_yardstick(version, card, renderer, data, home / "runs")
-        return cls(version, card, base, renderer, yardstick)
+        version.check_whole()
+        check_base(version, base)
+        renderer = version.renderer(base.tokenizer)
+        yardstick = find_yardstick(version, renderer, data, home / "runs")
+        return cls(version, base, renderer, yardstick)
 
     def export(self, out: Path) -> Drift:
         """Write the merged model, load it again and measure it.
@@ -106,7 +81,8 @@ class Merge:
 
     @property
     def _was_trained_in_4_bits(self) -> bool:
-        return self.card is not None and self.card.config.get("quantize") == "nf4"
+        card = self.version.card
+        return card is not None and card.config.get("quantize") == "nf4"
 
     def _write_config(self, folder: Path, dtype: str) -> None:
         config = dict(self.base.config)
@@ -120,8 +96,7 @@ class Merge:
         config: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         if self.renderer.end_ids:
             config["eos_token_id"] = list(self.renderer.end_ids)
-        sampling = self.card.sampling if self.card else SamplingDefaults()
-        _write_json(folder / GENERATION_FILE, with_sampling(config, sampling))
+        _write_json(folder / GENERATION_FILE, with_sampling(config, self.version.sampling))
 
     def _write_tokenizer(self, folder: Path) -> None:
         tokenizer = Base(self.base.id, self.base.folder).tokenizer  # not the one that others hold
@@ -144,10 +119,10 @@ class Merge:
         return "\n\n".join(parts) + "\n"
 
     def _what_to_know(self) -> Iterator[str]:
-        if self.card and self.card.disclaimer:
-            yield f"> {self.card.disclaimer}"
-        if self.card and self.card.system:
-            yield f"Send it the system message that it was trained with: {self.card.system}"
+        if self.version.disclaimer:
+            yield f"> {self.version.disclaimer}"
+        if self.version.system:
+            yield f"Send it the system message that it was trained with: {self.version.system}"
 
 
 def with_sampling(config: dict[str, Any], sampling: SamplingDefaults) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from data import Conversation, DataError, read_conversations
 from data.chat import ChatRenderer, Rendered
 from data.personal import redact_conversation
 from finetune.adapters.card import AdapterCard
-from finetune.adapters.versions import Version
+from finetune.adapters.version import AdapterVersion
 from finetune.training.config import TrainConfig, load_config
 from finetune.training.dataset import Dataset, build_dataset, prepare_dataset
 from finetune.training.division import Division
@@ -32,8 +32,7 @@ class Yardstick:
 
 
 def find_yardstick(
-    version: Version,
-    card: AdapterCard | None,
+    version: AdapterVersion,
     renderer: ChatRenderer,
     data: Path | None,
     runs: Path,
@@ -43,7 +42,7 @@ def find_yardstick(
     Otherwise the conversations of `data`, or without any the shipped samples. Raises DataError
     where `data` cannot be read.
     """
-    config = config_of(card)
+    card, config = version.card, config_of(version.card)
     if data is not None:
         conversations = _read(data, config)
         held_out = _held_out(conversations, card, renderer, config, data)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.errors import ConfigError
 
 from .config import TrainConfig

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 
 from finetune.adapters.card import AdapterCard
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
     find_version,
     list_versions,
@@ -19,7 +20,7 @@ from finetune.errors import AdapterInvalid
 from service.accounts.caller import current_caller
 from service.errors import InvalidRequest
 from serving.adapters.notation import Part
-from serving.adapters.store import AdapterEntry, AdapterStore
+from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine
 from serving.errors import AdapterRefused, ModelNotFound, ServingError
 
@@ -50,7 +51,7 @@ class Adapters:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
         entry = self._entry(name, version)
         with room_needed():
-            promote(self.store.adapters, entry.name, entry.version)
+            promote(self.store.adapters, entry.name, entry.number)
         return self.describe(name)
 
     def roll_back(self, name: str) -> AdapterInfo:
@@ -78,7 +79,7 @@ class Adapters:
         refs = await run_in_threadpool(self._known, reference)
         return sum([await self._engine.unload(ref) for ref in refs])
 
-    def _entry(self, name: str, version: str | None = None) -> AdapterEntry:
+    def _entry(self, name: str, version: str | None = None) -> AdapterVersion:
         """Raises AdapterRefused, or ModelNotFound with the caller's adapters alone."""
         check_mine(name)
         try:
@@ -115,18 +116,18 @@ class Adapters:
         refs = [self.store.pinned(entry) for entry in entries if entry is not None]
         return [ref for ref in refs if ref is not None]
 
-    def _readable(self, name: str, version: str) -> AdapterEntry | None:
+    def _readable(self, name: str, version: str) -> AdapterVersion | None:
         folder = version_folders(self.store.adapters, name).get(version)
         try:
             return None if folder is None else self.store.read(name, version, folder)
         except AdapterRefused:
             return None
 
-    def _info(self, entry: AdapterEntry) -> AdapterInfo:
+    def _info(self, entry: AdapterVersion) -> AdapterInfo:
         return AdapterInfo(
             id=entry.name,
             created=entry.created,
-            promoted=entry.version,
+            promoted=entry.number,
             in_memory=self._is_in_memory(entry),
             card=None if entry.card is None else without_folders(entry.card),
             versions=[
@@ -147,7 +148,7 @@ class Adapters:
             num_bytes=entry.num_bytes,
         )
 
-    def _is_in_memory(self, entry: AdapterEntry) -> bool:
+    def _is_in_memory(self, entry: AdapterVersion) -> bool:
         ref = self.store.pinned(entry)
         return ref is not None and self._engine.holds(ref)
 

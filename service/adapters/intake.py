@@ -1,6 +1,5 @@
 """How an adapter's files become a version: staged, checked, loaded, then there in one step."""
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,9 +9,11 @@ import anyio
 from fastapi.concurrency import run_in_threadpool
 from pydantic import TypeAdapter, ValidationError
 
-from finetune.adapters.card import CARD_FILE, BaseIdentity, Imported, write_import_card
-from finetune.adapters.lora import WEIGHTS_FILE, read_settings
+from finetune.adapters.card import BaseIdentity, Imported, write_import_card
+from finetune.adapters.files import CARD_FILE, FILES, WEIGHTS_FILE
+from finetune.adapters.lora import read_settings
 from finetune.adapters.other_forms import other_form
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
     NAME,
     check_has_versions,
@@ -28,10 +29,10 @@ from serving.errors import AdapterRefused
 
 from .adapters import check_mine
 from .protocol import AdapterTaken
-from .staging import FILES, StagedFiles, room_needed
+from .staging import StagedFiles, room_needed
 from .upload import receive
 
-STAGED = "new"  # in messages, of a version that has no number yet
+STAGED = "new"  # of a version that has no number yet
 CHUNK = 1 << 20  # [bytes]
 FIELDS = ("name", "promote", "accept_base")
 
@@ -114,12 +115,11 @@ class Intake:
             ref = await run_in_threadpool(self._pin, folder, name)
             report = await self._engine.load(ref)
         except AdapterRefused as error:
-            told = re.sub(rf"{re.escape(name)}[@/]{STAGED}\b", name, str(error))
-            raise InvalidRequest(told, field, "adapter_refused") from error
+            raise InvalidRequest(error.told(name), field, "adapter_refused") from error
         version = await run_in_threadpool(self._install, folder, name, promoted)
         self._store.readmit(name)
         is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)
-        return taken(name, version, report, promoted=is_promoted == version)
+        return taken(version, report, promoted=is_promoted == version.number)
 
     def _accept(self, folder: Path, name: str, source: str) -> None:
         """Let a bare folder be one for this base, whatever it names; a card has its own word."""
@@ -137,16 +137,16 @@ class Intake:
     def _pin(self, folder: Path, name: str) -> AdapterRef:
         return self._store.pin(self._store.read(name, STAGED, folder))
 
-    def _install(self, folder: Path, name: str, promoted: bool) -> str:
+    def _install(self, folder: Path, name: str, promoted: bool) -> AdapterVersion:
         with room_needed():
             return install(self._store.adapters, name, folder, promoted=promoted)
 
 
-def taken(name: str, version: str, report: LoadReport, *, promoted: bool) -> AdapterTaken:
+def taken(version: AdapterVersion, report: LoadReport, *, promoted: bool) -> AdapterTaken:
     return AdapterTaken(
-        id=f"{name}@{version}",
-        name=name,
-        version=version,
+        id=str(version),
+        name=version.name,
+        version=version.number,
         promoted=promoted,
         matched=list(report.matched),
         unmatched=list(report.unmatched),

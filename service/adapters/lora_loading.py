@@ -9,19 +9,18 @@ from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
 
-from finetune.adapters.card import CARD_FILE
-from finetune.adapters.lora import CONFIG_FILE
+from finetune.adapters.files import CARD_FILE, CONFIG_FILE, FILES
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import promote, promoted_version
 from service.errors import AdapterNotFound, InvalidRequest, NotAllowed, said_of
 from serving.adapters.notation import Part
-from serving.adapters.store import AdapterEntry, AdapterStore
+from serving.adapters.store import AdapterStore
 from serving.engine import Engine
 from serving.errors import AdapterRefused, ModelNotFound
 
 from .adapters import Adapters, check_mine
 from .intake import Intake, taken
 from .protocol import AdapterTaken, LoadLora
-from .staging import FILES
 
 
 class LoraLoading:
@@ -150,19 +149,19 @@ class LoraLoading:
             raise AdapterNotFound("The server may not read all files in 'lora_path'.") from error
         return await self._serve(entry)
 
-    async def _serve(self, entry: AdapterEntry) -> AdapterTaken:
+    async def _serve(self, entry: AdapterVersion) -> AdapterTaken:
         ref = await run_in_threadpool(self._store.pin, entry)
         report = await self._engine.load(ref)
         await run_in_threadpool(self._promote, entry)
         self._store.readmit(entry.name)
-        return taken(entry.name, entry.version, report, promoted=True)
+        return taken(entry, report, promoted=True)
 
-    def _promote(self, entry: AdapterEntry) -> None:
+    def _promote(self, entry: AdapterVersion) -> None:
         adapters = self._store.adapters
-        if promoted_version(adapters, entry.name) != entry.version:
-            promote(adapters, entry.name, entry.version)
+        if promoted_version(adapters, entry.name) != entry.number:
+            promote(adapters, entry.name, entry.number)
 
-    def _same(self, folder: Path, name: str) -> AdapterEntry | None:
+    def _same(self, folder: Path, name: str) -> AdapterVersion | None:
         """The promoted version, where its files are those in the folder."""
         adapters = self._store.adapters
         version = promoted_version(adapters, name)

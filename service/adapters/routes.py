@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from finetune.adapters.files import FILES
 from service.errors import REFUSALS, said_of
 from service.http.connection import CLIENT_GONE
 from service.http.strict_json import StrictRoute
@@ -12,7 +13,6 @@ from service.http.strict_json import StrictRoute
 from .adapters import Adapters
 from .intake import Intake
 from .protocol import AdapterDeleted, AdapterInfo, AdapterList, AdapterTaken, Promotion
-from .staging import FILES
 
 BINARY = {"type": "string", "format": "binary"}
 UPLOAD: dict[str, Any] = {

@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data.whole_file import NO_ROOM
-from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
-from finetune.adapters.other_forms import PICKLED_FILE
+from finetune.adapters.files import CONFIG_FILE, FILES, PICKLED_FILE, WEIGHTS_FILE
 from service.errors import DiskFull, InvalidRequest, NotAllowed, UploadTooLarge
 
-FILES = (CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE, CARD_FILE, "README.md")
 ARCHIVE = "adapter.zip"  # as it is called while it lies here
 TEXT_LIMIT = 1 << 20  # [bytes] of each file but the weights
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -15,8 +15,9 @@ from fastapi.concurrency import run_in_threadpool
 from watchfiles import awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import NAME, folder_names
-from serving.adapters.store import AdapterEntry, AdapterStore
+from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine
 from serving.errors import AdapterRefused, ServingError
 
@@ -78,7 +79,7 @@ class AdapterWatch:
             if not self._stop.is_set():
                 await self._examine(entry)
 
-    async def _examine(self, entry: AdapterEntry) -> bool:
+    async def _examine(self, entry: AdapterVersion) -> bool:
         try:
             await run_in_threadpool(self._store.examine, entry)
         except AdapterRefused:
@@ -137,7 +138,7 @@ class AdapterWatch:
             self._known.discard(name)
             logger.info("The adapter %s is gone", name)
 
-    async def _load(self, entry: AdapterEntry, ref: AdapterRef) -> bool:
+    async def _load(self, entry: AdapterVersion, ref: AdapterRef) -> bool:
         """Load it where no other has to leave memory for it."""
         stats = self._engine.stats()
         most = GROWTH * entry.num_bytes

@@ -104,7 +104,6 @@ def import_adapter(
 
     It becomes a new version of the name that you give it.
     """
-    from finetune.adapters.card import read_card
     from finetune.bases.gguf_base import find_any_base
     from finetune.export.importing import import_adapter as take_in
 
@@ -118,7 +117,7 @@ def import_adapter(
         accept_base=accept_base,
         spec=str(path.absolute()) if path.exists() else spec,
     )
-    card = read_card(version.folder)
+    card = version.card
     for note in card.imported.notes if card and card.imported else ():
         typer.echo(note)
     typer.echo(f"{version} is there. `lora-chat adapters verify {version}` checks it.")
@@ -144,7 +143,6 @@ def promote(
     home: HomeOption = None,
 ) -> None:
     """Let an adapter's name mean this version from now on."""
-    from finetune.adapters.lora import read_lora
     from finetune.adapters.versions import find_version
     from finetune.adapters.versions import promote as promote_version
 
@@ -153,7 +151,7 @@ def promote(
         raise typer.BadParameter(f"say which version, such as {version}@1", param_hint=hint)
     adapters = find_home(home) / "adapters"
     chosen = find_version(adapters, version)
-    read_lora(chosen.folder)  # raises where no server would take it
+    chosen.read()  # raises where no server would take it
     promote_version(adapters, chosen.name, chosen.number)
     typer.echo(f"{chosen.name!r} means {chosen} from now on.")
 

@@ -27,7 +27,7 @@ def export_adapter(
         typer.echo(f"{out}: {version} as a PEFT folder")
         return
     if to == "merged":
-        found = find_trained_base(version.folder, base, home)
+        found = find_trained_base(version, base, home)
         drift = Merge.prepare(version, found, data, home).export(out)
         typer.echo(drift.words)
         typer.echo(f"Measured on {drift.measured_on}.")

@@ -7,10 +7,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from data.local_time import local_time
-from finetune.adapters.lora import read_lora
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
 from serving.adapters.notation import Part, parse_model
-from serving.adapters.store import AdapterEntry, AdapterStore
+from serving.adapters.store import AdapterStore
 from serving.errors import BlendError, ModelNotFound, ServingError
 from serving.verification import Subject, verify
 
@@ -38,7 +38,7 @@ def print_adapters(home: Path, console: Console) -> None:
             continue
         except ServingError as error:
             cells = [name, "damaged", num_versions]
-            problems.append(f"{name}: {error}")
+            problems.append(str(error))
         table.add_row(*(Text(cell) for cell in cells))
     if not table.row_count:
         problems = [f"There is no adapter under {adapters} yet. Make one: lora-chat finetune DATA"]
@@ -48,17 +48,15 @@ def print_adapters(home: Path, console: Console) -> None:
         console.print(Text(problem), soft_wrap=True)
 
 
-def _cells(entry: AdapterEntry, num_versions: str) -> list[str]:
+def _cells(entry: AdapterVersion, num_versions: str) -> list[str]:
     card = entry.card
-    losses = card.metrics if card else {}
+    losses = card and card.losses
     return [
         entry.name,
-        entry.version,
+        entry.number,
         num_versions,
-        (card.base.id if card else read_lora(entry.folder).base_model_name_or_path) or "unknown",
-        f"{losses['held_out_loss_adapter']:.3f} ({losses['held_out_loss_base']:.3f})"
-        if losses
-        else "",
+        (card.base.id if card else entry.settings.base_model_name_or_path) or "unknown",
+        f"{losses[1]:.3f} ({losses[0]:.3f})" if losses else "",
         local_time(entry.created),
     ]
 
@@ -79,10 +77,10 @@ def print_adapter(name: str, home: Path, console: Console) -> None:
     console.print(table)
 
 
-def _details(entry: AdapterEntry, store: AdapterStore) -> list[tuple[str, str]]:
+def _details(entry: AdapterVersion, store: AdapterStore) -> list[tuple[str, str]]:
     adapters = store.adapters
     ref, card = store.pin(entry), entry.card
-    lora = read_lora(ref.folder)
+    lora = entry.settings
     rows = [
         ("adapter", str(ref)),
         ("versions", ", ".join(list_versions(adapters, ref.name))),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
-    Version,
     find_version,
     heir_of,
     remove_name,
@@ -27,7 +27,7 @@ def remove(reference: str, adapters: Path, *, is_sure: bool) -> None:
     typer.echo(f"Removed {version.name!r}, versions {numbers}.")
 
 
-def _remove_version(version: Version, adapters: Path, *, is_sure: bool) -> None:
+def _remove_version(version: AdapterVersion, adapters: Path, *, is_sure: bool) -> None:
     heir = heir_of(adapters, version)
     if heir and not is_sure:
         raise AdapterInvalid(

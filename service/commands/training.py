@@ -114,11 +114,11 @@ def _print_result(result: Result, home: Path) -> None:
     )
     if result.continuation is not None:
         _print_continuation(result.continuation)
-    typer.echo(f"Adapter {result.name}@{result.version}: {result.folder}")
+    typer.echo(f"Adapter {result.version}: {result.version.folder}")
     if result.report is not None:
         typer.echo(f"Report: {result.report}")
     own = "" if home == find_home(None) else f" --home {shlex.quote(str(home))}"
-    typer.echo(f"Ask it: lora-chat chat {result.name}{own}")
+    typer.echo(f"Ask it: lora-chat chat {result.version.name}{own}")
 
 
 def _print_continuation(done: Continuation) -> None:

@@ -7,14 +7,12 @@ while the server runs is there for the next request, and a promotion counts from
 import hashlib
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, read_card
+from finetune.adapters.files import PEFT_FILES, SERVED_FILES
 from finetune.adapters.fit import Fit
-from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, read_lora
 from finetune.adapters.other_forms import other_form
+from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
     BARE_VERSION,
     NAME,
@@ -26,7 +24,7 @@ from finetune.adapters.versions import (
     version_folders,
 )
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid, BaseMismatch
+from finetune.errors import AdapterFault, AdapterInvalid, BaseMismatch
 from serving.engine import AdapterRef, Blend
 from serving.errors import AdapterRefused, BlendError, ModelNotFound
 
@@ -34,26 +32,8 @@ from .notation import Part, parse_model
 
 logger = logging.getLogger(__name__)
 
-READ_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TEMPLATE_FILE)
 MAX_FORGOTTEN = 100  # versions that are gone and still remembered
-HASHED_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 Stamp = tuple[int, ...]  # changes with a file's content, and not when its folder is moved
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterEntry:
-    """One version with what it brings along."""
-
-    name: str
-    version: str
-    folder: Path
-    card: AdapterCard | None  # None: a bare PEFT folder
-    template: str | None  # the chat template it was trained with
-    created: int  # Unix seconds
-    num_bytes: int  # of its weights
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.version}"
 
 
 class AdapterStore:
@@ -65,8 +45,8 @@ class AdapterStore:
         self.adapters = adapters
         self.base = base
         self._fit = fit
-        self._entries: dict[Path, tuple[list[Stamp | None], AdapterEntry]] = {}
-        self._refused: dict[Path, tuple[list[Stamp | None], str, str]] = {}  # name, reason
+        self._entries: dict[Path, tuple[list[Stamp | None], AdapterVersion]] = {}
+        self._refused: dict[Path, tuple[list[Stamp | None], AdapterRefused]] = {}
         self._hashes: dict[Stamp, str] = {}
         self._warned: dict[str, str] = {}
         self._withdrawn: set[str] = set()
@@ -74,14 +54,14 @@ class AdapterStore:
     def names(self) -> list[str]:
         return [name for name in list_names(self.adapters) if name not in self._withdrawn]
 
-    def entries(self) -> list[AdapterEntry]:
+    def entries(self) -> list[AdapterVersion]:
         """The promoted version of every adapter; the log says which are damaged or foreign."""
         names = folder_names(self.adapters)
         found = [entry for name in names if (entry := self.listed(name)) is not None]
         self._forget_gone(len(found))
         return found
 
-    def listed(self, name: str) -> AdapterEntry | None:
+    def listed(self, name: str) -> AdapterVersion | None:
         """A name's promoted version, or None: it is gone, or the log says once what is wrong."""
         try:
             entry = self.entry(Part(name))
@@ -95,22 +75,22 @@ class AdapterStore:
         self._warned.pop(name, None)
         return entry
 
-    def entry(self, part: Part) -> AdapterEntry:
+    def entry(self, part: Part) -> AdapterVersion:
         """Raises ModelNotFound for an unknown name or version, AdapterRefused for a bad folder."""
         if part.name in self._withdrawn:
             raise ModelNotFound(part.name, self.names())
         return self.entry_of_any(part)
 
-    def entry_of_any(self, part: Part) -> AdapterEntry:
+    def entry_of_any(self, part: Part) -> AdapterVersion:
         """The same, of names that have been withdrawn, too."""
-        versions = list_versions(self.adapters, part.name) if NAME.fullmatch(part.name) else []
-        version = part.version or promoted_of(self.adapters, part.name, versions)
-        if version not in versions:
+        numbers = list_versions(self.adapters, part.name) if NAME.fullmatch(part.name) else []
+        number = part.version or promoted_of(self.adapters, part.name, numbers)
+        if number not in numbers:
             self._check_other_forms(part)
             asked = part.name if part.version is None else f"{part.name}@{part.version}"
             raise ModelNotFound(asked, self.names())
-        folder = version_folder(self.adapters, part.name, version)
-        return self.read(part.name, version, folder)
+        folder = version_folder(self.adapters, part.name, number)
+        return self.read(part.name, number, folder)
 
     def versions(self, name: str) -> list[str]:
         """Oldest first, damaged ones too. Raises ModelNotFound."""
@@ -119,26 +99,27 @@ class AdapterStore:
             raise ModelNotFound(name, self.names())
         return found
 
-    def read(self, name: str, version: str, folder: Path) -> AdapterEntry:
+    def read(self, name: str, number: str, folder: Path) -> AdapterVersion:
         """What a folder under `adapters` holds. Raises AdapterRefused."""
-        stamps = [_stamp(f"{folder}{os.sep}{file}") for file in READ_FILES]
+        version = AdapterVersion(name, number, folder)
+        stamps = [_stamp(f"{folder}{os.sep}{file}") for file in SERVED_FILES]
         known = self._entries.get(folder)
-        if known is not None and known[0] == stamps and known[1].name == name:
+        if known is not None and known == (stamps, version):
             return known[1]
         refused = self._refused.get(folder)
-        if refused is not None and refused[:2] == (stamps, name):
-            raise AdapterRefused(refused[2])
+        if refused is not None and refused[0] == stamps:
+            raise AdapterRefused.of(refused[1], version)
         try:
             self._check_place(folder)
-            entry = self._read(name, version, folder)
+            self._check(version.read())
         except (AdapterInvalid, BaseMismatch) as error:
-            raise self._refuse(error, name, version, folder, stamps) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise self.refusal(error, name, version, folder) from error
-        self._entries[folder] = (stamps, entry)
-        return entry
+            raise self._refuse(error, version, stamps) from error
+        except OSError as error:
+            raise AdapterRefused.of(error, version) from error
+        self._entries[folder] = (stamps, version)
+        return version
 
-    def examine(self, entry: AdapterEntry) -> None:
+    def examine(self, entry: AdapterVersion) -> None:
         """Read all of an adapter that was not trained here; one that holds no numbers is refused
         from then on. Raises AdapterRefused."""
         from finetune.adapters.gguf import read_peft
@@ -150,34 +131,34 @@ class AdapterStore:
             read_peft(entry.folder)
         except AdapterInvalid as error:
             self._entries.pop(entry.folder, None)
-            raise self._refuse(error, entry.name, entry.version, entry.folder, stamps) from error
+            raise self._refuse(error, entry, stamps) from error
         except OSError as error:
-            raise self.refusal(error, entry.name, entry.version, entry.folder) from error
+            raise AdapterRefused.of(error, entry) from error
 
-    def pin(self, entry: AdapterEntry) -> AdapterRef:
+    def pin(self, entry: AdapterVersion) -> AdapterRef:
         """The entry as its files are now: reads them whole the first time, to hash them."""
         try:
             sha256 = self._sha256(entry.folder)
-        except OSError as error:
-            raise self.refusal(error, entry.name, entry.version, entry.folder) from error
-        return AdapterRef(entry.name, entry.version, sha256, entry.folder)
+        except (AdapterInvalid, OSError) as error:
+            raise AdapterRefused.of(error, entry) from error
+        return AdapterRef(entry.name, entry.number, sha256, entry.folder)
 
     def confirm(self, ref: AdapterRef) -> None:
         """Once its files have been read: raises AdapterRefused if they are others by now."""
         try:
             is_same = self._sha256(ref.folder) == ref.sha256
-        except OSError as error:
-            raise self.refusal(error, ref.name, ref.version, ref.folder) from error
+        except (AdapterInvalid, OSError) as error:
+            raise AdapterRefused.of(error, ref) from error
         if not is_same:
-            raise AdapterRefused(f"The adapter {ref} was replaced while it was loaded. Ask again.")
+            raise AdapterRefused("was replaced while it was loaded. Ask again.", ref)
 
-    def pinned(self, entry: AdapterEntry) -> AdapterRef | None:
+    def pinned(self, entry: AdapterVersion) -> AdapterRef | None:
         """The same, or None where that would mean to read the files: nobody has asked for it."""
-        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in HASHED_FILES]
+        stamps = [_stamp(f"{entry.folder}{os.sep}{name}") for name in PEFT_FILES]
         known = all(stamp is not None and stamp in self._hashes for stamp in stamps)
         return self.pin(entry) if known else None
 
-    def resolve(self, model: str) -> tuple[list[AdapterEntry], Blend]:
+    def resolve(self, model: str) -> tuple[list[AdapterVersion], Blend]:
         """What a model's name means now; the base's own id is not this store's business.
 
         Raises ModelNotFound, BlendError or AdapterRefused.
@@ -199,18 +180,12 @@ class AdapterStore:
         """Let a name be found again."""
         self._withdrawn.discard(name)
 
-    def refusal(self, error: Exception, name: str, version: str, folder: Path) -> AdapterRefused:
-        """Clients see this message: where home lies is not their business."""
-        said = str(error).replace(str(folder), f"{name}{os.sep}{version}")
-        return AdapterRefused(said.replace(f"{self.adapters}{os.sep}", ""))
-
     def _refuse(
-        self, error: Exception, name: str, version: str, folder: Path, stamps: list[Stamp | None]
+        self, error: AdapterFault, version: AdapterVersion, stamps: list[Stamp | None]
     ) -> AdapterRefused:
         """The same again for as long as the files are as they were."""
-        refusal = self.refusal(error, name, version, folder)
-        self._refused[folder] = (stamps, name, str(refusal))
-        return refusal
+        self._refused[version.folder] = (stamps, AdapterRefused.of(error, version))
+        return AdapterRefused.of(error, version)
 
     def _check_other_forms(self, part: Part) -> None:
         """Raises AdapterRefused where the name is that of an adapter in a form to be imported."""
@@ -218,63 +193,42 @@ class AdapterStore:
             return
         found = {BARE_VERSION: self.adapters / part.name}
         found |= version_folders(self.adapters, part.name)
-        for version, folder in reversed(found.items()):
-            if part.version in (None, version) and other_form(folder):
-                self.read(part.name, version, folder)
+        for number, folder in reversed(found.items()):
+            if part.version in (None, number) and other_form(folder):
+                self.read(part.name, number, folder)
 
     def _check_place(self, folder: Path) -> None:
         """A link may not make the server read, let alone serve, what lies elsewhere."""
         home = os.path.realpath(self.adapters) + os.sep
-        for path in (folder, *(folder / name for name in READ_FILES)):
-            if not os.path.realpath(path).startswith(home):
+        for file in ("", *SERVED_FILES):
+            if not os.path.realpath(folder / file).startswith(home):
                 raise AdapterInvalid(
-                    f"{path} is a link that leads out of the adapters' folder. Copy in what it "
-                    "leads to."
+                    "is a link that leads out of the adapters' folder. Copy in what it leads to.",
+                    folder,
+                    file,
                 )
 
-    def _check_base(self, name: str, card: AdapterCard) -> None:
-        if self.base is None:
-            return
-        if differences := card.base.fingerprint.differences(self.base):
-            done, to = card.origin
-            raise BaseMismatch(
-                f"The adapter {name!r} was {done} {to} the base {card.base.id!r}, not {to} the one "
-                f"served here: {'; '.join(differences)}. Serve it with --base {card.base.id}."
-            )
-
-    def _read(self, name: str, version: str, folder: Path) -> AdapterEntry:
+    def _check(self, version: AdapterVersion) -> None:
         """Raises AdapterInvalid, or BaseMismatch for what the base has no place for."""
-        lora, shapes = read_lora(folder), read_shapes(folder / WEIGHTS_FILE)
-        card = read_card(folder)
-        if card is not None:
-            self._check_base(name, card)
-        elif self._fit is not None:
-            self._fit.check_name(repr(name), lora.base_model_name_or_path)
+        shapes = version.shapes()
+        if version.card is None:
+            if self._fit is not None:
+                self._fit.check_name(version, version.settings.base_model_name_or_path)
+        elif self.base is not None:
+            version.card.check_base(version, self.base, "the one served here")
         if self._fit is not None:
-            self._fit.check_tensors(repr(name), lora, shapes)
-        template = folder / TEMPLATE_FILE
-        status = (folder / WEIGHTS_FILE).stat()
-        return AdapterEntry(
-            name,
-            version,
-            folder,
-            card,
-            template.read_text(encoding="utf-8") if template.is_file() else None,
-            int(card.created.timestamp() if card is not None else status.st_mtime),
-            status.st_size,
-        )
+            self._fit.check_tensors(version, version.settings, shapes)
 
     def _sha256(self, folder: Path) -> str:
         digest = hashlib.sha256()
-        for name in HASHED_FILES:
+        for name in PEFT_FILES:
             with (folder / name).open("rb") as file:
                 stamp = _stamp(file.fileno())
                 if stamp is None or stamp not in self._hashes:
                     found = hashlib.file_digest(file, "sha256").hexdigest()
                     if stamp is None or _stamp(file.fileno()) != stamp:
-                        raise OSError(
-                            f"{folder / name} is being written. Ask again when it is done."
-                        )
+                        problem = "is being written. Ask again when it is done."
+                        raise AdapterInvalid(problem, folder, name)
                     self._hashes[stamp] = found
                 digest.update(self._hashes[stamp].encode())
         return digest.hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 
 from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
 from finetune.bases.gguf_base import GgufBase
-from finetune.errors import AdapterInvalid, BaseMismatch, ExportRefused
+from finetune.errors import AdapterInvalid, BaseMismatch, NotWritten
 from serving.engine import AdapterRef, LoadReport
 from serving.errors import AdapterRefused
 from serving.torch.encoder import Confirm
@@ -59,14 +59,11 @@ class AdapterConverter:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             try:
                 lora = self._write(ref, folder / FILE)
-            except (AdapterInvalid, BaseMismatch, ExportRefused) as error:
-                # Clients see this message: where home lies is not their business.
-                told = str(error).replace(str(ref.folder), str(ref))
-                told = told.replace(str(folder / FILE), str(ref))
-                raise AdapterRefused(f"The adapter {ref} cannot be used: {told}") from error
-            except OSError as error:
-                said = f"The adapter {ref} cannot be read: {error.strerror}"
-                raise AdapterRefused(said) from error
+            except (AdapterInvalid, BaseMismatch, OSError) as error:
+                raise AdapterRefused.of(error, ref) from error
+            except NotWritten as error:
+                problem = f"cannot be made ready: {error.reason}. Make room and try again."
+                raise AdapterRefused(problem, ref) from error
             stack.pop_all()
         return ConvertedAdapter(folder, self._report(lora))
 

@@ -169,9 +169,10 @@ def _check(largest: dict[Place, float], ref: AdapterRef) -> None:
     for (layer, projection), most in largest.items():
         if not most < LARGEST:
             raise AdapterRefused(
-                f"The adapter {ref} is damaged: at layer {layer} {projection} it holds values that "
-                "are no numbers or beyond all measure. Train it again, with a lower learning rate "
-                "if its loss became NaN."
+                f"is damaged: at layer {layer} {projection} it holds values that are no numbers or "
+                "beyond all measure. Train it again, with a lower learning rate if its loss became "
+                "NaN.",
+                ref,
             )
 
 

@@ -10,7 +10,8 @@ from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM
 
 from benchmarks.adapters import ALPHA, make_adapters
-from finetune.adapters.lora import WEIGHTS_FILE, read_lora
+from finetune.adapters.files import WEIGHTS_FILE
+from finetune.adapters.lora import read_lora
 
 
 @pytest.fixture

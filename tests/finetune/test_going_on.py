@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from data import Conversation, read_conversations
-from finetune.adapters.card import CARD_FILE, AdapterCard, read_card
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.card import AdapterCard, read_card
+from finetune.adapters.files import CARD_FILE, WEIGHTS_FILE
 from finetune.bases.base import Base
 from finetune.errors import ConfigError, NotResumable, TrainingStopped
 from finetune.finish import Result
@@ -121,7 +121,7 @@ def test_corrections_are_all_trained_and_what_the_adapter_held_out_measures(clin
     known, held_out = clinic.sides()
     new = ("患者：新的？\n医生：好。\n", corrected(known[0]), corrected(held_out[0]))
     result = clinic.go_on(clinic.write("corrections.txt", *new))
-    assert (result.name, result.version) == ("tcm", "2")
+    assert str(result.version) == "tcm@2"
     card = clinic.card(2)
     assert card.data is not None
     assert (card.data.num_conversations, card.data.num_trained) == (3, 3)
@@ -264,8 +264,8 @@ def test_a_stopped_run_goes_on_and_only_from_the_same_version(clinic: Clinic):
     with pytest.raises(NotResumable, match=r"from_adapter \(tcm@1\)"):
         clinic.job(path, **changed).execute(resume=True)
     result = clinic.job(path, **options).execute(resume=True)
-    assert (result.name, result.version) == ("tcm", "2")
-    weights = [(each.folder / WEIGHTS_FILE).read_bytes() for each in (whole, result)]
+    assert str(result.version) == "tcm@2"
+    weights = [(each.version.folder / WEIGHTS_FILE).read_bytes() for each in (whole, result)]
     assert weights[0] == weights[1]  # the teacher was tcm@1, and not what had been reached
 
 

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from data.errors import DataError
-from finetune.adapters.card import read_card
 from finetune.adapters.versions import list_names, promoted_version
 from finetune.errors import AdapterInvalid, BaseMismatch, ConfigError, NotResumable, TrainingStopped
 from finetune.job import Job, Result
@@ -72,16 +71,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory, make_base: Any) -> tuple[
 
 def test_the_adapter_learned_and_peft_can_load_it(finished: tuple[Workplace, Result]):
     work, result = finished
-    assert (result.name, result.version) == ("医案", "1")
+    assert str(result.version) == "医案@1"
     assert result.adapter_loss < 0.9 * result.base_loss
     base = AutoModelForCausalLM.from_pretrained(work.base)
-    model = PeftModel.from_pretrained(base, str(result.folder))
+    model = PeftModel.from_pretrained(base, str(result.version.folder))
     assert model.peft_config["default"].base_model_name_or_path == "tiny-llama"
 
 
 def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workplace, Result]):
     _, result = finished
-    card = read_card(result.folder)
+    card = result.version.card
     assert card is not None
     assert card.data is not None
     assert card.data.num_conversations == card.data.num_trained + card.data.num_held_out == 16
@@ -91,13 +90,13 @@ def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workpla
         "不是医生。",
         0.3,
     )
-    assert str(Path.home()) not in (result.folder / "adapter_config.json").read_text()
+    assert str(Path.home()) not in (result.version.folder / "adapter_config.json").read_text()
 
 
 def test_report_and_model_card_carry_verdict_and_disclaimer(finished: tuple[Workplace, Result]):
     _, result = finished
-    report = unescape((result.folder / "report.html").read_text(encoding="utf-8"))
-    readme = (result.folder / "README.md").read_text(encoding="utf-8")
+    report = unescape((result.version.folder / "report.html").read_text(encoding="utf-8"))
+    readme = (result.version.folder / "README.md").read_text(encoding="utf-8")
     for finding in result.findings:
         assert str(finding) in readme
         assert finding.text in report
@@ -113,8 +112,8 @@ def test_an_interrupted_job_leaves_no_adapter_and_resumes_to_the_same_one(work: 
         work.job(3, name="cut").execute()
     assert list_names(work.home / "adapters") == ["whole"]
     resumed = work.job(name="cut").execute(resume=True)
-    weights = load_file(resumed.folder / "adapter_model.safetensors")
-    for name, tensor in load_file(expected.folder / "adapter_model.safetensors").items():
+    weights = load_file(resumed.version.folder / "adapter_model.safetensors")
+    for name, tensor in load_file(expected.version.folder / "adapter_model.safetensors").items():
         assert torch.equal(weights[name], tensor)
     assert resumed.adapter_loss == expected.adapter_loss
     with pytest.raises(NotResumable, match="complete"):
@@ -125,7 +124,7 @@ def test_a_job_stopped_after_its_training_is_finished_by_resuming(work: Workplac
     with pytest.raises(TrainingStopped, match="after the training"):
         work.job(3, epochs=1).execute()
     assert work.tree("adapters") == []
-    assert work.job(epochs=1).execute(resume=True).version == "1"
+    assert work.job(epochs=1).execute(resume=True).version.number == "1"
 
 
 def test_what_does_not_change_the_training_may_change_when_it_goes_on(work: Workplace):
@@ -137,7 +136,7 @@ def test_what_does_not_change_the_training_may_change_when_it_goes_on(work: Work
         "disclaimer": "仅供参考",
     }
     result = work.job(**options).execute(resume=True)
-    card = read_card(result.folder)
+    card = result.version.card
     assert card is not None
     assert card.disclaimer == "仅供参考"
 
@@ -153,8 +152,8 @@ def test_resuming_with_other_data_or_options_is_refused(work: Workplace):
 
 
 def test_a_second_run_is_a_new_version_and_can_be_kept_back(work: Workplace):
-    assert work.job(epochs=1).execute().version == "1"
-    assert work.job(epochs=1, promote=False).execute().version == "2"
+    assert work.job(epochs=1).execute().version.number == "1"
+    assert work.job(epochs=1, promote=False).execute().version.number == "2"
     assert promoted_version(work.home / "adapters", "医案") == "1"
 
 
@@ -225,7 +224,7 @@ def test_a_file_in_gb18030_with_names_of_its_own_is_trained_on(
     result = work.job(epochs=1, redact=True).execute()
     assert "speakers 1" in caplog.text
     assert "personal data 16" in caplog.text
-    report = (result.folder / "report.html").read_text(encoding="utf-8")
+    report = (result.version.folder / "report.html").read_text(encoding="utf-8")
     assert "13812345678" not in report
     assert "[电话]" in report
 
@@ -235,7 +234,7 @@ def test_a_table_is_trained_on_by_the_names_of_its_columns(work: Workplace):
     rows = "".join(f"{i},问题{i}，怎么办,宜多休息{i}天\n" for i in range(16))
     work.data.write_bytes(gzip.compress(f"编号,症状,意见\n{rows}".encode()))
     job = work.job(epochs=1, columns={"question": "症状", "answer": "意见"})
-    assert job.execute().name == "医案"
+    assert job.execute().version.name == "医案"
 
 
 def test_chinese_on_a_base_that_spells_it_out_is_warned_of_before_it_trains(

@@ -23,14 +23,8 @@ from tokenizers import decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from data.chat import Tokenizer
-from finetune.adapters.card import (
-    TEMPLATE_FILE,
-    AdapterCard,
-    BaseIdentity,
-    DataSummary,
-    SamplingDefaults,
-)
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.card import AdapterCard, BaseIdentity, DataSummary, SamplingDefaults
+from finetune.adapters.files import CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
 from finetune.bases.fingerprint import Fingerprint
 from service.app import build_app
 from service.models import Models

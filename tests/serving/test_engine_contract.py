@@ -167,6 +167,7 @@ async def test_bad_adapters_are_refused_and_the_engine_lives_on(
             with pytest.raises(AdapterRefused) as refused:
                 await collect(engine, Request("1", prompt, (), blended, GREEDY))
             assert str(tmp_path) not in str(refused.value)
+            assert str(bad) in str(refused.value)
         report = await engine.load(good)
         assert len(report.matched) == 14
         assert "layers.0.self_attn.q_proj" in report.matched

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from data.chat import ChatRenderer
-from finetune.adapters.card import CARD_FILE, TEMPLATE_FILE, AdapterCard, BaseIdentity, DataSummary
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.card import AdapterCard, BaseIdentity, DataSummary
+from finetune.adapters.files import CARD_FILE, CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import find_version
 from finetune.bases.base import Base
 from service.cli import app

@@ -14,7 +14,7 @@ def needs(library: str, source: str) -> Generator[None]:
         yield
     except ImportError as error:
         told = _(
-            "{source}: reading it needs {library}; install it with "
+            "reading it needs {library}; install it with "
             "pip install 'lora-chat[documents]', or save the text as .txt"
         )
-        raise UnreadableFile(told.format(source=source, library=library)) from error
+        raise UnreadableFile(source, told.format(library=library)) from error

@@ -69,23 +69,22 @@ def _load(file: BinaryIO, source: str) -> list[list[str]]:
     try:
         reader = PdfReader(file)
         if reader.is_encrypted and not reader.decrypt(""):
-            told = _("{source}: needs a password; save it without one")
-            raise UnreadableFile(told.format(source=source))
+            raise UnreadableFile(source, _("needs a password; save it without one"))
         texts = [page.extract_text(extraction_mode="layout") for page in reader.pages]
     except (PyPdfError, *DAMAGES) as error:
         reason = str(error) or type(error).__name__
         told = _(
-            "{source}: cannot be read as a PDF: {reason}; open it in a reader of PDFs and print it "
+            "cannot be read as a PDF: {reason}; open it in a reader of PDFs and print it "
             "into a new one"
         )
-        raise UnreadableFile(told.format(source=source, reason=reason)) from error
+        raise UnreadableFile(source, told.format(reason=reason)) from error
     pages = [_trimmed(text) for text in texts]
     if not any(pages):
         told = _(
-            "{source}: holds no text on {count} pages, which may be scanned pictures; recognise "
+            "holds no text on {count} pages, which may be scanned pictures; recognise "
             "its text first (ocrmypdf does), or type it out"
         )
-        raise UnreadableFile(told.format(source=source, count=len(pages)))
+        raise UnreadableFile(source, told.format(count=len(pages)))
     return pages
 
 

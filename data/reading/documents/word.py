@@ -91,10 +91,9 @@ def _load(file: BinaryIO, source: str) -> _Content:
     except (*DAMAGES, PackageNotFoundError, etree.LxmlError) as error:
         reason = str(error) or type(error).__name__
         told = _(
-            "{source}: cannot be read as a Word document: {reason}; open it in Word and save it "
-            "anew as .docx"
+            "cannot be read as a Word document: {reason}; open it in Word and save it anew as .docx"
         )
-        raise UnreadableFile(told.format(source=source, reason=reason)) from error
+        raise UnreadableFile(source, told.format(reason=reason)) from error
     return content
 
 

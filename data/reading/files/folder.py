@@ -72,19 +72,17 @@ def list_folder(folder: Path, suffixes: Sequence[str]) -> tuple[list[Path], Faul
     passed = [path for path in files if _is_no_data(path)]
     data = [path for path in files if path not in passed]
     if not data:
-        nothing = N_("{source}: holds no files; put files into it that end in {suffixes}")
-        only = N_("{source}: holds no files but {files}; put files into it that end in {suffixes}")
+        nothing = N_("holds no files; put files into it that end in {suffixes}")
+        only = N_("holds no files but {files}; put files into it that end in {suffixes}")
         told = _(only if passed else nothing)
         raise UnreadableFile(
-            told.format(source=folder, files=_show(passed, folder), suffixes=", ".join(suffixes))
+            folder, told.format(files=_show(passed, folder), suffixes=", ".join(suffixes))
         )
     unsupported = [path for path in data if suffix_of(path) not in suffixes]
     if unsupported:
         named = _(", ").join(f"{path}{_advice(path)}" for path in unsupported)
-        told = _(
-            "{source}: cannot read {files}; move them away or convert them to one of {suffixes}"
-        )
-        raise UnreadableFile(told.format(source=folder, files=named, suffixes=", ".join(suffixes)))
+        told = _("cannot read {files}; move them away or convert them to one of {suffixes}")
+        raise UnreadableFile(folder, told.format(files=named, suffixes=", ".join(suffixes)))
     return data, _warning(folder, passed) if passed else None
 
 

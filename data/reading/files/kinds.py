@@ -93,8 +93,8 @@ def refuse_other_kinds(file: BinaryIO, source: str, suffix: str) -> None:
     if found is not None:
         kind, advice = found
         meant = NAMES.get(suffix, N_("text"))
-        told = _("{source}: looks like {kind}, not {meant}; {advice}")
-        raise UnreadableFile(told.format(source=source, kind=kind, meant=_(meant), advice=advice))
+        told = _("looks like {kind}, not {meant}; {advice}")
+        raise UnreadableFile(source, told.format(kind=kind, meant=_(meant), advice=advice))
 
 
 def _kind(head: bytes, file: BinaryIO, suffix: str) -> tuple[str, str] | None:

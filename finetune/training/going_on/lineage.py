@@ -15,6 +15,7 @@ from data.chat import ChatRenderer
 from data.likeness import asked
 from data.personal import redact_conversation
 from finetune.adapters.card import AdapterCard
+from finetune.adapters.version import AdapterVersion
 from finetune.errors import ConfigError, NotResumable
 from finetune.training.config import TrainConfig, load_config
 from finetune.training.rows import fitting, without_system
@@ -45,15 +46,14 @@ class Generation:
 
 
 def find_lineage(
-    parent: str,
-    card: AdapterCard | None,
+    parent: AdapterVersion,
     runs: Path,
     renderer: ChatRenderer,
     given: Sequence[Conversation] = (),
 ) -> Lineage:
     """Of what the runs read, and of `given` conversations; nothing missing is an error here."""
     notes: list[str] = []
-    generations = [*_generations(runs, parent)]
+    generations = [*_generations(runs, str(parent))]
     sets: list[list[Conversation]] = []
     for each in generations:
         try:
@@ -63,6 +63,7 @@ def find_lineage(
     if not generations:
         notes.append(f"No run says which file {parent} was trained on")
     sets.append(list(given))
+    card = parent.card
     pinned = _pinned(card, sets)
     never = pinned.union(*(each.held_out for each in generations))
     found = {
@@ -70,7 +71,7 @@ def find_lineage(
     }
     trained = [each for each in _newest(sets) if identify(each) not in never]
     num_held_out = card.data.num_held_out if card and card.data else 0
-    return Lineage(parent, list(found.values()), trained, len(pinned) or num_held_out, notes)
+    return Lineage(str(parent), list(found.values()), trained, len(pinned) or num_held_out, notes)
 
 
 def files_of(runs: Path, adapter: str) -> Iterator[Path]:

@@ -1,14 +1,12 @@
 """The adapter that a run goes on from (`--from`), and what the run takes over from it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.adapters.card import AdapterCard, read_card
-from finetune.adapters.lora import LoraSettings, read_lora
-from finetune.adapters.trained_base import check_base, named_base
-from finetune.adapters.versions import Version, find_version
-from finetune.bases.base import Base
+from finetune.adapters.lora import LoraSettings
+from finetune.adapters.trained_base import named_base
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import find_version
 from finetune.errors import BaseNotFound, ConfigError
 from finetune.training.config import TrainConfig
 
@@ -16,43 +14,30 @@ from finetune.training.config import TrainConfig
 KEPT = ("system", "sampling", "disclaimer", "max_tokens", "plain_marks", "quantize", "redact")
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
-    version: Version
-    card: AdapterCard | None
-    lora: LoraSettings
-
-    @property
-    def folder(self) -> Path:
-        return self.version.folder
-
-    def check_base(self, base: Base) -> None:
-        """Raises BaseMismatch if it was trained on another one."""
-        check_base(self.version, self.folder, base)
-
-    def hand_down(self, config: TrainConfig) -> TrainConfig:
-        """The run's configuration, with the parent's values where it sets none."""
-        values = {key: value for key, value in self._own().items() if value is not None}
-        missing = {key: values[key] for key in values if key not in config.model_fields_set}
-        exactly = {"from_adapter": str(self.version)}
-        given = config.model_dump(mode="json", exclude_unset=True)
-        return TrainConfig.model_validate({**given, **missing, **exactly})
-
-    def _own(self) -> dict[str, Any]:
-        lora = {"rank": self.lora.r, "alpha": self.lora.lora_alpha}
-        lora |= {"use_rslora": self.lora.use_rslora}
-        try:
-            base = {"base": named_base(self.folder)}
-        except BaseNotFound:  # then the default is tried
-            base = {}
-        if self.card is None:
-            return {**lora, **base}
-        served = self.card.model_dump(include={"system", "sampling", "disclaimer"})
-        trained = {key: value for key, value in self.card.config.items() if key in KEPT}
-        return {**trained, **served, **lora, **base}
+def hand_down(parent: AdapterVersion, config: TrainConfig) -> TrainConfig:
+    """The run's configuration, with the parent's values where it sets none."""
+    values = {key: value for key, value in _own(parent).items() if value is not None}
+    missing = {key: values[key] for key in values if key not in config.model_fields_set}
+    exactly = {"from_adapter": str(parent)}
+    given = config.model_dump(mode="json", exclude_unset=True)
+    return TrainConfig.model_validate({**given, **missing, **exactly})
 
 
-def find_parent(config: TrainConfig, adapters: Path) -> Parent | None:
+def _own(parent: AdapterVersion) -> dict[str, Any]:
+    settings = parent.settings
+    lora = {"rank": settings.r, "alpha": settings.lora_alpha, "use_rslora": settings.use_rslora}
+    try:
+        base = {"base": named_base(parent)}
+    except BaseNotFound:  # then the default is tried
+        base = {}
+    if parent.card is None:
+        return {**lora, **base}
+    served = parent.card.model_dump(include={"system", "sampling", "disclaimer"})
+    trained = {key: value for key, value in parent.card.config.items() if key in KEPT}
+    return {**trained, **served, **lora, **base}
+
+
+def find_parent(config: TrainConfig, adapters: Path) -> AdapterVersion | None:
     """None for a fresh start.
 
     Raises AdapterInvalid if there is none, and ConfigError for options that it cannot take on any
@@ -60,9 +45,8 @@ def find_parent(config: TrainConfig, adapters: Path) -> Parent | None:
     """
     if config.from_adapter is None:
         return None
-    version = find_version(adapters, config.from_adapter)
-    parent = Parent(version, read_card(version.folder), read_lora(version.folder))
-    _check_options(config, parent.lora)
+    parent = find_version(adapters, config.from_adapter).read()
+    _check_options(config, parent.settings)
     return parent
 
 

@@ -4,10 +4,11 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+from finetune.adapters.weights import LoraPair
 from serving.torch.architecture import GROUPS, Architecture
 from serving.torch.encoder import EncodedAdapter
 from serving.torch.linear import GRANULE, Int8
-from serving.torch.lora_weights import LoraWeights, Pair
+from serving.torch.lora_weights import LoraWeights
 
 from .library import Library
 from .structures import CModule
@@ -79,7 +80,7 @@ PARTS = {
 }
 
 
-def _module(pair: Pair, targets: Sequence[Any], stride: int, kept: list[Any]) -> CModule:
+def _module(pair: LoraPair, targets: Sequence[Any], stride: int, kept: list[Any]) -> CModule:
     """targets: where A's numbers and scales, B's numbers and the largest of all go."""
     import torch
 

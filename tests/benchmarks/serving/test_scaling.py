@@ -12,7 +12,7 @@ from benchmarks.adapters import make_adapters
 from benchmarks.process import ProgramFailed
 from benchmarks.serving.pool import Pool, adapter_pool
 from benchmarks.serving.scaling import PowerLaw
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from service.bench.load import Target
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore

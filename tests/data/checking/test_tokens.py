@@ -93,3 +93,11 @@ def test_what_a_base_spends_on_chinese_is_said_and_warned_of(make_base: Any, tmp
     assert "Warning: tiny-llama spends" in found.stderr
     assert "Qwen2.5-0.5B-Instruct" in found.stderr
     assert "tokens for a character" in CliRunner().invoke(app, words).stdout
+
+
+def test_what_a_template_refuses_is_a_fault_that_names_its_place_once(tokenizer: Any):
+    bare = Conversation(PAIR[1:], source="a.txt", line=7)
+    tokens = TokenCheck(ChatRenderer(tokenizer), tokenizer.decode, 2048)
+    [fault] = tokens.take(bare)
+    assert (fault.source, fault.line) == ("a.txt", 7)
+    assert fault.seen == "it begins with an answer; put a question before it"

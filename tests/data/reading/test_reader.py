@@ -172,6 +172,14 @@ def test_a_broken_packed_file_is_unreadable(tmp_path: Path, raw: bytes):
         read_conversations(tmp_path / "a.txt.gz")
 
 
+def test_a_file_that_cannot_be_read_is_named_once_among_others(tmp_path: Path):
+    write(tmp_path / "good.txt", GOOD)
+    (tmp_path / "none.txt").touch()
+    [fault] = [item for item in read_items(tmp_path) if isinstance(item, Fault)]
+    assert fault.source == str(tmp_path / "none.txt")
+    assert fault.seen == "is empty; write questions and answers into it"
+
+
 def test_parquet_is_read(tmp_path: Path):
     rows = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows * 2), tmp_path / "a.parquet")

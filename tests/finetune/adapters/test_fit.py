@@ -8,9 +8,10 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from finetune.adapters.added_tokens import added_tokens
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.fit import Fit, wrong_ranks
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import WEIGHTS_FILE, read_lora
+from finetune.adapters.lora import read_lora
 from finetune.bases.base import Base
 from tests.foreign_adapters import QV, SIZES, SOUND, lora_tensors, write_adapter
 

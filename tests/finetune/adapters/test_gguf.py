@@ -23,12 +23,12 @@ from finetune.adapters.gguf import (
     write_gguf_lora,
     write_peft,
 )
+from finetune.adapters.weights import read_pairs
 from finetune.bases.base import Base
 from finetune.bases.gguf_file import read_gguf
 from finetune.bases.gguf_shape import GgufShape
 from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.export.importing import import_adapter
-from finetune.export.merge import read_deltas
 from tests.gguf_files import permute, write_gguf
 
 FAMILIES = ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"]
@@ -82,11 +82,11 @@ def test_a_file_read_back_changes_every_weight_as_peft_does(
     path = convert(folder, base, tmp_path / "adapter.gguf")
     (tmp_path / "back").mkdir()
     write_peft(read_gguf_lora(path, shape_of(base)), "base", tmp_path / "back")
-    expected, found = read_deltas(folder), read_deltas(tmp_path / "back")
+    expected, found = read_pairs(folder), read_pairs(tmp_path / "back")
     assert found.keys() == expected.keys()
-    for name, delta in expected.items():
+    for name, pair in expected.items():
         own = found[name]
-        torch.testing.assert_close(own.scale * own.b @ own.a, delta.scale * delta.b @ delta.a)
+        torch.testing.assert_close(own.factor * own.b @ own.a, pair.factor * pair.b @ pair.a)
 
 
 def test_the_file_fits_its_base_and_no_other(make_base: Any, make_adapter: Any, tmp_path: Path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.header import read_shapes
-from finetune.adapters.lora import WEIGHTS_FILE
 from finetune.errors import AdapterInvalid
 
 WHOLE = save({"a": np.zeros(3, np.float32), "b": np.ones(2, np.uint8)}, {"format": "pt"})

@@ -8,7 +8,8 @@ import pytest
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE, LoraSettings, read_lora
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.lora import LoraSettings, read_lora
 from finetune.errors import AdapterInvalid
 
 

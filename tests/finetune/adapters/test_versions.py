@@ -7,19 +7,19 @@ from threading import Barrier
 
 import pytest
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import (
     check_name,
     find_version,
+    install,
     list_names,
     list_versions,
-    new_version,
-    newest_version,
     promote,
     promoted_version,
     remove_name,
     remove_version,
     rollback,
+    staging_folder,
     version_folder,
 )
 from finetune.errors import AdapterInvalid
@@ -28,8 +28,9 @@ NUM_AT_ONCE = 8
 
 
 def add(adapters: Path, name: str = "tcm", *, promoted: bool = True, content: str = "") -> None:
-    with new_version(adapters, name, promoted=promoted) as folder:
+    with staging_folder(adapters) as folder:
         (folder / WEIGHTS_FILE).write_text(content)
+        install(adapters, name, folder, promoted=promoted)
 
 
 def add_tagged(adapters: Path, tag: str) -> None:
@@ -46,7 +47,8 @@ def contents(adapters: Path) -> list[str]:
 def test_versions_count_up_and_the_newest_is_promoted(tmp_path: Path):
     for number in range(1, 12):
         add(tmp_path)
-        assert promoted_version(tmp_path, "tcm") == newest_version(tmp_path, "tcm") == str(number)
+        newest = list_versions(tmp_path, "tcm")[-1]
+        assert promoted_version(tmp_path, "tcm") == newest == str(number)
     assert list_versions(tmp_path, "tcm") == [str(number) for number in range(1, 12)]
     assert list_names(tmp_path) == ["tcm"]
 
@@ -54,7 +56,7 @@ def test_versions_count_up_and_the_newest_is_promoted(tmp_path: Path):
 def test_a_version_kept_back_leaves_the_old_one_promoted(tmp_path: Path):
     add(tmp_path)
     add(tmp_path, promoted=False)
-    assert newest_version(tmp_path, "tcm") == "2"
+    assert list_versions(tmp_path, "tcm")[-1] == "2"
     assert promoted_version(tmp_path, "tcm") == "1"
 
 
@@ -89,7 +91,7 @@ def test_a_pointer_to_a_deleted_or_senseless_version_means_the_newest(tmp_path: 
 
 def test_an_exception_leaves_nothing_behind(tmp_path: Path):
     def fail() -> None:
-        with new_version(tmp_path, "tcm") as folder:
+        with staging_folder(tmp_path) as folder:
             (folder / WEIGHTS_FILE).touch()
             raise KeyboardInterrupt
 
@@ -98,25 +100,38 @@ def test_an_exception_leaves_nothing_behind(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_can_be_seen_before_the_block_ends(tmp_path: Path):
-    with new_version(tmp_path, "tcm") as folder:
+def test_nothing_can_be_seen_before_it_is_installed(tmp_path: Path):
+    with staging_folder(tmp_path) as folder:
         (folder / WEIGHTS_FILE).touch()
         assert list_names(tmp_path) == list_versions(tmp_path, "tcm") == []
         assert promoted_version(tmp_path, "tcm") is None
+        install(tmp_path, "tcm", folder)
     assert list_names(tmp_path) == ["tcm"]
+
+
+def test_versions_that_end_together_are_told_apart(tmp_path: Path):
+    with staging_folder(tmp_path) as one, staging_folder(tmp_path) as other:
+        for folder in (one, other):
+            (folder / WEIGHTS_FILE).write_text(folder.name)
+        names = [one.name, other.name]
+        versions = [install(tmp_path, "tcm", folder) for folder in (one, other)]
+    assert [str(version) for version in versions] == ["tcm@1", "tcm@2"]
+    assert [(version.folder / WEIGHTS_FILE).read_text() for version in versions] == names
 
 
 def test_threads_at_once_get_different_versions(tmp_path: Path):
     barrier = Barrier(NUM_AT_ONCE)
 
-    def run(number: int) -> None:
-        with new_version(tmp_path, "tcm") as folder:
+    def run(number: int) -> str:
+        with staging_folder(tmp_path) as folder:
             (folder / WEIGHTS_FILE).write_text(str(number))
             barrier.wait(timeout=30)
+            return (install(tmp_path, "tcm", folder).folder / WEIGHTS_FILE).read_text()
 
+    numbers = [str(number) for number in range(NUM_AT_ONCE)]
     with ThreadPoolExecutor(NUM_AT_ONCE) as pool:
-        list(pool.map(run, range(NUM_AT_ONCE)))
-    assert contents(tmp_path) == [str(number) for number in range(NUM_AT_ONCE)]
+        assert list(pool.map(run, range(NUM_AT_ONCE))) == numbers
+    assert contents(tmp_path) == numbers
     assert promoted_version(tmp_path, "tcm") in list_versions(tmp_path, "tcm")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from finetune.adapters.card import read_card
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.lora import read_lora
 from finetune.bases.base import Base
 from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.export.importing import import_adapter
@@ -187,6 +189,17 @@ def test_a_name_of_a_bare_folder_has_no_room_for_an_import(base: Base, tmp_path:
     with pytest.raises(AdapterInvalid, match="Choose another name"):
         import_adapter(bare, "new", base, tmp_path / "adapters")
     assert import_adapter(bare, "other", base, tmp_path / "adapters").number == "1"
+
+
+def test_imports_of_one_name_that_end_together_each_tell_their_own_version(
+    base: Base, tmp_path: Path
+):
+    alphas = [*range(1, 9)]
+    sources = [write_adapter(tmp_path / str(alpha), lora_alpha=alpha) for alpha in alphas]
+    with ThreadPoolExecutor(len(sources)) as pool:
+        adapters = tmp_path / "adapters"
+        versions = pool.map(lambda source: import_adapter(source, "new", base, adapters), sources)
+        assert [read_lora(version.folder).lora_alpha for version in versions] == alphas
 
 
 def test_the_weights_file_means_its_folder(base: Base, tmp_path: Path):

@@ -15,14 +15,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from data.chat import ChatRenderer
 from data.errors import DataError
 from finetune.adapters.card import SamplingDefaults, read_card
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, FILES, WEIGHTS_FILE
 from finetune.adapters.trained_base import find_trained_base
-from finetune.adapters.versions import Version, find_version
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import find_version
 from finetune.bases.base import Base, find_base
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseUnusable, ExportRefused
 from finetune.export.drift import Drift
 from finetune.export.merge import merge_weights
-from finetune.export.merged import PEFT_FILES, Merge, export_peft, with_sampling
+from finetune.export.merged import Merge, export_peft, with_sampling
 from finetune.job import Job
 from finetune.training.config import TrainConfig
 from finetune.training.observer import StepMetrics
@@ -55,10 +56,10 @@ class Trained:
     home: Path
     data: Path
     base: Path
-    version: Version
+    version: AdapterVersion
 
     def merge(self, data: Path | None = None, base: Path | None = None) -> Merge:
-        found = find_trained_base(self.version.folder, str(base) if base else None, self.home)
+        found = find_trained_base(self.version, str(base) if base else None, self.home)
         return Merge.prepare(self.version, found, data, self.home)
 
 
@@ -85,8 +86,9 @@ def merged(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Merged
     return Merged(folder, trained.merge().export(folder))
 
 
-def copy_of(version: Version, folder: Path) -> Version:
-    return Version(version.name, version.number, Path(shutil.copytree(version.folder, folder)))
+def copy_of(version: AdapterVersion, folder: Path) -> AdapterVersion:
+    copied = Path(shutil.copytree(version.folder, folder))
+    return AdapterVersion(version.name, version.number, copied)
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -108,7 +110,7 @@ def difference(left: torch.Tensor, right: torch.Tensor) -> float:
 def test_a_peft_export_is_equal_byte_by_byte_and_peft_can_load_it(trained: Trained, tmp_path: Path):
     out = tmp_path / "new" / "folder"
     export_peft(trained.version, out)
-    assert {path.name for path in out.iterdir()} == set(PEFT_FILES)
+    assert {path.name for path in out.iterdir()} == set(FILES)
     for path in out.iterdir():
         assert path.read_bytes() == (trained.version.folder / path.name).read_bytes()
     assert torch.equal(

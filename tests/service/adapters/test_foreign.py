@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 
 from data.chat import Tokenizer
 from finetune.adapters.card import read_card
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.fit import Fit
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
 from finetune.bases.base import Base
 from service.app import build_app
 from service.engines import open_engine
@@ -176,6 +176,6 @@ def test_what_was_trained_elsewhere_is_listed_with_what_it_names(
     print_adapters(tmp_path, Console(width=200))
     shown = capsys.readouterr().out
     assert "HuggingFaceTB/SmolLM2-135M-Instruct" in shown
-    assert "old/1 holds no adapter_model.safetensors: it is an older PEFT adapter" in shown
+    assert "The adapter old@1 holds no adapter_model.safetensors: it is an older PEFT adapter" in shown
     print_adapter("bare", tmp_path, Console(width=200))
     assert "SmolLM2-135M-Instruct, as its configuration says" in capsys.readouterr().out

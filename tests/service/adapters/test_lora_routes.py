@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import list_versions
 from service.app import build_app
 from service.models import Models

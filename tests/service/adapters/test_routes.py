@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from pydantic import ByteSize
 from safetensors.numpy import save
 
-from finetune.adapters.lora import CONFIG_FILE, WEIGHTS_FILE
+from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.versions import list_versions, promoted_version
 from service.app import build_app
 from service.models import Models
@@ -108,9 +108,17 @@ def test_a_damaged_card_is_told_on_one_line_and_by_the_name_asked_for(client: Te
     parts = as_parts(FILES | {"lora-chat.json": b'{"name": 1}'})
     error = client.post("/v1/adapters?name=tcm", files=parts).json()["error"]
     assert (error["param"], error["code"]) == ("file", "adapter_refused")
+    assert error["message"].startswith("tcm/lora-chat.json is damaged: ")
     assert "name: should be a text; " in error["message"]
     for unwanted in ("\n", "pydantic", "@new", "/new"):
         assert unwanted not in error["message"]
+
+
+def test_a_kind_that_cannot_be_served_is_told_by_the_name_asked_for(client: TestClient):
+    dora = json.dumps({**json.loads(CONFIG), "use_dora": True}).encode()
+    parts = as_parts(FILES | {CONFIG_FILE: dora})
+    error = client.post("/v1/adapters?name=tcm", files=parts).json()["error"]
+    assert error["message"].startswith("The adapter tcm cannot share a base model: it uses DoRA")
 
 
 @pytest.mark.parametrize(
@@ -308,7 +316,7 @@ def test_adapters_are_listed_with_cards_and_versions_and_without_folders(
     assert "held_out" not in tcm["card"]  # hashes of conversations
     first, second = tcm["versions"]
     assert (first["version"], first["problem"]) == ("1", None)
-    assert second["problem"].startswith("tcm/2/adapter_model.safetensors is no safetensors file")
+    assert second["problem"].startswith("tcm@2/adapter_model.safetensors is no safetensors file")
     assert str(adapters) not in response.text
     assert client.get("/v1/adapters/tcm").json() == tcm
 

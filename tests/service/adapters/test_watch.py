@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from serving.engine import AdapterRef, Engine, LoadReport
 from serving.scripted import ScriptedEngine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.versions import list_names, list_versions, promoted_version
 from finetune.errors import AdapterInvalid
 from service.cli import app

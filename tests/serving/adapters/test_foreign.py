@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from finetune.adapters.files import CONFIG_FILE
 from finetune.adapters.fit import Fit
-from finetune.adapters.lora import CONFIG_FILE
 from finetune.bases.base import Base
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
@@ -66,7 +66,7 @@ def test_a_version_in_another_form_is_told_from_one_that_is_not_there(store: Ada
     with pytest.raises(ModelNotFound):
         store.resolve("it@2")
     write_adapter(store.adapters / "it" / "2")
-    assert store.entry(Part("it")).version == "2"
+    assert store.entry(Part("it")).number == "2"
 
 
 def test_a_folder_of_something_else_is_no_adapter(

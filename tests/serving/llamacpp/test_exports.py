@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from finetune.adapters.gguf import check_gguf_lora
-from finetune.adapters.versions import Version, find_version
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import find_version
 from finetune.bases.base import Base
 from finetune.bases.gguf_base import GgufBase, find_gguf_base
 from finetune.bases.gguf_file import read_gguf
@@ -39,7 +40,7 @@ def export(
     base = make_base(request.param)
     path = write_gguf(base, tmp_path / "base.gguf")
     make_adapter(base, tmp_path / "adapters" / "style" / "1", std=0.05, use_rslora=True)
-    version = Version("style", "1", tmp_path / "adapters" / "style" / "1")
+    version = AdapterVersion("style", "1", tmp_path / "adapters" / "style" / "1")
     return GgufExport.prepare(version, str(path), tmp_path)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from finetune.adapters.lora import WEIGHTS_FILE
+from finetune.adapters.files import WEIGHTS_FILE
 from serving.errors import AdapterRefused
 from serving.torch.architecture import read_architecture
 from serving.torch.encoder import EncodedAdapter, Encoder

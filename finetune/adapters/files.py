@@ -1,0 +1,11 @@
+"""The names of an adapter's files."""
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+CARD_FILE = "lora-chat.json"
+TEMPLATE_FILE = "chat_template.jinja"
+README_FILE = "README.md"
+PICKLED_FILE = "adapter_model.bin"  # older PEFT's
+PEFT_FILES = (CONFIG_FILE, WEIGHTS_FILE)  # what is hashed: the adapter itself
+SERVED_FILES = (*PEFT_FILES, TEMPLATE_FILE, CARD_FILE)
+FILES = (*SERVED_FILES, README_FILE)  # what moves with it; a report stays, since it quotes the data
