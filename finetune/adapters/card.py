@@ -85,11 +85,6 @@ class AdapterCard(BaseModel):
     sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
 
     @property
-    def origin(self) -> tuple[str, str]:
-        """What was done to it, and on or for which base."""
-        return ("imported", "for") if self.imported else ("trained", "on")
-
-    @property
     def base_spec(self) -> str:
         """What --base was given; the base's id may be only the last part of a path."""
         return str(self.config.get("base", self.base.id))

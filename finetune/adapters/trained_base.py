@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.wording import _
 from finetune.bases.base import Base, find_base
 from finetune.bases.gguf_base import GgufBase
 from finetune.errors import BaseMismatch, BaseNotFound
@@ -22,7 +23,8 @@ def find_trained_base(adapter: Path, spec: str | None, home: Path) -> Base:
     try:
         return find_base(named, home)
     except BaseNotFound as error:
-        raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
+        told = _("{error} The adapter names it; say with --base where it is.")
+        raise BaseNotFound(told.format(error=error)) from error
 
 
 def named_base(adapter: Path) -> str:
@@ -30,7 +32,8 @@ def named_base(adapter: Path) -> str:
     card = read_card(adapter)
     named = card.base_spec if card else read_settings(adapter).base_model_name_or_path
     if not named:
-        raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
+        told = _("{folder} does not say what its base is. Give it with --base.")
+        raise BaseNotFound(told.format(folder=adapter))
     return named
 
 
@@ -41,8 +44,15 @@ def check_base(adapter: object, folder: Path, base: Base | GgufBase) -> None:
     if card is None:
         Fit(base).check_name(adapter, read_settings(folder).base_model_name_or_path)
     elif found := card.base.fingerprint.differences(base.fingerprint):
-        done, to = card.origin
-        raise BaseMismatch(
-            f"The adapter {adapter} was {done} {to} {card.base.id!r}, not {to} {base.id!r}: "
-            f"{'; '.join(found)}. Give its own base with --base {card.base.id}."
+        trained = _(
+            "The adapter {adapter} was trained on {own!r}, not on {base!r}: {differences}. Give its "
+            "own base with --base {own}."
         )
+        imported = _(
+            "The adapter {adapter} was imported for {own!r}, not for {base!r}: {differences}. Give "
+            "its own base with --base {own}."
+        )
+        told = (imported if card.imported else trained).format(
+            adapter=adapter, own=card.base.id, base=base.id, differences=_("; ").join(found)
+        )
+        raise BaseMismatch(told)

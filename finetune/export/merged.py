@@ -10,6 +10,7 @@ from typing import Any
 
 from data.chat import ChatRenderer
 from data.free_space import check_space
+from data.wording import _
 from finetune.adapters.card import (
     CARD_FILE,
     TEMPLATE_FILE,
@@ -52,10 +53,11 @@ def read_sound(version: Version) -> AdapterCard | None:
     read_lora(version.folder)
     card = read_card(version.folder)
     if card and (changed := card.changed_files(version.folder)):
-        raise AdapterInvalid(
-            f"{', '.join(changed)} of {version} changed after the training wrote it. "
-            f"`lora-chat adapters verify {version}` says more."
+        told = _(
+            "{files} of {adapter} changed after the training wrote it. `lora-chat adapters verify "
+            "{adapter}` says more."
         )
+        raise AdapterInvalid(told.format(files=", ".join(changed), adapter=version))
     return card
 
 
@@ -87,9 +89,10 @@ class Merge:
         """
         weights = weight_files(self.base.folder)
         needed = sum((self.base.folder / name).stat().st_size for name in weights)
-        check_space(needed, out, "The merged model", "choose another disk with --out")
+        check_space(needed, out, _("The merged model"), _("choose another disk with --out"))
         with whole_folder(out) as folder:
-            logger.info("Merging %s into %s …", self.version, self.base.id)
+            told = _("Merging {adapter} into {base} …")
+            logger.info("%s", told.format(adapter=self.version, base=self.base.id))
             dtype = merge_weights(self.base.folder, self.version.folder, folder)
             self._write_config(folder, dtype)
             self._write_generation_config(folder)

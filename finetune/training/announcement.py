@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from data.wording import _
 from finetune.bases.base import Base
 
 from .dataset import Dataset
@@ -10,11 +11,17 @@ from .plan import Plan
 
 
 def describe_plan(plan: Plan, dataset: Dataset, base: Base) -> str:
-    return (
-        f"{dataset.summary.num_trained} conversations to train {base.id} on, "
-        f"{dataset.summary.num_held_out} held out to measure with: {plan.num_steps} steps of "
-        f"{plan.batch_size} conversations, {plan.num_tokens:,} tokens in all, learning rate "
-        f"{plan.learning_rate:.1e}"
+    return _(
+        "{trained} conversations to train {base} on, {held_out} held out to measure with: {steps} "
+        "steps of {batch} conversations, {tokens:,} tokens in all, learning rate {rate:.1e}"
+    ).format(
+        trained=dataset.summary.num_trained,
+        base=base.id,
+        held_out=dataset.summary.num_held_out,
+        steps=plan.num_steps,
+        batch=plan.batch_size,
+        tokens=plan.num_tokens,
+        rate=plan.learning_rate,
     )
 
 
@@ -25,18 +32,22 @@ def describe_lineage(lineage: Lineage | None, dataset: Dataset) -> Iterator[str]
     summary, parent = dataset.summary, lineage.parent
     yield from lineage.notes
     if (num_found := len(lineage.held_out)) < lineage.num_held_out:
-        yield (
-            f"Of the {lineage.num_held_out} conversations that {parent} held out, {num_found} are "
-            "found: the others measure no longer"
-        )
+        yield _(
+            "Of the {total} conversations that {parent} held out, {found} are found: the others "
+            "measure no longer"
+        ).format(total=lineage.num_held_out, parent=parent, found=num_found)
     if dataset.num_left_out:
-        yield (
-            f"{dataset.num_left_out} conversations that {parent} held out are asked or answered in "
-            f"{summary.source}: they measure no longer"
-        )
+        yield _(
+            "{count} conversations that {parent} held out are asked or answered in {source}: they "
+            "measure no longer"
+        ).format(count=dataset.num_left_out, parent=parent, source=summary.source)
     if dataset.num_corrections:
-        yield (
-            f"All {dataset.num_corrections} new conversations are trained on, "
-            f"{summary.num_replayed} old ones again; {summary.num_held_out} that {parent} held out "
-            "measure"
+        yield _(
+            "All {count} new conversations are trained on, {old} old ones again; {held_out} that "
+            "{parent} held out measure"
+        ).format(
+            count=dataset.num_corrections,
+            old=summary.num_replayed,
+            held_out=summary.num_held_out,
+            parent=parent,
         )
