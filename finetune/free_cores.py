@@ -97,7 +97,8 @@ class FreeCores:
             logger.info("%s", told.format(count=count))
         elif self._count == self.most:
             one = _(
-                "Other programs use {used:.1f} of {cores} cores: computing with 1 thread, and slower"
+                "Other programs use {used:.1f} of {cores} cores: computing with 1 thread, and "
+                "slower"
             )
             several = _(
                 "Other programs use {used:.1f} of {cores} cores: computing with {count} threads, "

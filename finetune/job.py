@@ -22,10 +22,9 @@ from .bases.spelling import warn_of_spelling
 from .errors import ConfigError, Interrupted
 from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
-from .kernels.gpu_kernels import names_in_use
 from .rehearsal import Rehearsal, rehearse
 from .sweep import check_comparable
-from .training.announcement import describe_lineage, describe_plan
+from .training.announcement import describe_lineage, describe_plan, describe_start
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
 from .training.dataset import Dataset, prepare_dataset
@@ -231,14 +230,8 @@ class Job:
         run.forget_after(done)
         with closing(Journal(self.observer, run, done)) as journal:
             trainer.observer = journal
-            journal.on_stage(self._begin(trainer.plan.num_steps))
+            journal.on_stage(describe_start(trainer.plan, self.device))
             trainer.train(dataset.rows, dataset.held_out)
-
-    def _begin(self, num_steps: int) -> str:
-        if self.device == "cpu":
-            return _("Training on the CPU: {count} steps").format(count=num_steps)
-        told = _("Training on the GPU, with {kernels}: {count} steps")
-        return told.format(kernels=names_in_use(self.device), count=num_steps)
 
     def _trainer(self, prepared: Prepared, folder: Path, observer: Observer) -> Trainer:
         model = self._model(prepared)
@@ -273,7 +266,7 @@ def _saying_what_is_kept(run: Run) -> Generator[None]:
         if not list_checkpoints(run.folder):
             raise
         told = _(
-            "Stopped. What was trained up to the last save is kept in {folder}. Go on with the same "
-            "command and --resume."
+            "Stopped. What was trained up to the last save is kept in {folder}. Go on with the "
+            "same command and --resume."
         )
         raise Interrupted(told.format(folder=run.folder)) from None

@@ -113,13 +113,13 @@ class Demo:
     def _say_plan(self, pace: Pace, plan: DemoPlan) -> None:
         if not plan.is_in_time:
             told = _(
-                "This machine trains about {rate:.0f} tokens a second, too slow for ten minutes: two "
-                "adapters of {tokens:,} tokens each take about {minutes:.0f} minutes instead."
+                "This machine trains about {rate:.0f} tokens a second, too slow for ten minutes: "
+                "two adapters of {tokens:,} tokens each take about {minutes:.0f} minutes instead."
             )
         elif plan.num_tokens < MOST:
             told = _(
-                "This machine trains about {rate:.0f} tokens a second, so {tokens:,} tokens for each "
-                "adapter fit into ten minutes ({most:,} where it is faster)."
+                "This machine trains about {rate:.0f} tokens a second, so {tokens:,} tokens for "
+                "each adapter fit into ten minutes ({most:,} where it is faster)."
             )
         else:
             told = _(

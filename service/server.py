@@ -49,8 +49,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         told = _(
-            "Cannot listen on {host} port {port}: {error}. Stop the program that uses it, or choose "
-            "another with --port (0 takes a free one)."
+            "Cannot listen on {host} port {port}: {error}. Stop the program that uses it, or "
+            "choose another with --port (0 takes a free one)."
         )
         raise PortUnavailable(told.format(host=host, port=port, error=error)) from error
     return listener

@@ -45,8 +45,8 @@ def check_base(adapter: object, folder: Path, base: Base | GgufBase) -> None:
         Fit(base).check_name(adapter, read_settings(folder).base_model_name_or_path)
     elif found := card.base.fingerprint.differences(base.fingerprint):
         trained = _(
-            "The adapter {adapter} was trained on {own!r}, not on {base!r}: {differences}. Give its "
-            "own base with --base {own}."
+            "The adapter {adapter} was trained on {own!r}, not on {base!r}: {differences}. Give "
+            "its own base with --base {own}."
         )
         imported = _(
             "The adapter {adapter} was imported for {own!r}, not for {base!r}: {differences}. Give "

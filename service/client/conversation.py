@@ -53,7 +53,8 @@ class Conversation:
         """
         whole = path.expanduser().absolute()
         if whole.exists() and whole not in self._saved:
-            raise FileExistsError(_("{path} is there already. Name another file.").format(path=path))
+            told = _("{path} is there already. Name another file.")
+            raise FileExistsError(told.format(path=path))
         turns = [*self._system(), *self._turns]
         with whole_file(whole, newline="\n") as file:
             file.write(_row(turns) if whole.suffix == ROWS else _text(turns))

@@ -92,8 +92,8 @@ class Server:
             yield
         except httpx.HTTPError as error:
             told = _(
-                "{url} does not answer: {error}. Start a server with `lora-chat serve`, or leave out "
-                "--url.{advice}"
+                "{url} does not answer: {error}. Start a server with `lora-chat serve`, or leave "
+                "out --url.{advice}"
             ).format(url=self._client.base_url, error=error, advice=self._advice)
             raise ServerRefused(told) from error
         except (ValueError, KeyError, TypeError) as error:

@@ -315,8 +315,8 @@ def label(
         documents, out, server, model, key, pairs_per_passage, console, is_tried=not untried
     )
     told = _(
-        "{path}: {questions} questions from {passages} passages ({before} were there before, {empty} "
-        "gave nothing)"
+        "{path}: {questions} questions from {passages} passages ({before} were there before, "
+        "{empty} gave nothing)"
     ).format(
         path=out,
         questions=done.num_pairs,

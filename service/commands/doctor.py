@@ -71,8 +71,8 @@ def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
 def _meaning(machine: Machine) -> Iterator[str]:
     device = pick_device()
     yield _(
-        "Training runs on the {device}: weights in NF4, computing in {precision}. Serving holds the "
-        "base in {served}."
+        "Training runs on the {device}: weights in NF4, computing in {precision}. Serving holds "
+        "the base in {served}."
     ).format(
         device="GPU" if device == "cuda" else "CPU",
         precision=compute_precision(device),

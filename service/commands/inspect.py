@@ -122,12 +122,16 @@ def _of_card(card: AdapterCard, folder: Path) -> list[tuple[str, str]]:
         (_("imported"), " ".join((f"{imported.source}.", *imported.notes)) if imported else ""),
         (_("data"), size.format(path=data.source, count=data.num_conversations) if data else ""),
         (_("held out"), str(data.num_held_out) if data else ""),
-        *((_(METRICS.get(name, name.replace("_", " "))), f"{value:.4g}") for name, value in card.metrics.items()),
+        *((_metric(name), f"{value:.4g}") for name, value in card.metrics.items()),
         (_("system"), card.system or ""),
         (_("disclaimer"), card.disclaimer or ""),
         (_("created"), local_time(card.created)),
         (_("report"), "" if imported else str(folder / "report.html")),
     ]
+
+
+def _metric(name: str) -> str:
+    return _(METRICS.get(name, name.replace("_", " ")))
 
 
 def print_verification(reference: str, base: str | None, home: Path, console: Console) -> bool:

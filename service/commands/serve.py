@@ -218,8 +218,8 @@ def _run(settings: "ServiceSettings") -> None:
 
     if not settings.insecure and server.needs_keys(settings):
         told = _(
-            "anybody who reaches {host} could use this server, which asks for no key; make one with "
-            "`lora-chat keys create NAME`, or add --insecure to allow that"
+            "anybody who reaches {host} could use this server, which asks for no key; make one "
+            "with `lora-chat keys create NAME`, or add --insecure to allow that"
         )
         raise typer.BadParameter(told.format(host=settings.host), param_hint="--host")
     configure_logs(settings)

@@ -112,7 +112,8 @@ def _print_points(points: Sequence[Point], console: Console) -> None:
 def _print_result(result: Result, home: Path) -> None:
     print_findings(result.findings, Console(highlight=False))
     losses = _(
-        "Held-out answer loss in {precision}: base {base:.3f}, adapter {adapter:.3f} ({change:+.1%})."
+        "Held-out answer loss in {precision}: base {base:.3f}, adapter {adapter:.3f} "
+        "({change:+.1%})."
     )
     typer.echo(
         losses.format(

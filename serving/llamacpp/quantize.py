@@ -32,8 +32,8 @@ def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
     kinds = sorted({t.kind.name for t in base.gguf.tensors.values()} - set(FLOATS))
     if kinds:
         told = _(
-            "{file} is quantized already ({kinds}): what that has lost does not come back. Quantize "
-            "its 16-bit form if you have it."
+            "{file} is quantized already ({kinds}): what that has lost does not come back. "
+            "Quantize its 16-bit form if you have it."
         )
         logger.warning("%s", told.format(file=base.path.name, kinds=", ".join(kinds)))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def quantize(base: GgufBase, to: Quantization, path: Path) -> None:
         )
         if code != 0:
             told = _(
-                "llama.cpp cannot quantize {path}: {reason}. If the disk is full, make room and try "
-                "again."
+                "llama.cpp cannot quantize {path}: {reason}. If the disk is full, make room and "
+                "try again."
             )
             raise QuantizationFailed(told.format(path=base.path, reason=binding.reason()))

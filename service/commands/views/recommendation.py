@@ -114,8 +114,8 @@ def _reasons(found: Recommendation, best: Estimate) -> Iterator[str]:
         )
     elif best.is_quick:
         yield _(
-            "The first is the largest that trains within {hours:.0f} hours, answers with {rate:.0f} "
-            "tokens a second or more, and that anybody may use for anything."
+            "The first is the largest that trains within {hours:.0f} hours, answers with "
+            "{rate:.0f} tokens a second or more, and that anybody may use for anything."
         ).format(hours=LONGEST, rate=SLOWEST)
     else:
         yield _(
