@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from .errors import NoRoom
+from .wording import _
 
 
 def free_space(folder: Path) -> int:
@@ -16,10 +17,11 @@ def check_space(needed: int, folder: Path, work: str, advice: str) -> None:
     """Raises NoRoom where so many bytes do not fit; `work` and `advice` are the user's words."""
     free = free_space(folder)
     if free < needed:
-        raise NoRoom(
-            f"{work} takes up to {_told(needed)}, and the disk of {folder} has {_told(free)} left. "
-            f"Make room there, or {advice}."
-        )
+        told = _(
+            "{work} takes up to {needed}, and the disk of {folder} has {free} left. Make room "
+            "there, or {advice}."
+        ).format(work=work, needed=_told(needed), folder=folder, free=_told(free), advice=advice)
+        raise NoRoom(told)
 
 
 def _told(num_bytes: int) -> str:

@@ -20,6 +20,8 @@ import os
 from pathlib import Path
 from typing import Self
 
+from data.wording import _
+
 
 class FinetuneError(Exception):
     """Base of every error in fine-tuning."""
@@ -46,8 +48,9 @@ class AdapterFault(Exception):
         """The same of the adapter by another name."""
         if self.adapter is None:
             return self.problem
-        name = f"{adapter}{os.sep}{self.file}" if self.file else f"The adapter {adapter}"
-        return f"{name} {self.problem}"
+        name = f"{adapter}{os.sep}{self.file}"
+        told = "{name} {problem}" if self.file else _("The adapter {adapter} {problem}")
+        return told.format(name=name, adapter=adapter, problem=self.problem)
 
 
 class BaseNotFound(FinetuneError):

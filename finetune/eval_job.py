@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data import Conversation, ReadOptions, read_conversations
+from data.conversation import Conversation
 from data.errors import UnreadableFile
 from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
+from data.reading.reader import ReadOptions, read_conversations
 from data.script import speak_like
+from data.wording import N_, _
 
 from .adapters.card import DataSummary
 from .adapters.trained_base import check_base, find_trained_base
@@ -68,7 +70,7 @@ class EvalJob:
         """
         out = self.options.out or _next_folder(self.home / "evals", self.version.name)
         with whole_folder(out) as folder:
-            self.announce(f"Reading {self.options.data}")
+            self.announce(_("Reading {path}").format(path=self.options.data))
             conversations = self._read()
             speak_like(conversations)
             base = find_trained_base(self.version, self.options.base, self.home)
@@ -77,7 +79,7 @@ class EvalJob:
                 conversations, self.version.card, side.renderer, self.config, self.options.data
             )
             material = self._material(conversations, dataset, side, baseline)
-            self.announce(f"Loading {base.id}")
+            self.announce(_("Loading {base}").format(base=base.id))
             pair = Pair(base, baseline, side, pick_device(), self.config.micro_batch_tokens)
             report = Report(
                 name=str(self.version),
@@ -99,7 +101,7 @@ class EvalJob:
     ) -> Material:
         """Of the adapter's own data the held-out part, of other data everything."""
         if dataset is not None:
-            self.announce("The adapter was trained on this data: taking what was held out")
+            self.announce(_("The adapter was trained on this data: taking what was held out"))
             conversations = without_system(dataset.held_out_conversations, side.system)
         chosen = conversations[: self.options.limit]
         samples = self.options.report_samples
@@ -124,7 +126,7 @@ class EvalJob:
         speak_like_files(self.options.data)
         conversations = read_conversations(self.options.data, options)
         if not conversations:
-            raise UnreadableFile(self.options.data, "holds no conversation to evaluate on")
+            raise UnreadableFile(self.options.data, _("holds no conversation to evaluate on"))
         if self.config.redact:
             return [redact_conversation(each) for each in conversations]
         return conversations
@@ -133,10 +135,11 @@ class EvalJob:
         """The adapter and what it is compared with."""
         side = _side(self.version, base)
         if self.options.against is None:
-            return side, Side("the base", None, side.renderer, side.system)
+            return side, Side(N_("the base"), None, side.renderer, side.system)
         other = find_version(self.home / "adapters", self.options.against)
         if other.folder == self.version.folder:
-            raise AdapterInvalid(f"{other} would be compared with itself. Name another version.")
+            told = _("{adapter} would be compared with itself. Name another version.")
+            raise AdapterInvalid(told.format(adapter=other))
         return side, _side(other, base)
 
     def _summary(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data.chat import ChatRenderer
 from data.whole_file import NO_ROOM
-from data.wording import N_
+from data.wording import N_, _
 
 from .adapters.card import ADAPTER_LOSS, BASE_LOSS, AdapterCard, BaseIdentity
 from .adapters.files import README_FILE, TEMPLATE_FILE
@@ -72,10 +72,11 @@ class Trained:
     def announce(self, stage: str) -> None:
         """Raises Interrupted when asked to stop."""
         if self.observer.should_stop():
-            raise Interrupted(
-                f"Stopped after the training, before the adapter was finished; everything is saved "
-                f"in {self.run.folder}. The same command with --resume does the rest."
+            told = _(
+                "Stopped after the training, before the adapter was finished; everything is saved "
+                "in {folder}. The same command with --resume does the rest."
             )
+            raise Interrupted(told.format(folder=self.run.folder))
         self.observer.on_stage(stage)
 
 
@@ -116,10 +117,11 @@ def _room(run: Run) -> Generator[None]:
     except (OSError, SafetensorError) as error:
         if isinstance(error, OSError) and error.errno not in NO_ROOM:
             raise
-        raise TrainingStopped(
-            f"The adapter cannot be written: {error}. What was trained is kept in {run.folder}. "
-            "Make room and go on with the same command and --resume."
-        ) from error
+        told = _(
+            "The adapter cannot be written: {error}. What was trained is kept in {folder}. Make "
+            "room and go on with the same command and --resume."
+        )
+        raise TrainingStopped(told.format(error=error, folder=run.folder)) from error
 
 
 def report_seconds(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from data.wording import _
+
 logger = logging.getLogger(__name__)
 
 LOOK = 2.0  # [seconds] from one look to the next
@@ -91,12 +93,20 @@ class FreeCores:
 
     def _tell(self, count: int) -> None:
         if count == self.most:
-            logger.info("The cores are free again: computing with %d threads", count)
+            told = _("The cores are free again: computing with {count} threads")
+            logger.info("%s", told.format(count=count))
         elif self._count == self.most:
-            logger.warning(
-                "Other programs use %.1f of %d cores: computing with %d thread%s, and slower",
-                *(self._others, len(self._cores), count, "s" * (count != 1)),
+            one = _(
+                "Other programs use {used:.1f} of {cores} cores: computing with 1 thread, and "
+                "slower"
             )
+            several = _(
+                "Other programs use {used:.1f} of {cores} cores: computing with {count} threads, "
+                "and slower"
+            )
+            told = one if count == 1 else several
+            cores = len(self._cores)
+            logger.warning("%s", told.format(used=self._others, cores=cores, count=count))
 
 
 def usable_cores() -> Sequence[int]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data import Conversation
 from data.chat import ChatRenderer
 from data.checking.check import read_checked
+from data.conversation import Conversation
 from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
 from data.script import speak_like
@@ -23,10 +23,9 @@ from .bases.spelling import warn_of_spelling
 from .errors import ConfigError, Interrupted
 from .finish import Result, Trained, finish
 from .hardware import pick_device, wide_precision
-from .kernels.gpu_kernels import names_in_use
 from .rehearsal import Rehearsal, rehearse
 from .sweep import check_comparable
-from .training.announcement import describe_lineage, describe_plan
+from .training.announcement import describe_lineage, describe_plan, describe_start
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
 from .training.dataset import Dataset, prepare_dataset
@@ -68,7 +67,8 @@ class Job:
     ) -> None:
         """Raises ConfigError, and AdapterInvalid where there is no adapter to go on from."""
         if config.data is None:
-            raise ConfigError("The options have faults", ["data: say which file to train on"])
+            fault = _("data: say which file to train on")
+            raise ConfigError(_("The options have faults"), [fault])
         self.data_path = config.data
         self.home = home
         self.adapters = home / "adapters"
@@ -126,14 +126,14 @@ class Job:
         if like is not None:
             return like.scaled(prepared.plan, prepared.dataset)
         trainer = self._trainer(prepared, self.home, self.observer)
-        self.observer.on_stage("Measuring a few steps")
+        self.observer.on_stage(_("Measuring a few steps"))
         return rehearse(trainer, prepared.dataset, prepared.renderer)
 
     def _logged(self, run: Run) -> AbstractContextManager[None]:
         return log_file(run) if self.processes.is_first else nullcontext()
 
     def _prepare(self) -> Prepared:
-        self.observer.on_stage(f"Reading {self.data_path}")
+        self.observer.on_stage(_("Reading {path}").format(path=self.data_path))
         conversations = self._read(self.data_path)
         speak_like(conversations)
         check_name(self.name, self.config.base)  # before a base is fetched or converted
@@ -231,10 +231,7 @@ class Job:
         run.forget_after(done)
         with closing(Journal(self.observer, run, done)) as journal:
             trainer.observer = journal
-            where = (
-                "the CPU" if self.device == "cpu" else f"the GPU, with {names_in_use(self.device)}"
-            )
-            journal.on_stage(f"Training on {where}: {trainer.plan.num_steps} steps")
+            journal.on_stage(describe_start(trainer.plan, self.device))
             trainer.train(dataset.rows, dataset.held_out)
 
     def _trainer(self, prepared: Prepared, folder: Path, observer: Observer) -> Trainer:
@@ -248,7 +245,10 @@ class Job:
 
         quantize = self.config.quantize
         precision = wide_precision(self.device) if quantize == "none" else quantize
-        self.observer.on_stage(f"Loading {prepared.base.id} in {precision} on {self.device}")
+        told = _("Loading {base} in {precision} on {device}")
+        self.observer.on_stage(
+            told.format(base=prepared.base.id, precision=precision, device=self.device)
+        )
         model = load_model(prepared.base, precision, self.device)
         if self.config.is_checkpointed(self.device):
             model.activation_checkpointing_enable({"use_reentrant": False})
@@ -266,7 +266,8 @@ def _saying_what_is_kept(run: Run) -> Generator[None]:
     except KeyboardInterrupt:
         if not list_checkpoints(run.folder):
             raise
-        raise Interrupted(
-            f"Stopped. What was trained up to the last save is kept in {run.folder}. Go on with "
-            "the same command and --resume."
-        ) from None
+        told = _(
+            "Stopped. What was trained up to the last save is kept in {folder}. Go on with the "
+            "same command and --resume."
+        )
+        raise Interrupted(told.format(folder=run.folder)) from None

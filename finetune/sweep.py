@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from data.whole_file import whole_file
+from data.wording import _
 
 from .errors import ConfigError, Hopeless, NotResumable
 from .rehearsal import Rehearsal
@@ -78,15 +79,19 @@ def parse_sweep(assignments: Iterable[str]) -> list[Values]:
         key = ALIASES.get(written.strip(), written.strip())
         values = _values(text)
         if key in FIXED:
-            faults.append(f"{key}: runs that differ in it cannot be compared on the same rows")
+            told = _("{key}: runs that differ in it cannot be compared on the same rows")
+            faults.append(told.format(key=key))
         if not equals or not key or not values:
-            faults.append(f"{assignment!r} is not key=value,value, such as rank=8,16,32")
+            told = _("{assignment!r} is not key=value,value, such as rank=8,16,32")
+            faults.append(told.format(assignment=assignment))
         if key in axes:
-            faults.append(f"{key}: given twice; put all its values behind one =")
+            told = _("{key}: given twice; put all its values behind one =")
+            faults.append(told.format(key=key))
         axes[key] = values
     points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     if len(points) > MOST:
-        faults.append(f"{len(points)} runs in all; at most {MOST} belong in one sweep")
+        told = _("{count} runs in all; at most {most} belong in one sweep")
+        faults.append(told.format(count=len(points), most=MOST))
     if faults:
         raise ConfigError("--sweep", faults)
     return points
@@ -126,11 +131,11 @@ def rehearse_sweep(
 def check_comparable(dataset: Dataset) -> None:
     """Raises ConfigError where what is held out tells nothing of what a run has learned."""
     if dataset.num_corrections:
-        problem = (
-            f"of {dataset.num_corrections} new conversations none is held out, so the run that "
-            "learns the least of them would win; leave --sweep out, or give --holdout 0.3"
+        problem = _(
+            "of {count} new conversations none is held out, so the run that learns the least of "
+            "them would win; leave --sweep out, or give --holdout 0.3"
         )
-        raise ConfigError("--sweep", [problem])
+        raise ConfigError("--sweep", [problem.format(count=dataset.num_corrections)])
 
 
 def run_sweep(
@@ -150,7 +155,8 @@ def run_sweep(
     configs = point_configs(config, points, folder)
     tried: list[Point] = []
     for number, (values, one) in enumerate(zip(points, configs, strict=True), start=1):
-        announce(f"Run {number} of {len(points)}: {show(values)}")
+        told = _("Run {number} of {total}: {values}")
+        announce(told.format(number=number, total=len(points), values=show(values)))
         try:
             loss = try_out(one)
         except Hopeless as error:
@@ -159,7 +165,8 @@ def run_sweep(
         tried.append(Point(values, one, loss))
     tried.sort(key=lambda point: point.loss)
     if tried[0].loss == math.inf:
-        raise Hopeless("No run of the sweep came to its end. Try lower rates, or smaller values.")
+        told = _("No run of the sweep came to its end. Try lower rates, or smaller values.")
+        raise Hopeless(told)
     if is_first:
         with whole_file(folder / RESULTS_FILE) as file:
             json.dump([point.as_dict() for point in tried], file, ensure_ascii=False, indent=2)
@@ -181,9 +188,8 @@ def sweep_folder(runs: Path, name: str, *, resume: bool) -> Path:
     if not resume:
         return runs / f"{name}-sweep-{max(found, default=0) + 1}"
     if last is None or is_finished(last):
-        raise NotResumable(
-            f"There is no interrupted sweep of {name!r}. Leave out --resume to start one."
-        )
+        told = _("There is no interrupted sweep of {name!r}. Leave out --resume to start one.")
+        raise NotResumable(told.format(name=name))
     return last
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data.whole_file import new_folder
+from data.wording import _
 
 from .errors import ExportRefused
 
@@ -18,7 +19,8 @@ def whole_folder(target: Path) -> Generator[Path]:
     """
     target = target.expanduser().resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ExportRefused(f"{target} is there already, and not empty. Choose a new folder.")
+        told = _("{folder} is there already, and not empty. Choose a new folder.")
+        raise ExportRefused(told.format(folder=target))
     target.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(target.parent) as temporary:
         yield temporary

@@ -66,9 +66,11 @@ def main() -> None:
     except KeyboardInterrupt:  # between two commands' work
         sys.exit(EXIT_CODE)
     except Exception as error:  # the command line's border
+        from data.wording import _
+
         if not _is_expected(error):
-            logging.getLogger(__name__).exception("This is a bug in lora-chat")
-        say(f"Error: {_told(error)}", err=True)
+            logging.getLogger(__name__).exception(_("This is a bug in lora-chat"))
+        say(_("Error: {error}").format(error=_told(error)), err=True)
         sys.exit(1)
 
 
@@ -85,13 +87,12 @@ def _is_expected(error: Exception) -> bool:
 def _told(error: Exception) -> str:
     """As it is; a full disk in plain words, whatever was being written."""
     from data.whole_file import NO_ROOM
+    from data.wording import _
 
     if not isinstance(error, OSError) or error.errno not in NO_ROOM:
         return str(error)
-    where = error.filename or "a file"
-    return (
-        f"The disk is full ({error.strerror}): {where} cannot be written. Make room and try again."
-    )
+    told = _("The disk is full ({error}): {path} cannot be written. Make room and try again.")
+    return told.format(error=error.strerror, path=error.filename or _("a file"))
 
 
 def _show_version(wanted: bool) -> None:
@@ -102,7 +103,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def common(
-    _: Annotated[
+    _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
+from data.wording import N_, _
 from finetune.errors import ConfigError
 from finetune.training.config_file import parse_assignments, read_pairs, unknown_key
 from finetune.wrong_values import place, sentence
@@ -21,7 +22,7 @@ from .settings import ServiceSettings
 
 PREFIX = "LORA_CHAT_"
 OWN_FILE = "serve.yaml"  # below home
-WHERE = "The settings have faults"
+WHERE = N_("The settings have faults")
 PASSWORD = re.compile(r"(://[^:/@]*:).*@")  # of a database's URL
 
 
@@ -47,16 +48,16 @@ def resolve_settings(
         pairs, repeated = read_pairs(path)
         layers.append(dict(pairs))
         faults += repeated if config else repeated + _moved_home(path, layers[-1])
-    values, origins = _merge(layers, ["option", "--set", "environment", str(path)])
+    values, origins = _merge(layers, [N_("option"), "--set", N_("environment"), str(path)])
     faults += _unknown(values) + _unknown_variables()
     known = {key: value for key, value in values.items() if key in ServiceSettings.model_fields}
     try:
         settings = ServiceSettings.model_validate(known)
     except ValidationError as error:
         faults += [_describe(item, origins) for item in error.errors()]
-        raise ConfigError(WHERE, faults) from None
+        raise ConfigError(_(WHERE), faults) from None
     if faults:
-        raise ConfigError(WHERE, faults)
+        raise ConfigError(_(WHERE), faults)
     return Resolved(settings, origins)
 
 
@@ -81,7 +82,7 @@ def _moved_home(path: Path, values: Mapping[str, Any]) -> list[str]:
     """The fault of a file below home that says home is elsewhere."""
     if Path(str(values.get("home", path.parent))) == path.parent:
         return []
-    return [f"home: {path} is found by it, so it cannot be another one there"]
+    return [_("home: {path} is found by it, so it cannot be another one there").format(path=path)]
 
 
 def _merge(
@@ -111,7 +112,9 @@ def _describe(item: Any, origins: Mapping[str, str]) -> str:
     key, what = place(item), sentence(item)
     if not key:
         return what
-    return f"{key}: {what} (found {item['input']!r}, {origins.get(key.split('.')[0])})"
+    told = _("{key}: {fault} (found {value!r}, {origin})")
+    origin = _(origins.get(key.split(".")[0], "default"))
+    return told.format(key=key, fault=what, value=item["input"], origin=origin)
 
 
 def _line(key: str, value: object) -> str:

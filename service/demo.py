@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from data.wording import _, language
 from finetune.adapters.versions import find_version
 from finetune.defaults import DEFAULT_BASE
 
@@ -79,7 +80,8 @@ def run_demo(home: Path, console: Console, set_up: Callable[[], None]) -> None:
     try:
         Demo(home.absolute(), console).run(set_up)
     except BrokenExecutor as error:
-        raise DemoFailed(f"measuring this machine ended too soon: {error}") from error
+        told = _("measuring this machine ended too soon: {error}")
+        raise DemoFailed(told.format(error=error)) from error
 
 
 class Demo:
@@ -94,7 +96,7 @@ class Demo:
         return time.monotonic() - self._start
 
     def run(self, set_up: Callable[[], None]) -> None:
-        self._title("Measure this machine", None)
+        self._title(_("Measure this machine"), None)
         pace = measure(DOMAINS[0].file, shipped_configs()["demo"], self.home, set_up)
         plan = make_plan(pace, self._elapsed, len(DOMAINS))
         self._say_plan(pace, plan)
@@ -108,33 +110,46 @@ class Demo:
         self._say_what_next()
 
     def _say_plan(self, pace: Pace, plan: DemoPlan) -> None:
-        speed = f"This machine trains about {pace.tokens_per_second:.0f} tokens a second"
-        minutes = f"about {plan.total_seconds / 60:.0f} minutes"
-        tokens = f"{plan.num_tokens:,} tokens"
         if not plan.is_in_time:
-            text = f"too slow for ten minutes: two adapters of {tokens} each take {minutes} instead"
+            told = _(
+                "This machine trains about {rate:.0f} tokens a second, too slow for ten minutes: "
+                "two adapters of {tokens:,} tokens each take about {minutes:.0f} minutes instead."
+            )
         elif plan.num_tokens < MOST:
-            text = (
-                f"so {tokens} for each adapter fit into ten minutes ({MOST:,} where it is faster)"
+            told = _(
+                "This machine trains about {rate:.0f} tokens a second, so {tokens:,} tokens for "
+                "each adapter fit into ten minutes ({most:,} where it is faster)."
             )
         else:
-            text = f"so two adapters of {tokens} each, and all the rest, take {minutes}"
-        self.console.print(f"{speed}, {text}.", highlight=False)
+            told = _(
+                "This machine trains about {rate:.0f} tokens a second, so two adapters of "
+                "{tokens:,} tokens each, and all the rest, take about {minutes:.0f} minutes."
+            )
+        said = told.format(
+            rate=pace.tokens_per_second,
+            tokens=plan.num_tokens,
+            minutes=plan.total_seconds / 60,
+            most=MOST,
+        )
+        self.console.print(said, highlight=False)
 
     def _serve(self, seconds: float) -> None:
-        self._title("Serve the base and both adapters", seconds)
+        self._title(_("Serve the base and both adapters"), seconds)
         with self._server() as url:
             for domain in DOMAINS:
                 self._ask_all(url, domain.question)
             self.console.print(
-                "A model of 135 million parameters learns a manner, not medicine or mechanics: for "
-                "answers worth reading, train a bigger base (see the README)."
+                _(
+                    "A model of 135 million parameters learns a manner, not medicine or mechanics: "
+                    "for answers worth reading, train a bigger base (see the README)."
+                )
             )
             self._add_adapter_while_running(url)
 
     def _train(self, domain: Domain, plan: DemoPlan) -> None:
         left = plan.total_seconds - self._elapsed
-        self._title(f"Fine-tune {domain.name!r} from {_shown(domain.file)}", left)
+        told = _("Fine-tune {name!r} from {file}")
+        self._title(told.format(name=domain.name, file=_shown(domain.file)), left)
         limit = ("--set", f"max_training_tokens={plan.num_tokens}")
         config = _shown(shipped_configs()["demo"])
         options = ["--name", domain.name, "--config", config, *limit, *domain.options]
@@ -143,28 +158,31 @@ class Demo:
         process = _start(command)
         process.join()
         if process.exitcode != 0:
-            raise DemoFailed(f"lora-chat finetune ended with exit code {process.exitcode}")
+            told = _("lora-chat finetune ended with exit code {code}")
+            raise DemoFailed(told.format(code=process.exitcode))
 
     def _show_gains(self) -> None:
-        self._title("What the adapters learned: loss on held-out answers", None)
-        table = Table("adapter", "base", "with adapter", "change", "needed")
+        self._title(_("What the adapters learned: loss on held-out answers"), None)
+        names = (_("adapter"), _("base"), _("with adapter"), _("change"), _("needed"))
+        table = Table(*names)
         failed: list[str] = []
         for domain in DOMAINS:
             base, adapter = self._losses(domain.name)
             gain = 1 - adapter / base
-            needed = f"at least {-NEEDED_GAIN:.0%}"
+            needed = _("at least {gain:.0%}").format(gain=-NEEDED_GAIN)
             table.add_row(domain.name, f"{base:.3f}", f"{adapter:.3f}", f"{-gain:+.1%}", needed)
             if gain < NEEDED_GAIN:
                 failed.append(domain.name)
         self.console.print(table)
         if failed:
-            raise DemoFailed(f"{', '.join(failed)} learned less than {NEEDED_GAIN:.0%}.")
+            told = _("{adapters} learned less than {gain:.0%}.")
+            raise DemoFailed(told.format(adapters=", ".join(failed), gain=NEEDED_GAIN))
 
     def _losses(self, name: str) -> tuple[float, float]:
         card = find_version(self.adapters, name).card
         losses = card and card.losses
         if losses is None:
-            raise DemoFailed(f"the adapter {name!r} has no card")
+            raise DemoFailed(_("the adapter {name!r} has no card").format(name=name))
         return losses
 
     @contextmanager
@@ -182,8 +200,8 @@ class Demo:
             process.terminate()
             process.join(30)
             if process.exitcode not in STOPPED:
-                raise DemoFailed(f"the server ended with exit code {process.exitcode}")
-            self.console.print("\nThe server has stopped.")
+                raise _ended(process)
+            self.console.print("\n" + _("The server has stopped."))
         finally:
             process.kill()
             process.join()
@@ -198,28 +216,29 @@ class Demo:
             time.sleep(0.2)
             if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
-                self.console.print(f"[dim]The server has been loading for {told - start:.0f} s[/]")
-        raise DemoFailed(f"the server ended with exit code {process.exitcode}")
+                said = _("The server has been loading for {seconds:.0f} s")
+                self.console.print(f"[dim]{said.format(seconds=told - start)}[/]")
+        raise _ended(process)
 
     def _ask_all(self, url: str, question: str) -> None:
         """The same question to every model at once: one base, one batch, four answers."""
-        self._title(f"Ask all of them at once, streaming: {question}", None)
+        title = _("Ask all of them at once, streaming: {question}")
+        self._title(title.format(question=question), None)
         start = time.monotonic()
         with ThreadPoolExecutor(len(MODELS)) as pool:
             answers = list(pool.map(partial(_ask, url, question, MAX_TOKENS), MODELS))
         seconds = time.monotonic() - start
-        table = Table("model", Column("answer", overflow="fold"), show_lines=True)
-        for model, (answer, _) in zip(MODELS, answers, strict=True):
+        table = Table(_("model"), Column(_("answer"), overflow="fold"), show_lines=True)
+        for model, (answer, _count) in zip(MODELS, answers, strict=True):
             table.add_row(model, escape(answer))
         self.console.print(table)
-        num_tokens = sum(count for _, count in answers)
-        self.console.print(
-            f"{num_tokens} tokens in {seconds:.1f} s, {len(MODELS)} models in one batch."
-        )
+        told = _("{tokens} tokens in {seconds:.1f} s, {models} models in one batch.")
+        num_tokens = sum(count for _answer, count in answers)
+        self.console.print(told.format(tokens=num_tokens, seconds=seconds, models=len(MODELS)))
 
     def _add_adapter_while_running(self, url: str) -> None:
         """A folder copied in is a model at the next request."""
-        self._title("Copy a third adapter in while the server runs", None)
+        self._title(_("Copy a third adapter in while the server runs"), None)
         source, target = self.adapters / "bike", self.adapters / "workshop"
         shutil.rmtree(target, ignore_errors=True)
         self.console.print(f"[dim]$ cp -r {_shown(source)} {_shown(target)}[/]")
@@ -227,34 +246,35 @@ class Demo:
         listed = [card["id"] for card in httpx.get(f"{url}/v1/models", timeout=60).json()["data"]]
         question = DOMAINS[1].question
         original = copied = ""
-        for _ in range(ATTEMPTS):  # compiled code may come in the middle, and rounds otherwise
+        for _attempt in range(ATTEMPTS):  # compiled code may come in between, and rounds otherwise
             original, copied = (
                 _ask(url, question, COPY_TOKENS, name)[0] for name in ("bike", "workshop")
             )
             if copied == original:
                 break
-        self.console.print(f"Models now: {', '.join(listed)}", highlight=False)
+        told = _("Models now: {names}").format(names=", ".join(listed))
+        self.console.print(told, highlight=False)
         self.console.print(f"workshop> {copied} …", highlight=False, markup=False)
         if "workshop" not in listed or copied != original:
-            raise DemoFailed("the adapter copied in does not answer like its original")
-        self.console.print("Answered without a restart, word for word like its original.")
+            raise DemoFailed(_("the adapter copied in does not answer like its original"))
+        told = _("Answered without a restart, word for word like its original.")
+        self.console.print(told)
 
     def _say_what_next(self) -> None:
-        self._title(f"Done in {self._elapsed / 60:.1f} minutes", None)
+        self._title(_("Done in {minutes:.1f} minutes").format(minutes=self._elapsed / 60), None)
         home, command = _shown(self.home), _own_command()
-        self.console.print(
-            f"Adapters   {home}/adapters/tcm and {home}/adapters/bike\n"
-            f"Reports    {home}/adapters/*/*/report.html\n"
-            f"Runs       {home}/runs\n\n"
-            "What to type next:\n"
-            f"  {command} chat tcm --home {shlex.quote(home)}\n"
-            f"  {command} serve --home {shlex.quote(home)}\n"
-            f"  {command} finetune YOUR-FILE.txt\n"
-            f"  {command} doctor",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        told = _("""\
+Adapters   {home}/adapters/tcm and {home}/adapters/bike
+Reports    {home}/adapters/*/*/report.html
+Runs       {home}/runs
+
+What to type next:
+  {command} chat tcm --home {quoted}
+  {command} serve --home {quoted}
+  {command} finetune YOUR-FILE.txt
+  {command} doctor""")
+        said = told.format(home=home, command=command, quoted=shlex.quote(home))
+        self.console.print(said, highlight=False, markup=False, soft_wrap=True)
 
     def _show_command(self, arguments: list[str]) -> None:
         shown = escape(shlex.join(arguments))
@@ -265,7 +285,8 @@ class Demo:
         self.console.print()
         self.console.rule(f"[bold]{escape(text)}", align="left")
         if left is not None:
-            times = f"{clock(self._elapsed)} elapsed, about {clock(left)} left"
+            told = _("{elapsed} elapsed, about {left} left")
+            times = told.format(elapsed=clock(self._elapsed), left=clock(left))
             self.console.print(f"[dim]{times}[/]", highlight=False)
 
 
@@ -287,8 +308,12 @@ def _ask(url: str, question: str, max_tokens: int, model: str) -> tuple[str, int
         if event.usage:
             num_tokens = event.usage.completion_tokens
     if not num_tokens:
-        raise DemoFailed(f"{model!r} gave no answer")
+        raise DemoFailed(_("{model!r} gave no answer").format(model=model))
     return "".join(pieces).strip(), num_tokens
+
+
+def _ended(process: SpawnProcess) -> DemoFailed:
+    return DemoFailed(_("the server ended with exit code {code}").format(code=process.exitcode))
 
 
 def _events(url: str, body: Mapping[str, object]) -> Generator[StreamEvent]:
@@ -303,7 +328,9 @@ def _events(url: str, body: Mapping[str, object]) -> Generator[StreamEvent]:
 
 
 def _start(command: list[str], variables: Mapping[str, str] | None = None) -> SpawnProcess:
-    process = get_context("spawn").Process(target=run_command, args=(command, variables))
+    spoken = [] if language() == "en" else ["--lang", language()]  # else the data may say
+    arguments = ([*spoken, *command], variables)
+    process = get_context("spawn").Process(target=run_command, args=arguments)
     process.start()
     return process
 

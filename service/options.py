@@ -28,8 +28,8 @@ LangOption = Annotated[
         "--lang",
         callback=_speak,
         is_eager=True,
-        help="The language of verdicts, findings and reports. [default: the terminal's, by LC_ALL "
-        "or LANG, or else the data's]",
+        help="The language of what is said, and of reports; --help stays in English. [default: the "
+        "terminal's, by LC_ALL or LANG, or else the data's]",
     ),
 ]
 HomeOption = Annotated[

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
+from data.wording import N_, _
 from serving.errors import EngineFailed
 
 from .accounts.keys import Keys
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 LAST = 5  # [seconds] for the last bytes to leave, once all answers have ended
 LOOK = 0.05  # [seconds] between two looks at who is still inside
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where what listens on all is found from here
-NOT_STARTED = "The engine could not start; the log above says why."
+NOT_STARTED = N_("The engine could not start; the log above says why.")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -47,10 +48,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise PortUnavailable(
-            f"Cannot listen on {host} port {port}: {error}. Stop the program that uses it, or "
+        told = _(
+            "Cannot listen on {host} port {port}: {error}. Stop the program that uses it, or "
             "choose another with --port (0 takes a free one)."
-        ) from error
+        )
+        raise PortUnavailable(told.format(host=host, port=port, error=error)) from error
     return listener
 
 
@@ -70,10 +72,11 @@ def check_certificate(settings: ServiceSettings) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except OSError as error:  # ssl.SSLError is one
-        raise TlsRefused(
-            f"Cannot use the certificate {certificate} with the key {key}: {error}. Both have to "
-            "be PEM files that belong together, the key without a passphrase."
-        ) from error
+        told = _(
+            "Cannot use the certificate {certificate} with the key {key}: {error}. Both have to be "
+            "PEM files that belong together, the key without a passphrase."
+        )
+        raise TlsRefused(told.format(certificate=certificate, key=key, error=error)) from error
 
 
 def needs_keys(settings: ServiceSettings) -> bool:
@@ -187,14 +190,14 @@ def serve(
     # uvicorn raises the signal that it has obeyed once more; a stop on request is no failure.
     obeyed: set[int] = set()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: obeyed.add(number))
+        signal.signal(number, lambda number, _frame: obeyed.add(number))
     # sse-starlette would cut all streams as soon as it sees that the server is to stop.
     AppStatus.disable_automatic_graceful_drain()
     try:
         server = GracefulServer(config, gate, grace, announcement)
         asyncio.run(server.serve(sockets=[listener]))
     except SystemExit as error:  # uvicorn's way to say so
-        raise EngineFailed(NOT_STARTED) from error
+        raise EngineFailed(_(NOT_STARTED)) from error
     if signal.SIGINT in obeyed:  # somebody sits there
         logger.info("The server has stopped.")
 
@@ -210,7 +213,7 @@ def serving_in_background(settings: ServiceSettings) -> Generator[str]:
     while not server.started and thread.is_alive():
         time.sleep(0.05)
     if not server.started:
-        raise EngineFailed(NOT_STARTED)
+        raise EngineFailed(_(NOT_STARTED))
     try:
         yield url_of(listener)
     finally:

@@ -12,6 +12,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from data.wording import _
 from data.writing.plain_marks import OnMarks
 from finetune.defaults import DEFAULT_BASE
 from finetune.hardware import GIB
@@ -119,15 +120,17 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key: give both or none")
+            raise ValueError(_("tls_certificate and tls_key: give both or none"))
         return self
 
     @model_validator(mode="after")
     def _own_precision(self) -> Self:
         if self.engine == "llamacpp" and self.precision != "auto":
             raise ValueError(
-                "precision: the llama.cpp engine runs a GGUF file in the precision that it has; "
-                "`lora-chat bases quantize` makes another file"
+                _(
+                    "precision: the llama.cpp engine runs a GGUF file in the precision that it "
+                    "has; `lora-chat bases quantize` makes another file"
+                )
             )
         return self
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.whole_file import check_folder, whole_file
+from data.wording import _
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -18,7 +19,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def print_configs(console: Console) -> None:
     """Each with what the first line of its file says."""
-    table = Table("name", "what it is for", box=None, padding=(0, 2, 0, 0))
+    table = Table(_("name"), _("what it is for"), box=None, padding=(0, 2, 0, 0))
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"
     for name, path in shipped_configs().items():
@@ -30,15 +31,18 @@ def write_config(name: str, out: Path | None) -> None:
     """To a new file, or to standard output. Raises BadParameter or UnreadableFile."""
     path = shipped_configs().get(name.removesuffix(".yaml"))
     if path is None:
-        known = ", ".join(shipped_configs())
-        raise typer.BadParameter(f"there is none called {name!r}, but {known}", param_hint="NAME")
+        told = _("there is none called {name!r}, but {known}")
+        told = told.format(name=name, known=", ".join(shipped_configs()))
+        raise typer.BadParameter(told, param_hint="NAME")
     text = path.read_text(encoding="utf-8")
     if out is None:
         typer.echo(text, nl=False)
         return
     if out.exists():
-        raise typer.BadParameter(f"{out} is there already", param_hint="--out")
+        told = _("{path} is there already").format(path=out)
+        raise typer.BadParameter(told, param_hint="--out")
     check_folder(out)
     with whole_file(out) as file:
         file.write(text)
-    typer.echo(f"{out} is there: change what you like, and give it as --config {out}")
+    told = _("{path} is there: change what you like, and give it as --config {path}")
+    typer.echo(told.format(path=out))

@@ -15,6 +15,7 @@ ServingError
 
 from typing import Self
 
+from data.wording import _
 from finetune.errors import AdapterFault
 
 from .nearest import nearest
@@ -33,12 +34,19 @@ class ModelNotFound(ServingError):
     def __init__(self, model: str, known: list[str], base: str | None = None) -> None:
         """`base`: its name, where that may have been meant, too."""
         self.model = model
-        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
         shown = model if len(model) <= MAX_SHOWN else f"{model[:MAX_SHOWN]}…"
-        names = ", ".join(known[:MAX_NAMED]) + more or "none yet"
         near = nearest(model, known if base is None else [*known, base])
-        meant = f" Did you mean {near!r}?" if near is not None else ""
-        super().__init__(f"The model {shown!r} does not exist.{meant} Adapters here: {names}.")
+        meant = _(" Did you mean {name!r}?").format(name=near) if near is not None else ""
+        told = _("The model {name!r} does not exist.{meant} Adapters here: {names}.")
+        super().__init__(told.format(name=shown, meant=meant, names=_listed(known)))
+
+
+def _listed(names: list[str]) -> str:
+    listed = ", ".join(names[:MAX_NAMED])
+    if len(names) > MAX_NAMED:
+        told = _("{things} and {count} more")
+        return told.format(things=listed, count=len(names) - MAX_NAMED)
+    return listed or _("none yet")
 
 
 class BlendError(ServingError):

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from data.local_time import local_time
+from data.wording import N_, _
 from finetune.adapters.added_tokens import added_tokens
 from finetune.adapters.files import CARD_FILE, CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
 from finetune.adapters.fit import Fit, wrong_ranks
@@ -26,8 +27,7 @@ from .errors import ServingError
 from .torch.architecture import Architecture, read_architecture
 from .torch.lora_weights import load_lora
 
-NO_CARD = f"no {CARD_FILE}: a bare PEFT folder, so there is nothing to compare with"
-COPY_AGAIN = "Copy the folder again from where it was made, or train again."
+COPY_AGAIN = N_("Copy the folder again from where it was made, or train again.")
 MAX_SHOWN = 3  # names in a message
 
 
@@ -83,7 +83,7 @@ class Subject:
     @cached_property
     def ref(self) -> AdapterRef:
         store = AdapterStore(self._home / "adapters", self.fingerprint, self.fit)
-        _, ((ref, _),) = store.resolve(str(self.version))
+        _name, ((ref, _weight),) = store.resolve(str(self.version))
         return ref
 
 
@@ -103,7 +103,7 @@ def verify(subject: Subject) -> list[Verdict]:
     for check in CHECKS:
         failed = [name for name in check.needs if not verdicts[name].passed]
         if failed:
-            said = f"not checked, because of: {', '.join(failed)}"
+            said = _("not checked, because of: {checks}").format(checks=", ".join(failed))
             verdicts[check.name] = Verdict(check.name, None, said)
         else:
             verdicts[check.name] = _run(check, subject)
@@ -114,10 +114,16 @@ def _run(check: Check, subject: Subject) -> Verdict:
     try:
         found = check.run(subject)
     except (FinetuneError, ServingError, OSError) as error:
-        return Verdict(check.name, False, " ".join(str(error).split()), check.fix)
+        fix = _(check.fix) if check.fix else ""
+        return Verdict(check.name, False, " ".join(str(error).split()), fix)
     if isinstance(found, Doubt):
         return Verdict(check.name, True, found.said, found.fix, is_doubtful=True)
     return Verdict(check.name, True, found)
+
+
+def _no_card() -> str:
+    told = _("no {file}: a bare PEFT folder, so there is nothing to compare with")
+    return told.format(file=CARD_FILE)
 
 
 def _files(subject: Subject) -> str:
@@ -127,9 +133,9 @@ def _files(subject: Subject) -> str:
         expected += [CARD_FILE, *([TEMPLATE_FILE] if _brings_template(subject) else [])]
     if missing := [name for name in expected if not (folder / name).is_file()]:
         known = other_form(folder) if WEIGHTS_FILE in missing else None
+        told = _("lacks {files}: {known}") if known else _("lacks {files}. {fix}")
         listed = ", ".join(missing)
-        said = f": {known}" if known else f". {COPY_AGAIN}"
-        raise AdapterInvalid(f"lacks {listed}{said}", folder)
+        raise AdapterInvalid(told.format(files=listed, known=known, fix=_(COPY_AGAIN)), folder)
     return ", ".join(expected)
 
 
@@ -144,53 +150,61 @@ def _brings_template(subject: Subject) -> bool:
 def _card(subject: Subject) -> str:
     card = subject.version.card
     if card is None:
-        return NO_CARD
+        return _no_card()
+    made = local_time(card.created)
     if card.imported is None:
-        return f"{card.name}, made {local_time(card.created)}"
+        return _("{name}, made {time}").format(name=card.name, time=made)
+    told = _("{name}, imported {time} from {source}.{notes}")
     notes = " ".join(("", *card.imported.notes))
-    return f"{card.name}, imported {local_time(card.created)} from {card.imported.source}.{notes}"
+    return told.format(name=card.name, time=made, source=card.imported.source, notes=notes)
 
 
 def _hashes(subject: Subject) -> str:
     card = subject.version.card
     if card is None:
-        return NO_CARD
+        return _no_card()
     if not card.sha256:
-        return "the card has none: an older lora-chat wrote it"
+        return _("the card has none: an older lora-chat wrote it")
     if changed := card.changed_files(subject.version.folder):
-        writer = "import" if card.imported else "training"
-        raise AdapterInvalid(f"{', '.join(changed)} changed after the {writer} wrote it.")
-    return f"as written: {', '.join(card.sha256)}"
+        imported = _("{files} changed after the import wrote it.")
+        trained = _("{files} changed after the training wrote it.")
+        told = imported if card.imported else trained
+        raise AdapterInvalid(told.format(files=", ".join(changed)))
+    return _("as written: {files}").format(files=", ".join(card.sha256))
 
 
 def _kind(subject: Subject) -> str:
     lora = subject.version.settings
-    return f"{'rsLoRA' if lora.use_rslora else 'plain LoRA'}, rank {lora.r}"
+    told = _("rsLoRA, rank {rank}") if lora.use_rslora else _("plain LoRA, rank {rank}")
+    return told.format(rank=lora.r)
 
 
 def _tensors(subject: Subject) -> str:
     wrong = [name for name, tensor in subject.tensors.items() if not tensor.isfinite().all()]
     if wrong:
-        raise AdapterInvalid(
-            f"{len(wrong)} of {len(subject.tensors)} tensors hold values that are no numbers or "
-            f"infinite, {wrong[0]} among them."
+        told = _(
+            "{count} of {total} tensors hold values that are no numbers or infinite, {one} among "
+            "them."
         )
-    return f"{len(subject.tensors)}, all readable and finite"
+        total = len(subject.tensors)
+        raise AdapterInvalid(told.format(count=len(wrong), total=total, one=wrong[0]))
+    return _("{count}, all readable and finite").format(count=len(subject.tensors))
 
 
 def _ranks(subject: Subject) -> str:
     if wrong := wrong_ranks(subject.version.settings, subject.shapes):
         raise AdapterInvalid(wrong, subject.version)
-    return "those that the configuration says"
+    return _("those that the configuration says")
 
 
 def _effect(subject: Subject) -> str | Doubt:
     """Whether anything is added to any weight."""
     if not any(_has_effect(name, subject) for name in subject.tensors):
-        alpha = subject.version.settings.lora_alpha
-        why = "alpha is 0" if not alpha else "A or B is zero in every layer"
-        return Doubt(f"none: {why}, and it answers as the base does", "Train it again.")
-    return "it changes what the base answers"
+        said = _("none: A or B is zero in every layer, and it answers as the base does")
+        if not subject.version.settings.lora_alpha:
+            said = _("none: alpha is 0, and it answers as the base does")
+        return Doubt(said, _("Train it again."))
+    return _("it changes what the base answers")
 
 
 def _has_effect(name: str, subject: Subject) -> bool:
@@ -206,33 +220,37 @@ def _has_effect(name: str, subject: Subject) -> bool:
 def _template(subject: Subject) -> str:
     card = subject.version.card
     if card is None:
-        return NO_CARD
+        return _no_card()
     if not card.chat_template_sha256:
-        return "none of its own: the base's is used"
+        return _("none of its own: the base's is used")
     found = hashlib.sha256((subject.version.folder / TEMPLATE_FILE).read_bytes()).hexdigest()
     if found != card.chat_template_sha256:
-        raise AdapterInvalid(f"{TEMPLATE_FILE} is not the one that the adapter was trained with.")
-    return "the one that it was trained with"
+        told = _("{file} is not the one that the adapter was trained with.")
+        raise AdapterInvalid(told.format(file=TEMPLATE_FILE))
+    return _("the one that it was trained with")
 
 
 def _base(subject: Subject) -> str | Doubt:
     check_base(subject.version, subject.base)
-    card = subject.version.card
+    card, base = subject.version.card, subject.base.id
     if card is None:
-        return f"{subject.base.id}; {NO_CARD}"
-    done, to = card.origin
-    said = f"{subject.base.id}, the one that it was {done} {to}"
-    named = card.imported.named_base if card.imported else None
+        return f"{base}; {_no_card()}"
+    if not card.imported:
+        return _("{base}, the one that it was trained on").format(base=base)
+    named = card.imported.named_base
     try:
         subject.fit.check_name(subject.version, named)
     except FinetuneError:
-        fix = "Whoever imported it accepted that."
-        return Doubt(f"{said}, although its configuration names {named!r}", fix)
-    return said
+        told = _(
+            "{base}, the one that it was imported for, although its configuration names {named!r}"
+        )
+        return Doubt(told.format(base=base, named=named), _("Whoever imported it accepted that."))
+    return _("{base}, the one that it was imported for").format(base=base)
 
 
 def _engine(subject: Subject) -> str:
-    return f"the torch engine runs {subject.architecture.config.model_type} models"
+    told = _("the torch engine runs {kind} models")
+    return told.format(kind=subject.architecture.config.model_type)
 
 
 def _fit(subject: Subject) -> str:
@@ -240,17 +258,20 @@ def _fit(subject: Subject) -> str:
     subject.fit.check_tensors(version, version.settings, subject.shapes)
     ref = AdapterRef(version.name, version.number, "", version.folder)
     weights = load_lora(ref, subject.architecture)
-    return f"every tensor has its place and its shape in the base: {len(weights.pairs)} pairs"
+    told = _("every tensor has its place and its shape in the base: {count} pairs")
+    return told.format(count=len(weights.pairs))
 
 
 def _complete(subject: Subject) -> str:
     if missing := subject.fit.missing(subject.version.settings, subject.tensors):
         more = " …" if len(missing) > MAX_SHOWN else ""
-        raise AdapterInvalid(
-            f"It was to be trained on {len(missing)} modules that it has no tensors for, "
-            f"{', '.join(missing[:MAX_SHOWN])}{more}: it was not saved whole, or is a part."
+        told = _(
+            "It was to be trained on {count} modules that it has no tensors for, {names}: it was "
+            "not saved whole, or is a part."
         )
-    return "every module that was to be trained has its tensors"
+        names = f"{', '.join(missing[:MAX_SHOWN])}{more}"
+        raise AdapterInvalid(told.format(count=len(missing), names=names))
+    return _("every module that was to be trained has its tensors")
 
 
 def _tokens(subject: Subject) -> str | Doubt:
@@ -259,37 +280,38 @@ def _tokens(subject: Subject) -> str | Doubt:
     vocabulary = subject.base.tokenizer.get_vocab()
     added = imported.added_tokens if imported else added_tokens(folder, vocabulary)
     if not added:
-        return "its tokenizer adds none to the base's"
-    shown = ", ".join(added[:MAX_SHOWN])
-    return Doubt(
-        f"its tokenizer adds {len(added)} to the base's ({shown}), whose embeddings it does not "
-        "bring: in prompts they are cut into pieces",
-        "Train it again without new tokens.",
+        return _("its tokenizer adds none to the base's")
+    told = _(
+        "its tokenizer adds {count} to the base's ({tokens}), whose embeddings it does not bring: "
+        "in prompts they are cut into pieces"
     )
+    said = told.format(count=len(added), tokens=", ".join(added[:MAX_SHOWN]))
+    return Doubt(said, _("Train it again without new tokens."))
 
 
 def _served(subject: Subject) -> str:
-    return f"as {subject.ref}, sha256 {subject.ref.sha256[:12]}…"
+    told = _("as {adapter}, sha256 {digest}…")
+    return told.format(adapter=subject.ref, digest=subject.ref.sha256[:12])
 
 
 CHECKS = (
     Check("files", _files, ""),
     Check("card", _card, COPY_AGAIN),
     Check("hashes", _hashes, COPY_AGAIN, ("files", "card")),
-    Check("kind", _kind, "Train it as plain LoRA or rsLoRA.", ("files",)),
+    Check("kind", _kind, N_("Train it as plain LoRA or rsLoRA."), ("files",)),
     Check("tensors", _tensors, COPY_AGAIN, ("files",)),
     Check("ranks", _ranks, "", ("kind", "tensors")),
     Check("effect", _effect, "", ("kind", "tensors")),
     Check("template", _template, COPY_AGAIN, ("files", "card")),
     Check("base", _base, "", ("card", "kind")),
     Check("tokens", _tokens, "", ("base",)),
-    Check("engine", _engine, "Choose a base of one of these families.", ("base",)),
+    Check("engine", _engine, N_("Choose a base of one of these families."), ("base",)),
     Check(
         "fit",
         _fit,
-        "Give its own base with --base, or train again.",
+        N_("Give its own base with --base, or train again."),
         ("tensors", "ranks", "engine"),
     ),
     Check("complete", _complete, COPY_AGAIN, ("fit",)),
-    Check("served", _served, "Mend that and verify again.", ("template", "fit")),
+    Check("served", _served, N_("Mend that and verify again."), ("template", "fit")),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from data.wording import _
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterInvalid, BaseMismatch
 from finetune.wrong_values import told
@@ -84,11 +85,6 @@ class AdapterCard(BaseModel):
     sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
 
     @property
-    def origin(self) -> tuple[str, str]:
-        """What was done to it, and on or for which base."""
-        return ("imported", "for") if self.imported else ("trained", "on")
-
-    @property
     def base_spec(self) -> str:
         """What --base was given; the base's id may be only the last part of a path."""
         return str(self.config.get("base", self.base.id))
@@ -101,12 +97,18 @@ class AdapterCard(BaseModel):
     def check_base(self, adapter: object, fingerprint: Fingerprint, called: str) -> None:
         """Raises BaseMismatch for another base than the adapter's own."""
         if differences := self.base.fingerprint.differences(fingerprint):
-            done, to = self.origin
-            raise BaseMismatch(
-                f"was {done} {to} {self.base.id!r}, not {to} {called}: "
-                f"{'; '.join(differences)}. Give its own base with --base {self.base.id}.",
-                adapter,
+            trained = _(
+                "was trained on {own!r}, not on {base}: {differences}. Give its own base with "
+                "--base {own}."
             )
+            imported = _(
+                "was imported for {own!r}, not for {base}: {differences}. Give its own base with "
+                "--base {own}."
+            )
+            listed = _("; ").join(differences)
+            told = imported if self.imported else trained
+            problem = told.format(own=self.base.id, base=called, differences=listed)
+            raise BaseMismatch(problem, adapter)
 
     def write(self, folder: Path) -> "AdapterCard":
         """Write the card beside the weights, which it vouches for from now on."""

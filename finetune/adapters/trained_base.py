@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.wording import _
 from finetune.bases.base import Base, find_base
 from finetune.bases.gguf_base import GgufBase
 from finetune.errors import BaseNotFound
@@ -21,7 +22,8 @@ def find_trained_base(adapter: AdapterVersion, spec: str | None, home: Path) -> 
     try:
         return find_base(named, home)
     except BaseNotFound as error:
-        raise BaseNotFound(f"{error} The adapter names it; say with --base where it is.") from error
+        told = _("{error} The adapter names it; say with --base where it is.")
+        raise BaseNotFound(told.format(error=error)) from error
 
 
 def named_base(adapter: AdapterVersion) -> str:
@@ -29,7 +31,8 @@ def named_base(adapter: AdapterVersion) -> str:
     card = adapter.card
     named = card.base_spec if card else adapter.settings.base_model_name_or_path
     if not named:
-        raise BaseNotFound(f"{adapter} does not say what its base is. Give it with --base.")
+        told = _("{folder} does not say what its base is. Give it with --base.")
+        raise BaseNotFound(told.format(folder=adapter))
     return named
 
 

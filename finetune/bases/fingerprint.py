@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from data.wording import _
+
 SHAPE_KEYS = (
     "model_type",
     "hidden_size",
@@ -33,15 +35,16 @@ class Fingerprint(BaseModel):
 
     def differences(self, other: "Fingerprint") -> list[str]:
         """What differs, in words; empty where the bases are the same."""
+        told = _("{key} is {value}, not {own}")
         found = [
-            f"{key} is {other.shape.get(key)}, not {value}"
+            told.format(key=key, value=other.shape.get(key), own=value)
             for key, value in self.shape.items()
             if _plain(other.shape.get(key)) != _plain(value)
         ]
         if self.vocabulary != other.vocabulary:
-            found.append("the vocabulary is another")
+            found.append(_("the vocabulary is another"))
         if not found and not _close(self.norms, other.norms):
-            found.append("the weights are others (same architecture, another training)")
+            found.append(_("the weights are others (same architecture, another training)"))
         return found
 
 

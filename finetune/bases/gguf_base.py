@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.errors import BaseNotFound, BaseUnusable, GgufInvalid
 
 from .base import (
@@ -72,7 +73,7 @@ class GgufBase:
                 norms=self._norms(),
             )
         except (GgufInvalid, KeyError) as error:
-            raise BaseUnusable(f"{self.path} is no whole model: {error}") from error
+            raise BaseUnusable(_not_whole(self.path, error)) from error
 
     def _sizes(self) -> dict[str, str | int]:
         shape = self.shape
@@ -112,21 +113,27 @@ def find_gguf_base(spec: str, home: Path) -> GgufBase:
     if path is None and short_name:
         raise not_installed(short_name)
     if path is None:
-        raise BaseNotFound(
-            f"The llama.cpp engine runs GGUF files, and {spec!r} is none. Give the path of a "
-            f".gguf file or one of {', '.join(SHORT_NAMES)}, or serve it with --engine torch."
+        told = _(
+            "The llama.cpp engine runs GGUF files, and {name!r} is none. Give the path of a .gguf "
+            "file or one of {known}, or serve it with --engine torch."
         )
+        raise BaseNotFound(told.format(name=spec, known=", ".join(SHORT_NAMES)))
     base = GgufBase(short_name or path.stem, path.absolute(), home / "bases")
     if base.gguf.metadata.get("split.count", 1) not in (0, 1):
-        raise BaseUnusable(
-            f"{path} is a part of a model. Join the parts with llama.cpp's "
-            "`llama-gguf-split --merge` and give the whole file."
+        told = _(
+            "{path} is a part of a model. Join the parts with llama.cpp's `llama-gguf-split "
+            "--merge` and give the whole file."
         )
+        raise BaseUnusable(told.format(path=path))
     try:
-        _ = base.shape, base.vocab_size
+        _sizes = base.shape, base.vocab_size
     except (GgufInvalid, KeyError) as error:
-        raise BaseUnusable(f"{path} is no whole model: {error}") from error
+        raise BaseUnusable(_not_whole(path, error)) from error
     return base
+
+
+def _not_whole(path: Path, error: Exception) -> str:
+    return _("{path} is no whole model: {error}").format(path=path, error=error)
 
 
 def find_any_base(spec: str, home: Path) -> Base | GgufBase:

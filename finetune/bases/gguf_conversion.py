@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data.whole_file import new_folder
+from data.wording import _
 from finetune.errors import BaseUnusable
 
 from .whole_model import load_whole
@@ -30,9 +31,8 @@ def convert(gguf: Path, bases: Path) -> Path:
     """The base as a Hugging Face folder. Raises BaseUnusable."""
     target = _place(gguf, bases)
     if not target.is_dir():
-        logger.info(
-            "Converting %s for training and serving; once, about half a minute …", gguf.name
-        )
+        told = _("Converting {file} for training and serving; once, about half a minute …")
+        logger.info("%s", told.format(file=gguf.name))
         _make(target, lambda folder: _write_model(gguf, folder))
     return target
 
@@ -45,7 +45,8 @@ def convert_tokenizer(gguf: Path, bases: Path, vocab_size: int) -> Path:
     whole = _place(gguf, bases)
     target = whole if whole.is_dir() else whole.with_name(f"{whole.name}-tokenizer")
     if not target.is_dir():
-        logger.info("Reading the vocabulary of %s; once, some seconds …", gguf.name)
+        told = _("Reading the vocabulary of {file}; once, some seconds …")
+        logger.info("%s", told.format(file=gguf.name))
         _make(target, lambda folder: _write_tokenizer(gguf, folder, vocab_size))
     return target
 
@@ -60,10 +61,11 @@ def _make(target: Path, write: Callable[[Path], None]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
-        raise BaseUnusable(
-            f"What is made of a GGUF file once has no place: {target.parent} cannot be written "
-            f"({error.strerror}). `lora-chat bases pull` makes it beforehand, where home can be."
-        ) from error
+        told = _(
+            "What is made of a GGUF file once has no place: {folder} cannot be written ({error}). "
+            "`lora-chat bases pull` makes it beforehand, where home can be."
+        )
+        raise BaseUnusable(told.format(folder=target.parent, error=error.strerror)) from error
     with new_folder(target.parent) as temporary:
         write(temporary)
         try:
@@ -106,10 +108,11 @@ def _reading(gguf: Path) -> Generator[None]:
         with contextlib.redirect_stderr(io.StringIO()):  # transformers draws bars of its own
             yield
     except DAMAGES as error:
-        raise BaseUnusable(
-            f"{gguf} cannot be read as a GGUF model: {error}. If it is one of a LLaMA-like "
+        told = _(
+            "{path} cannot be read as a GGUF model: {error}. If it is one of a LLaMA-like "
             "architecture, download it again."
-        ) from error
+        )
+        raise BaseUnusable(told.format(path=gguf, error=error)) from error
 
 
 def _drop_foreign_tokens(path: Path, vocab_size: int) -> None:

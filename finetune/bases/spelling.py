@@ -9,6 +9,7 @@ from typing import Any
 
 from data.checking.spelling import ChineseSpelling
 from data.conversation import Conversation
+from data.wording import _
 
 from .base import Base
 from .catalogue import read_catalogue
@@ -42,8 +43,8 @@ def spelling_warning(spelling: ChineseSpelling, base: Base) -> str | None:
     shape = Shape.of_config(base.config)
     better = catalogue.chinese_like(shape or catalogue.bases[0].shape)
     usual = catalogue.spelling_of(better)
-    return (
-        f"{base.id} spends {tokens:.1f} tokens on a character of Chinese, so it has hardly learned "
-        f"any: expect slow training and poor answers. {better.name} spends {usual:.1f} "
-        f"(--base {better.spec}); `lora-chat bases recommend` says what fits this machine."
-    )
+    return _(
+        "{base} spends {tokens:.1f} tokens on a character of Chinese, so it has hardly learned "
+        "any: expect slow training and poor answers. {better} spends {usual:.1f} (--base {spec}); "
+        "`lora-chat bases recommend` says what fits this machine."
+    ).format(base=base.id, tokens=tokens, better=better.name, usual=usual, spec=better.spec)

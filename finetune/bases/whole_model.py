@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.errors import BaseUnusable
 
 
@@ -16,8 +17,10 @@ def load_whole(folder: Path, **options: Any) -> Any:
     model, loading = loaded
     misshaped = [name for name, *_ in loading["mismatched_keys"]]
     if unfit := sorted({*loading["missing_keys"], *misshaped}):
-        raise BaseUnusable(
-            f"{folder / options.get('gguf_file', '')} lacks or misshapes {len(unfit)} of the "
-            f"model's weights, {unfit[0]} among them. Download it again."
+        told = _(
+            "{path} lacks or misshapes {count} of the model's weights, {one} among them. Download "
+            "it again."
         )
+        path = folder / options.get("gguf_file", "")
+        raise BaseUnusable(told.format(path=path, count=len(unfit), one=unfit[0]))
     return model

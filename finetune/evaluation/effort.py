@@ -75,7 +75,7 @@ class Course:
         self._begun += effort.size
         time_left = duration((self._total - self._done) / self._pace)
         left = _("{time} to the end of the report").format(time=time_left)
-        self._announce(f"{effort.what} ({left})")
+        self._announce(_("{stage} ({left})").format(stage=effort.what, left=left))
         self.did()
 
     def did(self, num_read: int = 0, num_steps: int = 0) -> None:

@@ -5,10 +5,12 @@ it meets other weights, and is itself rounded to them.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.bases.base import Base, load_model
 from finetune.hardware import free_memory, pick_device, wide_precision
 from finetune.training.loss import answer_loss
@@ -53,29 +55,38 @@ class Drift:
     @property
     def words(self) -> str:
         """For a person who has never heard of it."""
-        moved = f"{abs(self.change):.1%} {'higher' if self.change > 0 else 'lower'}"
-        said = (
-            f"Merging changed the answer loss from {self.before:.3f} to {self.merged:.3f} "
-            f"({moved}; lower is better)."
+        higher = _(
+            "Merging changed the answer loss from {before:.3f} to {after:.3f} ({change:.1%} "
+            "higher; lower is better)."
         )
+        lower = _(
+            "Merging changed the answer loss from {before:.3f} to {after:.3f} ({change:.1%} lower; "
+            "lower is better)."
+        )
+        said = (higher if self.change > 0 else lower).format(
+            before=self.before, after=self.merged, change=abs(self.change)
+        )
+        return " ".join((said, *self._shares, self._verdict))
+
+    @property
+    def _shares(self) -> Iterator[str]:
         if self.trained is not None:
-            leaving = self.unmerged / self.trained - 1
-            rounding = self.merged / self.unmerged - 1
-            said += (
-                f" Of that, {leaving:+.1%} comes from leaving the 4-bit weights that it was "
-                f"trained on, {rounding:+.1%} from rounding the sum to 16 bits."
+            yield _(
+                "Of that, {leaving:+.1%} comes from leaving the 4-bit weights that it was trained "
+                "on, {rounding:+.1%} from rounding the sum to 16 bits."
+            ).format(
+                leaving=self.unmerged / self.trained - 1, rounding=self.merged / self.unmerged - 1
             )
-        return f"{said} {self._verdict}"
 
     @property
     def _verdict(self) -> str:
         if self.change <= LITTLE:
-            return "The merged model answers at least as well as the adapter did, or nearly so."
+            return _("The merged model answers at least as well as the adapter did, or nearly so.")
         if self.change <= MUCH:
-            return "The merged model is a little worse than the adapter on its own base."
-        return (
-            "That is much. Serve the adapter beside its 4-bit base instead, or train it again "
-            "with --set quantize=none before merging."
+            return _("The merged model is a little worse than the adapter on its own base.")
+        return _(
+            "That is much. Serve the adapter beside its 4-bit base instead, or train it again with "
+            "--set quantize=none before merging."
         )
 
 
@@ -87,20 +98,21 @@ def measure_drift(
     wide = wide_precision(device)
     trained = None
     if was_trained_in_4_bits:
-        logger.info("Measuring the adapter on the 4-bit base …")
+        logger.info(_("Measuring the adapter on the 4-bit base …"))
         model = load_adapter(load_model(base, "nf4", device), adapter)
         model.train()  # or bitsandbytes repacks the weights and computes otherwise than in training
         trained = _loss(model, yardstick, device)
         del model
         free_memory(device)
-    logger.info("Measuring it on the 16-bit base, computed in %s …", wide)
+    told = _("Measuring it on the 16-bit base, computed in {precision} …")
+    logger.info("%s", told.format(precision=wide))
     model = load_adapter(load_model(base, wide, device), adapter)
     unmerged = _loss(model, yardstick, device)
     with model.disable_adapter():
         alone = _loss(model, yardstick, device)
     del model
     free_memory(device)
-    logger.info("Measuring the merged model …")
+    logger.info(_("Measuring the merged model …"))
     after = _loss(load_model(Base("merged", merged), wide, device), yardstick, device)
     return Drift(alone, trained, unmerged, after, wide, yardstick.words)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.free_space import check_space
+from data.wording import _
 from finetune.adapters.files import README_FILE, TEMPLATE_FILE
 from finetune.adapters.gguf import Lora, read_peft, write_gguf_lora
 from finetune.adapters.trained_base import check_base, named_base
@@ -65,14 +66,16 @@ class GgufExport:
         """A whole model. Raises NoRoom, and ExportRefused where the base is no GGUF file."""
         base = self.base
         if not isinstance(base, GgufBase):
-            raise ExportRefused(
-                f"{base.id} is no GGUF file. Make one with llama.cpp's convert_hf_to_gguf.py and "
-                "give it with --base; or export --to merged, which keeps the base's own form."
+            told = _(
+                "{base} is no GGUF file. Make one with llama.cpp's convert_hf_to_gguf.py and give "
+                "it with --base; or export --to merged, which keeps the base's own form."
             )
+            raise ExportRefused(told.format(base=base.id))
         most = sum(2 * math.prod(tensor.shape) for tensor in base.gguf.tensors.values())
-        check_space(most, out, "The merged model", "choose another disk with --out")
+        check_space(most, out, _("The merged model"), _("choose another disk with --out"))
         with whole_folder(out) as folder:
-            logger.info("Merging %s into %s …", self.version, base.path.name)
+            told = _("Merging {adapter} into {base} …")
+            logger.info("%s", told.format(adapter=self.version, base=base.path.name))
             merge_gguf(self.lora, base, folder / MODEL_FILE)
             self._write_template(folder)
             self._write_readme(
@@ -88,11 +91,12 @@ class GgufExport:
         Raises ExportRefused, NoRoom, BaseMismatch.
         """
         source = self.base.path if isinstance(self.base, GgufBase) else self.base.folder
-        check_space(_size(source), out, "The base's copy", "choose another disk with --out")
+        advice = _("choose another disk with --out")
+        check_space(_size(source), out, _("The base's copy"), advice)
         with whole_folder(out) as folder:
             self._write_adapter(folder)
             (folder / MODELFILE).write_text(self._modelfile(), encoding="utf-8")
-            logger.info("Copying %s …", self.base.id)
+            logger.info("%s", _("Copying {base} …").format(base=self.base.id))
             if source.is_dir():
                 shutil.copytree(source, folder / BASE_FOLDER)
             else:
@@ -141,7 +145,8 @@ class GgufExport:
         lines += [f'PARAMETER stop "{text}"' for text in self._end_texts()]
         if self.version.system:
             if QUOTES in self.version.system:
-                raise ExportRefused(f"The adapter's system message holds {QUOTES}, which ends it.")
+                told = _("The adapter's system message holds {quotes}, which ends it.")
+                raise ExportRefused(told.format(quotes=QUOTES))
             lines.append(f"SYSTEM {QUOTES}{self.version.system}{QUOTES}")
         return "\n".join(lines) + "\n"
 

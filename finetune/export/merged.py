@@ -10,6 +10,7 @@ from typing import Any
 
 from data.chat import ChatRenderer
 from data.free_space import check_space
+from data.wording import _
 from finetune.adapters.card import SamplingDefaults
 from finetune.adapters.files import FILES, README_FILE
 from finetune.adapters.trained_base import check_base
@@ -62,9 +63,10 @@ class Merge:
         """
         weights = weight_files(self.base.folder)
         needed = sum((self.base.folder / name).stat().st_size for name in weights)
-        check_space(needed, out, "The merged model", "choose another disk with --out")
+        check_space(needed, out, _("The merged model"), _("choose another disk with --out"))
         with whole_folder(out) as folder:
-            logger.info("Merging %s into %s …", self.version, self.base.id)
+            told = _("Merging {adapter} into {base} …")
+            logger.info("%s", told.format(adapter=self.version, base=self.base.id))
             dtype = merge_weights(self.base.folder, self.version.folder, folder)
             self._write_config(folder, dtype)
             self._write_generation_config(folder)

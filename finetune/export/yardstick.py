@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import data as data_package
-from data import Conversation, DataError, read_conversations
 from data.chat import ChatRenderer, Rendered
+from data.conversation import Conversation
+from data.errors import DataError
 from data.personal import redact_conversation
+from data.reading.reader import read_conversations
+from data.wording import _
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.training.config import TrainConfig, load_config
@@ -101,7 +104,8 @@ def _held_out(
     dataset = own_dataset(conversations, card, renderer, config, path)
     if dataset is None:
         return None
-    words = f"the {len(dataset.held_out)} held-out conversations of {path.name}"
+    words = _("the {count} held-out conversations of {file}")
+    words = words.format(count=len(dataset.held_out), file=path.name)
     return Yardstick(dataset.held_out, words)
 
 
@@ -109,14 +113,18 @@ def _all_of(
     conversations: list[Conversation], renderer: ChatRenderer, config: TrainConfig, name: str
 ) -> Yardstick:
     chosen = with_system(conversations[:MOST_ROWS], config.system)
-    rows, _ = build_rows(chosen, renderer, config.max_tokens)
-    return Yardstick(rows, f"{len(rows)} conversations of {name}, not all unknown to the adapter")
+    rows = build_rows(chosen, renderer, config.max_tokens)[0]
+    words = _("{count} conversations of {file}, not all unknown to the adapter")
+    return Yardstick(rows, words.format(count=len(rows), file=name))
 
 
 def _samples(renderer: ChatRenderer, config: TrainConfig) -> Yardstick:
     chosen: list[Conversation] = []
     for path in sorted(SAMPLES.glob("*.txt")):
         chosen += read_conversations(path)[:PER_SAMPLE]
-    rows, _ = build_rows(with_system(chosen, config.system), renderer, config.max_tokens)
-    words = f"{len(rows)} shipped sample conversations: the adapter's own data is not at hand"
-    return Yardstick(rows, f"{words} (give it with --data FILE)")
+    rows = build_rows(with_system(chosen, config.system), renderer, config.max_tokens)[0]
+    words = _(
+        "{count} shipped sample conversations: the adapter's own data is not at hand (give it with "
+        "--data FILE)"
+    )
+    return Yardstick(rows, words.format(count=len(rows)))

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from data.wording import _
 from finetune.bases.base import Base
+from finetune.kernels.gpu_kernels import names_in_use
 
 from .dataset import Dataset
 from .going_on.lineage import Lineage
@@ -10,12 +12,25 @@ from .plan import Plan
 
 
 def describe_plan(plan: Plan, dataset: Dataset, base: Base) -> str:
-    return (
-        f"{dataset.summary.num_trained} conversations to train {base.id} on, "
-        f"{dataset.summary.num_held_out} held out to measure with: {plan.num_steps} steps of "
-        f"{plan.batch_size} conversations, {plan.num_tokens:,} tokens in all, learning rate "
-        f"{plan.learning_rate:.1e}"
+    return _(
+        "{trained} conversations to train {base} on, {held_out} held out to measure with: {steps} "
+        "steps of {batch} conversations, {tokens:,} tokens in all, learning rate {rate:.1e}"
+    ).format(
+        trained=dataset.summary.num_trained,
+        base=base.id,
+        held_out=dataset.summary.num_held_out,
+        steps=plan.num_steps,
+        batch=plan.batch_size,
+        tokens=plan.num_tokens,
+        rate=plan.learning_rate,
     )
+
+
+def describe_start(plan: Plan, device: str) -> str:
+    if device == "cpu":
+        return _("Training on the CPU: {count} steps").format(count=plan.num_steps)
+    told = _("Training on the GPU, with {kernels}: {count} steps")
+    return told.format(kernels=names_in_use(device), count=plan.num_steps)
 
 
 def describe_lineage(lineage: Lineage | None, dataset: Dataset) -> Iterator[str]:
@@ -25,18 +40,22 @@ def describe_lineage(lineage: Lineage | None, dataset: Dataset) -> Iterator[str]
     summary, parent = dataset.summary, lineage.parent
     yield from lineage.notes
     if (num_found := len(lineage.held_out)) < lineage.num_held_out:
-        yield (
-            f"Of the {lineage.num_held_out} conversations that {parent} held out, {num_found} are "
-            "found: the others measure no longer"
-        )
+        yield _(
+            "Of the {total} conversations that {parent} held out, {found} are found: the others "
+            "measure no longer"
+        ).format(total=lineage.num_held_out, parent=parent, found=num_found)
     if dataset.num_left_out:
-        yield (
-            f"{dataset.num_left_out} conversations that {parent} held out are asked or answered in "
-            f"{summary.source}: they measure no longer"
-        )
+        yield _(
+            "{count} conversations that {parent} held out are asked or answered in {source}: they "
+            "measure no longer"
+        ).format(count=dataset.num_left_out, parent=parent, source=summary.source)
     if dataset.num_corrections:
-        yield (
-            f"All {dataset.num_corrections} new conversations are trained on, "
-            f"{summary.num_replayed} old ones again; {summary.num_held_out} that {parent} held out "
-            "measure"
+        yield _(
+            "All {count} new conversations are trained on, {old} old ones again; {held_out} that "
+            "{parent} held out measure"
+        ).format(
+            count=dataset.num_corrections,
+            old=summary.num_replayed,
+            held_out=summary.num_held_out,
+            parent=parent,
         )

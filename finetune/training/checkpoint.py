@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
 from data.free_space import check_space
+from data.wording import _
 from finetune.errors import CheckpointFailed, NotResumable
 from finetune.wrong_values import told
 
@@ -77,7 +78,8 @@ def save_checkpoint(
         os.rename(temporary, target)
         _write_through(folder)
     except (OSError, RuntimeError, SafetensorError) as error:  # the latter two from a full disk
-        raise CheckpointFailed(f"The checkpoint {target} cannot be written: {error}.") from error
+        said = _("The checkpoint {path} cannot be written: {error}.")
+        raise CheckpointFailed(said.format(path=target, error=error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for old in (*list_checkpoints(run)[:-KEPT], *folder.glob(f"{UNFINISHED}*")):
@@ -92,8 +94,8 @@ def check_room(run: Path, weights: dict[str, Any]) -> None:
     check_space(
         missing * (2 + MOMENTS) * size + size + REST,
         run,
-        "Training",
-        "choose another disk with --home, or for the run alone with --set output_dir=FOLDER",
+        _("Training"),
+        _("choose another disk with --home, or for the run alone with --set output_dir=FOLDER"),
     )
 
 
@@ -122,15 +124,18 @@ def load_checkpoint(run: Path) -> tuple[Progress, dict[str, Any], dict[str, Any]
     """
     found = list_checkpoints(run)
     if not found:
-        raise NotResumable(f"The run in {run} has no checkpoint yet. Start it anew.")
+        said = _("The run in {folder} has no checkpoint yet. Start it anew.")
+        raise NotResumable(said.format(folder=run))
     faults: list[str] = []
     for folder in reversed(found):
         try:
             return _load(folder)
         except UNREADABLE as error:
             faults.append(f"{folder.name}: {told(error)}")
-            logger.warning("The checkpoint in %s cannot be read: %s", folder, told(error))
-    raise NotResumable(f"No checkpoint of {run} can be read: {'; '.join(faults)}. Start anew.")
+            said = _("The checkpoint in {folder} cannot be read: {error}")
+            logger.warning("%s", said.format(folder=folder, error=told(error)))
+    said = _("No checkpoint of {folder} can be read: {faults}. Start anew.")
+    raise NotResumable(said.format(folder=run, faults=_("; ").join(faults)))
 
 
 def _load(folder: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from data import ReadOptions
 from data.reading.dialogues.role_words import Part
 from data.reading.faulty import Faulty
+from data.reading.reader import ReadOptions
+from data.wording import N_, _
 from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
 from finetune.defaults import DEFAULT_BASE
@@ -94,7 +95,8 @@ class TrainConfig(BaseModel):
     def _all_or_named(cls, value: object) -> object:
         names: list[object] = value if isinstance(value, list) else []
         if value != "all-linear" and not (names and all(isinstance(each, str) for each in names)):
-            raise ValueError("should be all-linear, or a list of names such as [q_proj, v_proj]")
+            told = _("should be all-linear, or a list of names such as [q_proj, v_proj]")
+            raise ValueError(told)
         return value
 
     @field_validator("task_type", mode="before")
@@ -102,8 +104,10 @@ class TrainConfig(BaseModel):
     def _text_only(cls, value: object) -> object:
         if isinstance(value, str) and value.startswith("image"):
             raise ValueError(
-                "lora-chat trains text models only; for images use an image LoRA trainer. "
-                "Write task_type: text-generation, or leave it out"
+                _(
+                    "lora-chat trains text models only; for images use an image LoRA trainer. "
+                    "Write task_type: text-generation, or leave it out"
+                )
             )
         return value
 
@@ -143,7 +147,7 @@ def resolve_config(
     assigned, more = _parse(assignments)
     chosen = {ALIASES.get(k, k): value for k, value in options.items() if value is not None}
     origins = dict.fromkeys(values, path.name if path else "") | dict.fromkeys(assigned, "--set")
-    origins |= dict.fromkeys(chosen, "option")
+    origins |= dict.fromkeys(chosen, N_("option"))
     values = {**values, **assigned, **chosen}
     faults += more
     faults += [_unknown(key) for key in values if key not in TrainConfig.model_fields]
@@ -184,7 +188,8 @@ def _by_one_name(pairs: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list
     for written, value in pairs:
         key = ALIASES.get(written, written)
         if names.setdefault(key, written) != written:
-            faults.append(f"{written}: {key} is set twice, under two of its names")
+            told = _("{written}: {key} is set twice, under two of its names")
+            faults.append(told.format(written=written, key=key))
         values[key] = value
     return values, faults
 
@@ -199,8 +204,11 @@ def _describe(item: Any) -> str:
     path = place(item)
     if item["type"] == "extra_forbidden":
         return _unknown(path)
-    return f"{path}: {sentence(item)} (found {item['input']!r})"
+    told = _("{key}: {fault} (found {value!r})")
+    return told.format(key=path, fault=sentence(item), value=item["input"])
 
 
 def _where(path: Path | None) -> str:
-    return f"The configuration in {path} has faults" if path else "The options have faults"
+    if path is None:
+        return _("The options have faults")
+    return _("The configuration in {path} has faults").format(path=path)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data import Conversation
 from data.chat import ChatRenderer, Rendered
 from data.checking.own_words import OwnWords
+from data.conversation import Conversation
 from data.shipped import conversations_to_mix_in
 from data.split import unlike
+from data.wording import _
 from finetune.adapters.card import DataSummary
 
 from .config import TrainConfig
@@ -83,11 +84,10 @@ def build_dataset(
     held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
     _say_own_words([*trained, *held_out, *older], renderer)
     if num_shortened := shortened + also_shortened:
-        logger.warning(
-            "%d conversations were longer than %d tokens and lost their oldest turns",
-            num_shortened,
-            config.max_tokens,
+        told = _(
+            "{count} conversations were longer than {tokens} tokens and lost their oldest turns"
         )
+        logger.warning("%s", told.format(count=num_shortened, tokens=config.max_tokens))
     summary = DataSummary(
         source=source.name,
         sha256=hash_conversations(conversations),
@@ -120,7 +120,8 @@ def _replay(
         wanted = max(wanted, LEAST_REPLAYED) if config.replay_ratio else 0
     replayed = _choose(unlike(old, known), wanted, config.seed)
     if old:
-        logger.info("%d of %d older conversations are trained on again", len(replayed), len(old))
+        told = _("{count} of {total} older conversations are trained on again")
+        logger.info("%s", told.format(count=len(replayed), total=len(old)))
     return replayed
 
 
@@ -138,12 +139,11 @@ def _mix_in(wanted: float, seed: int) -> list[Conversation]:
     known = conversations_to_mix_in()
     chosen = _choose(known, wanted, seed)
     if len(chosen) < round(wanted):
-        logger.warning(
-            "general_mix asks for %d everyday conversations, and there are %d; give a file of your "
-            "own to --replay for more",
-            round(wanted),
-            len(known),
+        told = _(
+            "general_mix asks for {wanted} everyday conversations, and there are {known}; give a "
+            "file of your own to --replay for more"
         )
+        logger.warning("%s", told.format(wanted=round(wanted), known=len(known)))
     return chosen
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data import Conversation, split_conversations
-from data.split import unlike
+from data.conversation import Conversation
+from data.split import split_conversations, unlike
+from data.wording import _
 from finetune.errors import ConfigError
 
 from .config import TrainConfig
@@ -51,7 +52,7 @@ def _divide_many(
 ) -> Division:
     """Hold out of what is new, too; what is word for word the lineage's stays where it was."""
     new = unlike(conversations, [*lineage.trained, *lineage.held_out])
-    _, own = _split(new, config)
+    _trained, own = _split(new, config)
     out = {*map(identify, (*own, *lineage.held_out))}
     trained = [each for each in conversations if identify(each) not in out]
     kept = unlike(lineage.held_out, trained)
@@ -67,15 +68,15 @@ def _split(
 
 def _checked(division: Division, source: Path) -> Division:
     if not division.trained or not division.held_out:
-        problem = "fewer than two different conversations: give at least two, better a hundred"
+        problem = _("fewer than two different conversations: give at least two, better a hundred")
         raise ConfigError(str(source), [problem])
     return division
 
 
 def _nothing_measures(number: int, lineage: Lineage) -> str:
-    why = "".join(f" {note}." for note in lineage.notes)
-    return (
-        f"{number} conversations are too few to hold some of them out, and of what "
-        f"{lineage.parent} held out nothing is found.{why} Put its data back where it was, or say "
-        "where it is now (--replay FILE); or let some of the new ones measure (--holdout 0.3)."
-    )
+    why = "".join(_(" {note}.").format(note=note) for note in lineage.notes)
+    return _(
+        "{count} conversations are too few to hold some of them out, and of what {parent} held out "
+        "nothing is found.{why} Put its data back where it was, or say where it is now (--replay "
+        "FILE); or let some of the new ones measure (--holdout 0.3)."
+    ).format(count=number, parent=lineage.parent, why=why)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from data.chat import Rendered
+from data.wording import _
 from finetune.errors import Hopeless
 from finetune.hardware import free_memory
 from finetune.kernels.batch import Batch, collate, pack
@@ -94,20 +95,19 @@ class Gradients:
         before = self.micro_batch_tokens
         if all(len(group) == 1 for group in pack(rows, before)):
             longest = max(len(row.token_ids) for row in rows)
-            raise Hopeless(
-                f"Memory ran out with a single conversation of up to {longest} tokens; the last "
+            told = _(
+                "Memory ran out with a single conversation of up to {longest} tokens; the last "
                 "checkpoint is kept. Go on with --resume --set gradient_checkpointing=true, or "
-                f"start anew with shorter ones, such as --set max_tokens={longest // 2}, or with a "
+                "start anew with shorter ones, such as --set max_tokens={shorter}, or with a "
                 "smaller base."
             )
+            raise Hopeless(told.format(longest=longest, shorter=longest // 2))
         self.micro_batch_tokens = before // 2
-        logger.warning(
-            "Memory ran out with %d tokens at a time; going on with %d (the effective batch stays "
-            "the same). Set micro_batch_tokens=%d to begin with it next time",
-            before,
-            before // 2,
-            before // 2,
+        told = _(
+            "Memory ran out with {before} tokens at a time; going on with {now} (the effective "
+            "batch stays the same). Set micro_batch_tokens={now} to begin with it next time"
         )
+        logger.warning("%s", told.format(before=before, now=before // 2))
 
     def _fill_missing(self) -> None:
         """A process without rows of its own has a gradient of zeros."""

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from data.wording import _
 from finetune.errors import TrainingStopped
 
 from .observer import Observer, StepMetrics
@@ -50,10 +51,11 @@ class Journal:
         try:
             self._write(metrics)
         except OSError as error:
-            raise TrainingStopped(
-                f"The course of the run cannot be written: {error}. The last checkpoints are kept "
-                f"in {self._run.folder}. Make room and go on with the same command and --resume."
-            ) from error
+            told = _(
+                "The course of the run cannot be written: {error}. The last checkpoints are kept "
+                "in {folder}. Make room and go on with the same command and --resume."
+            ).format(error=error, folder=self._run.folder)
+            raise TrainingStopped(told) from error
         self._observer.on_step(metrics)
 
     def _write(self, metrics: StepMetrics) -> None:

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from data.wording import _
 from finetune.free_cores import usable_cores
 
 GRACE = 10.0  # [seconds] in which the others end by themselves, once one has failed
@@ -28,7 +29,7 @@ def launch(count: int, work: Callable[[], None]) -> int:
     reaches all of them and is theirs to obey. Returns the exit code.
     """
     context = get_context("spawn")
-    port, before = _free_port(), signal.signal(signal.SIGINT, lambda *_: None)
+    port, before = _free_port(), signal.signal(signal.SIGINT, lambda *_given: None)
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder) / str(rank) for rank in range(count)]
         processes = [
@@ -107,7 +108,9 @@ def _tell(codes: Sequence[int | None], logs: Sequence[Path]) -> None:
     """What the first process, which talks, could not say."""
     for rank, code in enumerate(codes):
         if code is not None and code < 0:
-            sys.stderr.write(f"Process {rank + 1} of {len(codes)} was ended by signal {-code}.\n")
+            told = _("Process {number} of {total} was ended by signal {signal}.")
+            said = told.format(number=rank + 1, total=len(codes), signal=-code)
+            sys.stderr.write(f"{said}\n")
     failed = [log for code, log in zip(codes, logs, strict=True) if code is not None and code > 0]
     if failed and failed[0].is_file():
         sys.stderr.write(failed[0].read_text(encoding="utf-8", errors="replace"))

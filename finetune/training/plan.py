@@ -9,6 +9,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.wording import _
+
 from .config import TrainConfig
 
 # Epochs by number of training conversations, up to and including. Small sets overfit with more,
@@ -87,18 +89,19 @@ def make_plan(
 
 def origins_of(config: TrainConfig, num_rows: int, num_corrections: int = 0) -> dict[str, str]:
     """Why the plan has chosen what the config leaves open."""
-    by_rows = f"size rule: {num_rows} conversations"
-    few = f"{num_corrections} corrections"
+    by_rows = _("size rule: {count} conversations").format(count=num_rows)
+    few = _("{count} corrections").format(count=num_corrections)
     chosen = {
-        "learning_rate": few if num_corrections else "size rule: the base's width",
+        "learning_rate": few if num_corrections else _("size rule: the base's width"),
         "dropout": by_rows,
         "epochs": few if num_corrections else by_rows,
         "batch_size": by_rows,
     }
     open_ones = {key: why for key, why in chosen.items() if getattr(config, key) is None}
     if config.alpha is None:
-        open_ones["alpha"] = "twice the rank"
-    return {**open_ones, "warmup_steps": f"{config.warmup_ratio:.0%} of the steps, at least 3"}
+        open_ones["alpha"] = _("twice the rank")
+    share = _("{share:.0%} of the steps, at least 3").format(share=config.warmup_ratio)
+    return {**open_ones, "warmup_steps": share}
 
 
 def default_epochs(num_rows: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
+from data.wording import _
 from finetune.errors import ConfigError
 
 Value = TypeVar("Value")
@@ -100,6 +101,7 @@ def join_processes() -> Processes:
 
     num_gpus = torch.cuda.device_count()
     if 0 < num_gpus <= int(os.environ.get("LOCAL_RANK", "0")):
-        raise ConfigError("The options have faults", [f"processes: {num_gpus} at most, one a GPU"])
+        fault = _("processes: {count} at most, one a GPU").format(count=num_gpus)
+        raise ConfigError(_("The options have faults"), [fault])
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     return Processes(state.process_index, state.num_processes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.whole_file import whole_file
+from data.wording import _
 from finetune.errors import ConfigError, NotResumable
 from finetune.wrong_values import told
 
@@ -47,7 +48,8 @@ class Run:
         """Make the folder of a new run. Raises ConfigError if `output_dir` is in use."""
         folder = config.output_dir or _next_folder(runs, state.name)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError("output_dir", [f"{folder} is not empty; choose a new folder"])
+            told = _("{folder} is not empty; choose a new folder")
+            raise ConfigError("output_dir", [told.format(folder=folder)])
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, state)
         run._write_config(config)
@@ -63,21 +65,13 @@ class Run:
         folders = [config.output_dir] if config.output_dir else _folders(runs, state.name)
         found = [folder for folder in folders if folder and list_checkpoints(folder)]
         if not found:
-            raise NotResumable(
-                f"There is no interrupted run of {state.name!r} with a checkpoint to go on from. "
-                "Leave out --resume to start one."
+            told = _(
+                "There is no interrupted run of {name!r} with a checkpoint to go on from. Leave "
+                "out --resume to start one."
             )
+            raise NotResumable(told.format(name=state.name))
         run = cls(found[-1], read_state(found[-1]))
-        if run.state.adapter is not None:
-            raise NotResumable(
-                f"The last run of {state.name!r} is complete: it made {run.state.adapter}. "
-                "Leave out --resume to train a new version."
-            )
-        if run.state.data_sha256 != state.data_sha256:
-            raise NotResumable(
-                f"The data has changed since the run in {run.folder} began, so it cannot go on "
-                "from there. Leave out --resume to start anew."
-            )
+        run._check_state(state)
         run._check_config(config)
         return run
 
@@ -115,16 +109,30 @@ class Run:
             self.state.model_dump_json(indent=2), encoding="utf-8"
         )
 
+    def _check_state(self, state: RunState) -> None:
+        if self.state.adapter is not None:
+            told = _(
+                "The last run of {name!r} is complete: it made {adapter}. Leave out --resume to "
+                "train a new version."
+            )
+            raise NotResumable(told.format(name=state.name, adapter=self.state.adapter))
+        if self.state.data_sha256 != state.data_sha256:
+            told = _(
+                "The data has changed since the run in {folder} began, so it cannot go on from "
+                "there. Leave out --resume to start anew."
+            )
+            raise NotResumable(told.format(folder=self.folder))
+
     def _check_config(self, config: TrainConfig) -> None:
         before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json", exclude=FREE)
         now = config.model_dump(mode="json", exclude=FREE)
-        if changed := [
-            f"{key} ({before[key] or 'not given'})" for key in now if now[key] != before[key]
-        ]:
-            raise NotResumable(
-                f"The run in {self.folder} was started with other values: {', '.join(changed)}. "
-                "Give the same ones, or leave out --resume to start anew."
+        none = _("not given")
+        if changed := [f"{key} ({before[key] or none})" for key in now if now[key] != before[key]]:
+            told = _(
+                "The run in {folder} was started with other values: {changed}. Give the same ones, "
+                "or leave out --resume to start anew."
             )
+            raise NotResumable(told.format(folder=self.folder, changed=", ".join(changed)))
         self._write_config(config)
 
 
@@ -132,7 +140,8 @@ def read_state(folder: Path) -> RunState:
     try:
         return RunState.model_validate_json((folder / STATE_FILE).read_bytes())
     except (OSError, ValidationError) as error:
-        raise NotResumable(f"The run in {folder} cannot be read: {told(error)}") from error
+        said = _("The run in {folder} cannot be read: {error}")
+        raise NotResumable(said.format(folder=folder, error=told(error))) from error
 
 
 def _folders(runs: Path, name: str) -> list[Path]:
@@ -143,7 +152,7 @@ def _folders(runs: Path, name: str) -> list[Path]:
         for stem, dash, number in [folder.name.rpartition("-")]
         if dash and stem == name and number.isdecimal()
     ]
-    return [folder for _, folder in sorted(numbered)]
+    return [folder for _number, folder in sorted(numbered)]
 
 
 def _next_folder(runs: Path, name: str) -> Path:

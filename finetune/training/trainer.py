@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from data.chat import Rendered
+from data.wording import _
 from finetune.errors import CheckpointFailed, Hopeless, Interrupted, TrainingStopped
 from finetune.free_cores import FreeCores
 from finetune.hardware import free_memory, peak_memory
@@ -114,10 +115,12 @@ class Trainer:
             if self.processes.any(self.observer.should_stop()):
                 self._save()
                 self.processes.any(False)  # nobody leaves before it is saved
-                raise Interrupted(
-                    f"Stopped after step {self.progress.step} of {self.plan.num_steps}; everything "
-                    f"is saved in {self.run}. Go on with the same command and --resume."
+                told = _(
+                    "Stopped after step {step} of {total}; everything is saved in {folder}. Go on "
+                    "with the same command and --resume."
                 )
+                step, total = self.progress.step, self.plan.num_steps
+                raise Interrupted(told.format(step=step, total=total, folder=self.run))
             self._advance(rows, held_out)
 
     @property
@@ -198,14 +201,17 @@ class Trainer:
             first, last = fmean(progress.first_losses), fmean(progress.last_losses)
             if progress.step < 2 * FIRST or last < first + EXPLODED:
                 return
-            seen = f"rose from {first:.2f} to {last:.2f}"
+            told = _("The loss rose from {first:.2f} to {last:.2f} by step {step}.")
+            seen = told.format(first=first, last=last, step=progress.step + 1)
         else:
-            seen = f"became {loss} and its gradient {grad_norm}"
-        raise Hopeless(
-            f"The loss {seen} by step {progress.step + 1}. Checkpoints before it are kept in "
-            f"{self.run}. Start anew with a lower rate, such as --set learning_rate="
-            f"{self.plan.learning_rate / 4:.0e}."
+            told = _("The loss became {loss} and its gradient {gradient} by step {step}.")
+            seen = told.format(loss=loss, gradient=grad_norm, step=progress.step + 1)
+        told = _(
+            "{seen} Checkpoints before it are kept in {folder}. Start anew with a lower rate, such "
+            "as --set learning_rate={rate:.0e}."
         )
+        rate = self.plan.learning_rate / 4
+        raise Hopeless(told.format(seen=seen, folder=self.run, rate=rate))
 
     def _evaluate(self, held_out: Sequence[Rendered]) -> float:
         loss = self.held_out_loss(held_out)
@@ -250,7 +256,8 @@ class Trainer:
         try:
             save_checkpoint(self.run, self.progress, self.weights(), self.best, self.optimizer)
         except CheckpointFailed as error:
-            raise TrainingStopped(
-                f"{error} Checkpoints before step {self.progress.step} are kept in {self.run}. "
-                "Make room and go on with the same command and --resume."
-            ) from error
+            told = _(
+                "{error} Checkpoints before step {step} are kept in {folder}. Make room and go on "
+                "with the same command and --resume."
+            ).format(error=error, step=self.progress.step, folder=self.run)
+            raise TrainingStopped(told) from error

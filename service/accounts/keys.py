@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from data.wording import _
 from service.errors import KeyRefused
 from service.state.database import KEYS, USAGE, State
 
@@ -88,10 +89,11 @@ class Keys:
             with self._state.begin() as connection:
                 connection.execute(insert(KEYS).values(row))
         except IntegrityError:
-            raise KeyRefused(
-                f"There is a key named {wish.name!r} already. Choose another name, or revoke it "
-                f"first: lora-chat keys revoke {wish.name}"
-            ) from None
+            told = _(
+                "There is a key named {name!r} already. Choose another name, or revoke it first: "
+                "lora-chat keys revoke {name}"
+            )
+            raise KeyRefused(told.format(name=wish.name)) from None
         return self.find(row["id"]), secret
 
     def all(self) -> list[Key]:
@@ -114,10 +116,11 @@ class Keys:
         with self._state.begin() as connection:
             row = connection.execute(select(KEYS).where(of_reference)).first()
         if row is None:
-            raise KeyRefused(
-                f"There is no valid key with the name or id {reference!r}: `lora-chat keys list` "
+            told = _(
+                "There is no valid key with the name or id {reference!r}: `lora-chat keys list` "
                 "shows them all."
             )
+            raise KeyRefused(told.format(reference=reference))
         return _key(row)
 
     def revoke(self, reference: str) -> Key:
@@ -178,18 +181,22 @@ def day_of(seconds: float) -> str:
 
 def _check_name(name: str) -> None:
     if not name or len(name) > MAX_NAME or not name.isprintable() or name != name.strip():
-        raise KeyRefused(
-            f"{name[: 2 * MAX_NAME]!r} cannot be a key's name: write 1 to {MAX_NAME} printable "
-            "characters, no blank first or last."
+        told = _(
+            "{name!r} cannot be a key's name: write 1 to {most} printable characters, no blank "
+            "first or last."
         )
+        raise KeyRefused(told.format(name=name[: 2 * MAX_NAME], most=MAX_NAME))
     if name.startswith(ID_PREFIX):
-        raise KeyRefused(f"{name!r} looks like a key's id. Choose a name without {ID_PREFIX!r}.")
+        told = _("{name!r} looks like a key's id. Choose a name without {prefix!r}.")
+        raise KeyRefused(told.format(name=name, prefix=ID_PREFIX))
 
 
 def _check_scopes(scopes: Collection[str]) -> None:
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
-        raise KeyRefused(f"Scopes are {' and '.join(SCOPES)}, not {', '.join(unknown) or 'none'}.")
+        told = _("Scopes are {known}, not {unknown}.")
+        known = _(" and ").join(SCOPES)
+        raise KeyRefused(told.format(known=known, unknown=", ".join(unknown) or _("none")))
 
 
 def _check_adapters(adapters: Collection[str] | None) -> None:
@@ -197,7 +204,8 @@ def _check_adapters(adapters: Collection[str] | None) -> None:
         return
     wrong = [name for name in adapters if not name or set(name) & set("@:+<>, ")]
     if wrong or not adapters:
-        raise KeyRefused(
-            f"{', '.join(map(repr, wrong)) or 'Nothing'} cannot be allowed: --adapters takes names "
-            "of adapters, or the base's, with commas between: a,b. A name allows all its versions."
+        told = _(
+            "{names} cannot be allowed: --adapters takes names of adapters, or the base's, with "
+            "commas between: a,b. A name allows all its versions."
         )
+        raise KeyRefused(told.format(names=", ".join(map(repr, wrong)) or _("Nothing")))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from data.whole_file import whole_file
+from data.wording import _
 
 Turn = dict[str, str]
 LABELS = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -52,7 +53,8 @@ class Conversation:
         """
         whole = path.expanduser().absolute()
         if whole.exists() and whole not in self._saved:
-            raise FileExistsError(f"{path} is there already. Name another file.")
+            told = _("{path} is there already. Name another file.")
+            raise FileExistsError(told.format(path=path))
         turns = [*self._system(), *self._turns]
         with whole_file(whole, newline="\n") as file:
             file.write(_row(turns) if whole.suffix == ROWS else _text(turns))

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from data.label import Generate
+from data.wording import _
 from service.errors import ServerRefused
 
 TEMPERATURE = 0.3
@@ -46,11 +47,14 @@ def _ask(
         response.raise_for_status()
         found = find(response.json())
     except httpx.HTTPStatusError as error:
-        said = error.response.text[:300]
-        status = error.response.status_code
-        raise ServerRefused(f"{client.base_url} answered {status}: {said}") from error
+        told = _("{url} answered {status}: {said}").format(
+            url=client.base_url, status=error.response.status_code, said=error.response.text[:300]
+        )
+        raise ServerRefused(told) from error
     except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-        raise ServerRefused(f"{client.base_url} does not answer as it should: {error}") from error
+        told = _("{url} does not answer as it should: {error}")
+        raise ServerRefused(told.format(url=client.base_url, error=error)) from error
     if not isinstance(found, str):
-        raise ServerRefused(f"{client.base_url} answers with something else than text.")
+        told = _("{url} answers with something else than text.")
+        raise ServerRefused(told.format(url=client.base_url))
     return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from data.wording import _
 from service.running import find_running, named_base
 
 from .server import has_model
@@ -23,5 +24,6 @@ def url_of_running(
         return None
     able = (server for server in found if model is None or has_model(server.url, model, api_key))
     chosen = found[0] if len(found) == 1 else next(able, found[0])
-    typer.echo(f"Found the server at {chosen.url}; --url names another.", err=True)
+    told = _("Found the server at {url}; --url names another.").format(url=chosen.url)
+    typer.echo(told, err=True)
     return chosen.url

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from data.wording import N_, _
 from service.errors import ServerRefused
 from service.options import KEY_VARIABLE
 
@@ -19,12 +20,12 @@ from .stream import DONE, EventParser
 LOCAL = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
 # No limit on reading: the first token of a long prompt may take minutes on a CPU.
 TIMEOUT = httpx.Timeout(None, connect=10)
-OF_CERTIFICATES = (
+OF_CERTIFICATES = N_(
     " Its certificate has to be valid for the name in the URL; SSL_CERT_FILE can name the file of "
     "one that nobody else vouches for."
 )
-KEY_HELP = (
-    f"Give the key with --api-key or, so that no list of processes shows it, in {KEY_VARIABLE}. "
+KEY_HELP = N_(
+    "Give the key with --api-key or, so that no list of processes shows it, in {variable}. "
     "`lora-chat keys create NAME` makes one where the server runs."
 )
 
@@ -55,7 +56,8 @@ class Server:
         with self._errors():
             response = self._client.get(f"/v1/models/{quote(name, safe='')}")
             if response.status_code == 404:
-                raise ServerRefused(f"There is no model {name!r}.{self._nearest(name)}")
+                told = _("There is no model {name!r}.{nearest}")
+                raise ServerRefused(told.format(name=name, nearest=self._nearest(name)))
             _check(response)
             return Model.model_validate(response.json())
 
@@ -76,23 +78,27 @@ class Server:
     def _nearest(self, model: str) -> str:
         known = [each.id for each in self.models()]
         nearest = get_close_matches(model, known, n=1, cutoff=0.5)
-        return f" Did you mean {nearest[0]!r}?" if nearest else f" There are: {', '.join(known)}."
+        if nearest:
+            return _(" Did you mean {name!r}?").format(name=nearest[0])
+        return _(" There are: {names}.").format(names=", ".join(known))
 
     @property
     def _advice(self) -> str:
-        return OF_CERTIFICATES if self._client.base_url.scheme == "https" else ""
+        return _(OF_CERTIFICATES) if self._client.base_url.scheme == "https" else ""
 
     @contextmanager
     def _errors(self) -> Generator[None]:
         try:
             yield
         except httpx.HTTPError as error:
-            raise ServerRefused(
-                f"{self._client.base_url} does not answer: {error}. Start a server with "
-                f"`lora-chat serve`, or leave out --url.{self._advice}"
-            ) from error
+            told = _(
+                "{url} does not answer: {error}. Start a server with `lora-chat serve`, or leave "
+                "out --url.{advice}"
+            ).format(url=self._client.base_url, error=error, advice=self._advice)
+            raise ServerRefused(told) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise ServerRefused(f"{self._client.base_url} is no lora-chat server.") from error
+            told = _("{url} is no lora-chat server.").format(url=self._client.base_url)
+            raise ServerRefused(told) from error
 
 
 @contextmanager
@@ -118,7 +124,8 @@ def _check(response: httpx.Response) -> None:
     said = response.json()["error"]["message"]
     if response.status_code == 401:
         is_asked = "Authorization" not in response.request.headers
-        said = f"{'The server needs a key.' if is_asked else said} {KEY_HELP}"
+        refused = _("The server needs a key.") if is_asked else said
+        said = f"{refused} {_(KEY_HELP).format(variable=KEY_VARIABLE)}"
     raise ServerRefused(said)
 
 

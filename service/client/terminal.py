@@ -7,12 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from data.wording import N_, _
 from service.errors import ServerRefused
 
 from .conversation import Conversation, Turn
 from .server import Model, Server, connected
 
-HELP = """\
+HELP = N_("""\
 /model NAME    switch to another adapter, version or blend; the conversation goes on
 /models        list what the server has
 /system TEXT   set the system prompt; without TEXT, leave it to the adapter
@@ -20,8 +21,8 @@ HELP = """\
 /save FILE     write the conversation into a new file; .jsonl: as a row for training
 /clear         forget the conversation
 /help          show this list
-/quit          leave, as Ctrl-D does; Ctrl-C stops the answer that is being written"""
-NOT_TEXT = "This line is not text in the terminal's encoding, and was not sent."
+/quit          leave, as Ctrl-D does; Ctrl-C stops the answer that is being written""")
+NOT_TEXT = N_("This line is not text in the terminal's encoding, and was not sent.")
 
 
 def chat(
@@ -54,7 +55,7 @@ def _adapters(models: Sequence[Model]) -> list[Model]:
 def _first(models: Sequence[Model]) -> Model:
     """The only adapter, or else the base, which servers list first."""
     if not models:
-        raise ServerRefused("The server has no model that you may use.")
+        raise ServerRefused(_("The server has no model that you may use."))
     adapters = _adapters(models)
     return adapters[0] if len(adapters) == 1 else models[0]
 
@@ -83,25 +84,26 @@ class Terminal:
             "/retry": self._retry,
             "/save": self._save,
             "/clear": self._clear,
-            "/help": lambda _: self._note(HELP),
+            "/help": lambda _argument: self._note(_(HELP)),
         }
 
     def run(self, adapters: Sequence[Model] = ()) -> None:
         """`adapters` are those that nobody has chosen from yet."""
-        self._introduce(f"Talking to {self._model.id}. /help lists the commands.")
+        told = _("Talking to {model}. /help lists the commands.")
+        self._introduce(told.format(model=self._model.id))
         if len(adapters) > 1:
-            names = ", ".join(adapter.id for adapter in adapters)
-            self._note(f"Adapters here: {names}. /model NAME switches to one.")
+            told = _("Adapters here: {names}. /model NAME switches to one.")
+            self._note(told.format(names=", ".join(adapter.id for adapter in adapters)))
         while True:
             try:
                 line = self._read().strip()
             except EOFError:
                 return
             except UnicodeDecodeError:
-                self._note(NOT_TEXT)
+                self._note(_(NOT_TEXT))
                 continue
             except KeyboardInterrupt:
-                self._note("\n/quit or Ctrl-D leaves.")
+                self._note("\n" + _("/quit or Ctrl-D leaves."))
                 continue
             if line == "/quit":
                 return
@@ -118,17 +120,18 @@ class Terminal:
 
     def _obey(self, line: str) -> None:
         try:
-            command, _, argument = line.partition(" ")
+            command, _space, argument = line.partition(" ")
             if not line.startswith("/"):
                 self._say(self._conversation.ask(line))
             elif command in self._commands:
                 self._commands[command](argument.strip())
             else:
-                self._note(f"There is no command {command}. /help lists them.")
+                told = _("There is no command {command}. /help lists them.")
+                self._note(told.format(command=command))
         except ServerRefused as error:
             self._note(" ".join(str(error).split()))
         except UnicodeEncodeError:
-            self._note(NOT_TEXT)
+            self._note(_(NOT_TEXT))
 
     def _say(self, messages: list[Turn]) -> None:
         text = ""
@@ -138,50 +141,53 @@ class Terminal:
                     self._out.out(piece, end="", highlight=False)
                     text += piece
             if not text.strip():
-                self._note("The answer is empty. /retry asks again.")
+                self._note(_("The answer is empty. /retry asks again."))
         except KeyboardInterrupt:
-            self._note(" (stopped)")
+            self._note(_(" (stopped)"))
         finally:
             # A stopped answer stays in the conversation; a question without any does not.
             if text:
                 self._out.out()
                 self._conversation.take_answer(text)
 
-    def _retry(self, _: str) -> None:
+    def _retry(self, _argument: str) -> None:
         if self._conversation.question is None:
-            self._note("Nothing has been asked yet.")
+            self._note(_("Nothing has been asked yet."))
         else:
             self._say(self._conversation.ask_again())
 
     def _save(self, name: str) -> None:
         if not name or self._conversation.is_empty:
-            self._note("/save FILE writes what has been said, once there is an answer.")
+            self._note(_("/save FILE writes what has been said, once there is an answer."))
             return
         try:
             self._conversation.save(Path(name))
         except OSError as error:
-            self._note(f"Not saved in {name}: {error.strerror or error}")
+            told = _("Not saved in {path}: {error}")
+            self._note(told.format(path=name, error=error.strerror or error))
         else:
-            self._note(f"The conversation is in {name}.")
+            self._note(_("The conversation is in {path}.").format(path=name))
 
     def _switch(self, name: str) -> None:
         if not name:
-            self._note(f"Talking to {self._model.id}. /model NAME switches.")
+            told = _("Talking to {model}. /model NAME switches.")
+            self._note(told.format(model=self._model.id))
             return
         self._model = self._server.model(name)
-        self._introduce(f"Talking to {self._model.id} now.")
+        self._introduce(_("Talking to {model} now.").format(model=self._model.id))
 
-    def _list_models(self, _: str) -> None:
+    def _list_models(self, _argument: str) -> None:
         for model in self._server.models():
             self._note(f"{'*' if model.id == self._model.id else ' '} {model.id}")
 
     def _set_system(self, text: str) -> None:
         self._conversation.system = text
-        self._note("The system prompt is set." if text else "The system prompt is the adapter's.")
+        told = _("The system prompt is set.")
+        self._note(told if text else _("The system prompt is the adapter's."))
 
-    def _clear(self, _: str) -> None:
+    def _clear(self, _argument: str) -> None:
         self._conversation.forget()
-        self._note("The conversation is forgotten.")
+        self._note(_("The conversation is forgotten."))
 
     def _introduce(self, text: str) -> None:
         self._note(text)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from data.wording import _
 from finetune.defaults import DEFAULT_BASE
 from service.commands.group import Commands
 from service.home import find_home
@@ -120,7 +121,8 @@ def import_adapter(
     card = version.card
     for note in card.imported.notes if card and card.imported else ():
         typer.echo(note)
-    typer.echo(f"{version} is there. `lora-chat adapters verify {version}` checks it.")
+    told = _("{adapter} is there. `lora-chat adapters verify {adapter}` checks it.")
+    typer.echo(told.format(adapter=version))
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters verify bike`")
@@ -146,14 +148,16 @@ def promote(
     from finetune.adapters.versions import find_version
     from finetune.adapters.versions import promote as promote_version
 
+    from .removal import means
+
     if "@" not in version:
-        hint = "NAME@VERSION"
-        raise typer.BadParameter(f"say which version, such as {version}@1", param_hint=hint)
+        told = _("say which version, such as {version}").format(version=f"{version}@1")
+        raise typer.BadParameter(told, param_hint="NAME@VERSION")
     adapters = find_home(home) / "adapters"
     chosen = find_version(adapters, version)
     chosen.read()  # raises where no server would take it
     promote_version(adapters, chosen.name, chosen.number)
-    typer.echo(f"{chosen.name!r} means {chosen} from now on.")
+    typer.echo(means(chosen.name, chosen.number))
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters rollback bike`")
@@ -164,10 +168,11 @@ def rollback(
     """Let an adapter's name mean the version before."""
     from finetune.adapters.versions import rollback as go_back
 
+    from .removal import means
+
     if "@" in name:
-        raise typer.BadParameter("give the name alone", param_hint="NAME")
-    chosen = go_back(find_home(home) / "adapters", name)
-    typer.echo(f"{name!r} means {name}@{chosen} from now on.")
+        raise typer.BadParameter(_("give the name alone"), param_hint="NAME")
+    typer.echo(means(name, go_back(find_home(home) / "adapters", name)))
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters remove bike@1`")

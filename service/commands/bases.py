@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from data.wording import N_, _
 from finetune.bases.base import SHORT_NAMES
 from finetune.errors import BaseNotFound
 
@@ -23,7 +24,7 @@ MIB = 1 << 20
 @dataclass(frozen=True, slots=True)
 class KeptBase:
     name: str
-    kind: str
+    kind: str  # in English
     path: Path
     num_bytes: int
     revisions: tuple[str, ...] = ()  # of a downloaded one
@@ -33,13 +34,13 @@ class KeptBase:
 def print_bases(home: Path, console: Console) -> None:
     found = list(find_bases(home))
     if not found:
-        console.print("There are none yet. `lora-chat bases pull smollm2-135m` makes one ready.")
+        console.print(_("There are none yet. `lora-chat bases pull smollm2-135m` makes one ready."))
         return
-    table = Table("name", "what it is", "MiB", box=None, padding=(0, 2, 0, 0))
+    table = Table(_("name"), _("what it is"), "MiB", box=None, padding=(0, 2, 0, 0))
     table.columns[0].overflow = table.columns[1].overflow = "fold"
     table.columns[2].justify = "right"
     for base in found:
-        table.add_row(base.name, base.kind, f"{base.num_bytes / MIB:.0f}")
+        table.add_row(base.name, _(base.kind), f"{base.num_bytes / MIB:.0f}")
     console.print(table)
 
 
@@ -47,20 +48,21 @@ def find_bases(home: Path) -> Iterator[KeptBase]:
     for name, packaged in SHORT_NAMES.items():
         if path := packaged.find():
             size, requirement = path.stat().st_size, packaged.requirement
-            yield KeptBase(name, "GGUF file of a package", path, size, requirement=requirement)
+            yield KeptBase(name, N_("GGUF file of a package"), path, size, requirement=requirement)
     folder = home / "bases"
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix == ".gguf" and path.is_file():
-            yield KeptBase(path.stem, "GGUF file, quantized here", path, path.stat().st_size)
+            yield KeptBase(path.stem, N_("GGUF file, quantized here"), path, path.stat().st_size)
         elif path.is_dir() and not path.name.startswith("."):
-            kind = "tokenizer" if path.name.endswith("-tokenizer") else "converted from a GGUF file"
+            is_whole = not path.name.endswith("-tokenizer")
+            kind = N_("converted from a GGUF file") if is_whole else N_("tokenizer")
             yield KeptBase(path.name, kind, path, _size(path))
     for repository in _downloaded():
         if repository.repo_type == "model":
             revisions = tuple(revision.commit_hash for revision in repository.revisions)
             yield KeptBase(
                 repository.repo_id,
-                "downloaded from the hub",
+                N_("downloaded from the hub"),
                 Path(repository.repo_path),
                 repository.size_on_disk,
                 revisions,
@@ -80,9 +82,10 @@ def install_package(short_name: str) -> None:
     try:
         subprocess.run(command, check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BaseNotFound(
-            f"{packaged.requirement} was not installed ({error}). By hand: {shlex.join(by_uv)}"
-        ) from error
+        told = _("{requirement} was not installed ({error}). By hand: {command}").format(
+            requirement=packaged.requirement, error=error, command=shlex.join(by_uv)
+        )
+        raise BaseNotFound(told) from error
     importlib.invalidate_caches()
 
 
@@ -91,13 +94,16 @@ def remove_base(name: str, home: Path, *, is_sure: bool) -> None:
     found = {base.name: base for base in find_bases(home)}
     base = found.get(name)
     if base is None:
-        names = ", ".join(found) or "none"
-        raise typer.BadParameter(f"there is no base {name!r}; here are: {names}", param_hint="NAME")
+        told = _("there is no base {name!r}; here are: {names}")
+        names = ", ".join(found) or _("none")
+        raise typer.BadParameter(told.format(name=name, names=names), param_hint="NAME")
     if base.requirement:
-        module = base.requirement.partition("==")[0]
-        raise typer.BadParameter(f"a package carries it: pip uninstall {module}", param_hint="NAME")
+        told = _("a package carries it: pip uninstall {package}")
+        package = base.requirement.partition("==")[0]
+        raise typer.BadParameter(told.format(package=package), param_hint="NAME")
     if not is_sure:
-        typer.confirm(f"Remove {name} ({base.num_bytes / MIB:.0f} MiB) for good?", abort=True)
+        asked = _("Remove {name} ({size:.0f} MiB) for good?")
+        typer.confirm(asked.format(name=name, size=base.num_bytes / MIB), abort=True)
     if base.revisions:
         from huggingface_hub import scan_cache_dir
 
@@ -106,7 +112,7 @@ def remove_base(name: str, home: Path, *, is_sure: bool) -> None:
         shutil.rmtree(base.path)
     else:
         base.path.unlink()
-    typer.echo(f"{name} is gone.")
+    typer.echo(_("{name} is gone.").format(name=name))
 
 
 def _downloaded() -> list[Any]:

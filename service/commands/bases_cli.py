@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from data.wording import _
 from service.commands.group import Commands
 from service.home import find_home
 from service.options import HomeOption
@@ -91,12 +92,14 @@ def quantize(
     from serving.llamacpp.quantize import quantize as quantize_base
 
     if out and out.suffix != ".gguf":
-        raise typer.BadParameter("the file's name has to end in .gguf", param_hint="--out")
+        raise typer.BadParameter(_("the file's name has to end in .gguf"), param_hint="--out")
     place = find_home(home)
     found = find_gguf_base(base, place)
     path = out or place / "bases" / f"{found.path.stem}-{to}.gguf"
     quantize_base(found, to, path)
-    typer.echo(f"{path}\nServe it: lora-chat serve --base {path if out else path.stem}")
+    typer.echo(path)
+    command = f"lora-chat serve --base {path if out else path.stem}"
+    typer.echo(_("Serve it: {command}").format(command=command))
 
 
 @bases_app.command(epilog="Example: `lora-chat bases remove SmolLM2-135M-Instruct.Q4_1-q8_0`")
@@ -120,8 +123,6 @@ def _conversations(data: list[str], roles: str | None, columns: str | None) -> "
     items = read_items(data, read_options(roles, columns, None))
     found = [item for item in items if isinstance(item, Conversation)]
     if not found:
-        named = " ".join(data)
-        raise DataError(
-            f"{named}: there is no conversation without faults; see lora-chat data check"
-        )
+        told = _("{source}: there is no conversation without faults; see lora-chat data check")
+        raise DataError(told.format(source=" ".join(data)))
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from data.wording import _
 from finetune.defaults import DEFAULT_BASE
 from service.commands.group import Commands
 from service.commands.streams import json_text
@@ -120,7 +121,8 @@ def check(
         check_report(report)
     is_piped = report == STANDARD_OUTPUT
     if is_piped and as_json:
-        raise typer.BadParameter("both would go to standard output", param_hint="--report, --json")
+        told = _("both would go to standard output")
+        raise typer.BadParameter(told, param_hint="--report, --json")
     options = read_options(roles, columns, faulty)
     found = _find_base(base, home) if base is not None else None
     tokens = _token_check(found, max_tokens, plain_marks) if found is not None else None
@@ -159,16 +161,13 @@ def convert(
     faulty: FaultyOption = None,
 ) -> None:
     """Write data of any form as JSON lines, a conversation a line."""
-    from data.convert import SHAPE_NAMES, ShapeName, write_conversations
+    from data.convert import SHAPE_NAMES, write_conversations
     from data.whole_file import STANDARD_OUTPUT
 
-    chosen: ShapeName | None = next((each for each in SHAPE_NAMES if each == shape), None)
-    if chosen is None:
-        message = f"{shape!r} is none of {', '.join(SHAPE_NAMES)}"
-        raise typer.BadParameter(message, param_hint="--shape")
+    chosen = _one_of(SHAPE_NAMES, shape, "--shape")
     items = _saying_warnings(_read(files, read_options(roles, columns, faulty)))
     count = write_conversations(items, out, chosen, redacted=redact)
-    typer.echo(f"{out}: {count:,} conversations", err=out == STANDARD_OUTPUT)
+    typer.echo(_written(out, count), err=out == STANDARD_OUTPUT)
 
 
 @data_app.command(
@@ -202,7 +201,7 @@ def split(
     from data.whole_file import STANDARD_OUTPUT
 
     if train.resolve() == held_out.resolve():
-        raise typer.BadParameter("both sides would go to one file", param_hint="--held-out")
+        raise typer.BadParameter(_("both sides would go to one file"), param_hint="--held-out")
     for path in (train, held_out):
         check_new(path)
     items = _saying_warnings(_read(files, read_options(roles, columns, faulty)))
@@ -210,10 +209,10 @@ def split(
     wanted = max(1, round(fraction * len(conversations)))
     sides = split_conversations(conversations, seed, fraction=fraction, at_least=1, at_most=wanted)
     if not all(sides):
-        raise DataError("There are fewer than two conversations unlike each other to divide.")
+        raise DataError(_("There are fewer than two conversations unlike each other to divide."))
     for side, path in zip(sides, (train, held_out), strict=True):
         count = write_conversations(side, path)
-        typer.echo(f"{path}: {count:,} conversations", err=STANDARD_OUTPUT in (train, held_out))
+        typer.echo(_written(path, count), err=STANDARD_OUTPUT in (train, held_out))
 
 
 @data_app.command(epilog="Example: `lora-chat data stats data/samples/bike_workshop.txt`")
@@ -255,7 +254,8 @@ def show(
     found = (item for item in items if isinstance(item, Conversation))
     conversation = next(islice(found, number - 1, None), None)
     if conversation is None:
-        raise DataError(f"{file}: there are fewer than {number} conversations without faults")
+        told = _("{source}: there are fewer than {number} conversations without faults")
+        raise DataError(told.format(source=file, number=number))
     print_conversation(conversation, number, Console())
 
 
@@ -314,12 +314,25 @@ def label(
     done = label_documents(
         documents, out, server, model, key, pairs_per_passage, console, is_tried=not untried
     )
-    typer.echo(
-        f"{out}: {done.num_pairs} questions from {done.num_passages - done.num_before} passages"
-        f" ({done.num_before} were there before, {done.num_empty} gave nothing)"
+    told = _(
+        "{path}: {questions} questions from {passages} passages ({before} were there before, "
+        "{empty} gave nothing)"
+    ).format(
+        path=out,
+        questions=done.num_pairs,
+        passages=done.num_passages - done.num_before,
+        before=done.num_before,
+        empty=done.num_empty,
     )
-    typer.echo("Look through it and write yes (or y, 1, 是) into keep beside what is right; then:")
+    typer.echo(told)
+    typer.echo(
+        _("Look through it and write yes (or y, 1, 是) into keep beside what is right; then:")
+    )
     typer.echo(f"lora-chat finetune {out}")
+
+
+def _written(path: Path, count: int) -> str:
+    return _("{path}: {count:,} conversations").format(path=path, count=count)
 
 
 def _read(files: str | list[str], options: Any) -> "Iterator[Item]":
@@ -337,7 +350,7 @@ def _saying_warnings(items: "Iterable[Item]") -> "Iterator[Item]":
 
     for item in items:
         if isinstance(item, Fault) and item.severity == "warning":
-            typer.echo(f"Warning: {item}", err=True)
+            typer.echo(_("Warning: {warning}").format(warning=item), err=True)
         yield item
 
 
@@ -367,7 +380,7 @@ def _warn_of_spelling(tokens: Any, base: Any) -> None:
     from finetune.bases.spelling import spelling_warning
 
     if warning := spelling_warning(tokens.spelling, base):
-        typer.echo(f"Warning: {warning}", err=True)
+        typer.echo(_("Warning: {warning}").format(warning=warning), err=True)
 
 
 def _length_check(max_tokens: int | None, home: Path | None) -> Any:
@@ -407,8 +420,8 @@ def read_options(roles: str | None, columns: str | None, faulty: str | None) -> 
 def _one_of(known: Sequence[Known], wanted: str, option: str) -> Known:
     found = next((each for each in known if each == wanted), None)
     if found is None:
-        message = f"{wanted!r} is none of {', '.join(known)}"
-        raise typer.BadParameter(message, param_hint=option)
+        told = _("{value!r} is none of {known}").format(value=wanted, known=", ".join(known))
+        raise typer.BadParameter(told, param_hint=option)
     return found
 
 
@@ -420,6 +433,7 @@ def pairs(text: str | None, option: str) -> dict[str, str]:
         if not pair.strip():
             continue
         if not name or not equals or not value:
-            raise typer.BadParameter(f"{pair!r} is not of the form name=value", param_hint=option)
+            told = _("{pair!r} is not of the form name=value").format(pair=pair)
+            raise typer.BadParameter(told, param_hint=option)
         found[name] = value
     return found

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data.wording import _
 from finetune.adapters.versions import list_names
 from finetune.bases.base import SHORT_NAMES
 from finetune.hardware import (
@@ -51,55 +52,63 @@ def examine(home: Path, console: Console) -> None:
 
 def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
     yield "lora-chat", importlib.metadata.version("lora-chat")
-    yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    yield "cpu", f"{machine.cpu}, {machine.num_cores} cores"
-    yield "features", ", ".join(machine.features) or "none that matter"
-    yield "memory", f"{machine.memory_bytes / GIB:.0f} GiB"
-    gpu = f"{machine.gpu}, {machine.gpu_memory_bytes / GIB:.0f} GiB" if machine.gpu else "none"
+    yield "python", f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield "cpu", _("{cpu}, {count} cores").format(cpu=machine.cpu, count=machine.num_cores)
+    yield _("features"), ", ".join(machine.features) or _("none that matter")
+    yield _("memory"), f"{machine.memory_bytes / GIB:.0f} GiB"
+    gpu = f"{machine.gpu}, {machine.gpu_memory_bytes / GIB:.0f} GiB" if machine.gpu else _("none")
     yield "gpu", gpu
-    yield "c++ compiler", find_compiler() or "none"
+    yield _("c++ compiler"), find_compiler() or _("none")
     for package in PACKAGES:
         yield package, _version(package)
-    yield "home", f"{home} ({_free(home)} free)"
-    yield "adapters", ", ".join(list_names(home / "adapters")) or "none yet"
+    yield _("home"), _("{path} ({free} free)").format(path=home, free=_free(home))
+    yield _("adapters"), ", ".join(list_names(home / "adapters")) or _("none yet")
     for name, packaged in SHORT_NAMES.items():
-        missing = f"not installed: lora-chat bases pull {name}"
-        yield f"base {name}", str(packaged.find() or missing)
+        missing = _("not installed: lora-chat bases pull {name}").format(name=name)
+        yield _("base {name}").format(name=name), str(packaged.find() or missing)
 
 
 def _meaning(machine: Machine) -> Iterator[str]:
     device = pick_device()
-    yield (
-        f"Training runs on the {'GPU' if device == 'cuda' else 'CPU'}: weights in NF4, computing "
-        f"in {compute_precision(device)}. Serving holds the base in {_served(device)}."
+    yield _(
+        "Training runs on the {device}: weights in NF4, computing in {precision}. Serving holds "
+        "the base in {served}."
+    ).format(
+        device="GPU" if device == "cuda" else "CPU",
+        precision=compute_precision(device),
+        served=_served(device),
     )
     if machine.gpu is None:
-        yield (
-            "Without an NVIDIA GPU a 135M model trains at 45 to 500 tokens/s on two cores; a "
-            "7B model is out of reach for training."
+        yield _(
+            "Without an NVIDIA GPU a 135M model trains at 45 to 500 tokens/s on two cores; a 7B "
+            "model is out of reach for training."
         )
     yield summary(recommend(look_around(), TYPICAL))
     if device == "cpu" and find_compiler() is None:
-        yield "Serving in int8 is two to three times faster with a C++ compiler: apt install g++."
-    if not is_installed():
-        yield (
-            "GGUF bases are converted and run by the torch engine. To run them as they are, on "
-            f"llama.cpp: {install_command()}"
+        yield _(
+            "Serving in int8 is two to three times faster with a C++ compiler: apt install g++."
         )
+    if not is_installed():
+        yield _(
+            "GGUF bases are converted and run by the torch engine. To run them as they are, on "
+            "llama.cpp: {command}"
+        ).format(command=install_command())
 
 
 def _served(device: str) -> str:
     if device == "cuda":
         return "nf4"
-    code = f"kernel {kernels_here()[0].name}" if find_compiler() else "not compiled"
-    return f"int8 ({code}), or fp32 where that is timed faster"
+    if not find_compiler():
+        return _("int8 (not compiled), or fp32 where that is timed faster")
+    told = _("int8 (kernel {kernel}), or fp32 where that is timed faster")
+    return told.format(kernel=kernels_here()[0].name)
 
 
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        return _("not installed")
 
 
 def _free(home: Path) -> str:

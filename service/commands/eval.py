@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from data.wording import _
 from service.commands.streams import json_text
 from service.home import find_home
 from service.options import HomeOption, LangOption
@@ -102,5 +103,5 @@ def evaluate(
         typer.echo(json_text(report.metrics()))
         return
     print_findings(report.findings, Console(highlight=False))
-    typer.echo(f"Report: {folder / REPORT_FILE}")
-    typer.echo(f"Numbers: {folder / METRICS_FILE}")
+    typer.echo(_("Report: {path}").format(path=folder / REPORT_FILE))
+    typer.echo(_("Numbers: {path}").format(path=folder / METRICS_FILE))

@@ -5,6 +5,7 @@ from typing import Literal
 
 import typer
 
+from data.wording import _
 from finetune.adapters.trained_base import find_trained_base
 from finetune.adapters.versions import find_version
 from finetune.export.gguf import GgufExport
@@ -19,30 +20,33 @@ def export_adapter(
     """Raises FinetuneError or DataError; then there is nothing at `out`."""
     version = find_version(home / "adapters", reference)
     if data and to != "merged":
-        raise typer.BadParameter("--data is for --to merged", param_hint="--to")
+        raise typer.BadParameter(_("--data is for --to merged"), param_hint="--to")
     if to == "peft":
         if base:
-            raise typer.BadParameter("--base is not for --to peft", param_hint="--to")
+            raise typer.BadParameter(_("--base is not for --to peft"), param_hint="--to")
         export_peft(version, out)
-        typer.echo(f"{out}: {version} as a PEFT folder")
+        typer.echo(_("{path}: {adapter} as a PEFT folder").format(path=out, adapter=version))
         return
     if to == "merged":
         found = find_trained_base(version, base, home)
         drift = Merge.prepare(version, found, data, home).export(out)
         typer.echo(drift.words)
-        typer.echo(f"Measured on {drift.measured_on}.")
-        typer.echo(f"{out}: {found.id} with {version} merged in, as a Hugging Face folder")
+        typer.echo(_("Measured on {rows}.").format(rows=drift.measured_on))
+        told = _("{path}: {base} with {adapter} merged in, as a Hugging Face folder")
+        typer.echo(told.format(path=out, base=found.id, adapter=version))
         return
-    typer.echo(f"{out}: {_export_gguf(GgufExport.prepare(version, base, home), to, out)}")
+    export = GgufExport.prepare(version, base, home)
+    told = _export_gguf(export, to, out)
+    typer.echo(told.format(path=out, base=export.base.id, adapter=version, name=version.name))
 
 
 def _export_gguf(export: GgufExport, to: Target, out: Path) -> str:
-    version = export.version
+    """Returns what to say of it."""
     if to == "gguf-lora":
         export.adapter(out)
-        return f"{version} as a GGUF adapter, for `llama-server --lora`"
+        return _("{path}: {adapter} as a GGUF adapter, for `llama-server --lora`")
     if to == "merged-gguf":
         export.merged(out)
-        return f"{export.base.id} with {version} merged in, as a GGUF file"
+        return _("{path}: {base} with {adapter} merged in, as a GGUF file")
     export.ollama(out)
-    return f"{version} for Ollama: `ollama create {version.name} -f Modelfile` in there"
+    return _("{path}: {adapter} for Ollama: `ollama create {name} -f Modelfile` in there")

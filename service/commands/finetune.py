@@ -192,6 +192,7 @@ def finetune(
 
     At the end it is compared with its base, and a report says how good it is.
     """
+    from data.wording import _
     from finetune.free_cores import give_way
     from finetune.hardware import before_torch
     from finetune.training.config import resolve_config
@@ -227,7 +228,7 @@ def finetune(
     }
     resolved = resolve_config(config, options, assignments or ())
     if replay is not None and resolved[0].replay is None and resolved[0].from_adapter is None:
-        raise typer.BadParameter("say which file, or give --from", param_hint="--replay")
+        raise typer.BadParameter(_("say which file, or give --from"), param_hint="--replay")
     if _is_to_launch(processes, data):
         from finetune.training.launcher import launch
 
@@ -239,14 +240,17 @@ def finetune(
 
 def _is_to_launch(processes: int, data: Path | None) -> bool:
     """False in a process that has been started already: by this command, or by another launcher."""
+    from data.wording import _
+
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if processes == 1 or started == processes:
         return False
     problem = None
     if started > 1:
-        problem = f"another launcher has started {started} of them; leave this option out"
+        told = _("another launcher has started {count} of them; leave this option out")
+        problem = told.format(count=started)
     elif data == Path("-"):
-        problem = "standard input can be read by one process alone; save it as a file"
+        problem = _("standard input can be read by one process alone; save it as a file")
     if problem:
         raise typer.BadParameter(problem, param_hint="--processes")
     return True
@@ -256,7 +260,7 @@ def _replay(text: str | None) -> tuple[str | None, Any]:
     """A path and a ratio; either may be missing, and what the ratio must be, the options say."""
     if text is None:
         return None, None
-    path, _, ratio = text.rpartition(":")
+    path, _colon, ratio = text.rpartition(":")
     if ratio.replace(".", "", 1).isdecimal():
         return path or None, ratio
     return text, None

@@ -6,6 +6,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
+from data.wording import N_, _
 from finetune.errors import Interrupted
 from finetune.wrong_values import sentence
 
@@ -13,17 +14,25 @@ from .streams import say
 
 EXIT_CODE = 130  # what shells give a program that Ctrl-C has ended
 KEPT = {
-    "finetune": "Stopped before anything was trained. The same command begins anew.",
-    "eval": "Stopped before the report was complete. The same command begins anew.",
-    "chat": "The chat has ended.",
-    "bench": "Stopped before all requests were answered, so there are no figures. "
-    "Fewer --requests take less time.",
-    "serve": "Stopped before the server was ready.",
-    "data split": "Stopped. A file that is there is complete; remove it before you split again.",
-    "data label": "Stopped. The drafts so far are kept; the same command goes on with the rest.",
-    "bases pull": "Stopped. What has been downloaded is kept; the same command goes on from there.",
+    "finetune": N_("Stopped before anything was trained. The same command begins anew."),
+    "eval": N_("Stopped before the report was complete. The same command begins anew."),
+    "chat": N_("The chat has ended."),
+    "bench": N_(
+        "Stopped before all requests were answered, so there are no figures. Fewer --requests take "
+        "less time."
+    ),
+    "serve": N_("Stopped before the server was ready."),
+    "data split": N_(
+        "Stopped. A file that is there is complete; remove it before you split again."
+    ),
+    "data label": N_(
+        "Stopped. The drafts so far are kept; the same command goes on with the rest."
+    ),
+    "bases pull": N_(
+        "Stopped. What has been downloaded is kept; the same command goes on from there."
+    ),
 }
-OTHERWISE = "Stopped. Nothing was changed."
+OTHERWISE = N_("Stopped. Nothing was changed.")
 
 
 class Commands(TyperGroup):
@@ -36,14 +45,14 @@ class Commands(TyperGroup):
             said = str(error)
         except KeyboardInterrupt:
             group = ctx.command_path.removeprefix(ctx.find_root().command_path)
-            said = KEPT.get(f"{group} {ctx.invoked_subcommand}".strip(), OTHERWISE)
+            said = _(KEPT.get(f"{group} {ctx.invoked_subcommand}".strip(), OTHERWISE))
         except typer.BadParameter as error:
             if isinstance(error.__cause__, ValidationError):  # of typer's own reading of values
-                error.message = "; ".join(map(_told, error.__cause__.errors()))
+                error.message = _("; ").join(map(_told, error.__cause__.errors()))
             raise
         say(f"\n{said}", err=True)
         raise typer.Exit(EXIT_CODE)
 
 
 def _told(item: Any) -> str:
-    return f"{sentence(item)} (found {item['input']!r})"
+    return _("{fault} (found {value!r})").format(fault=sentence(item), value=item["input"])

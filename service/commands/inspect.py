@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from data.local_time import local_time
+from data.wording import N_, _
+from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
 from serving.adapters.notation import Part, parse_model
@@ -14,7 +17,16 @@ from serving.adapters.store import AdapterStore
 from serving.errors import BlendError, ModelNotFound, ServingError
 from serving.verification import Subject, verify
 
-BARE = ("card", "none: a bare PEFT folder")
+METRICS = {  # of a card
+    "held_out_loss_base": N_("held out loss base"),
+    "held_out_loss_adapter": N_("held out loss adapter"),
+    "held_out_loss_training_precision": N_("held out loss training precision"),
+    "held_out_loss_before": N_("held out loss before"),
+    "num_steps": N_("num steps"),
+    "num_corrections": N_("num corrections"),
+    "num_corrections_learned": N_("num corrections learned"),
+}
+MARKS = {True: "ok", False: N_("FAILED"), None: "-"}
 
 
 def print_adapters(home: Path, console: Console) -> None:
@@ -22,11 +34,11 @@ def print_adapters(home: Path, console: Console) -> None:
     adapters = home / "adapters"
     store = AdapterStore(adapters)
     table = Table(
-        Column("name", overflow="fold"),
-        *("promoted", "versions"),
-        Column("base", overflow="fold"),
-        "held-out loss (base's)",
-        Column("made", min_width=len(local_time(0)), no_wrap=True),
+        Column(_("name"), overflow="fold"),
+        *(_("promoted"), _("versions")),
+        Column(_("base"), overflow="fold"),
+        _("held-out loss (base's)"),
+        Column(_("made"), min_width=len(local_time(0)), no_wrap=True),
         box=None,
     )
     problems: list[str] = []
@@ -37,11 +49,12 @@ def print_adapters(home: Path, console: Console) -> None:
         except ModelNotFound:  # a folder of something else
             continue
         except ServingError as error:
-            cells = [name, "damaged", num_versions]
+            cells = [name, _("damaged"), num_versions]
             problems.append(str(error))
         table.add_row(*(Text(cell) for cell in cells))
     if not table.row_count:
-        problems = [f"There is no adapter under {adapters} yet. Make one: lora-chat finetune DATA"]
+        told = _("There is no adapter under {folder} yet. Make one: lora-chat finetune DATA")
+        problems = [told.format(folder=adapters)]
     else:
         console.print(table)
     for problem in problems:
@@ -55,7 +68,7 @@ def _cells(entry: AdapterVersion, num_versions: str) -> list[str]:
         entry.name,
         entry.number,
         num_versions,
-        (card.base.id if card else entry.settings.base_model_name_or_path) or "unknown",
+        (card.base.id if card else entry.settings.base_model_name_or_path) or _("unknown"),
         f"{losses[1]:.3f} ({losses[0]:.3f})" if losses else "",
         local_time(entry.created),
     ]
@@ -66,7 +79,8 @@ def print_adapter(name: str, home: Path, console: Console) -> None:
     adapters = home / "adapters"
     first, *others = parse_model(name) or (Part(name),)
     if others:
-        raise BlendError(f"{name!r} is a blend. Name one adapter, such as {first.name!r}.")
+        told = _("{name!r} is a blend. Name one adapter, such as {first!r}.")
+        raise BlendError(told.format(name=name, first=first.name))
     store = AdapterStore(adapters)
     entry = store.entry(first)
     table = Table("", "", show_header=False, box=None)
@@ -82,29 +96,40 @@ def _details(entry: AdapterVersion, store: AdapterStore) -> list[tuple[str, str]
     ref, card = store.pin(entry), entry.card
     lora = entry.settings
     rows = [
-        ("adapter", str(ref)),
-        ("versions", ", ".join(list_versions(adapters, ref.name))),
-        ("promoted", promoted_version(adapters, ref.name) or ""),
-        ("folder", str(ref.folder)),
+        (_("adapter"), str(ref)),
+        (_("versions"), ", ".join(list_versions(adapters, ref.name))),
+        (_("promoted"), promoted_version(adapters, ref.name) or ""),
+        (_("folder"), str(ref.folder)),
         ("sha256", ref.sha256),
-        ("rank", f"{lora.r}, alpha {lora.lora_alpha:g}{', rsLoRA' if lora.use_rslora else ''}"),
+        (_("rank"), f"{lora.r}, alpha {lora.lora_alpha:g}{', rsLoRA' if lora.use_rslora else ''}"),
     ]
-    if card is None:
-        named = ("base", f"{lora.base_model_name_or_path}, as its configuration says")
-        return [*rows, *([named] if lora.base_model_name_or_path else []), BARE]
+    if card is not None:
+        rows += _of_card(card, ref.folder)
+        return [(label, value) for label, value in rows if value]
+    if lora.base_model_name_or_path:
+        named = _("{base}, as its configuration says")
+        rows.append((_("base"), named.format(base=lora.base_model_name_or_path)))
+    return [*rows, (_("card"), _("none: a bare PEFT folder"))]
+
+
+def _of_card(card: AdapterCard, folder: Path) -> list[tuple[str, str]]:
     data, imported = card.data, card.imported
-    rows += [
-        ("base", card.base.id),
-        ("imported", " ".join((f"{imported.source}.", *imported.notes)) if imported else ""),
-        ("data", f"{data.source}: {data.num_conversations} conversations" if data else ""),
-        ("held out", str(data.num_held_out) if data else ""),
-        *((name.replace("_", " "), f"{value:.4g}") for name, value in card.metrics.items()),
-        ("system", card.system or ""),
-        ("disclaimer", card.disclaimer or ""),
-        ("created", local_time(card.created)),
-        ("report", "" if imported else str(ref.folder / "report.html")),
+    size = _("{path}: {count:,} conversations")
+    return [
+        (_("base"), card.base.id),
+        (_("imported"), " ".join((f"{imported.source}.", *imported.notes)) if imported else ""),
+        (_("data"), size.format(path=data.source, count=data.num_conversations) if data else ""),
+        (_("held out"), str(data.num_held_out) if data else ""),
+        *((_metric(name), f"{value:.4g}") for name, value in card.metrics.items()),
+        (_("system"), card.system or ""),
+        (_("disclaimer"), card.disclaimer or ""),
+        (_("created"), local_time(card.created)),
+        (_("report"), "" if imported else str(folder / "report.html")),
     ]
-    return [(label, value) for label, value in rows if value]
+
+
+def _metric(name: str) -> str:
+    return _(METRICS.get(name, name.replace("_", " ")))
 
 
 def print_verification(reference: str, base: str | None, home: Path, console: Console) -> bool:
@@ -112,8 +137,9 @@ def print_verification(reference: str, base: str | None, home: Path, console: Co
     version = find_version(home / "adapters", reference)
     verdicts = verify(Subject(version, base, home))
     for verdict in verdicts:
-        mark = {True: "ok", False: "FAILED", None: "-"}[verdict.passed]
-        mark = "warning" if verdict.is_doubtful else mark
-        said = f"{verdict.said.rstrip('.')}. {verdict.fix}" if verdict.fix else verdict.said
-        console.print(Text(f"{mark:7} {verdict.check:9} {said}"), soft_wrap=True)
+        mark = _("warning") if verdict.is_doubtful else _(MARKS[verdict.passed])
+        said = verdict.said
+        if verdict.fix:
+            said = _("{said}. {fix}").format(said=said.rstrip(".。"), fix=verdict.fix)
+        console.print(Text(f"{set_cell_size(mark, 7)} {verdict.check:9} {said}"), soft_wrap=True)
     return all(verdict.passed for verdict in verdicts)

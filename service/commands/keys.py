@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from data.wording import _
 from service.commands.group import Commands
 from service.commands.streams import say
 from service.options import ConfigOption, DatabaseOption, HomeOption
@@ -84,7 +85,8 @@ def create(
     )
     with _opened(home, database, config) as state:
         key, secret = Keys(state).create(wish)
-    say(f"{describe(key)} Keep it now: it cannot be shown again.", err=True)
+    kept = _("Keep it now: it cannot be shown again.")
+    say(f"{describe(key)} {kept}", err=True)
     typer.echo(secret)
 
 
@@ -118,7 +120,7 @@ def revoke(
 
     with _opened(home, database, config) as state:
         key = Keys(state).revoke(reference)
-    typer.echo(f"The key {key.name!r} ({key.id}) is revoked.")
+    typer.echo(_("The key {name!r} ({id}) is revoked.").format(name=key.name, id=key.id))
 
 
 @keys_app.command(epilog="Example: `lora-chat keys clear`")
@@ -136,12 +138,11 @@ def clear(
 
     with _opened(home, database, config) as state:
         if not yes:
-            typer.confirm(
-                "Forget every key and all usage? Servers of this state then answer anybody.",
-                abort=True,
-                err=True,
+            question = _(
+                "Forget every key and all usage? Servers of this state then answer anybody."
             )
-        typer.echo(f"Forgotten: {Keys(state).clear()} keys.")
+            typer.confirm(question, abort=True, err=True)
+        typer.echo(_("Forgotten: {count} keys.").format(count=Keys(state).clear()))
 
 
 @keys_app.command(epilog="Example: `lora-chat keys usage --days 7`")

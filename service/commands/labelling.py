@@ -19,15 +19,19 @@ from data.label import (
     script_of_most,
 )
 from data.trial import NEEDED, hold_trial
+from data.wording import N_, _
 from service.client.drafting import drafting
 from service.settings import ServiceSettings
 
 LINE_EVERY = 10  # passages, where the output is no terminal
 ABLE = {
-    "Chinese": "an instruct model of 1.5 billion parameters or more that was trained on Chinese, "
-    "such as Qwen/Qwen2.5-1.5B-Instruct",
-    "other": "an instruct model of 1.5 billion parameters or more, such as "
-    "Qwen/Qwen2.5-1.5B-Instruct",
+    "Chinese": N_(
+        "an instruct model of 1.5 billion parameters or more that was trained on Chinese, such as "
+        "Qwen/Qwen2.5-1.5B-Instruct"
+    ),
+    "other": N_(
+        "an instruct model of 1.5 billion parameters or more, such as Qwen/Qwen2.5-1.5B-Instruct"
+    ),
 }
 
 
@@ -67,22 +71,31 @@ def _serving(server: str | ServiceSettings, console: Console) -> AbstractContext
         return nullcontext(server)
     from service.server import serving_in_background
 
-    console.print(f"Starting {server.base}", highlight=False, markup=False)
+    told = _("Starting {base}").format(base=server.base)
+    console.print(told, highlight=False, markup=False)
     return serving_in_background(server)
 
 
 def _try_out(generate: Generate, name: str, script: str, console: Console) -> None:
     """Raises DataError where the model does not draft what is of use."""
-    console.print("Trying the model on a few known texts", highlight=False)
+    console.print(_("Trying the model on a few known texts"), highlight=False)
     trial = hold_trial(generate, partial(prompt_for, count=1), script)
     if trial.is_passed:
         return
-    raise DataError(
-        f"{name} cannot draft questions: of {trial.num_texts} known texts it made a question with "
-        f"a right answer of {trial.num_usable}, and {NEEDED} are needed. It wrote, for example: "
-        f"{trial.example!r}. Give a larger base with --base, or a server that has one with --url: "
-        f"{ABLE[script]}. --untried drafts with this one all the same."
+    told = _(
+        "{model} cannot draft questions: of {total} known texts it made a question with a right "
+        "answer of {usable}, and {needed} are needed. It wrote, for example: {example!r}. Give a "
+        "larger base with --base, or a server that has one with --url: {able}. --untried drafts "
+        "with this one all the same."
+    ).format(
+        model=name,
+        total=trial.num_texts,
+        usable=trial.num_usable,
+        needed=NEEDED,
+        example=trial.example,
+        able=_(ABLE[script]),
     )
+    raise DataError(told)
 
 
 class _Course:
@@ -94,12 +107,12 @@ class _Course:
         self._bar = Progress(
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("passages, {task.fields[num_pairs]} questions"),
+            TextColumn("{task.fields[told]}"),
             TimeRemainingColumn(compact=True),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=total, num_pairs=0)
+        self._task = self._bar.add_task("", total=total, told="")
 
     def __enter__(self) -> "_Course":
         self._bar.start()
@@ -112,8 +125,10 @@ class _Course:
         """One passage is done, and gave so many questions."""
         self._done += 1
         self._num_pairs += num_pairs
-        self._bar.update(self._task, completed=self._done, num_pairs=self._num_pairs)
+        told = _("passages, {questions} questions").format(questions=self._num_pairs)
+        self._bar.update(self._task, completed=self._done, told=told)
         is_due = self._done % LINE_EVERY == 0 or self._done == self._total
         if not self._console.is_terminal and is_due:
-            said = f"{self._done} of {self._total} passages, {self._num_pairs} questions"
+            told = _("{count} of {total} passages, {questions} questions")
+            said = told.format(count=self._done, total=self._total, questions=self._num_pairs)
             self._console.print(said, highlight=False)

@@ -39,7 +39,9 @@ def _known_precision(value: str | None) -> str | None:
     from serving.engine import PRECISIONS
 
     if value not in PRECISIONS:
-        raise typer.BadParameter(f"choose one of {', '.join(PRECISIONS)}")
+        from data.wording import _
+
+        raise typer.BadParameter(_("choose one of {known}").format(known=", ".join(PRECISIONS)))
     return value
 
 
@@ -208,23 +210,23 @@ def _run(settings: "ServiceSettings") -> None:
     from finetune.hardware import before_torch
 
     before_torch()
-    from data.wording import speak
+    from data.wording import _, speak
     from service import server
     from service.http.gate import Gate
     from service.running import Announcement
     from service.telemetry.logs import configure_logs
 
     if not settings.insecure and server.needs_keys(settings):
-        raise typer.BadParameter(
-            f"anybody who reaches {settings.host} could use this server, which asks for no key; "
-            "make one with `lora-chat keys create NAME`, or add --insecure to allow that",
-            param_hint="--host",
+        told = _(
+            "anybody who reaches {host} could use this server, which asks for no key; make one "
+            "with `lora-chat keys create NAME`, or add --insecure to allow that"
         )
+        raise typer.BadParameter(told.format(host=settings.host), param_hint="--host")
     configure_logs(settings)
-    speak("en")  # to programs, whatever the terminal speaks
     server.check_certificate(settings)
     gate = Gate()
     announcement = Announcement(settings.home, settings.base)
     with server.listen(settings.host, settings.port) as listener:
         config = server.configure(settings, gate)
+        speak("en")  # to programs, whatever the terminal speaks
         server.serve(config, listener, gate, settings.grace, announcement)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data.wording import _
 from finetune.errors import Interrupted
 from finetune.finish import Result
 from finetune.job import Job
@@ -33,10 +34,10 @@ def train(
     sweep: Sequence[str],
 ) -> None:
     if dry_run and resume:
-        raise typer.BadParameter("it does not go with --resume", param_hint="--dry-run")
+        raise typer.BadParameter(_("it does not go with --resume"), param_hint="--dry-run")
     if sweep and config.output_dir is not None:
         raise typer.BadParameter(
-            "each of its runs has a folder; leave output_dir out", param_hint="--sweep"
+            _("each of its runs has a folder; leave output_dir out"), param_hint="--sweep"
         )
     observer = TerminalObserver(console)
     job = Job(config, home, observer)
@@ -88,47 +89,65 @@ def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
     except KeyboardInterrupt:
         if not folder.exists():
             raise
-        raise Interrupted(
-            f"Stopped. The runs that are over are kept in {folder}. Go on with the same command "
-            "and --resume."
-        ) from None
+        told = _(
+            "Stopped. The runs that are over are kept in {folder}. Go on with the same command and "
+            "--resume."
+        )
+        raise Interrupted(told.format(folder=folder)) from None
     if job.processes.is_first:
         _print_points(tried, Console())
     return _job_of(job, tried[0].config).execute(resume=True)
 
 
 def _print_points(points: Sequence[Point], console: Console) -> None:
-    table = Table("run", "values", "held-out loss", box=None)
+    table = Table(_("run"), _("values"), _("held-out loss"), box=None)
     table.columns[2].justify = "right"
     for point in points:
         table.add_row(point.run.name, Text(show(point.values)), f"{point.loss:.4f}")
     console.print(table)
-    console.print(Text(f"The best is kept: {show(points[0].values)}"), soft_wrap=True)
+    told = _("The best is kept: {values}").format(values=show(points[0].values))
+    console.print(Text(told), soft_wrap=True)
 
 
 def _print_result(result: Result, home: Path) -> None:
     print_findings(result.findings, Console(highlight=False))
+    losses = _(
+        "Held-out answer loss in {precision}: base {base:.3f}, adapter {adapter:.3f} "
+        "({change:+.1%})."
+    )
     typer.echo(
-        f"Held-out answer loss in {result.precision}: "
-        f"base {result.base_loss:.3f}, adapter {result.adapter_loss:.3f} ({-result.gain:+.1%})."
+        losses.format(
+            precision=result.precision,
+            base=result.base_loss,
+            adapter=result.adapter_loss,
+            change=-result.gain,
+        )
     )
     if result.continuation is not None:
         _print_continuation(result.continuation)
-    typer.echo(f"Adapter {result.version}: {result.version.folder}")
+    told = _("Adapter {adapter}: {folder}")
+    typer.echo(told.format(adapter=result.version, folder=result.version.folder))
     if result.report is not None:
-        typer.echo(f"Report: {result.report}")
+        typer.echo(_("Report: {path}").format(path=result.report))
     own = "" if home == find_home(None) else f" --home {shlex.quote(str(home))}"
-    typer.echo(f"Ask it: lora-chat chat {result.version.name}{own}")
+    command = f"lora-chat chat {result.version.name}{own}"
+    typer.echo(_("Ask it: {command}").format(command=command))
 
 
 def _print_continuation(done: Continuation) -> None:
     """What became of the corrections, and of what the adapter knew before."""
     if done.num_corrections:
-        typer.echo(
-            f"Of {done.num_corrections} new conversations, {done.num_learned} are answered word "
-            "for word as they were written."
+        learned = _(
+            "Of {count} new conversations, {learned} are answered word for word as they were "
+            "written."
         )
+        typer.echo(learned.format(count=done.num_corrections, learned=done.num_learned))
+    losses = _(
+        "Held-out answer loss at training precision: {parent} {before:.3f}, now {after:.3f} "
+        "({rise:+.1%})."
+    )
     typer.echo(
-        f"Held-out answer loss at training precision: {done.parent} {done.loss_before:.3f}, "
-        f"now {done.loss_after:.3f} ({done.rise:+.1%})."
+        losses.format(
+            parent=done.parent, before=done.loss_before, after=done.loss_after, rise=done.rise
+        )
     )

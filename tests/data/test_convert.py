@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import Conversation, InvalidData, Message, UnreadableFile, read_conversations, read_items
+from data.conversation import Conversation, Message
 from data.convert import SHAPE_NAMES, ShapeName, write_conversations
-from data.errors import Fault
+from data.errors import Fault, InvalidData, UnreadableFile
+from data.reading.reader import read_conversations, read_items
 
 CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n")
 WORDS = st.text(CHARACTERS, min_size=1, max_size=20).map(str.strip).filter(bool)

@@ -8,9 +8,11 @@ from pathlib import Path
 import docx
 import pytest
 
-from data import Conversation, Fault, InvalidData, UnreadableFile, read_items
+from data.conversation import Conversation
+from data.errors import Fault, InvalidData, UnreadableFile
 from data.label import COLUMNS, PASSAGE, Passage, cut, draft, read_passages, script_of_most
 from data.reading.dialogues.dialogue import find_pairs
+from data.reading.reader import read_items
 from tests.data.reading.documents.pdf_file import write_pdf
 from tests.data.reading.items import settled
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import Conversation, Message, split_conversations
-from data.split import unlike
+from data.conversation import Conversation, Message
+from data.split import split_conversations, unlike
 
 
 def pair(question: str, answer: str) -> Conversation:

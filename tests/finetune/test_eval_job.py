@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from data import ReadOptions
 from data.errors import DataError
+from data.reading.reader import ReadOptions
 from finetune.errors import AdapterInvalid, BaseMismatch, BaseNotFound, ExportRefused
 from finetune.eval_job import EvalJob, EvalOptions
 from finetune.evaluation.report import Report

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from data import Conversation, read_conversations
+from data.conversation import Conversation
+from data.reading.reader import read_conversations
 from finetune.adapters.card import AdapterCard, read_card
 from finetune.adapters.files import CARD_FILE, WEIGHTS_FILE
 from finetune.bases.base import Base

@@ -1,5 +1,7 @@
 """Which language a command speaks: --lang, else the terminal's, else the data's."""
 
+import re
+from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -7,18 +9,22 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from data.wording import language
-from finetune.errors import BaseNotFound
+from finetune.errors import BaseNotFound, ConfigError
 from service.cli import app
 
 DATA = "患者：我最近失眠多梦，怎么办？\n医生：这多属心脾两虚，宜早睡，忌浓茶。\n"
+DIALOGUE = "\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。\n" for i in range(12))
+ENGLISH = re.compile(r"(?<![-\w'])[A-Za-z']+[,:]? [A-Za-z']+[,:]? [A-Za-z']+")  # no command
+
+
+def run(*command: str, **variables: str) -> Any:
+    """In a context of its own."""
+    silent = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": ""}
+    return Context().run(lambda: CliRunner(env=silent | variables).invoke(app, command))
 
 
 def check(path: Path, *options: str, before: tuple[str, ...] = (), **variables: str) -> Any:
-    """`lora-chat data check`, in a context of its own."""
-    silent = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": ""}
-    command = [*before, "data", "check", str(path), *options]
-    return Context().run(lambda: CliRunner(env=silent | variables).invoke(app, command))
+    return run(*before, "data", "check", str(path), *options, **variables)
 
 
 @pytest.fixture
@@ -56,10 +62,57 @@ def test_other_languages_are_not_spoken(data: Path):
     assert check(data, "--lang", "fr").exit_code == 2
 
 
-def test_a_server_speaks_english_to_programs_whatever_the_terminal_speaks(tmp_path: Path):
-    context = Context()
-    command = ["serve", "--home", str(tmp_path), "--base", "no-such-base", "--port", "0"]
-    runner = CliRunner(env={"LANG": "zh_CN.UTF-8"})
-    result = context.run(lambda: runner.invoke(app, command))
-    assert isinstance(result.exception, BaseNotFound)
-    assert context.run(language) == "en"
+def test_training_says_nothing_in_english_where_chinese_is_asked_for(
+    tmp_path: Path, make_base: Callable[..., Path]
+):
+    (tmp_path / "tcm.txt").write_text(DIALOGUE, encoding="utf-8")
+    given = [str(tmp_path / "tcm.txt"), "--base", str(make_base("llama")), "--home", str(tmp_path)]
+    short = ["--set", "epochs=1", "--report", "short"]
+    for options, said in (
+        (["--dry-run"], "并没有训练。去掉 --dry-run 就开始训练。"),
+        (short, "适配器 tcm@1："),
+    ):
+        result = run("--lang", "zh", "finetune", *given, *options)
+        assert result.exit_code == 0, result.output
+        assert said in result.output
+        assert ENGLISH.findall(result.output) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("adapters list", "还没有适配器"),
+        ("keys list", "还没有密钥"),
+        ("data convert {data} --out {home}/rows.jsonl", "rows.jsonl: 1 段对话"),
+        ("bases recommend {data}", "接下来："),
+    ],
+)
+def test_what_commands_say_is_chinese(data: Path, tmp_path: Path, command: str, said: str):
+    words = command.format(data=data, home=tmp_path).split()
+    result = run(*words, LANG="zh_CN.UTF-8", LORA_CHAT_HOME=str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert said in result.output
+    assert ENGLISH.findall(result.output) == []
+
+
+def test_values_that_cannot_be_are_refused_in_chinese(data: Path):
+    options = ("--set", "rank=many", "--set", "holdout=1", "--quantize", "nf3", "--set", "rnak=8")
+    result = run("finetune", str(data), *options, LANG="zh_CN.UTF-8")
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).splitlines() == [
+        "选项有误:",
+        "  rnak: 没有这个选项；是不是 'rank'？",
+        "  rank: 应为整数（给的是 'many'）",
+        "  quantize: 应为 'nf4', 'int8' 或 'none'（给的是 'nf3'）",
+        "  holdout: 不能大于 0.5（给的是 1）",
+    ]
+
+
+def test_what_keeps_a_server_from_starting_is_said_in_the_terminals_language(tmp_path: Path):
+    given = ("serve", "--home", str(tmp_path), "--port", "0")
+    base = run(*given, "--base", "no-such-base", LANG="zh_CN.UTF-8")
+    assert isinstance(base.exception, BaseNotFound)
+    assert str(base.exception).startswith("没有底座模型 'no-such-base'")
+    open_to_all = run(*given, "--host", "0.0.0.0", LANG="zh_CN.UTF-8")
+    assert open_to_all.exit_code == 2
+    assert "它不要密钥" in open_to_all.output

@@ -21,6 +21,7 @@ from finetune.bases.base import find_base
 
 ROOT = Path(__file__).parents[2]
 START = 60  # [seconds] a start may take on a busy machine
+CHINESE = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}  # of who starts the server
 QUESTION = [{"role": "user", "content": "我最近失眠"}]
 SEVERAL = "你好\nHi\n你好\n"  # of a thousand answers of random weights, one or two are empty
 
@@ -42,7 +43,7 @@ class Served:
                 *("--no-compile", "--base", str(base), "--set", "grace=2"),
             ],
             cwd=ROOT,
-            env=environment(home),
+            env=environment(home) | CHINESE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -154,6 +155,12 @@ def served(
 def test_health_names_the_base(served: Served):
     health = httpx.get(f"{served.url}/health").json()
     assert (health["status"], health["model"], health["running"]) == ("ok", "tiny-llama", 0)
+
+
+def test_programs_are_spoken_to_in_english_whatever_the_terminal_speaks(served: Served):
+    refused = served.ask("nobody")
+    assert refused.status_code == 404
+    assert "The model 'nobody' does not exist." in refused.json()["error"]["message"]
 
 
 def test_base_adapters_and_a_blend_all_answer_differently(served: Served):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from data import Conversation
+from data.conversation import Conversation
 
 SHORT = 16  # [hex digits] that tell one conversation from all others of an adapter
 

@@ -10,10 +10,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from data import Conversation, DataError, read_conversations, split_conversations
 from data.chat import ChatRenderer
+from data.conversation import Conversation
+from data.errors import DataError
 from data.likeness import asked
 from data.personal import redact_conversation
+from data.reading.reader import read_conversations
+from data.split import split_conversations
+from data.wording import _
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.errors import ConfigError, NotResumable
@@ -59,9 +63,10 @@ def find_lineage(
         try:
             sets.append(_read(each, renderer))
         except DataError as error:
-            notes.append(f"The data of {each.adapter} cannot be read: {error}")
+            told = _("The data of {adapter} cannot be read: {error}")
+            notes.append(told.format(adapter=each.adapter, error=error))
     if not generations:
-        notes.append(f"No run says which file {parent} was trained on")
+        notes.append(_("No run says which file {adapter} was trained on").format(adapter=parent))
     sets.append(list(given))
     card = parent.card
     pinned = _pinned(card, sets)
@@ -118,7 +123,7 @@ def _read(generation: Generation, renderer: ChatRenderer) -> list[Conversation]:
     """As it was read then. Raises DataError."""
     config, path = generation.config, generation.data
     if path is None or not path.exists():
-        raise DataError(f"{path} is no file, or no longer there")
+        raise DataError(_("{path} is no file, or no longer there").format(path=path))
     conversations = read_conversations(path, config.reading)
     if config.redact:
         conversations = [redact_conversation(each) for each in conversations]
@@ -132,8 +137,8 @@ def _pinned(card: AdapterCard | None, sets: Sequence[list[Conversation]]) -> set
     config = load_config(None, {k: card.config[k] for k in ("seed", "holdout") if k in card.config})
     for conversations in sets:
         if hash_conversations(conversations) == card.data.sha256:
-            _, held_out = split_conversations(conversations, config.seed, fraction=config.holdout)
-            return {*map(identify, held_out)}
+            sides = split_conversations(conversations, config.seed, fraction=config.holdout)
+            return {*map(identify, sides[1])}
     return set()
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.adapters.lora import LoraSettings
 from finetune.adapters.trained_base import named_base
 from finetune.adapters.version import AdapterVersion
@@ -53,15 +54,17 @@ def find_parent(config: TrainConfig, adapters: Path) -> AdapterVersion | None:
 def _check_options(config: TrainConfig, lora: LoraSettings) -> None:
     """An adapter keeps its shape; to ask for another one is an error, not something to ignore."""
     own = {"rank": lora.r, "alpha": lora.lora_alpha, "use_rslora": lora.use_rslora}
+    kept = _("{key}: {adapter} keeps what it was trained with; leave the key out")
     wrong = [
-        f"{key}: {config.from_adapter} keeps what it was trained with; leave the key out"
+        kept.format(key=key, adapter=config.from_adapter)
         for key in ("dropout", "target_modules")
         if key in config.model_fields_set
     ]
+    kept = _("{key}: {adapter} has {value} and keeps it; leave the key out")
     wrong += [
-        f"{key}: {config.from_adapter} has {value} and keeps it; leave the key out"
+        kept.format(key=key, adapter=config.from_adapter, value=value)
         for key, value in own.items()
         if key in config.model_fields_set and getattr(config, key) != value
     ]
     if wrong:
-        raise ConfigError("These options do not fit --from", wrong)
+        raise ConfigError(_("These options do not fit --from"), wrong)

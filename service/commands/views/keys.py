@@ -10,16 +10,18 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from data.local_time import local_time
+from data.wording import N_, _
 from service.accounts.keys import Key
 from service.accounts.usage import Account, Count
 from service.commands.streams import json_text
 
-ANYBODY = "(no key)"
-FORGOTTEN = "(forgotten)"
+ANYBODY = N_("(no key)")
+STATES = {"revoked": N_("revoked"), "expired": N_("expired")}
 
 
 def describe(key: Key) -> str:
-    return f"The key of {key.name!r} ({key.id}): {_allowed(key)}."
+    told = _("The key of {name!r} ({id}): {allowed}.")
+    return told.format(name=key.name, id=key.id, allowed=_allowed(key))
 
 
 def print_keys(keys: Sequence[Key], console: Console, *, wants_json: bool) -> None:
@@ -29,20 +31,22 @@ def print_keys(keys: Sequence[Key], console: Console, *, wants_json: bool) -> No
         return
     if not keys:
         console.print(
-            "There is no key yet, so servers ask for none. Make one: lora-chat keys create NAME"
+            _("There is no key yet, so servers ask for none. Make one: lora-chat keys create NAME")
         )
         return
     width = len(keys[0].id)
     table = Table(
-        Column("name", overflow="fold"),
+        Column(_("name"), overflow="fold"),
         Column("id", no_wrap=True, min_width=width),
-        Column("ends in", no_wrap=True),
-        Column("what it allows", overflow="fold"),
+        Column(_("ends in"), no_wrap=True),
+        Column(_("what it allows"), overflow="fold"),
         box=None,
     )
     for key in keys:
-        status = "" if key.is_valid(now) else f"{key.status(now)}: "
-        cells = (key.name, key.id, key.ending, f"{status}{_allowed(key)}")
+        allowed = _allowed(key)
+        if (state := key.status(now)) in STATES:
+            allowed = _("{state}: {allowed}").format(state=_(STATES[state]), allowed=allowed)
+        cells = (key.name, key.id, key.ending, allowed)
         table.add_row(*map(Text, cells))
     console.print(table)
 
@@ -63,10 +67,10 @@ def print_usage(
         _print_json({"usage": lines}, console)
         return
     if not rows:
-        console.print("Nothing has been asked yet.")
+        console.print(_("Nothing has been asked yet."))
         return
-    table = Table("day", "key", "model", box=None)
-    for unit in ("requests", "prompt tokens", "answer tokens"):
+    table = Table(_("day"), _("key"), _("model"), box=None)
+    for unit in (_("requests"), _("prompt tokens"), _("answer tokens")):
         table.add_column(unit, justify="right")
     for account, count in rows:
         cells = (account.day, _name(account, names) or _nobody(account), account.model)
@@ -77,16 +81,18 @@ def print_usage(
 
 def _allowed(key: Key) -> str:
     limits = [
-        f"{number:,} {unit} a minute"
-        for number, unit in (
-            (key.limits.requests_per_minute, "requests"),
-            (key.limits.tokens_per_minute, "tokens"),
+        told.format(count=number)
+        for number, told in (
+            (key.limits.requests_per_minute, _("{count:,} requests a minute")),
+            (key.limits.tokens_per_minute, _("{count:,} tokens a minute")),
         )
         if number is not None
     ]
-    models = "all models" if key.adapters is None else ", ".join(key.adapters)
-    until = [] if key.expires is None else [f"until {local_time(key.expires)}"]
-    return "; ".join([f"{' and '.join(key.scopes)} with {models}", *limits, *until])
+    models = _("all models") if key.adapters is None else ", ".join(key.adapters)
+    scopes = _("{scopes} with {models}").format(scopes=_(" and ").join(key.scopes), models=models)
+    ends = key.expires
+    until = [] if ends is None else [_("until {time}").format(time=local_time(ends))]
+    return _("; ").join([scopes, *limits, *until])
 
 
 def _as_json(key: Key, now: float) -> dict[str, Any]:
@@ -107,4 +113,4 @@ def _name(account: Account, names: Mapping[str, str]) -> str | None:
 
 
 def _nobody(account: Account) -> str:
-    return account.key_id or ANYBODY
+    return account.key_id or _(ANYBODY)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from data.wording import _
 from finetune.hardware import GIB
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TimeColumn(ProgressColumn):
         ends = task.fields["ends"]
         if ends is None:
             return Text(clock(task.elapsed or 0))
-        return Text(f"{clock(max(0.0, ends - self._now()))} left")
+        return Text(_("{time} left").format(time=clock(max(0.0, ends - self._now()))))
 
 
 class TerminalObserver:
@@ -81,27 +82,30 @@ class TerminalObserver:
         self._is_stepping = False
         self._pace, self._eval_loss = Pace(self._now), None
         self._say(text)
-        self._draw("Working")
+        self._draw(_("Working"))
 
     def on_step(self, metrics: "StepMetrics") -> None:
         left = self._pace.left_after(metrics.step, metrics.num_steps)
         if metrics.eval_loss is not None:
             self._eval_loss = metrics.eval_loss
             if self._is_drawn:
-                self._say(f"  step {metrics.step}: held-out loss {metrics.eval_loss:.3f}")
-        losses = f"loss {metrics.loss:.2f}" + (
-            f", held out {self._eval_loss:.2f}" if self._eval_loss is not None else ""
-        )
-        place = f"step {metrics.step} of {metrics.num_steps}"
-        self._draw("Training", place, left, losses, metrics.step, metrics.num_steps)
+                told = _("step {step}: held-out loss {loss:.3f}")
+                self._say("  " + told.format(step=metrics.step, loss=metrics.eval_loss))
+        losses = _losses(metrics.loss, self._eval_loss)
+        place = _("step {step} of {total}").format(step=metrics.step, total=metrics.num_steps)
+        self._draw(_("Training"), place, left, losses, metrics.step, metrics.num_steps)
         is_first_or_last = self._pace.num_seen == 1 or metrics.step == metrics.num_steps
         if is_first_or_last or metrics.eval_loss is not None or self._is_time_to_tell:
-            self._tell(f"  {place}, about {clock(left)} left: {losses}, {_figures(metrics)}")
+            told = _("{place}, about {time} left: {losses}, {figures}").format(
+                place=place, time=clock(left), losses=losses, figures=_figures(metrics)
+            )
+            self._tell(f"  {told}")
 
     def on_work(self, done: float, left: float) -> None:
-        self._draw("Report", f"{done / (done + left):.0%}", left, "", done, done + left)
+        self._draw(_("Report"), f"{done / (done + left):.0%}", left, "", done, done + left)
         if self._is_time_to_tell:
-            self._tell(f"  about {clock(left)} to the end of the report")
+            told = _("about {time} to the end of the report").format(time=clock(left))
+            self._tell(f"  {told}")
 
     def should_stop(self) -> bool:
         self._is_stepping = True
@@ -145,7 +149,7 @@ class TerminalObserver:
         if self._stopping or not self._is_stepping:
             raise KeyboardInterrupt
         self._stopping = True
-        self._say("Stopping when this step is done, and saving. Ctrl-C again stops at once.")
+        self._say(_("Stopping when this step is done, and saving. Ctrl-C again stops at once."))
 
 
 class Pace:
@@ -170,6 +174,14 @@ class Pace:
         return (num_steps - step) * each
 
 
+def _losses(trained: float, held_out: float | None) -> str:
+    if held_out is None:
+        return _("loss {trained:.2f}").format(trained=trained)
+    both = _("loss {trained:.2f}, held out {held_out:.2f}")
+    return both.format(trained=trained, held_out=held_out)
+
+
 def _figures(metrics: "StepMetrics") -> str:
-    memory = f"{metrics.memory_bytes / GIB:.1f} GiB"
-    return f"{metrics.tokens_per_second:.0f} tokens a second, {memory} of memory"
+    return _("{rate:.0f} tokens a second, {memory:.1f} GiB of memory").format(
+        rate=metrics.tokens_per_second, memory=metrics.memory_bytes / GIB
+    )

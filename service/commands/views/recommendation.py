@@ -7,12 +7,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data.wording import N_, _
 from finetune.bases.catalogue import NOT_TRIED, read_catalogue
 from finetune.hardware import GIB, Machine
 from service.recommendation import LONGEST, SLOWEST, Amount, Estimate, Here, Recommendation
 
 MOST = 8  # rows
-LANGUAGES = {"Chinese": "Chinese", "mixed": "Chinese and others", "other": "no Chinese"}
+LANGUAGES = {
+    "Chinese": N_("Chinese"),
+    "mixed": N_("Chinese and others"),
+    "other": N_("no Chinese"),
+}
 
 
 def print_recommendation(
@@ -22,13 +27,13 @@ def print_recommendation(
         console.print(line, highlight=False, markup=False)
     console.print()
     if found.best is None:
-        console.print("No known base that speaks this language fits into this memory.")
+        console.print(_("No known base that speaks this language fits into this memory."))
         return
     console.print(_table([found.best, *found.others[: MOST - 1]]))
     console.print()
     for sentence in (*_reasons(found, found.best), *_caveats()):
         console.print(sentence, highlight=False, markup=False)
-    console.print("\nNext:")
+    console.print("\n" + _("Next:"))
     for command in commands(found.best, data):
         console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
 
@@ -39,7 +44,8 @@ def commands(best: Estimate, data: Sequence[str]) -> Iterator[str]:
     chosen = "" if base.short_name else f" --base {base.spec}"
     context = f" --context {best.context}" if best.context < base.context_length else ""
     if base.is_gated:
-        yield f"export HF_TOKEN=your-token  # accept the licence of {base.hub_id} on the hub first"
+        first = _("accept the licence of {base} on the hub first").format(base=base.hub_id)
+        yield f"export HF_TOKEN=your-token  # {first}"
     yield f"lora-chat finetune {shlex.join(data) or 'YOUR-FILE'}{chosen}"
     yield f"lora-chat serve{chosen}{context}"
 
@@ -47,34 +53,41 @@ def commands(best: Estimate, data: Sequence[str]) -> Iterator[str]:
 def summary(found: Recommendation) -> str:
     """In one line."""
     if found.best is None:
-        return "No known base that speaks Chinese and English fits into this machine's memory."
-    return (
-        f"To begin with, of the known bases: {found.best.base.spec}. "
-        "`lora-chat bases recommend DATA` says which ones fit your data, and why."
-    )
+        return _("No known base that speaks Chinese and English fits into this machine's memory.")
+    return _(
+        "To begin with, of the known bases: {base}. `lora-chat bases recommend DATA` says which "
+        "ones fit your data, and why."
+    ).format(base=found.best.base.spec)
 
 
 def _premises(here: Here, amount: Amount, data: Sequence[str]) -> Iterator[str]:
-    yield f"Machine: {_told(here.machine)}"
-    size = f"{amount.num_conversations:,} conversations, {LANGUAGES[amount.language]}"
-    yield f"Data: {shlex.join(data)}: {size}" if data else f"Data: none named; reckoned with {size}"
+    yield _("Machine: {machine}").format(machine=_told(here.machine))
+    size = _("{count:,} conversations, {language}").format(
+        count=amount.num_conversations, language=_(LANGUAGES[amount.language])
+    )
+    if data:
+        yield _("Data: {files}: {size}").format(files=shlex.join(data), size=size)
+    else:
+        yield _("Data: none named; reckoned with {size}").format(size=size)
 
 
 def _told(machine: Machine) -> str:
-    memory = f"{machine.memory_bytes / GIB:.0f} GiB of memory"
-    gpu = (
-        f"{machine.gpu} with {machine.gpu_memory_bytes / GIB:.0f} GiB" if machine.gpu else "no GPU"
+    gpu = _("no GPU")
+    if machine.gpu:
+        named = _("{gpu} with {size:.0f} GiB")
+        gpu = named.format(gpu=machine.gpu, size=machine.gpu_memory_bytes / GIB)
+    return _("{count} cores, {size:.0f} GiB of memory, {gpu}").format(
+        count=machine.num_cores, size=machine.memory_bytes / GIB, gpu=gpu
     )
-    return f"{machine.num_cores} cores, {memory}, {gpu}"
 
 
 def _table(estimates: Sequence[Estimate]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("")
-    table.add_column("base", no_wrap=True)
-    for name in ("GiB to\ntrain", "time to\ntrain", "GiB to\nserve", "tokens/s"):
+    table.add_column(_("base"), no_wrap=True)
+    for name in (_("GiB to\ntrain"), _("time to\ntrain"), _("GiB to\nserve"), _("tokens/s")):
         table.add_column(name, justify="right")
-    table.add_column("licence", no_wrap=True)
+    table.add_column(_("licence"), no_wrap=True)
     for number, each in enumerate(estimates):
         table.add_row(
             "" if number else ">",
@@ -83,42 +96,46 @@ def _table(estimates: Sequence[Estimate]) -> Table:
             _duration(each.hours),
             f"{each.serving_bytes / GIB:.1f}",
             f"{each.serving_rate:.1f}",
-            each.base.licence + (", gated" if each.base.is_gated else ""),
+            each.base.licence + (_(", gated") if each.base.is_gated else ""),
         )
     return table
 
 
 def _duration(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(60 * hours))} min"
+    if hours >= 1:
+        return _("{count:.1f} h").format(count=hours)
+    return _("{count} min").format(count=max(1, round(60 * hours)))
 
 
 def _reasons(found: Recommendation, best: Estimate) -> Iterator[str]:
     if not best.base.is_open:
-        yield "The first one fits; all that fit want a consent, a licence's terms, or think first."
+        yield _(
+            "The first one fits; all that fit want a consent, a licence's terms, or think first."
+        )
     elif best.is_quick:
-        yield (
-            f"The first is the largest that trains within {LONGEST:.0f} hours, answers with "
-            f"{SLOWEST:.0f} tokens a second or more, and that anybody may use for anything."
-        )
+        yield _(
+            "The first is the largest that trains within {hours:.0f} hours, answers with "
+            "{rate:.0f} tokens a second or more, and that anybody may use for anything."
+        ).format(hours=LONGEST, rate=SLOWEST)
     else:
-        yield (
-            f"None of these trains within {LONGEST:.0f} hours and answers with {SLOWEST:.0f} "
-            "tokens a second: the first is the smallest."
-        )
+        yield _(
+            "None of these trains within {hours:.0f} hours and answers with {rate:.0f} tokens a "
+            "second: the first is the smallest."
+        ).format(hours=LONGEST, rate=SLOWEST)
     if found.others and any(each.base.thinks_first for each in found.others):
-        yield "Qwen3 models write their thoughts before an answer, so they do not come first."
+        yield _("Qwen3 models write their thoughts before an answer, so they do not come first.")
     counts = {
-        "too large for this memory": found.num_too_large,
-        "that do not speak the language": found.num_other_languages,
-        "smaller": max(0, len(found.others) - (MOST - 1)),
+        _("{count} too large for this memory"): found.num_too_large,
+        _("{count} that do not speak the language"): found.num_other_languages,
+        _("{count} smaller"): max(0, len(found.others) - (MOST - 1)),
     }
-    if left_out := [f"{count} {what}" for what, count in counts.items() if count]:
-        yield f"Not shown: {', '.join(left_out)}."
+    if left_out := [told.format(count=count) for told, count in counts.items() if count]:
+        yield _("Not shown: {left_out}.").format(left_out=_(", ").join(left_out))
 
 
 def _caveats() -> Iterator[str]:
     tried = [each.spec for each in read_catalogue().bases if each.tried != NOT_TRIED]
-    yield (
+    yield _(
         "Memory and speed are reckoned from sizes and from what this machine just multiplied and "
-        "read; they may be off by half. Only " + ", ".join(tried) + " has been tried so far."
-    )
+        "read; they may be off by half. Only {tried} has been tried so far."
+    ).format(tried=", ".join(tried))

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from data import Conversation, Fault, InvalidData, ReadOptions, read_conversations, read_items
+from data.conversation import Conversation
+from data.errors import Fault, InvalidData
 from data.reading.faulty import HOW, Faulty
+from data.reading.reader import ReadOptions, read_conversations, read_items
 
 GOOD = "患者：头晕怎么办？\n医生：先量血压。\n"
 THANKS = "患者：失眠怎么办？\n医生：睡前泡脚。\n患者：谢谢医生。\n"

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
+from data.conversation import Conversation
+from data.errors import Fault, UnreadableFile
 from data.reading.faulty import WAY_OUT
+from data.reading.reader import ReadOptions, read_items
 from data.wording import _, speak
 from tests.data.reading.items import settled
 

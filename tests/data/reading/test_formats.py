@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import Conversation, read_items
+from data.conversation import Conversation
+from data.reading.reader import read_items
 from tests.data.reading.excel import write_xlsx
 
 Pairs = Sequence[tuple[str, str]]

@@ -13,17 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import (
-    Conversation,
-    DataError,
-    Fault,
-    InvalidData,
-    ReadOptions,
-    UnreadableFile,
-    read_conversations,
-    read_items,
-)
-from data.reading.reader import SUFFIXES
+from data.conversation import Conversation
+from data.errors import DataError, Fault, InvalidData, UnreadableFile
+from data.reading.reader import SUFFIXES, ReadOptions, read_conversations, read_items
 from tests.data.reading.excel import write_xlsx
 
 SAMPLES = Path(__file__).parents[3] / "data" / "samples"

@@ -176,6 +176,6 @@ def test_what_was_trained_elsewhere_is_listed_with_what_it_names(
     print_adapters(tmp_path, Console(width=200))
     shown = capsys.readouterr().out
     assert "HuggingFaceTB/SmolLM2-135M-Instruct" in shown
-    assert "The adapter old@1 holds no adapter_model.safetensors: it is an older PEFT adapter" in shown
+    assert "The adapter old@1 holds no adapter_model.safetensors: it is an older" in shown
     print_adapter("bare", tmp_path, Console(width=200))
     assert "SmolLM2-135M-Instruct, as its configuration says" in capsys.readouterr().out

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data import read_conversations
 from data.conversation import Message
+from data.reading.reader import read_conversations
 from service.client.conversation import Conversation
 
 ANSWER = "宜食百合莲子粥。\n\n早睡。"

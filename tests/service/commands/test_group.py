@@ -81,6 +81,7 @@ def told(process: "subprocess.Popen[str]") -> str:
     ("arguments", "said"),
     [
         ("data check -", "Stopped. Nothing was changed."),
+        ("--lang zh data check -", "已停止，没有任何改动。"),
         ("data convert - --out never.jsonl", "Stopped. Nothing was changed."),
         ("finetune - --name x", "Stopped before anything was trained."),
     ],

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
+from data.conversation import Conversation
+from data.errors import Fault, UnreadableFile
+from data.reading.reader import ReadOptions, read_items
 from tests.data.reading.documents.pdf_file import write_pdf
 from tests.data.reading.items import conversations_of
 

@@ -7,9 +7,10 @@ from typing import Any
 import docx
 import pytest
 
-from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
-from data.conversation import Item
+from data.conversation import Conversation, Item
+from data.errors import Fault, UnreadableFile
 from data.reading.documents.extra import needs
+from data.reading.reader import ReadOptions, read_items
 from tests.data.reading.items import conversations_of
 
 

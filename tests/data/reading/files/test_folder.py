@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from data import Conversation, Fault, ReadOptions, UnreadableFile, read_items
-from data.conversation import Item
+from data.conversation import Conversation, Item
+from data.errors import Fault, UnreadableFile
+from data.reading.reader import ReadOptions, read_items
 
 GOOD = "Q: How do I oil the chain?\nA: One drop per link.\n"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from data import UnreadableFile, read_items
+from data.errors import UnreadableFile
+from data.reading.reader import read_items
 from tests.data.reading.excel import write_xlsx
 
 GOOD = "Q: How do I oil the chain?\nA: One drop per link.\n"

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from data import Conversation, Fault, ReadOptions, read_items
-from data.conversation import Item
+from data.conversation import Conversation, Item
+from data.errors import Fault
+from data.reading.reader import ReadOptions, read_items
 from data.reading.tables.formulas import find_unsaved
 from tests.data.reading.excel import Formula, write_xlsx
 
