@@ -1,11 +1,12 @@
 """The FastAPI application: one engine and the routes on it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan
 
@@ -37,6 +38,7 @@ from .http.access import Access
 from .http.body_limit import BodyLimit
 from .http.browser_guard import BrowserGuard
 from .http.docs import docs_routes
+from .http.endpoints import OPENAPI, Method
 from .http.gate import Gate, GateKeeper
 from .http.metrics_routes import metrics_routes
 from .http.plain_path import PlainPath
@@ -51,16 +53,15 @@ VERSION = version("lora-chat")
 
 
 class Service(FastAPI):
-    """FastAPI with one layer around everything, the answers to unexpected errors included."""
+    """FastAPI whose first layer stands around all else: answers to unexpected errors, too."""
 
-    def __init__(self, metrics: Metrics, settings: ServiceSettings, **options: Any) -> None:
-        super().__init__(**options)
-        self._metrics = metrics
-        self._logs_requests = settings.log_requests
+    def __init__(self, layers: Sequence[Middleware], **options: Any) -> None:
+        self._first, *inner = layers
+        super().__init__(middleware=inner, **options)
 
     def build_middleware_stack(self) -> ASGIApp:
-        inner = super().build_middleware_stack()
-        return Recorder(inner, self._metrics, logs_requests=self._logs_requests)
+        layer, positional, named = self._first
+        return layer(super().build_middleware_stack(), *positional, **named)
 
 
 def build_app(
@@ -78,28 +79,24 @@ def build_app(
     metrics = Metrics(engine, models.base_id, VERSION, settings.metric_names)
     engine = LimitedEngine(engine, settings, gate)
     engine = ObservedEngine(engine, metrics, models.decode if settings.log_content else None)
+    asks_for_keys: list[Middleware] = []
     if state is not None:
         engine = GuardedEngine(engine, models.base_id, rates, UsageLedger(state))
+        keyring = Keyring(Keys(state))
+        access = Middleware(Access, keyring, rates, metrics_open=settings.metrics_open)
+        asks_for_keys = [access]
     app = Service(
-        metrics,
-        settings,
+        _layers(settings, metrics, gate, asks_for_keys),
         title="lora-chat",
         version=VERSION,
         lifespan=_lifespan(engine, models, gate),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
+        openapi_url=OPENAPI.path,
         docs_url=None,
         redoc_url=None,
     )
     answer_errors(app)
     tell_right_paths(app)
-    app.add_middleware(BodyLimit, settings=settings)
-    app.add_middleware(BrowserGuard, settings=settings)
-    if state is not None:
-        keyring = Keyring(Keys(state))
-        app.add_middleware(
-            Access, keyring=keyring, limits=rates, metrics_open=settings.metrics_open
-        )
-    _add_outer_layers(app, settings, gate)
     app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
     app.include_router(text_routes(TextCompletions(engine, models, settings)))
     app.include_router(token_routes(Tokenization(engine, models, settings)))
@@ -135,15 +132,26 @@ def _lifespan(engine: Engine, models: Models, gate: Gate) -> Lifespan[FastAPI]:
     return lifespan
 
 
-def _add_outer_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:
-    """What a request passes before it is asked for a key; the last one here is the first."""
-    app.add_middleware(PlainPath)
-    app.add_middleware(GateKeeper, gate=gate)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After", *RATE_LIMIT_HEADERS],
-        )
+def _layers(
+    settings: ServiceSettings,
+    metrics: Metrics,
+    gate: Gate,
+    asks_for_keys: Sequence[Middleware],
+) -> list[Middleware]:
+    """In the order in which a request meets them; without a state nothing asks for keys."""
+    pages = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=get_args(Method),
+        allow_headers=["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "Retry-After", *RATE_LIMIT_HEADERS],
+    )
+    return [
+        Middleware(Recorder, metrics, logs_requests=settings.log_requests),
+        *([pages] if settings.cors_origins else []),
+        Middleware(GateKeeper, gate),
+        Middleware(PlainPath),
+        *asks_for_keys,
+        Middleware(BrowserGuard, settings),
+        Middleware(BodyLimit, settings),
+    ]
