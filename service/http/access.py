@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.accounts.caller import Caller, current_caller, paid_prompts
+from service.accounts.caller import Caller, current_caller
 from service.accounts.keyring import Keyring
 from service.accounts.rate_limit import RateLimits
 from service.errors import InvalidKey, RateLimited, ScopeMissing, StateUnavailable, reply_to
@@ -46,12 +46,11 @@ class Access:
             await reply_to(error).response(scope, receive, send)
             return
         scope["caller"] = caller
-        caller_token, prompts_token = current_caller.set(caller), paid_prompts.set([])
+        token = current_caller.set(caller)
         try:
             await self._app(scope, receive, _with_headers(send, left) if left else send)
         finally:
-            current_caller.reset(caller_token)
-            paid_prompts.reset(prompts_token)
+            current_caller.reset(token)
 
     async def _identify(self, scope: Scope, endpoint: Endpoint) -> Caller:
         if endpoint is METRICS and self._metrics_open:
