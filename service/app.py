@@ -1,16 +1,19 @@
 """The FastAPI application: one engine and the routes on it."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan
 
 from serving.engine import Engine
 
+from .accounts.charging import Charging
 from .accounts.keyring import Keyring
 from .accounts.keys import Keys
 from .accounts.rate_limit import RATE_LIMIT_HEADERS, RateLimits
@@ -21,11 +24,13 @@ from .adapters.lora_loading import LoraLoading
 from .adapters.lora_routes import lora_routes
 from .adapters.routes import adapter_routes
 from .adapters.watch import watching
-from .answering.guarded_engine import GuardedEngine
-from .answering.limited_engine import LimitedEngine
-from .answering.observed_engine import ObservedEngine
+from .answering.answering import Answering
+from .answering.limits import AnswerLimits
+from .answering.metering import Metering
 from .api.chat.completions import ChatCompletions
 from .api.chat_routes import chat_routes
+from .api.engine_request import EngineRequests
+from .api.generation import Generation
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
 from .api.text.completions import TextCompletions
@@ -37,6 +42,7 @@ from .http.access import Access
 from .http.body_limit import BodyLimit
 from .http.browser_guard import BrowserGuard
 from .http.docs import docs_routes
+from .http.endpoints import OPENAPI, Method
 from .http.gate import Gate, GateKeeper
 from .http.metrics_routes import metrics_routes
 from .http.plain_path import PlainPath
@@ -51,16 +57,15 @@ VERSION = version("lora-chat")
 
 
 class Service(FastAPI):
-    """FastAPI with one layer around everything, the answers to unexpected errors included."""
+    """FastAPI whose first layer stands around all else: answers to unexpected errors, too."""
 
-    def __init__(self, metrics: Metrics, settings: ServiceSettings, **options: Any) -> None:
-        super().__init__(**options)
-        self._metrics = metrics
-        self._logs_requests = settings.log_requests
+    def __init__(self, layers: Sequence[Middleware], **options: Any) -> None:
+        self._first, *inner = layers
+        super().__init__(middleware=inner, **options)
 
     def build_middleware_stack(self) -> ASGIApp:
-        inner = super().build_middleware_stack()
-        return Recorder(inner, self._metrics, logs_requests=self._logs_requests)
+        layer, positional, named = self._first
+        return layer(super().build_middleware_stack(), *positional, **named)
 
 
 def build_app(
@@ -75,39 +80,44 @@ def build_app(
     Without a state there are no keys: everybody may do everything, and nothing is counted.
     """
     gate, rates = gate or Gate(), RateLimits()
+    ledger = None if state is None else UsageLedger(state)
     metrics = Metrics(engine, models.base_id, VERSION, settings.metric_names)
-    engine = LimitedEngine(engine, settings, gate)
-    engine = ObservedEngine(engine, metrics, models.decode if settings.log_content else None)
-    if state is not None:
-        engine = GuardedEngine(engine, models.base_id, rates, UsageLedger(state))
-    app = Service(
+    metering = Metering(
         metrics,
-        settings,
+        None if ledger is None else Charging(rates, ledger),
+        models.decode if settings.log_content else None,
+    )
+    answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
+    app = Service(
+        _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate),
+        lifespan=_lifespan(engine, models, gate, ledger),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
+        openapi_url=OPENAPI.path,
         docs_url=None,
         redoc_url=None,
     )
     answer_errors(app)
     tell_right_paths(app)
-    app.add_middleware(BodyLimit, settings=settings)
-    app.add_middleware(BrowserGuard, settings=settings)
-    if state is not None:
-        keyring = Keyring(Keys(state))
-        app.add_middleware(
-            Access, keyring=keyring, limits=rates, metrics_open=settings.metrics_open
-        )
-    _add_outer_layers(app, settings, gate)
-    app.include_router(chat_routes(ChatCompletions(engine, models, settings)))
-    app.include_router(text_routes(TextCompletions(engine, models, settings)))
-    app.include_router(token_routes(Tokenization(engine, models, settings)))
+    _add_answers(app, answering, engine, models, settings)
     _add_adapters(app, engine, models, settings)
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
     return app
+
+
+def _add_answers(
+    app: FastAPI, answering: Answering, engine: Engine, models: Models, settings: ServiceSettings
+) -> None:
+    """Everything that a model is asked."""
+    generation, requests = Generation(answering), EngineRequests(engine, settings)
+    chats = ChatCompletions(generation, requests, models, settings)
+    texts = TextCompletions(generation, requests, models, settings)
+    app.include_router(chat_routes(chats))
+    app.include_router(text_routes(texts))
+    app.include_router(token_routes(Tokenization(engine, models, settings)))
 
 
 def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: ServiceSettings) -> None:
@@ -120,30 +130,55 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     app.include_router(lora_routes(loading, models))
 
 
-def _lifespan(engine: Engine, models: Models, gate: Gate) -> Lifespan[FastAPI]:
+def _lifespan(
+    engine: Engine, models: Models, gate: Gate, ledger: UsageLedger | None
+) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        await engine.start()
-        gate.open()
-        try:
-            async with watching(engine, models.store):
-                yield
-        finally:
-            gate.close()
-            await engine.stop()
+        async with AsyncExitStack() as stack:
+            await engine.start()
+            if ledger is not None:
+                ledger.start()
+                stack.push_async_callback(run_in_threadpool, ledger.stop)
+            stack.push_async_callback(engine.stop)
+            stack.callback(gate.close)
+            gate.open()
+            await stack.enter_async_context(watching(engine, models.store))
+            yield
 
     return lifespan
 
 
-def _add_outer_layers(app: FastAPI, settings: ServiceSettings, gate: Gate) -> None:
-    """What a request passes before it is asked for a key; the last one here is the first."""
-    app.add_middleware(PlainPath)
-    app.add_middleware(GateKeeper, gate=gate)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After", *RATE_LIMIT_HEADERS],
-        )
+def _layers(
+    settings: ServiceSettings,
+    metrics: Metrics,
+    gate: Gate,
+    rates: RateLimits,
+    state: State | None,
+) -> list[Middleware]:
+    """In the order in which a request meets them."""
+    layers: list[Middleware | None] = [
+        Middleware(Recorder, metrics, logs_requests=settings.log_requests),
+        _pages_elsewhere(settings) if settings.cors_origins else None,
+        Middleware(GateKeeper, gate),
+        Middleware(PlainPath),
+        None if state is None else _access(settings, rates, state),
+        Middleware(BrowserGuard, settings),
+        Middleware(BodyLimit, settings),
+    ]
+    return [layer for layer in layers if layer is not None]
+
+
+def _pages_elsewhere(settings: ServiceSettings) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=get_args(Method),
+        allow_headers=["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "Retry-After", *RATE_LIMIT_HEADERS],
+    )
+
+
+def _access(settings: ServiceSettings, rates: RateLimits, state: State) -> Middleware:
+    keyring = Keyring(Keys(state))
+    return Middleware(Access, keyring, rates, metrics_open=settings.metrics_open)

@@ -33,6 +33,7 @@ from .client.stream import DONE, EventParser, StreamEvent, error_message
 from .commands.views.progress import clock
 from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
 from .errors import ServiceError
+from .http.endpoints import CHAT, HEALTH, LIST_MODELS
 from .own_command import run_command
 from .server import listen
 from .shipped import shipped_configs
@@ -211,7 +212,7 @@ class Demo:
         start = told = time.monotonic()
         while process.is_alive():
             with suppress(httpx.TransportError):
-                if httpx.get(f"{url}/health").is_success:
+                if httpx.get(f"{url}{HEALTH.path}").is_success:
                     return
             time.sleep(0.2)
             if time.monotonic() - told > TOLD_EVERY:
@@ -243,7 +244,8 @@ class Demo:
         shutil.rmtree(target, ignore_errors=True)
         self.console.print(f"[dim]$ cp -r {_shown(source)} {_shown(target)}[/]")
         shutil.copytree(source, target)
-        listed = [card["id"] for card in httpx.get(f"{url}/v1/models", timeout=60).json()["data"]]
+        answer = httpx.get(f"{url}{LIST_MODELS.path}", timeout=60).json()
+        listed = [card["id"] for card in answer["data"]]
         question = DOMAINS[1].question
         original = copied = ""
         for _attempt in range(ATTEMPTS):  # compiled code may come in between, and rounds otherwise
@@ -303,7 +305,7 @@ def _ask(url: str, question: str, max_tokens: int, model: str) -> tuple[str, int
     }
     pieces: list[str] = []
     num_tokens = 0
-    for event in _events(f"{url}/v1/chat/completions", body):
+    for event in _events(f"{url}{CHAT.path}", body):
         pieces += [choice.delta.content or "" for choice in event.choices]
         if event.usage:
             num_tokens = event.usage.completion_tokens

@@ -15,6 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from data.whole_file import whole_path
 
+from .http.endpoints import HEALTH
+
 logger = logging.getLogger(__name__)
 
 FOLDER = "servers"  # below home
@@ -126,7 +128,8 @@ def _runs(process_id: int) -> bool:
 def _answers(url: str) -> bool:
     """Whether lora-chat is there. Nothing secret is sent, so any certificate will do."""
     try:
-        answer = httpx.get(f"{url}/health", timeout=PATIENCE, verify=False, trust_env=False).json()
+        asked = f"{url}{HEALTH.path}"
+        answer = httpx.get(asked, timeout=PATIENCE, verify=False, trust_env=False).json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         answer = None
     if isinstance(answer, dict) and answer.get("service") == SERVICE:

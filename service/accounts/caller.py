@@ -4,6 +4,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from serving.errors import ModelNotFound
+
 Scope = Literal["chat", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
@@ -38,5 +40,9 @@ ANYBODY = Caller()
 current_caller: ContextVar[Caller] = ContextVar("current_caller", default=ANYBODY)
 """Who asks for what is being done now."""
 
-paid_prompts: ContextVar[list[tuple[int, ...]] | None] = ContextVar("paid_prompts", default=None)
-"""Of the HTTP request being answered: a prompt counts once, however many answers it gets."""
+
+def check_mine(name: str) -> None:
+    """What is not for the caller does not exist for them. Raises ModelNotFound."""
+    caller = current_caller.get()
+    if not caller.may_use(name):
+        raise ModelNotFound(name, sorted(caller.adapters or ()))

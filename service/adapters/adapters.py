@@ -17,7 +17,7 @@ from finetune.adapters.versions import (
     version_folders,
 )
 from finetune.errors import AdapterInvalid
-from service.accounts.caller import current_caller
+from service.accounts.caller import check_mine, current_caller
 from service.errors import InvalidRequest
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
@@ -151,13 +151,6 @@ class Adapters:
     def _is_in_memory(self, entry: AdapterVersion) -> bool:
         ref = self.store.pinned(entry)
         return ref is not None and self._engine.holds(ref)
-
-
-def check_mine(name: str) -> None:
-    """Adapters that a key is not for do not exist for its holder. Raises ModelNotFound."""
-    mine = current_caller.get().adapters
-    if mine is not None and name not in mine:
-        raise ModelNotFound(name, sorted(mine))
 
 
 def without_folders(card: AdapterCard) -> dict[str, Any]:

@@ -22,12 +22,12 @@ from finetune.adapters.versions import (
     staging_folder,
 )
 from finetune.errors import AdapterInvalid
+from service.accounts.caller import check_mine
 from service.errors import InvalidRequest, said_of
 from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine, LoadReport
 from serving.errors import AdapterRefused
 
-from .adapters import check_mine
 from .protocol import AdapterTaken
 from .staging import StagedFiles, room_needed
 from .upload import receive

@@ -12,13 +12,14 @@ from fastapi.concurrency import run_in_threadpool
 from finetune.adapters.files import CARD_FILE, CONFIG_FILE, FILES
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import promote, promoted_version
+from service.accounts.caller import check_mine
 from service.errors import AdapterNotFound, InvalidRequest, NotAllowed, said_of
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
 from serving.engine import Engine
 from serving.errors import AdapterRefused, ModelNotFound
 
-from .adapters import Adapters, check_mine
+from .adapters import Adapters
 from .intake import Intake, taken
 from .protocol import AdapterTaken, LoadLora
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from service.errors import REFUSALS, InvalidRequest
+from service.http.endpoints import LIST_LORAS, LOAD_LORA, SET_SCALES, UNLOAD_LORA
 from service.http.strict_json import StrictRoute
 from service.models import Models
 
@@ -19,14 +20,14 @@ AS_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}
 def lora_routes(loading: LoraLoading, models: Models) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
-    @router.post("/v1/load_lora_adapter", response_model=AdapterTaken, responses=AS_TEXT)
+    @router.post(LOAD_LORA.path, response_model=AdapterTaken, responses=AS_TEXT)
     async def load(asked: LoadLora, request: Request) -> Response:
         answer = await loading.load(asked)
         if _wants_json(request):
             return JSONResponse(answer.model_dump())
         return PlainTextResponse(_describe(answer))
 
-    @router.post("/v1/unload_lora_adapter", response_model=AdapterFreed, responses=AS_TEXT)
+    @router.post(UNLOAD_LORA.path, response_model=AdapterFreed, responses=AS_TEXT)
     async def unload(asked: UnloadLora, request: Request) -> Response:
         num_bytes = await loading.unload(asked.lora_name)
         if _wants_json(request):
@@ -37,12 +38,12 @@ def lora_routes(loading: LoraLoading, models: Models) -> APIRouter:
             f"Memory freed: {num_bytes} bytes, once no running request needs them\n"
         )
 
-    @router.get("/lora-adapters")
+    @router.get(LIST_LORAS.path)
     def list_loras() -> list[LlamaServerAdapter]:
         names = [entry.name for entry in models.list_entries()]
         return [LlamaServerAdapter(id=name, path=name) for name in names]
 
-    @router.post("/lora-adapters")
+    @router.post(SET_SCALES.path)
     async def set_scales() -> Response:
         raise InvalidRequest(
             "Scales belong to a request here, not to the server, which answers many at once with "

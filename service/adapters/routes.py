@@ -8,6 +8,14 @@ from starlette.requests import ClientDisconnect
 from finetune.adapters.files import FILES
 from service.errors import REFUSALS, said_of
 from service.http.connection import CLIENT_GONE
+from service.http.endpoints import (
+    FIND_ADAPTER,
+    LIST_ADAPTERS,
+    PROMOTE_ADAPTER,
+    REMOVE_ADAPTER,
+    ROLL_BACK_ADAPTER,
+    UPLOAD_ADAPTER,
+)
 from service.http.strict_json import StrictRoute
 
 from .adapters import Adapters
@@ -41,11 +49,16 @@ UPLOAD: dict[str, Any] = {
 def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
-    @router.get("/v1/adapters")
+    @router.get(LIST_ADAPTERS.path)
     def list_adapters() -> AdapterList:
         return AdapterList(data=adapters.describe_all())
 
-    @router.post("/v1/adapters", status_code=201, response_model=AdapterTaken, openapi_extra=UPLOAD)
+    @router.post(
+        UPLOAD_ADAPTER.path,
+        status_code=201,
+        response_model=AdapterTaken,
+        openapi_extra=UPLOAD,
+    )
     async def upload(
         request: Request,
         name: str | None = None,
@@ -60,20 +73,20 @@ def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
 
-    @router.get("/v1/adapters/{name}")
+    @router.get(FIND_ADAPTER.path)
     def find_adapter(name: str) -> AdapterInfo:
         return adapters.describe(name)
 
-    @router.post("/v1/adapters/{name}/promote")
+    @router.post(PROMOTE_ADAPTER.path)
     def promote(name: str, promotion: Promotion) -> AdapterInfo:
         with said_of("version"):
             return adapters.promote(name, promotion.version)
 
-    @router.post("/v1/adapters/{name}/rollback")
+    @router.post(ROLL_BACK_ADAPTER.path)
     def roll_back(name: str) -> AdapterInfo:
         return adapters.roll_back(name)
 
-    @router.delete("/v1/adapters/{reference}")
+    @router.delete(REMOVE_ADAPTER.path)
     async def remove(reference: str) -> AdapterDeleted:
         await adapters.remove(reference)
         return AdapterDeleted(id=reference)

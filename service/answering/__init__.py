@@ -1,4 +1,4 @@
-"""What stands around the engine: limits, counts, and what a caller may use.
+"""A job on its way through the engine: whether it may, how long it may take, what it costs.
 
 Knows nothing of JSON shapes.
 """

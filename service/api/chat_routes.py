@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.errors import REFUSALS
 from service.http.connection import answer_streamed, answer_whole
+from service.http.endpoints import CHAT
 from service.http.strict_json import StrictRoute
 
 from .chat.completions import ChatCompletions
@@ -14,7 +15,7 @@ from .protocol import ChatCompletion
 def chat_routes(completions: ChatCompletions) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
-    @router.post("/v1/chat/completions", response_model=ChatCompletion)
+    @router.post(CHAT.path, response_model=ChatCompletion)
     async def create(chat: ChatRequest, request: Request) -> ChatCompletion | Response:
         if chat.stream:
             return await answer_streamed(request, completions.stream(chat))

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Response
 
 from service.errors import REFUSALS, Reply
+from service.http.endpoints import HEALTH, READY
 from service.http.gate import Gate
 from service.models import Models
 from serving.engine import Engine
@@ -17,7 +18,7 @@ ENDED = "The engine has ended unexpectedly; the server's log says why. Restart t
 def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/health")
+    @router.get(HEALTH.path)
     async def health() -> Health:
         stats = engine.stats()
         return Health(
@@ -40,7 +41,7 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
             cores_elsewhere=round(stats.cores_elsewhere, 1),
         )
 
-    @router.get("/ready", response_model=Readiness, responses=REFUSALS)
+    @router.get(READY.path, response_model=Readiness, responses=REFUSALS)
     async def ready() -> Readiness | Response:
         reason = gate.reason or (None if engine.stats().is_running else ENDED)
         if reason is not None:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from service.adapters.adapters import Adapters
 from service.errors import REFUSALS, InvalidRequest
+from service.http.endpoints import DELETE_MODEL, FIND_MODEL, LIST_MODELS, LIST_MODELS_TOO
 from service.models import Models
 from serving.engine import Engine
 
@@ -13,16 +14,16 @@ from .protocol import ModelCard, ModelDeleted, ModelList
 def model_routes(engine: Engine, models: Models, adapters: Adapters) -> APIRouter:
     router = APIRouter(responses=REFUSALS)
 
-    @router.get("/v1/models")
-    @router.get("/v1/models/", include_in_schema=False)  # would be a model without a name
+    @router.get(LIST_MODELS.path)
+    @router.get(LIST_MODELS_TOO.path, include_in_schema=False)
     def list_models() -> ModelList:
         return ModelList(data=models.list_cards(engine.context_length))
 
-    @router.get("/v1/models/{model:path}")
+    @router.get(FIND_MODEL.path)
     def find_model(model: str) -> ModelCard:
         return models.find_card(model, engine.context_length)
 
-    @router.delete("/v1/models/{model:path}")
+    @router.delete(DELETE_MODEL.path)
     async def delete_model(model: str) -> ModelDeleted:
         if model == models.base_id:
             raise InvalidRequest(

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.errors import REFUSALS
 from service.http.connection import answer_streamed, answer_whole
+from service.http.endpoints import COMPLETE
 from service.http.strict_json import StrictRoute
 
 from .protocol import TextCompletion
@@ -14,7 +15,7 @@ from .text.request import TextRequest
 def text_routes(completions: TextCompletions) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
-    @router.post("/v1/completions", response_model=TextCompletion)
+    @router.post(COMPLETE.path, response_model=TextCompletion)
     async def create(text: TextRequest, request: Request) -> TextCompletion | Response:
         if text.stream:
             return await answer_streamed(request, completions.stream(text))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from service.errors import REFUSALS
+from service.http.endpoints import DETOKENIZE, TOKENIZE
 from service.http.strict_json import StrictRoute
 
 from .protocol import DetokenizedText, TokenizedText
@@ -13,11 +14,11 @@ from .tokenization import Tokenization
 def token_routes(tokenization: Tokenization) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
-    @router.post("/tokenize")
+    @router.post(TOKENIZE.path)
     def tokenize(asked: TokenizeRequest) -> TokenizedText:
         return tokenization.tokenize(asked)
 
-    @router.post("/detokenize")
+    @router.post(DETOKENIZE.path)
     def detokenize(asked: DetokenizeRequest) -> DetokenizedText:
         return tokenization.detokenize(asked)
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.client.stream import Reading, StreamBroken, error_message
 from service.errors import ServerRefused
+from service.http.endpoints import CHAT, LIST_MODELS
 
 from .measurement import Answer, Failure, Measurement
 from .prompts import Prompts
@@ -144,7 +145,7 @@ def _client(url: str, api_key: str | None) -> httpx.AsyncClient:
 
 async def _get_models(client: httpx.AsyncClient) -> httpx.Response:
     try:
-        return await client.get("/v1/models")
+        return await client.get(LIST_MODELS.path)
     except httpx.HTTPError as error:
         raise ServerRefused(
             f"{client.base_url} does not answer: {error}. Start a server with `lora-chat serve`."
@@ -208,7 +209,7 @@ def _requests(
         for index, target in enumerate(targets, start=first)
         for prompt in [prompts.question(index, load.prompt_tokens)]
     ]
-    return [client.build_request("POST", "/v1/chat/completions", json=body) for body in bodies]
+    return [client.build_request("POST", CHAT.path, json=body) for body in bodies]
 
 
 async def _ask(client: httpx.AsyncClient, request: httpx.Request, target: str) -> Answer | Failure:

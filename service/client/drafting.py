@@ -9,6 +9,7 @@ import httpx
 from data.label import Generate
 from data.wording import _
 from service.errors import ServerRefused
+from service.http.endpoints import CHAT, LIST_MODELS
 
 TEMPERATURE = 0.3
 ANSWER_TOKENS = 512
@@ -18,10 +19,10 @@ ANSWER_TOKENS = 512
 def drafting(url: str, model: str | None, key: str | None) -> Generator[Generate]:
     """Raises ServerRefused where no server answers, or where it does not have the model."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    base_url = f"{url.rstrip('/').removesuffix('/v1')}/v1"
+    base_url = url.rstrip("/").removesuffix("/v1")
     timeout = httpx.Timeout(600, connect=10)
     with httpx.Client(base_url=base_url, headers=headers, timeout=timeout) as client:
-        chosen = model or _ask(client, "GET", "/models", lambda said: said["data"][0]["id"])
+        chosen = model or _ask(client, "GET", LIST_MODELS.path, lambda said: said["data"][0]["id"])
 
         def generate(prompt: str) -> str:
             body = {
@@ -30,7 +31,7 @@ def drafting(url: str, model: str | None, key: str | None) -> Generator[Generate
                 "temperature": TEMPERATURE,
                 "max_tokens": ANSWER_TOKENS,
             }
-            return _ask(client, "POST", "/chat/completions", _content, body)
+            return _ask(client, "POST", CHAT.path, _content, body)
 
         yield generate
 

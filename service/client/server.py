@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data.wording import N_, _
 from service.errors import ServerRefused
+from service.http.endpoints import CHAT, LIST_MODELS
 from service.options import KEY_VARIABLE
 
 from .stream import DONE, EventParser
@@ -48,13 +49,13 @@ class Server:
 
     def models(self) -> list[Model]:
         with self._errors():
-            response = self._client.get("/v1/models")
+            response = self._client.get(LIST_MODELS.path)
             _check(response)
             return [Model.model_validate(card) for card in response.json()["data"]]
 
     def model(self, name: str) -> Model:
         with self._errors():
-            response = self._client.get(f"/v1/models/{quote(name, safe='')}")
+            response = self._client.get(f"{LIST_MODELS.path}/{quote(name, safe='')}")
             if response.status_code == 404:
                 told = _("There is no model {name!r}.{nearest}")
                 raise ServerRefused(told.format(name=name, nearest=self._nearest(name)))
@@ -64,7 +65,7 @@ class Server:
     def answer(self, model: str, messages: Sequence[dict[str, str]]) -> Generator[str]:
         """The answer's pieces as they come; closing the generator stops the answer."""
         body = {"model": model, "messages": messages, "stream": True}
-        request = self._client.build_request("POST", "/v1/chat/completions", json=body)
+        request = self._client.build_request("POST", CHAT.path, json=body)
         with self._errors(), closing(self._client.send(request, stream=True)) as response:
             if response.is_error:
                 response.read()

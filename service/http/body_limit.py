@@ -7,9 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import BodyTooLarge, BodyTooSlow, reply_to
 from service.settings import ServiceSettings
 
-from .paths import path_of
+from .endpoints import Body
+from .paths import endpoint_of
 
-UPLOADS = "/v1/adapters"  # adapters are larger than questions
 SLOWEST = 64 * 1024  # [bytes a second] that a large body may come with
 
 
@@ -18,22 +18,22 @@ class BodyLimit:
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         self._app = app
-        self._settings = settings
+        self._limits: dict[Body, int] = {
+            "json": settings.body_limit,
+            "upload": settings.upload_limit,
+        }
+        self._patience = settings.body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limit(scope)
+        limit = self._limits[endpoint_of(scope).body]
         if _declared_size(scope) > limit:
             await reply_to(BodyTooLarge(limit)).response(scope, receive, send)
             return
-        body = _Body(receive, limit, self._settings.body_timeout)
+        body = _Body(receive, limit, self._patience)
         await self._app(scope, body.receive, send)
-
-    def _limit(self, scope: Scope) -> int:
-        is_upload = scope["method"] == "POST" and path_of(scope) == UPLOADS
-        return self._settings.upload_limit if is_upload else self._settings.body_limit
 
 
 class _Body:

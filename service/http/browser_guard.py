@@ -14,9 +14,7 @@ from service.accounts.caller import ANYBODY
 from service.errors import MAX_SHOWN, NotAllowed, reply_to
 from service.settings import ServiceSettings, is_loopback
 
-from .paths import path_of
-
-FOR_ALL = ("/health", "/ready")
+from .paths import endpoint_of
 
 
 class BrowserGuard:
@@ -28,7 +26,8 @@ class BrowserGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope.get("caller", ANYBODY) == ANYBODY:
-            fault = None if path_of(scope) in FOR_ALL else self._fault(Headers(scope=scope))
+            is_for_all = endpoint_of(scope).needs == "nothing"
+            fault = None if is_for_all else self._fault(Headers(scope=scope))
             if fault is not None:
                 await reply_to(NotAllowed(fault)).response(scope, receive, send)
                 return

@@ -11,6 +11,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from .endpoints import DOCS, OPENAPI
+
 STYLE = """body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }
 code, pre { font-family: ui-monospace, monospace; } pre { overflow-x: auto; background: #8882; }
 h2 { border-top: 1px solid #8886; padding-top: 1rem; }"""
@@ -20,7 +22,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def docs_routes() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/docs", response_class=HTMLResponse)
+    @router.get(DOCS.path, response_class=HTMLResponse)
     def show(request: Request) -> HTMLResponse:
         document = request.app.openapi()
         page = "\n".join(_page(document, request.scope.get("root_path", "")))
@@ -34,7 +36,7 @@ def _page(document: Mapping[str, Any], root_path: str) -> Iterator[str]:
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     yield f"<style>{STYLE}</style><h1>{title}</h1>"
-    yield f'<p>For programs: <a href="{escape(root_path)}/openapi.json">openapi.json</a></p>'
+    yield f'<p>For programs: <a href="{escape(root_path + OPENAPI.path)}">openapi.json</a></p>'
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield from _operation(method, path, operation)

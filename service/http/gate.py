@@ -7,9 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import Reply
 
 from .leash import Leash
-from .paths import path_of
+from .paths import endpoint_of
 
-ALWAYS_OPEN = ("/health", "/ready", "/metrics")
 RETRY_AFTER = "5"  # [seconds]; another server may be up by then
 REASONS = {
     "starting": "The server is starting: the base is not loaded yet.",
@@ -44,14 +43,14 @@ class Gate:
 
 
 class GateKeeper:
-    """Answers 503 in place of the application while the gate is closed."""
+    """Answers 503 in place of the application while the gate is closed, except to probes."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app = app
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or path_of(scope) in ALWAYS_OPEN:
+        if scope["type"] != "http" or endpoint_of(scope).is_probe:
             await self._app(scope, receive, send)
         elif self._gate.reason is not None:
             await _refuse(self._gate.reason)(scope, receive, send)

@@ -5,11 +5,13 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from service.telemetry.metrics import Metrics
 
+from .endpoints import METRICS
+
 
 def metrics_routes(metrics: Metrics) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/metrics", response_class=Response)
+    @router.get(METRICS.path, response_class=Response)
     def show() -> Response:
         return Response(metrics.page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 

@@ -9,12 +9,13 @@ from service.telemetry.logs import printable
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import HEADER, RequestRecord, choose_id, current_record
 
+from .endpoints import ENDPOINTS
 from .paths import path_of
 
 logger = logging.getLogger(__name__)
 
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff")]
-PROBES = ("/health", "/ready", "/metrics")  # asked every few seconds
+PROBES = frozenset(each.path for each in ENDPOINTS if each.is_probe)
 OTHER = "other"  # every path that no route has
 
 

@@ -8,9 +8,10 @@ from starlette.types import Receive, Scope, Send
 
 from service.errors import PathNotFound
 
+from .endpoints import DOCS, ENDPOINTS
 from .paths import path_of
 
-LONGEST = 4  # [parts] /v1/adapters/NAME/promote has as many
+LONGEST = max(each.path.count("/") for each in ENDPOINTS)  # [parts]
 
 
 def tell_right_paths(app: FastAPI) -> None:
@@ -41,7 +42,7 @@ def right_path(scope: Scope) -> str | None:
 def _advice(scope: Scope) -> str:
     right = right_path(scope)
     if right is None:
-        return "OpenAI's API is under /v1 here, and /docs lists all paths."
+        return f"OpenAI's API is under /v1 here, and {DOCS.path} lists all paths."
     base = " (a client's base URL ends in /v1)" if right.startswith("/v1/") else ""
     return f"Write {scope.get('root_path', '')}{right}{base}."
 

@@ -18,15 +18,12 @@ class RequestRecord:
     status: int = 0
     model: str = ""  # the base, an adapter's name, or "blend"; never what a stranger made up
     adapters: tuple[str, ...] = ()  # the exact versions
-    prompt_ids: tuple[int, ...] | None = None  # the last prompt, which several answers may share
-    prompt_tokens: int = 0  # of all prompts
-    counted_ids: tuple[int, ...] | None = None  # the last prompt that the engine has taken
+    prompt_tokens: int = 0  # of all prompts; several answers may share one
     completion_tokens: int = 0
     first_token: float | None = None  # [seconds] after `began`
     outcome: str = ""  # how the answer ended
-    has_failed: bool = False  # one of several answers
     prompt: str | None = None  # this and the next where the settings want content logged
-    answers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])  # by request id
+    answers: dict[int, list[str]] = field(default_factory=dict[int, list[str]])  # by their index
 
     @property
     def seconds(self) -> float:

@@ -7,18 +7,17 @@ from functools import partial
 from data.chat import ChatRenderer
 from data.conversation import Message, places_of
 from data.writing.chat_template import Tools
-from service.api.choices import split
 from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
-from service.api.generation import Generation, Job
+from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
 from service.api.logprobs import TokenNames
+from service.answering.job import Job, split
 from service.api.protocol import ChatCompletion
 from service.errors import InvalidRequest, said_of
 from service.http.fields import UNSUPPORTED
 from service.models import Models
 from service.settings import ServiceSettings
-from serving.engine import Engine
 
 from .answers import ChatAnswers
 from .call_formats import format_of
@@ -31,11 +30,17 @@ log = logging.getLogger(__name__)
 
 
 class ChatCompletions:
-    """Answers chat requests with one engine, whole or as a stream."""
+    """Answers chat requests whole or as a stream."""
 
-    def __init__(self, engine: Engine, models: Models, settings: ServiceSettings) -> None:
-        self._generation = Generation(engine)
-        self._requests = EngineRequests(engine, settings)
+    def __init__(
+        self,
+        generation: Generation,
+        requests: EngineRequests,
+        models: Models,
+        settings: ServiceSettings,
+    ) -> None:
+        self._generation = generation
+        self._requests = requests
         self._models = models
         self._settings = settings
         self._names = TokenNames(models.tokenizer)
@@ -52,7 +57,7 @@ class ChatCompletions:
         """
         return self._generation.stream(partial(self._prepare, chat))
 
-    def _prepare(self, chat: ChatRequest) -> Job[ChatCompletion]:
+    def _prepare(self, chat: ChatRequest) -> Prepared[ChatCompletion]:
         with said_of(chat.adapters_field):
             model = self._models.resolve(chat.model, chat.lora or ())
         said = conversation_of(chat.messages, model.system)
@@ -72,13 +77,14 @@ class ChatCompletions:
             labels.id, chat, model, prompt, self._settings.default_max_tokens
         )
         reader = _reader_of(chat, model.renderer.template)
-        return Job(
+        job = Job(
             split(request, chat.num_choices),
-            ChatAnswers(chat, labels, request, self._names, reader),
+            chat.num_choices,
             prompt_field="messages",
             schema_field="tools" if chat.forces_calls else "response_format",
             limit_field=chat.limit_field,
         )
+        return job, ChatAnswers(chat, labels, request, self._names, reader)
 
 
 def _say_defused(renderer: ChatRenderer, messages: Sequence[Message], tools: Tools) -> None:

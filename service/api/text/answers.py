@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.api.choices import Tally, sum_of, usage_of
+from service.api.tally import Tally, sum_of, usage_of
 from service.api.disclaimers import ending_for
 from service.api.labels import Labels
 from service.api.logprobs import TokenNames

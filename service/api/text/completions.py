@@ -3,18 +3,19 @@
 from collections.abc import AsyncGenerator
 from functools import partial
 
-from service.api.choices import Tally, split
 from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
-from service.api.generation import Generation, Job
+from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
 from service.api.logprobs import TokenNames
+from service.answering.job import Job, split
 from service.api.protocol import TextCompletion
+from service.api.tally import Tally
 from service.api.vocabulary import Vocabulary
 from service.errors import InvalidRequest, said_of
 from service.models import Models
 from service.settings import ServiceSettings
-from serving.engine import Engine, Request
+from serving.engine import Request
 
 from .answers import AskedText, TextAnswers
 from .request import DEFAULT_TOKENS, Prompt, TextRequest
@@ -23,11 +24,17 @@ FIELD = "prompt"
 
 
 class TextCompletions:
-    """Goes on from texts with one engine, whole or as a stream."""
+    """Goes on from texts whole or as a stream."""
 
-    def __init__(self, engine: Engine, models: Models, settings: ServiceSettings) -> None:
-        self._generation = Generation(engine)
-        self._requests = EngineRequests(engine, settings)
+    def __init__(
+        self,
+        generation: Generation,
+        requests: EngineRequests,
+        models: Models,
+        settings: ServiceSettings,
+    ) -> None:
+        self._generation = generation
+        self._requests = requests
         self._models = models
         self._vocabulary = Vocabulary(models.tokenizer)
         self._names = TokenNames(models.tokenizer)
@@ -41,11 +48,11 @@ class TextCompletions:
         """The payloads of a stream's events, as those of chats."""
         return self._generation.stream(partial(self._prepare, text))
 
-    def _prepare(self, text: TextRequest) -> Job[TextCompletion]:
+    def _prepare(self, text: TextRequest) -> Prepared[TextCompletion]:
         with said_of(text.adapters_field):  # a template that fails is the model's, too
             return self._job(text)
 
-    def _job(self, text: TextRequest) -> Job[TextCompletion]:
+    def _job(self, text: TextRequest) -> Prepared[TextCompletion]:
         model = self._models.resolve(text.model, text.lora or ())
         labels = new_labels("cmpl", text.model, model, self._disclaimers.ending(model))
         asked: list[AskedText] = []
@@ -57,14 +64,14 @@ class TextCompletions:
             tallies = [Tally(request.end_ids) for _ in range(text.num_choices)]
             asked.append(AskedText(request, self._echo(prompt) if text.echo else "", tallies))
             requests += split(request, text.num_choices)
-        answers = TextAnswers(text, labels, asked, self._names)
-        return Job(
+        job = Job(
             requests,
-            answers,
+            text.num_choices,
             prompt_field=FIELD,
             schema_field=FIELD,
             limit_field=text.limit_field,
         )
+        return job, TextAnswers(text, labels, asked, self._names)
 
     def _ids(self, prompt: Prompt) -> tuple[int, ...]:
         if isinstance(prompt, str):

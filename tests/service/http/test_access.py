@@ -22,7 +22,8 @@ from service.accounts.usage import read_usage
 from service.app import build_app
 from service.client.terminal import chat
 from service.errors import ServerRefused
-from service.http.access import Access, need_of
+from service.http.access import Access
+from service.http.endpoints import find_endpoint
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
@@ -204,7 +205,7 @@ def test_metrics_need_any_key_unless_they_are_open(
     ],
 )
 def test_every_request_has_its_need(method: str, path: str, need: str):
-    assert need_of(method, path) == need
+    assert find_endpoint(method, path).needs == need
 
 
 def test_a_path_below_a_proxys_needs_what_it_needs_elsewhere(

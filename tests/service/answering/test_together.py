@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from service.api.choices import Tally, run_together, split, usage_of
+from service.answering.job import split
+from service.answering.together import Numbered
 from serving.engine import Delta, Request, Sampling
 from serving.errors import EngineBusy, EngineFailed
 from serving.scripted import ScriptedEngine
+from tests.service.answering.conftest import answering_on, job_of
 
 Ask = Callable[..., Any]
 REQUEST = Request("r", (1, 2, 3), sampling=Sampling(seed=2**63 - 1))
@@ -37,12 +40,16 @@ class OneFails(ScriptedEngine):
                     raise self._error
 
 
-def collect(engine: ScriptedEngine, count: int) -> list[tuple[int, Delta]]:
-    async def run() -> list[tuple[int, Delta]]:
-        await engine.start()
-        return [each async for each in run_together(engine, split(REQUEST, count))]
+def run(engine: ScriptedEngine, count: int) -> AsyncGenerator[Numbered]:
+    return answering_on(engine).run(job_of(split(REQUEST, count)))
 
-    return asyncio.run(run())
+
+def collect(engine: ScriptedEngine, count: int) -> list[Numbered]:
+    async def start() -> list[Numbered]:
+        await engine.start()
+        return [each async for each in run(engine, count)]
+
+    return asyncio.run(start())
 
 
 @pytest.mark.parametrize("count", [1, 4])
@@ -66,7 +73,7 @@ def test_closing_cancels_them_all(count: int):
 
     async def leave() -> None:
         await engine.start()
-        async with aclosing(run_together(engine, split(REQUEST, count))) as news:
+        async with aclosing(run(engine, count)) as news:
             await anext(news)
 
     asyncio.run(leave())
@@ -88,8 +95,7 @@ def test_a_cancelled_task_cancels_them_all():
 
     async def cancel() -> None:
         await engine.start()
-        run = run_together(engine, split(REQUEST, 3))
-        task = asyncio.ensure_future(_exhaust(run))
+        task = asyncio.ensure_future(_exhaust(run(engine, 3)))
         while engine.num_tokens < 3:
             await asyncio.sleep(0)
         task.cancel()
@@ -101,8 +107,8 @@ def test_a_cancelled_task_cancels_them_all():
     assert len(engine.cancelled) == 3
 
 
-async def _exhaust(run: AsyncGenerator[tuple[int, Delta]]) -> None:
-    async with aclosing(run) as news:
+async def _exhaust(stream: AsyncGenerator[Numbered]) -> None:
+    async with aclosing(stream) as news:
         async for _ in news:
             pass
 
@@ -110,16 +116,6 @@ async def _exhaust(run: AsyncGenerator[tuple[int, Delta]]) -> None:
 def test_seeds_are_one_apart():
     seeds = [request.sampling.seed for request in split(REQUEST, 2)]
     assert seeds == [2**63 - 1, 2**63]
-
-
-def test_usage_sums_answers_and_counts_the_prompt_once():
-    tallies = [Tally(), Tally()]
-    for tally, cached in zip(tallies, (0, 48), strict=True):
-        tally.add(Delta((1,), "a", cached_tokens=cached))
-        tally.add(Delta((2, 3), "b", "stop"))
-    usage = usage_of(50, tallies)
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (50, 6, 56)
-    assert usage.prompt_tokens_details.cached_tokens == 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -157,3 +153,10 @@ def test_an_answer_without_an_end_is_an_error(ask: Ask):
 
     assert ask(Endless()).status_code == 500
     assert "without saying why" in ask(Endless(), stream=True, n=2).text
+
+
+def test_the_failure_of_one_is_the_outcome_of_all(ask: Ask, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    assert ask(OneFails(EngineFailed("no"), 2), n=3).status_code == 500
+    (fields,) = [record.__dict__["fields"] for record in caplog.records if hasattr(record, "fields")]
+    assert fields["finish"] == "EngineFailed"

@@ -1,0 +1,75 @@
+"""Every endpoint there is: its path, who may ask it, and how a request for it is treated.
+
+Routes take their paths from here, and whatever stands before them its rules.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from re import Pattern
+from typing import Literal
+
+from service.accounts.caller import Scope
+
+Method = Literal["GET", "POST", "DELETE"]
+Need = Literal["nothing", "key"] | Scope
+Body = Literal["json", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    method: Method
+    path: str  # as routes write it: {name} is one part of it, {name:path} all that follows
+    needs: Need = "admin"
+    generates: bool = False  # tokens, which keys have only so many of
+    body: Body = "json"  # uploads may be larger
+    is_probe: bool = False  # asked every few seconds, and answered while the gate is closed
+
+
+HEALTH = Endpoint("GET", "/health", "nothing", is_probe=True)
+READY = Endpoint("GET", "/ready", "nothing", is_probe=True)
+METRICS = Endpoint("GET", "/metrics", "key", is_probe=True)
+DOCS = Endpoint("GET", "/docs", "chat")
+OPENAPI = Endpoint("GET", "/openapi.json", "chat")
+
+CHAT = Endpoint("POST", "/v1/chat/completions", "chat", generates=True)
+COMPLETE = Endpoint("POST", "/v1/completions", "chat", generates=True)
+TOKENIZE = Endpoint("POST", "/tokenize", "chat")
+DETOKENIZE = Endpoint("POST", "/detokenize", "chat")
+
+LIST_MODELS = Endpoint("GET", "/v1/models", "chat")
+LIST_MODELS_TOO = Endpoint("GET", "/v1/models/", "chat")  # would be a model without a name
+FIND_MODEL = Endpoint("GET", "/v1/models/{model:path}", "chat")
+DELETE_MODEL = Endpoint("DELETE", "/v1/models/{model:path}")
+
+LIST_ADAPTERS = Endpoint("GET", "/v1/adapters", "chat")
+UPLOAD_ADAPTER = Endpoint("POST", "/v1/adapters", body="upload")
+FIND_ADAPTER = Endpoint("GET", "/v1/adapters/{name}", "chat")
+PROMOTE_ADAPTER = Endpoint("POST", "/v1/adapters/{name}/promote")
+ROLL_BACK_ADAPTER = Endpoint("POST", "/v1/adapters/{name}/rollback")
+REMOVE_ADAPTER = Endpoint("DELETE", "/v1/adapters/{reference}")
+
+LOAD_LORA = Endpoint("POST", "/v1/load_lora_adapter")
+UNLOAD_LORA = Endpoint("POST", "/v1/unload_lora_adapter")
+LIST_LORAS = Endpoint("GET", "/lora-adapters", "chat")
+SET_SCALES = Endpoint("POST", "/lora-adapters")
+
+ENDPOINTS = tuple(each for each in tuple(globals().values()) if isinstance(each, Endpoint))
+EXACT = {(each.method, each.path): each for each in ENDPOINTS if "{" not in each.path}
+NONE = Endpoint("GET", "")  # stands for every path and method that no endpoint has
+
+
+def find_endpoint(method: str, path: str) -> Endpoint:
+    """The one that a request is for; `NONE` where there is none."""
+    asked = "GET" if method == "HEAD" else method
+    exact = EXACT.get((asked, path))
+    if exact is not None:
+        return exact
+    below = (each for each in ENDPOINTS if each.method == asked and "{" in each.path)
+    return next((each for each in below if _pattern(each.path).fullmatch(path)), NONE)
+
+
+@cache
+def _pattern(template: str) -> Pattern[str]:
+    from starlette.routing import compile_path
+
+    return compile_path(template)[0]
