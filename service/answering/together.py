@@ -13,7 +13,8 @@ Numbered = tuple[int, Delta]
 
 
 async def together(streams: Sequence[AsyncGenerator[Numbered]]) -> AsyncGenerator[Numbered]:
-    """Closing the iterator closes them all, and so does an error in one of them, which is raised."""
+    """What any of them streams. Closing it closes them all; so does an error in one, which is
+    raised."""
     news: asyncio.Queue[Numbered | asyncio.Task[None]] = asyncio.Queue()
     room = asyncio.Semaphore(len(streams))  # a client that reads slowly holds the streams back
     tasks = [asyncio.create_task(_follow(stream, news, room)) for stream in streams]

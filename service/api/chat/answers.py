@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from service.api.tally import Tally, usage_of
 from service.api.disclaimers import ending_for
 from service.api.labels import Labels
 from service.api.logprobs import TokenNames
@@ -17,6 +16,7 @@ from service.api.protocol import (
     ToolCall,
     Usage,
 )
+from service.api.tally import Tally, usage_of
 from serving.engine import Delta, Request
 
 from .call_reader import Part, Reader

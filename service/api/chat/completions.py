@@ -7,12 +7,12 @@ from functools import partial
 from data.chat import ChatRenderer
 from data.conversation import Message, places_of
 from data.writing.chat_template import Tools
+from service.answering.job import Job, split
 from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
 from service.api.logprobs import TokenNames
-from service.answering.job import Job, split
 from service.api.protocol import ChatCompletion
 from service.errors import InvalidRequest, said_of
 from service.http.fields import UNSUPPORTED

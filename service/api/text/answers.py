@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.api.tally import Tally, sum_of, usage_of
 from service.api.disclaimers import ending_for
 from service.api.labels import Labels
 from service.api.logprobs import TokenNames
 from service.api.protocol import Chunk, TextChoice, TextCompletion, TextLogprobs, Usage
+from service.api.tally import Tally, sum_of, usage_of
 from serving.engine import Delta, FinishReason, Request
 
 from .request import TextRequest

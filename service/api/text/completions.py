@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from functools import partial
 
+from service.answering.job import Job, split
 from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
 from service.api.logprobs import TokenNames
-from service.answering.job import Job, split
 from service.api.protocol import TextCompletion
 from service.api.tally import Tally
 from service.api.vocabulary import Vocabulary

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from service.accounts.charging import Charging
 from service.answering.answering import Answering
 from service.answering.job import Job
 from service.answering.limits import AnswerLimits
 from service.answering.metering import Metering
-from service.accounts.charging import Charging
 from service.http.gate import Gate
 from service.settings import ServiceSettings
 from service.telemetry.metrics import Metrics

@@ -158,5 +158,7 @@ def test_an_answer_without_an_end_is_an_error(ask: Ask):
 def test_the_failure_of_one_is_the_outcome_of_all(ask: Ask, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
     assert ask(OneFails(EngineFailed("no"), 2), n=3).status_code == 500
-    (fields,) = [record.__dict__["fields"] for record in caplog.records if hasattr(record, "fields")]
+    (fields,) = [
+        record.__dict__["fields"] for record in caplog.records if hasattr(record, "fields")
+    ]
     assert fields["finish"] == "EngineFailed"
