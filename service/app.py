@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan
 
+from service.http.replies import answer_errors
 from serving.engine import Engine
 
 from .accounts.charging import Charging
@@ -35,9 +36,8 @@ from .api.health_routes import health_routes
 from .api.model_routes import model_routes
 from .api.text.completions import TextCompletions
 from .api.text_routes import text_routes
-from .api.token_routes import token_routes
-from .api.tokenization import Tokenization
-from .errors import answer_errors
+from .api.tokens.routes import token_routes
+from .api.tokens.tokenization import Tokenization
 from .http.access import Access
 from .http.body_limit import BodyLimit
 from .http.browser_guard import BrowserGuard

@@ -1,12 +1,11 @@
 """Which model a request means: the base, an adapter or a blend, pinned to versions."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.chat import ChatRenderer, Tokenizer
 from data.writing.plain_marks import OnMarks
-from finetune.adapters.card import AdapterCard, SamplingDefaults
+from finetune.adapters.card import SamplingDefaults
 from finetune.adapters.version import AdapterVersion
 from serving.adapters.notation import parse_model
 from serving.adapters.store import AdapterStore
@@ -14,12 +13,10 @@ from serving.engine import Blend
 from serving.errors import BlendError, ModelNotFound
 
 from .accounts.caller import current_caller
-from .adapters.adapters import file_name
-from .api.generation_request import LoraChoice
-from .api.protocol import ModelCard, TrainedOn
 from .errors import InvalidRequest
 
 UNCHANGED = SamplingDefaults()
+Scaled = tuple[str, float]  # an adapter's name, which may have a version, and its scale
 LATEST = ":latest"  # Ollama's clients write it behind a name that has no tag
 
 
@@ -50,14 +47,13 @@ class Models:
         self.store = store
         self._plain_marks: OnMarks = plain_marks
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
-        self._created = int(time.time())
 
-    def resolve(self, model: str, loras: Sequence[LoraChoice] = ()) -> ResolvedModel:
+    def resolve(self, model: str, loras: Sequence[Scaled] = ()) -> ResolvedModel:
         """Find what `model` means, with `loras` on it if it is the base. Reads files.
 
         Raises ModelNotFound, BlendError, AdapterRefused, InvalidRequest or TemplateError.
         """
-        model = model.removesuffix(LATEST)
+        model = self.plain_name(model)
         if model != self.base_id:
             if loras:
                 raise InvalidRequest(
@@ -67,7 +63,7 @@ class Models:
                 )
             return self._resolve_adapters(model)
         if loras:
-            return self._resolve_adapters("+".join(f"{lora.name}:{lora.scale}" for lora in loras))
+            return self._resolve_adapters("+".join(f"{name}:{scale}" for name, scale in loras))
         self._check_base()
         return ResolvedModel(self.base_id, (), self._renderer(None))
 
@@ -75,31 +71,32 @@ class Models:
         """The tokens as text, for logs."""
         return str(self.tokenizer.decode(list(token_ids)))
 
-    def list_cards(self, context_length: int) -> list[ModelCard]:
-        """The base, then every adapter's promoted version. Reads files."""
-        may_use = current_caller.get().may_use
-        bases = [self._base_card(context_length)] if may_use(self.base_id) else []
-        entries = self.list_entries()
-        return [*bases, *(self._card(entry.name, [entry], context_length) for entry in entries)]
-
     def list_entries(self) -> list[AdapterVersion]:
         """The promoted versions that the caller may use. Reads files."""
         may_use = current_caller.get().may_use
         return [entry for entry in self.store.entries() if may_use(entry.name)]
 
-    def find_card(self, model: str, context_length: int) -> ModelCard:
-        """One model, blends and versions too. Reads files. Raises as `resolve` does."""
-        model = model.removesuffix(LATEST)
+    def find_entries(self, model: str) -> list[AdapterVersion]:
+        """The versions that a model's name means; none for the base. Reads files.
+
+        Raises as `resolve` does.
+        """
+        model = self.plain_name(model)
         if model == self.base_id:
             self._check_base()
-            return self._base_card(context_length)
+            return []
         entries, _ = self._entries(model)
         self._shared_renderer(model, entries)
-        return self._card(model, entries, context_length)
+        return entries
+
+    @staticmethod
+    def plain_name(model: str) -> str:
+        """The name without what Ollama's clients write behind it."""
+        return model.removesuffix(LATEST)
 
     def disclaimers(self, model: ResolvedModel) -> frozenset[str]:
         """The model's own and those of all adapters as they are now. Reads files."""
-        each = [_join_disclaimers([entry]) for entry in self.store.entries()]
+        each = [join_disclaimers([entry]) for entry in self.store.entries()]
         return frozenset(filter(None, [model.disclaimer, *each]))
 
     def _resolve_adapters(self, model: str) -> ResolvedModel:
@@ -114,7 +111,7 @@ class Models:
             renderer,
             system=systems.pop() if len(systems) == 1 else None,
             sampling=samplings[0] if all(s == samplings[0] for s in samplings) else UNCHANGED,
-            disclaimer=_join_disclaimers(entries),
+            disclaimer=join_disclaimers(entries),
         )
 
     def _entries(self, model: str) -> tuple[list[AdapterVersion], Blend]:
@@ -153,33 +150,8 @@ class Models:
             self._renderers[template] = ChatRenderer(self.tokenizer, template, self._plain_marks)
         return self._renderers[template]
 
-    def _base_card(self, context_length: int) -> ModelCard:
-        return ModelCard(id=self.base_id, created=self._created, max_model_len=context_length)
 
-    def _card(
-        self, model: str, entries: Sequence[AdapterVersion], context_length: int
-    ) -> ModelCard:
-        only = entries[0] if len(entries) == 1 else None
-        return ModelCard(
-            id=model,
-            created=max(entry.created for entry in entries),
-            parent=self.base_id,
-            version=only and only.number,
-            max_model_len=context_length,
-            trained_on=_trained_on(only.card) if only and only.card else None,
-            disclaimer=_join_disclaimers(entries),
-        )
-
-
-def _join_disclaimers(entries: Sequence[AdapterVersion]) -> str | None:
+def join_disclaimers(entries: Sequence[AdapterVersion]) -> str | None:
     """Each one once: all that had a part in an answer are answered for."""
     given = [(entry.disclaimer or "").strip() for entry in entries]
     return "\n".join(dict.fromkeys(filter(None, given))) or None
-
-
-def _trained_on(card: AdapterCard) -> TrainedOn | None:
-    return card.data and TrainedOn(
-        base=card.base.id,
-        data=file_name(card.data.source),
-        num_conversations=card.data.num_conversations,
-    )

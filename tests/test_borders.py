@@ -26,19 +26,6 @@ TORCH_FREE = (
     *("data", "service", "serving/requests", "serving/adapters"),
     *(f"serving/torch/{name}.py" for name in ("scheduler", "blocks", "granules")),
 )
-# Arrows that run back up: a module that imports of a neighbour which, in the end, imports it. No
-# more of them; each goes with what is said beside it.
-BACK_UP = {
-    # The classes of errors stay below; what HTTP answers to them belongs to `http`.
-    ("service.errors", "service.http.fields"),
-    ("service.errors", "service.api.protocol"),
-    # `models` is to say which model is meant; what is told of models belongs to `api`.
-    ("service.models", "service.adapters.adapters"),
-    ("service.models", "service.api.generation_request"),
-    ("service.models", "service.api.protocol"),
-    # `Text` is no matter of chats.
-    ("service.adapters.protocol", "service.api.chat.request"),
-}
 
 
 @dataclass(frozen=True)
@@ -116,7 +103,7 @@ def circle_of(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return []
 
 
-def circles_between_neighbours(ignored: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def circles_between_neighbours() -> dict[str, list[str]]:
     """By folder: modules and folders in it that, in the end, import one another.
 
     A folder's own `__init__.py` re-exports what is inside, and is no neighbour of it.
@@ -124,8 +111,7 @@ def circles_between_neighbours(ignored: Iterable[tuple[str, str]]) -> dict[str, 
     ways: dict[str, set[tuple[str, str]]] = defaultdict(set)
     packages = {name for name, path in all_modules().items() if path.name == "__init__.py"}
     for arrow in arrows():
-        is_known = (arrow.source, arrow.target) in ignored
-        if not is_known and not {arrow.source, arrow.target} & packages:
+        if not {arrow.source, arrow.target} & packages:
             folder, here, there = arrow.in_folder()
             if folder:
                 ways[folder].add((here, there))
@@ -182,13 +168,7 @@ def test_no_modules_import_one_another_in_a_circle():
 
 
 def test_between_neighbours_imports_point_one_way():
-    assert circles_between_neighbours(BACK_UP) == {}
-
-
-@pytest.mark.parametrize("arrow", sorted(BACK_UP), ids=lambda arrow: arrow[0])
-def test_each_known_arrow_back_up_is_still_there(arrow: tuple[str, str]):
-    assert Arrow(*arrow) in arrows(), "it has gone: take it off the list"
-    assert circles_between_neighbours(BACK_UP - {arrow}), "it closes no circle any more"
+    assert circles_between_neighbours() == {}
 
 
 def test_nothing_but_the_source_lies_beside_the_source_of_compiled_code():

@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from service.errors import REFUSALS, InvalidRequest
+from service.errors import InvalidRequest
 from service.http.endpoints import LIST_LORAS, LOAD_LORA, SET_SCALES, UNLOAD_LORA
+from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
 from service.models import Models
 

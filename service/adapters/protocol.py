@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.chat.request import Text
+from service.http.fields import Text
 
 
 class VersionInfo(BaseModel):

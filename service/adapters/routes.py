@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from finetune.adapters.files import FILES
-from service.errors import REFUSALS, said_of
+from service.errors import said_of
 from service.http.connection import CLIENT_GONE
 from service.http.endpoints import (
     FIND_ADAPTER,
@@ -16,6 +16,7 @@ from service.http.endpoints import (
     ROLL_BACK_ADAPTER,
     UPLOAD_ADAPTER,
 )
+from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
 
 from .adapters import Adapters

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.errors import REFUSALS
 from service.http.connection import answer_streamed, answer_whole
 from service.http.endpoints import CHAT
+from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
 
 from .chat.completions import ChatCompletions

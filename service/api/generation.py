@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.answering.answering import Answering
 from service.answering.job import Job
-from service.errors import reply_to
+from service.http.replies import reply_to
 from serving.engine import Delta
 from serving.errors import ServingError
 

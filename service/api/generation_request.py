@@ -115,6 +115,11 @@ class GenerationRequest(Shape):
         return sent
 
     @property
+    def loras(self) -> list[tuple[str, float]]:
+        """The adapters' names and scales."""
+        return [(each.name, each.scale) for each in self.lora or ()]
+
+    @property
     def asked_limit(self) -> int | None:
         return self.max_tokens
 

@@ -4,9 +4,9 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, Response
 
-from service.errors import REFUSALS, Reply
 from service.http.endpoints import HEALTH, READY
 from service.http.gate import Gate
+from service.http.replies import REFUSALS, Reply
 from service.models import Models
 from serving.engine import Engine
 

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.accounts.caller import Caller, current_caller
 from service.accounts.keyring import Keyring
 from service.accounts.rate_limit import RateLimits
-from service.errors import InvalidKey, RateLimited, ScopeMissing, StateUnavailable, reply_to
+from service.errors import InvalidKey, RateLimited, ScopeMissing, StateUnavailable
+from service.http.replies import reply_to
 
 from .endpoints import METRICS, NONE, Endpoint, find_endpoint
 from .paths import endpoint_of, path_of

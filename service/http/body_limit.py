@@ -4,7 +4,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyTooLarge, BodyTooSlow, reply_to
+from service.errors import BodyTooLarge, BodyTooSlow
+from service.http.replies import reply_to
 from service.settings import ServiceSettings
 
 from .endpoints import Body

@@ -11,7 +11,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.accounts.caller import ANYBODY
-from service.errors import MAX_SHOWN, NotAllowed, reply_to
+from service.errors import NotAllowed
+from service.http.replies import MAX_SHOWN, reply_to
 from service.settings import ServiceSettings, is_loopback
 
 from .paths import endpoint_of

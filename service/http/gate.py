@@ -4,7 +4,7 @@ from typing import Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import Reply
+from service.http.replies import Reply
 
 from .leash import Leash
 from .paths import endpoint_of

@@ -6,7 +6,7 @@ mean one adapter.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import Reply
+from service.http.replies import Reply
 
 
 class PlainPath:

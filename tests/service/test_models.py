@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from finetune.adapters.card import SamplingDefaults
-from service.api.generation_request import LoraChoice
 from service.errors import InvalidRequest
 from service.models import Models
 from serving.errors import BlendError, ModelNotFound
@@ -34,7 +33,7 @@ def test_blend_of_different_templates_is_refused(models_here: Models, add_adapte
     with pytest.raises(BlendError, match="different chat templates"):
         models_here.resolve("tcm+style")
     with pytest.raises(BlendError, match="different chat templates"):
-        models_here.find_card("tcm+style", 2048)
+        models_here.find_entries("tcm+style")
 
 
 def test_template_equal_to_the_bases_can_be_blended(models_here: Models, add_adapter: Add):
@@ -59,12 +58,12 @@ def test_blend_takes_the_system_prompt_and_sampling_that_all_agree_on(
 def test_adapter_in_both_places_is_refused(models_here: Models, add_adapter: Add):
     add_adapter("tcm")
     with pytest.raises(InvalidRequest, match="not in both"):
-        models_here.resolve("tcm", [LoraChoice(name="tcm")])
+        models_here.resolve("tcm", [("tcm", 1.0)])
 
 
 def test_unknown_adapter_in_the_lora_field_is_not_found(models_here: Models):
     with pytest.raises(ModelNotFound):
-        models_here.resolve("base", [LoraChoice(name="nobody")])
+        models_here.resolve("base", [("nobody", 1.0)])
 
 
 def test_running_request_keeps_its_version(models_here: Models, add_adapter: Add):

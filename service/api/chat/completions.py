@@ -59,7 +59,7 @@ class ChatCompletions:
 
     def _prepare(self, chat: ChatRequest) -> Prepared[ChatCompletion]:
         with said_of(chat.adapters_field):
-            model = self._models.resolve(chat.model, chat.lora or ())
+            model = self._models.resolve(chat.model, chat.loras)
         said = conversation_of(chat.messages, model.system)
         messages = self._disclaimers.taken_off(said, model)
         tools = [tool.for_template for tool in chat.offered_tools]

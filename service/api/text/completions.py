@@ -53,7 +53,7 @@ class TextCompletions:
             return self._job(text)
 
     def _job(self, text: TextRequest) -> Prepared[TextCompletion]:
-        model = self._models.resolve(text.model, text.lora or ())
+        model = self._models.resolve(text.model, text.loras)
         labels = new_labels("cmpl", text.model, model, self._disclaimers.ending(model))
         asked: list[AskedText] = []
         requests: list[Request] = []

@@ -2,7 +2,8 @@ import pytest
 
 from service.accounts.caller import Caller, Limits
 from service.accounts.rate_limit import RateLimits
-from service.errors import RateLimited, reply_to
+from service.errors import RateLimited
+from service.http.replies import reply_to
 
 
 class Clock:

@@ -54,8 +54,8 @@ def test_special_tokens_of_the_tokenizer_are_added_unless_they_are_not_wanted(
 ):
     from tokenizers import processors
 
-    from service.api.token_request import TokenizeRequest
-    from service.api.tokenization import Tokenization
+    from service.api.tokens.request import TokenizeRequest
+    from service.api.tokens.tokenization import Tokenization
     from service.models import Models
     from service.settings import ServiceSettings
     from serving.adapters.store import AdapterStore

@@ -31,10 +31,10 @@ def strings_of(path: Path) -> Iterator[tuple[int, str]]:
     """Those that the code of a file works with: all but the ones that stand by themselves."""
     tree = ast.parse(path.read_bytes())
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_string and id(node) not in alone:
-            yield node.lineno, str(node.value)
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    for node in constants:
+        if isinstance(node.value, str) and id(node) not in alone:
+            yield node.lineno, node.value
 
 
 def paths_in(path: Path) -> list[tuple[int, str]]:

@@ -5,12 +5,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from service.api.chat.message import Messages
+from service.api.chat.prompt import Continued
+from service.api.chat.tool_request import Tools
+from service.api.foreign_fields import ADAPTERS, check_foreign
 from service.http.fields import Shape, Text, only
-
-from .chat.message import Messages
-from .chat.prompt import Continued
-from .chat.tool_request import Tools
-from .foreign_fields import ADAPTERS, check_foreign
 
 
 class TokenizeRequest(Shape):

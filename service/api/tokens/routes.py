@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter
 
-from service.errors import REFUSALS
+from service.api.protocol import DetokenizedText, TokenizedText
 from service.http.endpoints import DETOKENIZE, TOKENIZE
+from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
 
-from .protocol import DetokenizedText, TokenizedText
-from .token_request import DetokenizeRequest, TokenizeRequest
+from .request import DetokenizeRequest, TokenizeRequest
 from .tokenization import Tokenization
 
 

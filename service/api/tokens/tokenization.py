@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
+from service.api.chat.message import ChatMessage, conversation_of
+from service.api.chat.prompt import prompt_ids
+from service.api.disclaimers import Disclaimers
+from service.api.protocol import DetokenizedText, TokenizedText
+from service.api.vocabulary import Vocabulary
 from service.errors import said_of
 from service.models import Models, ResolvedModel
 from service.settings import ServiceSettings
 from serving.engine import Engine
 
-from .chat.message import ChatMessage, conversation_of
-from .chat.prompt import prompt_ids
-from .disclaimers import Disclaimers
-from .protocol import DetokenizedText, TokenizedText
-from .token_request import DetokenizeRequest, TokenizeRequest
-from .vocabulary import Vocabulary
+from .request import DetokenizeRequest, TokenizeRequest
 
 
 class Tokenization:

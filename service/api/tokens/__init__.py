@@ -1,0 +1,1 @@
+"""/tokenize and /detokenize: the ids of a prompt, and the text of ids."""
