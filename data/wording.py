@@ -7,6 +7,7 @@ with numbers is translated first and filled afterwards: `_("{count} rows").forma
 import gettext
 import os
 import re
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -16,6 +17,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "locale"
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, as POSIX has it
+SHOWN: dict[Language, str] = {"en": "English", "zh": "中文"}
 UNSAID = ("", "C", "POSIX")  # an environment without a language
 
 _chosen: ContextVar[gettext.NullTranslations | None] = ContextVar("chosen", default=None)
@@ -43,9 +45,18 @@ def speak(language: Language) -> None:
 
 
 def prefer(language: Language) -> None:
-    """As `speak`, where neither a person nor the terminal has asked for another."""
-    if _chosen.get() is None:
+    """`speak`, where neither a person nor the terminal has asked for another, and the terminal has
+    the characters."""
+    if _chosen.get() is None and _can_be_shown(language):
         speak(language)
+
+
+def _can_be_shown(language: Language) -> bool:
+    try:
+        SHOWN[language].encode(sys.stderr.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def language() -> Language:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from data.conversation import Conversation
 from data.errors import UnreadableFile
-from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
-from data.reading.reader import ReadOptions, read_conversations
+from data.reading.reader import ReadOptions
 from data.script import speak_like
 from data.wording import N_, _
 
@@ -27,7 +26,7 @@ from .hardware import pick_device
 from .training.config import TrainConfig
 from .training.dataset import Dataset
 from .training.going_on.identity import hash_conversations
-from .training.rows import without_system
+from .training.rows import read_data, without_system
 from .whole_folder import whole_folder
 
 DEFAULT_SAMPLES: int = TrainConfig.model_fields["report_samples"].default
@@ -124,11 +123,9 @@ class EvalJob:
             trained_with.faulty if said.faulty == "stop" else said.faulty,
         )
         speak_like_files(self.options.data)
-        conversations = read_conversations(self.options.data, options)
+        conversations = read_data(self.options.data, self.config, options)
         if not conversations:
             raise UnreadableFile(self.options.data, _("holds no conversation to evaluate on"))
-        if self.config.redact:
-            return [redact_conversation(each) for each in conversations]
         return conversations
 
     def _sides(self, base: Base) -> tuple[Side, Side]:

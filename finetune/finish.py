@@ -15,16 +15,16 @@ from .adapters.card import ADAPTER_LOSS, BASE_LOSS, AdapterCard, BaseIdentity
 from .adapters.files import README_FILE, TEMPLATE_FILE
 from .adapters.version import AdapterVersion
 from .adapters.versions import install, staging_folder
-from .bases.base import Base
 from .errors import Interrupted, TrainingStopped
 from .evaluation.compare import Material, compare, efforts_of
 from .evaluation.finding import Finding
 from .evaluation.report import REPORT_FILE, History, Report
 from .evaluation.sides import Pair, PairedRows, Side
+from .prepared import Prepared
 from .training.config import TrainConfig
 from .training.dataset import Dataset
 from .training.going_on.continuation import Continuation
-from .training.observer import Observer, StepMetrics
+from .training.observer import StepMetrics
 from .training.peft_model import save_adapter
 from .training.run import Run
 from .training.trainer import Trainer
@@ -55,55 +55,36 @@ class Result:
         return path if path.is_file() else None
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A run whose training is over, with all that it was trained from."""
-
-    name: str
-    config: TrainConfig
-    base: Base
-    renderer: ChatRenderer
-    dataset: Dataset
-    run: Run
-    device: str
-    observer: Observer
-    continuation: Continuation | None = None
-
-    def announce(self, stage: str) -> None:
-        """Raises Interrupted when asked to stop."""
-        if self.observer.should_stop():
-            told = _(
-                "Stopped after the training, before the adapter was finished; everything is saved "
-                "in {folder}. The same command with --resume does the rest."
-            )
-            raise Interrupted(told.format(folder=self.run.folder))
-        self.observer.on_stage(stage)
-
-
-def finish(trained: Trained, trainer: Trainer, adapters: Path) -> Result:
+def finish(
+    prepared: Prepared,
+    run: Run,
+    trainer: Trainer,
+    adapters: Path,
+    continuation: Continuation | None = None,
+) -> Result:
     """Make a version of what was trained; the training model is freed on the way."""
     training_loss = trainer.progress.best_loss
     assert training_loss is not None, "every plan evaluates after its last step"
-    name, config, renderer = trained.name, trained.config, trained.renderer
-    with _room(trained.run), staging_folder(adapters) as folder:
-        save_adapter(trainer.model, folder, trained.base.id)
+    name = prepared.name
+    with _room(run), staging_folder(adapters) as folder:
+        save_adapter(trainer.model, folder, prepared.base.id)
         trainer.release()  # before the model to compare with is loaded
-        report = _report(trained, folder, training_loss)
+        report = _report(prepared, run, folder, training_loss)
         report.write(folder)
-        (folder / TEMPLATE_FILE).write_text(renderer.template, encoding="utf-8")
-        _card(trained, report).write(folder)
+        (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
+        _card(prepared, report, continuation).write(folder)
         (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
-        version = install(adapters, name, folder, promoted=config.promote)
-    trained.run.finish(str(version))
+        version = install(adapters, name, folder, promoted=prepared.config.promote)
+    run.finish(str(version))
     return Result(
         version=version,
-        run=trained.run.folder,
+        run=run.folder,
         precision=report.measured.precision,
         base_loss=report.measured.unseen.nll.baseline.value,
         adapter_loss=report.measured.unseen.nll.adapter.value,
         training_loss=training_loss,
         findings=report.findings,
-        continuation=trained.continuation,
+        continuation=continuation,
     )
 
 
@@ -148,19 +129,28 @@ def _material(config: TrainConfig, dataset: Dataset) -> Material:
     )
 
 
-def _report(trained: Trained, adapter: Path, training_loss: float) -> Report:
-    config, dataset = trained.config, trained.dataset
-    sides = _sides(adapter, trained.renderer)
-    pair = Pair(trained.base, *sides, trained.device, config.micro_batch_tokens)
-    steps = trained.run.metrics()
+def _report(prepared: Prepared, run: Run, adapter: Path, training_loss: float) -> Report:
+    """Raises Interrupted where the observer asks to stop between two parts of the comparison."""
+    config, dataset, observer = prepared.config, prepared.dataset, prepared.observer
+    sides = _sides(adapter, prepared.renderer)
+    pair = Pair(prepared.base, *sides, prepared.device, config.micro_batch_tokens)
+    steps = run.metrics()
+
+    def announce(stage: str) -> None:
+        if observer.should_stop():
+            told = _(
+                "Stopped after the training, before the adapter was finished; everything is saved "
+                "in {folder}. The same command with --resume does the rest."
+            )
+            raise Interrupted(told.format(folder=run.folder))
+        observer.on_stage(stage)
+
     return Report(
-        name=trained.name,
-        base_id=trained.base.id,
+        name=prepared.name,
+        base_id=prepared.base.id,
         baseline="the base",
         data=dataset.summary,
-        measured=compare(
-            pair, _material(config, dataset), trained.announce, trained.observer.on_work
-        ),
+        measured=compare(pair, _material(config, dataset), announce, observer.on_work),
         history=History(steps, training_loss, _settings(config, steps)),
         disclaimer=config.disclaimer,
     )
@@ -177,35 +167,34 @@ def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, st
     }
 
 
-def _card(trained: Trained, report: Report) -> AdapterCard:
-    config, losses, history = trained.config, report.measured.unseen.nll, report.history
+def _card(prepared: Prepared, report: Report, done: Continuation | None) -> AdapterCard:
+    config, losses, history = prepared.config, report.measured.unseen.nll, report.history
     assert history is not None
     return AdapterCard(
-        name=trained.name,
-        base=BaseIdentity(id=trained.base.id, fingerprint=trained.base.fingerprint),
-        chat_template_sha256=trained.renderer.sha256,
-        preamble=trained.renderer.preamble,
+        name=prepared.name,
+        base=BaseIdentity(id=prepared.base.id, fingerprint=prepared.base.fingerprint),
+        chat_template_sha256=prepared.renderer.sha256,
+        preamble=prepared.renderer.preamble,
         system=config.system,
         sampling=config.sampling,
         disclaimer=config.disclaimer,
-        data=trained.dataset.summary,
+        data=prepared.dataset.summary,
         config=config.model_dump(mode="json", exclude={"data", "output_dir"}),
         metrics={
             BASE_LOSS: losses.baseline.value,
             ADAPTER_LOSS: losses.adapter.value,
             "held_out_loss_training_precision": history.loss,
             "num_steps": len(history.steps),
-            **_continuation(trained),
+            **_continuation(done),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
-        held_out=trained.dataset.identities,
+        held_out=prepared.dataset.identities,
         created=datetime.now(UTC),
     )
 
 
-def _continuation(trained: Trained) -> dict[str, float]:
-    """Beside what the adapter that it went on from had, at training precision."""
-    done = trained.continuation
+def _continuation(done: Continuation | None) -> dict[str, float]:
+    """What became of the adapter that the run went on from, at training precision."""
     if done is None:
         return {}
     return {

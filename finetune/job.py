@@ -4,15 +4,11 @@ import logging
 import shutil
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.chat import ChatRenderer
-from data.checking.check import read_checked
 from data.conversation import Conversation
-from data.personal import redact_conversation
-from data.reading.beginning import speak_like_files
 from data.script import speak_like
 from data.wording import _
 
@@ -21,37 +17,28 @@ from .adapters.versions import check_has_versions, check_name
 from .bases.base import Base, find_base, load_model
 from .bases.spelling import warn_of_spelling
 from .errors import ConfigError, Interrupted
-from .finish import Result, Trained, finish
+from .finish import Result, finish
 from .hardware import pick_device, wide_precision
+from .prepared import Prepared
 from .rehearsal import Rehearsal, rehearse
 from .sweep import check_comparable
 from .training.announcement import describe_lineage, describe_plan, describe_start
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
-from .training.dataset import Dataset, prepare_dataset
+from .training.dataset import prepare_dataset
 from .training.going_on.continuation import Continuation
 from .training.going_on.lineage import Lineage, find_lineage
 from .training.going_on.parent import find_parent, hand_down
 from .training.journal import Journal, log_file
-from .training.observer import Observer
+from .training.observer import Observer, Silent
 from .training.peft_model import add_adapter, load_adapter
-from .training.plan import Plan, make_plan
+from .training.plan import make_plan
 from .training.processes import Processes, join_processes
+from .training.rows import read_checked_data
 from .training.run import Run, RunState
 from .training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that is decided before the first step."""
-
-    base: Base
-    lineage: Lineage | None  # of the adapter to go on from
-    renderer: ChatRenderer
-    dataset: Dataset
-    plan: Plan
 
 
 class Job:
@@ -62,7 +49,7 @@ class Job:
         self,
         config: TrainConfig,
         home: Path,
-        observer: Observer,
+        observer: Observer | None = None,
         processes: Processes | None = None,
     ) -> None:
         """Raises ConfigError, and AdapterInvalid where there is no adapter to go on from."""
@@ -72,7 +59,7 @@ class Job:
         self.data_path = config.data
         self.home = home
         self.adapters = home / "adapters"
-        self.observer = observer
+        self.observer = observer or Silent()
         self.device = pick_device()
         self.parent = find_parent(config, self.adapters)
         self.config = hand_down(self.parent, config) if self.parent else config
@@ -86,18 +73,10 @@ class Job:
         run = self._open_run(prepared, resume=resume)
         with _saying_what_is_kept(run), self._logged(run):
             trainer, before = self._train(prepared, run, resume=resume)
-            trained = Trained(
-                self.name,
-                self.config,
-                prepared.base,
-                prepared.renderer,
-                prepared.dataset,
-                run,
-                self.device,
-                self.observer,
-                self._compare(prepared, trainer, before),
+            done = self._compare(prepared, trainer, before)
+            return self.processes.from_first(
+                lambda: finish(prepared, run, trainer, self.adapters, done)
             )
-            return self.processes.from_first(lambda: finish(trained, trainer, self.adapters))
 
     def try_out(self) -> float:
         """Train in a folder that is this run's alone, and leave the rest to `execute(resume=True)`.
@@ -134,7 +113,7 @@ class Job:
 
     def _prepare(self) -> Prepared:
         self.observer.on_stage(_("Reading {path}").format(path=self.data_path))
-        conversations = self._read(self.data_path)
+        conversations = read_checked_data(self.data_path, self.config)
         speak_like(conversations)
         check_name(self.name, self.config.base)  # before a base is fetched or converted
         with self.processes.first_before_others():
@@ -144,7 +123,7 @@ class Job:
             logger.warning(warning)
         check_has_versions(self.adapters, self.name)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
-        old = self._read(self.config.replay) if self.config.replay else []
+        old = read_checked_data(self.config.replay, self.config) if self.config.replay else []
         lineage = self._lineage(base, renderer, old)
         dataset = prepare_dataset(
             conversations, renderer, self.config, self.data_path, old, lineage
@@ -153,7 +132,17 @@ class Job:
         plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
         for sentence in (*describe_lineage(lineage, dataset), describe_plan(plan, dataset, base)):
             self.observer.on_stage(sentence)
-        return Prepared(base, lineage, renderer, dataset, plan)
+        return Prepared(
+            self.name,
+            self.config,
+            self.device,
+            self.observer,
+            base,
+            lineage,
+            renderer,
+            dataset,
+            plan,
+        )
 
     def _lineage(
         self, base: Base, renderer: ChatRenderer, old: list[Conversation]
@@ -163,24 +152,6 @@ class Job:
             return None
         check_base(self.parent, base)
         return find_lineage(self.parent, self.home / "runs", renderer, old)
-
-    def _read(self, path: Path) -> list[Conversation]:
-        speak_like_files(path)
-        conversations, findings = read_checked(path, self.config.reading)
-        warnings = [
-            f"{_(kind)} {count}"
-            for (severity, kind), count in findings.counts.items()
-            if severity == "warning"
-        ]
-        if warnings:
-            told = _(
-                "Worth a look before you train on it: {kinds}. `lora-chat data check {path}` says "
-                "where"
-            )
-            logger.warning("%s", told.format(kinds=_(", ").join(warnings), path=path))
-        if self.config.redact:
-            return [redact_conversation(each) for each in conversations]
-        return conversations
 
     def _open_run(self, prepared: Prepared, *, resume: bool) -> Run:
         dataset = prepared.dataset
@@ -194,23 +165,36 @@ class Job:
         return self.processes.from_first(lambda: begin(self.config, state, self.home / "runs"))
 
     def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> tuple[Trainer, float | None]:
-        """With the held-out loss of the adapter that the run goes on from."""
+        """The trainer when it is done, and the held-out loss of the adapter before."""
         before = None
+        reached = load_checkpoint(run.folder) if resume else None
         try:
-            trainer = self._trainer(prepared, run.folder, self.observer)
-            if self.processes.is_first:
-                check_room(run.folder, trainer.best)
-            if prepared.lineage is not None:
-                before = trainer.held_out_loss(prepared.dataset.held_out)
-            if resume:
-                trainer.restore(*load_checkpoint(run.folder))
-            self._follow(trainer, prepared.dataset, run)
+            with self._journal(run, reached[0].step if reached else 0) as observer:
+                trainer = self._trainer(prepared, run.folder, observer)
+                if self.processes.is_first:
+                    check_room(run.folder, trainer.best)
+                if prepared.lineage is not None:
+                    before = trainer.held_out_loss(prepared.dataset.held_out)
+                if reached is not None:
+                    trainer.restore(*reached)
+                observer.on_stage(describe_start(trainer.plan, self.device))
+                trainer.train(prepared.dataset.rows, prepared.dataset.held_out)
         except BaseException:
             if self.processes.is_first:
                 run.discard_unused()
             raise
         trainer.restore_best()
         return trainer, before
+
+    @contextmanager
+    def _journal(self, run: Run, done_steps: int) -> Generator[Observer]:
+        """Whoever is told of the steps: of several processes, the first one writes them down."""
+        if not self.processes.is_first:
+            yield self.observer
+            return
+        run.forget_after(done_steps)
+        with closing(Journal(self.observer, run, done_steps)) as journal:
+            yield journal
 
     def _compare(
         self, prepared: Prepared, trainer: Trainer, before: float | None
@@ -221,18 +205,6 @@ class Job:
             return None
         num_learned = trainer.count_learned(prepared.dataset.rows[:number])
         return Continuation(prepared.lineage.parent, before, after, number, num_learned)
-
-    def _follow(self, trainer: Trainer, dataset: Dataset, run: Run) -> None:
-        """Train, and write down how it goes."""
-        if not self.processes.is_first:
-            trainer.train(dataset.rows, dataset.held_out)
-            return
-        done = trainer.progress.step
-        run.forget_after(done)
-        with closing(Journal(self.observer, run, done)) as journal:
-            trainer.observer = journal
-            journal.on_stage(describe_start(trainer.plan, self.device))
-            trainer.train(dataset.rows, dataset.held_out)
 
     def _trainer(self, prepared: Prepared, folder: Path, observer: Observer) -> Trainer:
         model = self._model(prepared)

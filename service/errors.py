@@ -1,4 +1,4 @@
-"""What the service itself refuses, and what HTTP answer every error becomes.
+"""What the service itself refuses; `http.replies` says what HTTP answers to it.
 
 ServiceError
 ├── InvalidRequest     fields of a request contradict each other, or ask for what cannot be

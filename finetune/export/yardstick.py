@@ -11,7 +11,6 @@ import data as data_package
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
 from data.errors import DataError
-from data.personal import redact_conversation
 from data.reading.reader import read_conversations
 from data.wording import _
 from finetune.adapters.card import AdapterCard
@@ -21,7 +20,7 @@ from finetune.training.dataset import Dataset, build_dataset, prepare_dataset
 from finetune.training.division import Division
 from finetune.training.going_on.identity import hash_conversations, identify
 from finetune.training.going_on.lineage import files_of
-from finetune.training.rows import build_rows, fitting, with_system
+from finetune.training.rows import build_rows, fitting, read_data, with_system
 
 SAMPLES = Path(data_package.__file__).parent / "samples"
 MOST_ROWS = 200
@@ -47,12 +46,12 @@ def find_yardstick(
     """
     card, config = version.card, config_of(version.card)
     if data is not None:
-        conversations = _read(data, config)
+        conversations = read_data(data, config)
         held_out = _held_out(conversations, card, renderer, config, data)
         return held_out or _all_of(conversations, renderer, config, data.name)
     for path in files_of(runs, str(version)):
         try:
-            held_out = _held_out(_read(path, config), card, renderer, config, path)
+            held_out = _held_out(read_data(path, config), card, renderer, config, path)
         except DataError:  # it has changed, or is no more
             continue
         if held_out is not None:
@@ -64,11 +63,6 @@ def config_of(card: AdapterCard | None) -> TrainConfig:
     """What an adapter was trained with, as far as the options are still known."""
     values = card.config if card else {}
     return load_config(None, {k: v for k, v in values.items() if k in TrainConfig.model_fields})
-
-
-def _read(path: Path, config: TrainConfig) -> list[Conversation]:
-    conversations = read_conversations(path, config.reading)
-    return [redact_conversation(c) for c in conversations] if config.redact else conversations
 
 
 def own_dataset(

@@ -1,18 +1,51 @@
-"""Conversations as the trainer sees them: rendered rows that fit, with their system prompt."""
+"""Conversations as the trainer sees them: read as the options say, fitted, and rendered."""
 
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from data.chat import ChatRenderer, Rendered
+from data.checking.check import read_checked
 from data.conversation import Conversation, Message
 from data.errors import Fault, InvalidData, MarkInText
 from data.length import fit, too_long
+from data.personal import redact_conversation
+from data.reading.beginning import speak_like_files
+from data.reading.reader import ReadOptions, read_conversations
 from data.wording import _
 
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
+
+
+def read_data(
+    path: Path, config: TrainConfig, options: ReadOptions | None = None
+) -> list[Conversation]:
+    """The conversations; other `options` win. Raises DataError."""
+    return _redacted(read_conversations(path, options or config.reading), config)
+
+
+def read_checked_data(path: Path, config: TrainConfig) -> list[Conversation]:
+    """The same, with a warning of what is suspicious. Raises DataError with all faults."""
+    speak_like_files(path)
+    conversations, findings = read_checked(path, config.reading)
+    warnings = [
+        f"{_(kind)} {count}"
+        for (severity, kind), count in findings.counts.items()
+        if severity == "warning"
+    ]
+    if warnings:
+        told = _(
+            "Worth a look before you train on it: {kinds}. `lora-chat data check {path}` says where"
+        )
+        logger.warning("%s", told.format(kinds=_(", ").join(warnings), path=path))
+    return _redacted(conversations, config)
+
+
+def _redacted(conversations: list[Conversation], config: TrainConfig) -> list[Conversation]:
+    return [redact_conversation(each) for each in conversations] if config.redact else conversations
 
 
 def build_rows(

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from data.wording import _
-from finetune.errors import Interrupted
 from finetune.finish import Result
 from finetune.job import Job
-from finetune.sweep import Point, parse_sweep, rehearse_sweep, run_sweep, show, sweep_folder
+from finetune.sweep import Point, show
+from finetune.sweep_job import SweepJob
 from finetune.training.config import Origins, TrainConfig
 from finetune.training.going_on.continuation import Continuation
 from service.home import find_home
@@ -41,65 +41,33 @@ def train(
         )
     observer = TerminalObserver(console)
     job = Job(config, home, observer)
+    together = SweepJob(job, sweep) if sweep else None
     if dry_run:
-        _rehearse(job, origins, sweep)
+        _rehearse(job, together, origins)
         return
     with observer.watching():
-        result = _sweep(job, sweep, resume=resume) if sweep else job.execute(resume=resume)
+        if together is None:
+            result = job.execute(resume=resume)
+        else:
+            result = together.execute(resume=resume, on_tried=_print_points)
     if job.processes.is_first:
         _print_result(result, home)
 
 
-def _rehearse(job: Job, origins: Origins, sweep: Sequence[str]) -> None:
+def _rehearse(job: Job, sweep: SweepJob | None, origins: Origins) -> None:
     """Print what would be done."""
-    if not sweep:
-        rehearsal = job.rehearse()
+    if sweep is not None:
+        rehearsals = sweep.rehearse()
         if job.processes.is_first:
-            print_plan(job.config, origins, rehearsal, Console())
+            print_sweep_plan(sweep.points, rehearsals, Console())
         return
-    points, folder = parse_sweep(sweep), sweep_folder(job.home / "runs", job.name, resume=False)
-    rehearsals = rehearse_sweep(
-        job.config, points, folder, lambda config, like: _job_of(job, config).rehearse(like)
-    )
+    rehearsal = job.rehearse()
     if job.processes.is_first:
-        print_sweep_plan(points, rehearsals, Console())
+        print_plan(job.config, origins, rehearsal, Console())
 
 
-def _job_of(job: Job, config: TrainConfig) -> Job:
-    """One run of a sweep."""
-    return Job(config, job.home, job.observer, job.processes)
-
-
-def _sweep(job: Job, assignments: Sequence[str], *, resume: bool) -> Result:
-    """Train every combination, and finish the best."""
-    points = parse_sweep(assignments)
-    runs = job.home / "runs"
-    folder = job.processes.from_first(lambda: sweep_folder(runs, job.name, resume=resume))
-
-    named = job.config.model_copy(update={"name": job.name})
-    try:
-        tried = run_sweep(
-            named,
-            points,
-            folder,
-            lambda config: _job_of(job, config).try_out(),
-            job.observer.on_stage,
-            is_first=job.processes.is_first,
-        )
-    except KeyboardInterrupt:
-        if not folder.exists():
-            raise
-        told = _(
-            "Stopped. The runs that are over are kept in {folder}. Go on with the same command and "
-            "--resume."
-        )
-        raise Interrupted(told.format(folder=folder)) from None
-    if job.processes.is_first:
-        _print_points(tried, Console())
-    return _job_of(job, tried[0].config).execute(resume=True)
-
-
-def _print_points(points: Sequence[Point], console: Console) -> None:
+def _print_points(points: Sequence[Point]) -> None:
+    console = Console()
     table = Table(_("run"), _("values"), _("held-out loss"), box=None)
     table.columns[2].justify = "right"
     for point in points:

@@ -290,7 +290,7 @@ def test_adapters_are_listed_and_a_damaged_one_is_explained(
     assert (result.returncode, result.stderr) == (0, "")
     assert re.search(r"tcm +1 +1 +base ", result.stdout)
     assert re.search(r"坏的 +damaged", result.stdout)
-    assert "坏的/1/adapter_config.json is damaged" in result.stdout
+    assert "坏的@1/adapter_config.json is damaged" in result.stdout
 
 
 def test_details_are_shown_whole_and_as_they_are_written(

@@ -14,15 +14,13 @@ from data.chat import ChatRenderer
 from data.conversation import Conversation
 from data.errors import DataError
 from data.likeness import asked
-from data.personal import redact_conversation
-from data.reading.reader import read_conversations
 from data.split import split_conversations
 from data.wording import _
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.errors import ConfigError, NotResumable
 from finetune.training.config import TrainConfig, load_config
-from finetune.training.rows import fitting, without_system
+from finetune.training.rows import fitting, read_data, without_system
 from finetune.training.run import CONFIG_FILE, STATE_FILE, RunState, read_state
 
 from .identity import hash_conversations, identify
@@ -124,9 +122,7 @@ def _read(generation: Generation, renderer: ChatRenderer) -> list[Conversation]:
     config, path = generation.config, generation.data
     if path is None or not path.exists():
         raise DataError(_("{path} is no file, or no longer there").format(path=path))
-    conversations = read_conversations(path, config.reading)
-    if config.redact:
-        conversations = [redact_conversation(each) for each in conversations]
+    conversations = read_data(path, config)
     return without_system(fitting(conversations, renderer, config), config.system)
 
 

@@ -130,6 +130,7 @@ def test_training_that_is_interrupted_says_how_to_go_on(
     data = tmp_path / "data.txt"
     data.write_text(DIALOGUE, encoding="utf-8")
     settings = [word for value in ("epochs=400", "patience=999") for word in ("--set", value)]
+    settings += ["--lang", "en"]
     with started(tmp_path, "finetune", data, "--base", make_base("llama"), *settings) as process:
         assert process.stderr is not None
         first = next(line for line in process.stderr if "step " in line and " left: " in line)

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -21,8 +22,11 @@ STARTS = {PAST_PARAMETERS.sub("", each.path).rstrip("/") for each in ENDPOINTS} 
 WRITTEN = re.compile(rf"({'|'.join(map(re.escape, sorted(STARTS)))})(?![\w.-])")
 
 
-def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
-    for route in app.routes:
+def routes_of(router: Any) -> Iterator[tuple[str, str]]:
+    for route in router.routes:
+        if included := getattr(route, "original_router", None):  # FastAPI's, of include_router
+            yield from routes_of(included)
+            continue
         assert isinstance(route, Route), f"{route} answers requests past the table"
         yield from ((method, route.path) for method in (route.methods or set()) - {"HEAD"})
 
@@ -38,7 +42,7 @@ def strings_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def paths_in(path: Path) -> list[tuple[int, str]]:
-    return [(line, text) for line, text in strings_of(path) if WRITTEN.search(text)]
+    return sorted((line, text) for line, text in strings_of(path) if WRITTEN.search(text))
 
 
 def test_the_table_is_what_the_routes_answer(build: Callable[[Engine], FastAPI]):
