@@ -100,7 +100,7 @@ def test_values_that_cannot_be_are_refused_in_chinese(data: Path):
     result = run("finetune", str(data), *options, LANG="zh_CN.UTF-8")
     assert isinstance(result.exception, ConfigError)
     assert str(result.exception).splitlines() == [
-        "选项有误:",
+        "选项有误：",
         "  rnak: 没有这个选项；是不是 'rank'？",
         "  rank: 应为整数（给的是 'many'）",
         "  quantize: 应为 'nf4', 'int8' 或 'none'（给的是 'nf3'）",
