@@ -195,7 +195,7 @@ def test_an_adapter_of_another_base_is_refused_with_the_reason(
         shutil.rmtree(folder.parent)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (400, "adapter_refused")
-    assert "was trained on the base 'elsewhere', not on the one served here" in error["message"]
+    assert "was trained on 'elsewhere', not on the one served here" in error["message"]
 
 
 def test_piped_chat_finds_the_server_and_writes_the_answer_alone_to_stdout(served: Served):
