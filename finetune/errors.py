@@ -82,7 +82,8 @@ class NotWritten(ExportRefused):
 
     def __init__(self, path: Path, error: Exception) -> None:
         self.reason = getattr(error, "strerror", None) or str(error)
-        super().__init__(f"{path} cannot be written: {self.reason}. Make room and try again.")
+        told = _("{path} cannot be written: {reason}. Make room and try again.")
+        super().__init__(told.format(path=path, reason=self.reason))
 
 
 class ConfigError(FinetuneError):
@@ -90,7 +91,8 @@ class ConfigError(FinetuneError):
 
     def __init__(self, where: str, faults: list[str]) -> None:
         self.faults = faults
-        super().__init__("\n".join([f"{where}:", *(f"  {fault}" for fault in faults)]))
+        head = _("{where}:").format(where=where)
+        super().__init__("\n".join([head, *(f"  {fault}" for fault in faults)]))
 
 
 class NotResumable(FinetuneError):

@@ -130,7 +130,8 @@ def read_card(folder: Path) -> AdapterCard | None:
     try:
         return AdapterCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise AdapterInvalid.in_file(path, f"is damaged: {told(error)}") from error
+        problem = _("is damaged: {error}").format(error=told(error))
+        raise AdapterInvalid.in_file(path, problem) from error
 
 
 def write_import_card(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+from data.wording import _
 from finetune.bases.base import Base
 from finetune.bases.base_name import can_be_same
 from finetune.bases.gguf_base import GgufBase, shape_of
@@ -33,13 +34,13 @@ class Fit:
     def check_name(self, adapter: object, named: str | None) -> None:
         """Raises BaseMismatch where an adapter that has no card names another base."""
         if not self._accepts_names and not can_be_same(named, self._base.names):
-            raise BaseMismatch(
-                f"was trained on {named!r}, as its configuration says, and "
-                f"the base here is {self._base.id!r}. Use it with --base {named}. If both are the "
-                "same model, `lora-chat adapters import FOLDER --name NAME --accept-base` takes it "
-                "(`accept_base` for an upload; the setting accept_base for all that a server has).",
-                adapter,
+            told = _(
+                "was trained on {named!r}, as its configuration says, and the base here is "
+                "{base!r}. Use it with --base {named}. If both are the same model, `lora-chat "
+                "adapters import FOLDER --name NAME --accept-base` takes it (`accept_base` for an "
+                "upload; the setting accept_base for all that a server has)."
             )
+            raise BaseMismatch(told.format(named=named, base=self._base.id), adapter)
 
     def check_tensors(
         self, adapter: object, settings: LoraSettings, shapes: Mapping[str, Shape]
@@ -68,16 +69,15 @@ class Fit:
         try:
             named = usual_names(foreign)
         except AdapterInvalid as error:
-            return f"does not fit this base: {error}"
+            return _("does not fit this base: {error}").format(error=error)
         if foreign and all(self._module(usual) for usual in named.values()):
-            return (
-                f"names its tensors in another way than PEFT does ({listed}). "
-                "`lora-chat adapters import` gives them their usual names."
-            )
-        return (
-            f"does not fit this base: it holds {listed or 'nothing'}, which the base has no place "
-            "for."
-        )
+            return _(
+                "names its tensors in another way than PEFT does ({names}). `lora-chat adapters "
+                "import` gives them their usual names."
+            ).format(names=listed)
+        return _(
+            "does not fit this base: it holds {names}, which the base has no place for."
+        ).format(names=listed or _("nothing"))
 
     def _check_sizes(self, adapter: object, module: str, shapes: Mapping[str, Shape]) -> None:
         a, b = (shapes.get(tensor_of(module, side)) for side in "AB")
@@ -96,10 +96,10 @@ def wrong_ranks(settings: LoraSettings, shapes: Mapping[str, Shape]) -> str | No
     if not wrong:
         return None
     module, rank, own = wrong[0]
-    return (
-        f"has rank {rank} at {module} where its configuration says {own}, {len(wrong)} times: what "
-        "it is to be multiplied by cannot be told. Save it again as PEFT does, with rank_pattern."
-    )
+    return _(
+        "has rank {rank} at {module} where its configuration says {own}, {count} times: what it is "
+        "to be multiplied by cannot be told. Save it again as PEFT does, with rank_pattern."
+    ).format(rank=rank, module=module, own=own, count=len(wrong))
 
 
 def _is_targeted(module: str, settings: LoraSettings) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from data.wording import _
 from finetune.errors import AdapterInvalid
 from finetune.wrong_values import told
 
@@ -80,16 +81,17 @@ def read_settings(folder: Path) -> LoraSettings:
     """The same, whatever form the weights have."""
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise AdapterInvalid(f"holds no {CONFIG_FILE}: it is not a PEFT adapter folder", folder)
+        problem = _("holds no {file}: it is not a PEFT adapter folder")
+        raise AdapterInvalid(problem.format(file=CONFIG_FILE), folder)
     try:
         config: Any = json.loads(path.read_bytes())
         if isinstance(config, dict) and config.get("peft_type", "LORA") not in ("LORA", None):
             raise _refusal(folder, _problems(config))  # its other keys are of another kind, too
         settings = LoraSettings.model_validate(config)
     except ValidationError as error:
-        raise AdapterInvalid.in_file(path, f"is damaged: {told(error)}") from error
+        raise AdapterInvalid.in_file(path, _damaged(told(error))) from error
     except (ValueError, RecursionError) as error:
-        raise AdapterInvalid.in_file(path, f"is damaged: {error}") from error
+        raise AdapterInvalid.in_file(path, _damaged(error)) from error
     _check_patterns(path, settings)
     if problems := _problems(config):
         raise _refusal(folder, problems)
@@ -102,16 +104,17 @@ def _check_patterns(path: Path, settings: LoraSettings) -> None:
             try:
                 re.compile(pattern)
             except re.error as error:
-                said = f"is damaged: {field} {pattern!r} is no pattern."
-                raise AdapterInvalid.in_file(path, said) from error
+                said = _("{field} {pattern!r} is no pattern.").format(field=field, pattern=pattern)
+                raise AdapterInvalid.in_file(path, _damaged(said)) from error
+
+
+def _damaged(error: object) -> str:
+    return _("is damaged: {error}").format(error=error)
 
 
 def _refusal(folder: Path, problems: list[str]) -> AdapterInvalid:
-    return AdapterInvalid(
-        f"cannot share a base model: it uses {', '.join(problems)}. Train it as plain LoRA "
-        "or rsLoRA.",
-        folder,
-    )
+    said = _("cannot share a base model: it uses {names}. Train it as plain LoRA or rsLoRA.")
+    return AdapterInvalid(said.format(names=", ".join(problems)), folder)
 
 
 def _problems(config: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from data.wording import N_, _
 from finetune.errors import AdapterInvalid
 
 from .files import CONFIG_FILE, PICKLED_FILE, WEIGHTS_FILE
@@ -12,31 +13,37 @@ PART = re.compile(r"adapter_model-(\d{5})-of-(\d{5})\.(safetensors|bin)")
 TRAINER_FILES = frozenset({"trainer_state.json", "training_args.bin"})
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 MODEL = re.compile(r"(model|pytorch_model)(-\d{5}-of-\d{5})?\.(safetensors|bin)")
-CONVERTS = "`lora-chat adapters import` makes an adapter of it."
+CONVERTS = N_("`lora-chat adapters import` makes an adapter of it.")
 
 
 def other_form(folder: Path) -> str | None:
     """What a folder without `adapter_model.safetensors` holds; None: nothing that is known here."""
     names = _names(folder)
     if PICKLED_FILE in names:
-        return f"it is an older PEFT adapter, in {PICKLED_FILE}. {CONVERTS}"
+        told = _("it is an older PEFT adapter, in {file}. {advice}")
+        return told.format(file=PICKLED_FILE, advice=_(CONVERTS))
     if parts := [name for name in names if PART.fullmatch(name)]:
-        return f"it is an adapter in parts, {parts[0]} and so on. {CONVERTS}"
+        told = _("it is an adapter in parts, {file} and so on. {advice}")
+        return told.format(file=parts[0], advice=_(CONVERTS))
     if found := checkpoints(folder):
-        listed = ", ".join(path.name for path in found)
-        return f"it holds checkpoints of a training, {listed}. {CONVERTS}"
+        told = _("it holds checkpoints of a training, {names}. {advice}")
+        return told.format(names=", ".join(path.name for path in found), advice=_(CONVERTS))
     if MLX_FILE in names:
-        return f"it is MLX's, in {MLX_FILE}, whose tensors are others. Convert it to PEFT's form."
+        told = _("it is MLX's, in {file}, whose tensors are others. Convert it to PEFT's form.")
+        return told.format(file=MLX_FILE)
     if "config.json" in names and any(MODEL.fullmatch(name) for name in names):
-        return "it is a whole model, and no adapter. Serve it with --base."
+        return _("it is a whole model, and no adapter. Serve it with --base.")
     if TRAINER_FILES & set(names):
-        return "it is a training's folder, and nothing in it is an adapter. Give the one it saved."
+        return _(
+            "it is a training's folder, and nothing in it is an adapter. Give the one it saved."
+        )
     return None
 
 
 def no_weights(folder: Path) -> AdapterInvalid:
-    known = other_form(folder) or "it is not a PEFT adapter folder"
-    return AdapterInvalid(f"holds no {WEIGHTS_FILE}: {known}", folder)
+    known = other_form(folder) or _("it is not a PEFT adapter folder")
+    told = _("holds no {file}: {known}").format(file=WEIGHTS_FILE, known=known)
+    return AdapterInvalid(told, folder)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -55,10 +62,8 @@ def weight_files(folder: Path) -> list[Path]:
     count, suffix = parts[0][2], parts[0][3]
     wanted = [f"adapter_model-{n:05}-of-{count}.{suffix}" for n in range(1, int(count) + 1)]
     if missing := [name for name in wanted if name not in names]:
-        raise AdapterInvalid(
-            f"lacks {', '.join(missing[:3])}, a part of it. Copy the whole folder again.",
-            folder,
-        )
+        told = _("lacks {names}, a part of it. Copy the whole folder again.")
+        raise AdapterInvalid(told.format(names=", ".join(missing[:3])), folder)
     return [folder / name for name in wanted]
 
 
@@ -69,7 +74,7 @@ def checkpoints(folder: Path) -> list[Path]:
         for name in _names(folder)
         if (match := CHECKPOINT.fullmatch(name))
     }
-    return [path for _, path in sorted(steps.items()) if _holds_adapter(path)]
+    return [path for _step, path in sorted(steps.items()) if _holds_adapter(path)]
 
 
 def _holds_adapter(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.errors import AdapterInvalid
 
 from .files import WEIGHTS_FILE
@@ -34,10 +35,10 @@ def misfit(name: str, a: Shape | None, b: Shape | None, sizes: tuple[int, int]) 
     rank = a[0] if a else 0
     if rank > 0 and a == (rank, in_features) and b == (out_features, rank):
         return None
-    return (
-        f"does not fit the base: at {name} A is {a} and B {b}, where A [rank, {in_features}] and "
-        f"B [{out_features}, rank] belong."
-    )
+    return _(
+        "does not fit the base: at {name} A is {a} and B {b}, where A [rank, {columns}] and B "
+        "[{rows}, rank] belong."
+    ).format(name=name, a=a, b=b, columns=in_features, rows=out_features)
 
 
 def load_tensors(path: Path) -> Tensors:
