@@ -100,7 +100,7 @@ class MarkInText(TemplateError):
 
     @property
     def field(self) -> str:
-        """Of a request."""
+        """The field of a request that holds the text."""
         return "tools" if self.place == _(IN_TOOLS) else "messages"
 
     def as_fault(self, source: str, line: int) -> Fault:

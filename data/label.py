@@ -54,7 +54,7 @@ class Passage:
 
     @property
     def where(self) -> str:
-        """Of this text at this place: another text there is another passage."""
+        """The name of this text at this place: another text there is another passage."""
         digest = hashlib.sha256(self.text.encode()).hexdigest()[:6]
         return f"{self.source}:{self.line}#{digest}"
 
@@ -166,7 +166,7 @@ class Table:
         return [passage for passage in passages if passage.where not in known]
 
     def write(self, path: Path) -> None:
-        """In UTF-8 with a mark, for Excel; whole or not at all."""
+        """Write the table in UTF-8 with a mark, for Excel; whole or not at all."""
         with whole_file(path, encoding="utf-8-sig", newline="") as file:
             writer = csv.DictWriter(file, self.columns, restval="")
             writer.writeheader()
@@ -174,7 +174,7 @@ class Table:
 
 
 def read_drafts(path: Path) -> Table:
-    """In whatever encoding a program has saved them; an empty one where there is no file.
+    """Read drafts in whatever encoding a program saved them; an empty table where there is no file.
 
     Raises InvalidData where the columns are others, UnreadableFile where it is no text.
     """
@@ -203,7 +203,7 @@ def read_drafts(path: Path) -> Table:
 
 
 def _clean(answer: str) -> str:
-    """Without what no file of text may hold."""
+    """An answer without what no file of text may hold."""
     return answer.encode("utf-8", "ignore").decode().replace("\0", "")
 
 

@@ -18,7 +18,7 @@ SENTENCE = re.compile(r".*?(?:[。！？!?…]+[”\"』」）)]*|\.(?=\s)|\n|$)
 
 
 def may_exceed(conversation: Conversation, max_tokens: int) -> bool:
-    """Without counting: no token is of less than a byte."""
+    """Whether a conversation may be too long, without counting: no token is of less than a byte."""
     num_bytes = sum(len(message.content.encode()) + AROUND for message in conversation.messages)
     has_tools = conversation.tools or any(each.tool_calls for each in conversation.messages)
     return bool(has_tools) or num_bytes > max_tokens

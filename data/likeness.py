@@ -49,7 +49,7 @@ class Alike:
 
 
 def normalized(text: str) -> str:
-    """Without case, width, punctuation and space; the text itself if nothing else is in it."""
+    """A text without case, width, punctuation and space; itself if nothing else is in it."""
     if text.isascii():  # in a quarter of the time
         return text.lower().translate(ASCII_IDLE) or text
     return IDLE.sub("", unicodedata.normalize("NFKC", text).casefold()) or text

@@ -21,12 +21,13 @@ def script_of(text: str) -> str | None:
 
 
 def is_chinese(text: str) -> bool:
-    """By its letters: one ideograph in five is enough, for a word is many letters elsewhere."""
+    """Whether a text is Chinese, by its letters: one ideograph in five is enough, for a word is
+    many letters elsewhere."""
     return 5 * len(IDEOGRAPH.findall(text)) > sum(map(str.isalpha, text))
 
 
 def speak_like(conversations: Sequence[Conversation]) -> None:
-    """In the language of most answers, where nobody has asked for another."""
+    """Speak in the language of most answers, where nobody has asked for another."""
     some = conversations[:: max(1, len(conversations) // LOOKED_AT)]
     scripts = [script_of(each.messages[-1].content) for each in some]
     if 2 * scripts.count("Chinese") > len(scripts):

@@ -17,7 +17,7 @@ def general_conversations() -> dict[str, list[Conversation]]:
 
 
 def conversations_to_mix_in() -> list[Conversation]:
-    """For `general_mix`: none of them is in the sets that measure."""
+    """Conversations for `general_mix`: none of them is in the sets that measure."""
     return [conversation for name in MIXED_IN for conversation in _read(name)]
 
 

@@ -24,7 +24,7 @@ _chosen: ContextVar[gettext.NullTranslations | None] = ContextVar("chosen", defa
 
 
 def _(sentence: str) -> str:
-    """In the chosen language; as it stands where none has been chosen."""
+    """A sentence in the chosen language; as it stands where none has been chosen."""
     translations = _chosen.get()
     return translations.gettext(sentence) if translations else sentence
 
@@ -35,7 +35,7 @@ def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name
 
 
 def speak(language: Language) -> None:
-    """From here on, in this thread and what it starts with its context."""
+    """Speak a language from here on, in this thread and what it starts with its context."""
     compiled = FOLDER / f"{language}.mo"
     if not compiled.exists():  # of English, the source
         _chosen.set(gettext.NullTranslations())

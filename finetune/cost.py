@@ -29,14 +29,15 @@ class Conditions:
 
 
 def run_bytes(shape: Shape, config: TrainConfig, conditions: Conditions) -> int:
-    """At the highest: while it trains, or when base and adapter are compared in the end."""
+    """The bytes of a run at the highest: while it trains, or when base and adapter are compared in
+    the end."""
     return max(
         training_bytes(shape, config, conditions), comparing_bytes(shape, config, conditions)
     )
 
 
 def training_bytes(shape: Shape, config: TrainConfig, conditions: Conditions) -> int:
-    """With micro-batches as large as the options allow."""
+    """The bytes of training with micro-batches as large as the options allow."""
     wide = WEIGHT_BYTES[conditions.wide]
     chosen = config.quantize
     held = WEIGHT_BYTES[wide_precision(conditions.device) if chosen == "none" else chosen]
@@ -56,8 +57,8 @@ def training_bytes(shape: Shape, config: TrainConfig, conditions: Conditions) ->
 
 
 def comparing_bytes(shape: Shape, config: TrainConfig, conditions: Conditions) -> int:
-    """Of the base in full, twice where it is small, or in 4 bits where it is large; and the logits
-    of a batch."""
+    """The bytes of a comparison: of the base in full, twice where it is small, or in 4 bits where
+    it is large; and the logits of a batch."""
     device = conditions.device
     precision = comparing_precision(shape, device, conditions.memory_bytes)
     wide = WEIGHT_BYTES[wide_precision(device)]

@@ -98,7 +98,7 @@ class EvalJob:
         side: Side,
         baseline: Side,
     ) -> Material:
-        """Of the adapter's own data the held-out part, of other data everything."""
+        """What to evaluate on: the held-out part of the adapter's own data, all of other data."""
         if dataset is not None:
             self.announce(_("The adapter was trained on this data: taking what was held out"))
             conversations = without_system(dataset.held_out_conversations, side.system)
@@ -115,7 +115,7 @@ class EvalJob:
         )
 
     def _read(self) -> list[Conversation]:
-        """As the adapter's own data was read, where the options say nothing else."""
+        """Read the data as the adapter's own was read, where the options say nothing else."""
         said, trained_with = self.options.reading, self.config.reading
         options = ReadOptions(
             said.roles or trained_with.roles,

@@ -57,7 +57,8 @@ class FreeCores:
         return self._others
 
     def num_threads(self, now: float | None = None) -> int:
-        """As many as there are free cores, at least one, at most as many as it was made for."""
+        """The threads to use: as many as there are free cores, at least one, at most as many as it
+        was made for."""
         self.look(now)
         fewer, more = (self._count_with(spared) for spared in (SPARED, SPARED - APART))
         count = fewer if fewer < self._count else max(self._count, more)

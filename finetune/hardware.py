@@ -102,7 +102,7 @@ def compute_precision(device: str) -> Literal["fp32", "bf16"]:
 
 
 def wide_precision(device: str) -> Literal["fp32", "bf16"]:
-    """As wide as the device runs well: what base and adapter are compared in."""
+    """The widest precision that the device runs well: what base and adapter are compared in."""
     return "bf16" if device == "cuda" else "fp32"
 
 

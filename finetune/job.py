@@ -199,7 +199,7 @@ class Job:
     def _compare(
         self, prepared: Prepared, trainer: Trainer, before: float | None
     ) -> Continuation | None:
-        """With the adapter that the run has gone on from."""
+        """Compare with the adapter that the run has gone on from."""
         after, number = trainer.progress.best_loss, prepared.dataset.num_corrections
         if prepared.lineage is None or before is None or after is None:
             return None

@@ -33,11 +33,11 @@ class Rehearsal:
 
     @property
     def seconds(self) -> float:
-        """Without the report; a run whose held-out loss falls no more ends sooner."""
+        """A run's seconds without the report; one whose held-out loss falls no more ends sooner."""
         return self.training_seconds + self.evaluation_seconds
 
     def scaled(self, plan: Plan, dataset: Dataset) -> "Rehearsal":
-        """Of another run that is as fast."""
+        """The rehearsal of another run that is as fast."""
         one = self.evaluation_seconds / len(self.plan.eval_steps)
         return replace(
             self,

@@ -98,7 +98,7 @@ def parse_sweep(assignments: Iterable[str]) -> list[Values]:
 
 
 def _values(text: str) -> list[Any]:
-    """Of `1,2`; of what is no YAML, the text itself, for the configuration to refuse."""
+    """The values of `1,2`; of what is no YAML, the text itself, for the configuration to refuse."""
     try:
         return [yaml.safe_load(part) for part in text.split(",") if part.strip()]
     except yaml.YAMLError:
@@ -117,7 +117,7 @@ def point_configs(config: TrainConfig, points: Sequence[Values], folder: Path) -
 def rehearse_sweep(
     config: TrainConfig, points: Sequence[Values], folder: Path, rehearse: Rehearse
 ) -> list[Rehearsal]:
-    """Of each point; what is as fast as a measured one takes its speed. Raises ConfigError."""
+    """Rehearse each point; what is as fast as one measured takes its speed. Raises ConfigError."""
     measured: dict[str, Rehearsal] = {}
     found: list[Rehearsal] = []
     for one in point_configs(config, points, folder):
@@ -174,7 +174,7 @@ def run_sweep(
 
 
 def sweep_folder(runs: Path, name: str, *, resume: bool) -> Path:
-    """Of a new sweep, or of the last one if it was interrupted.
+    """The folder of a new sweep, or of the last one if it was interrupted.
 
     Raises NotResumable where there is no such sweep.
     """

@@ -11,7 +11,7 @@ CLEAR = 0.9  # from this share of turns on, the others are exceptions
 
 
 def language_of(conversations: Iterable[Conversation]) -> Language | None:
-    """By the turns that hold letters; None where there are none."""
+    """The language of conversations, by the turns that hold letters; None where there are none."""
     turns = [
         is_chinese(message.content)
         for conversation in conversations

@@ -26,7 +26,7 @@ class Lengths:
         return self.total / self.num_texts if self.num_texts else 0.0
 
     def bins(self) -> list[tuple[int, int, int]]:
-        """From, to and how many, without gaps between the first and the last."""
+        """The bins as from, to and how many, without gaps between the first and the last."""
         if not self.counts:
             return []
         numbers = range(min(self.counts), max(self.counts) + 1)

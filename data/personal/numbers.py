@@ -33,13 +33,14 @@ def _is_chinese_id(text: str) -> bool:
 
 
 def _is_ssn(text: str) -> bool:
-    """As the United States give them out: no part is zero, the first not 666 nor from 900 on."""
+    """Whether a text is a Social Security number as the United States give them out: no part is
+    zero, the first not 666 nor from 900 on."""
     area, group, serial = text.split("-")
     return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
 
 
 def _is_bank_card(text: str) -> bool:
-    """By the check digit after Luhn (ISO/IEC 7812)."""
+    """Whether a text is a bank card's number, by the check digit after Luhn (ISO/IEC 7812)."""
     digits = [int(digit) for digit in reversed(text) if digit.isdecimal()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0

@@ -36,7 +36,7 @@ def redact_conversation(conversation: Conversation) -> Conversation:
 
 
 def _is_chinese(*texts: str) -> bool:
-    """Of the first text with letters, whether it has as many Chinese characters as Latin words."""
+    """Whether the first text with letters has as many Chinese characters as Latin words."""
     for text in texts:
         num_characters, num_words = len(CHINESE.findall(text)), len(WORD.findall(text))
         if num_characters or num_words:

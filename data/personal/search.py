@@ -71,7 +71,7 @@ def find_personal(text: str) -> Iterator[Found]:
 
 
 def _apart(found: list[Found]) -> Iterator[Found]:
-    """In order; of two that overlap the second is what the first has left of it."""
+    """What was found, in order; of two that overlap the second is what the first has left of it."""
     end = 0
     for each in sorted(found, key=lambda each: (each.begin, -each.end, KINDS.index(each.kind))):
         if each.end > end:

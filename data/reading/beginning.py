@@ -29,7 +29,7 @@ TAG = re.compile(rb"<[^<>]*>?")
 
 
 def speak_like_files(paths: str | Path | Iterable[str | Path]) -> None:
-    """In the language of the texts, where nobody has asked for another. Nothing is read of
+    """Speak in the language of the texts, where nobody has asked for another. Nothing is read of
     standard input and of the hub, or said of what cannot be read."""
     listed = [paths] if isinstance(paths, str | Path) else paths
     if is_chinese("".join(map(_beginning, islice(_sources(listed), MOST_FILES)))):

@@ -147,7 +147,7 @@ def is_usual(text: str, encoding: str) -> bool:
 
 
 def _utf16(raw: bytes) -> tuple[str, ...]:
-    """Without a mark, the order in which the characters are those of languages that we know."""
+    """The order of bytes, without a mark, in which characters are of languages that we know."""
     strange = {
         encoding: len(STRANGE.findall(raw.decode(encoding, "replace")))
         for encoding in ("utf-16-le", "utf-16-be")

@@ -144,7 +144,7 @@ class _Field:
 
 
 def _fields(rows: Rows) -> list[_Field]:
-    """Of names that `--map` can be told."""
+    """The fields whose names `--map` can be told."""
     names = dict.fromkeys(name for row in rows for name in row if name.strip())
     return [
         _Field(name, [each for row in rows if not _is_empty(each := row.get(name))])
@@ -199,7 +199,7 @@ def _written(question: _Field, answer: _Field, keep: _Field | None) -> str:
 
 
 def _plain(name: str) -> str:
-    """Without case, accents, spaces and underscores."""
+    """A name without case, accents, spaces and underscores."""
     decomposed = unicodedata.normalize("NFKD", name).lower()
     return "".join(each for each in decomposed if each.isalnum())
 
@@ -252,5 +252,5 @@ def _is_long(text: str) -> bool:
 
 
 def _width(text: str) -> int:
-    """In characters, of which an ideograph counts two."""
+    """The width of a text in characters, of which an ideograph counts two."""
     return len(text) + len(IDEOGRAPH.findall(text))

@@ -143,7 +143,7 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
 
 
 def read_lines(source: Source) -> list[Line]:
-    """Of a text or a document, with where they stand: a line, a paragraph or a page, from 1 on.
+    """Lines of a text or document, with where they stand: a line, a paragraph or a page, from 1 on.
 
     Raises UnreadableFile.
     """

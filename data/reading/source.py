@@ -35,8 +35,8 @@ class Source:
 
 
 def find_sources(path: str | Path, suffixes: Sequence[str]) -> list[Source | Fault]:
-    """Of one path, with a warning of what was passed over; raises UnreadableFile where there is
-    nothing, or something else."""
+    """Find the sources of one path, with a warning of what was passed over; raises UnreadableFile
+    where there is nothing, or something else."""
     if str(path) == STDIN:
         return [_standard_input()]
     path = Path(path)

@@ -38,7 +38,7 @@ def check_tools(text: str, bare: str, tools: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _holds(text: str, content: str) -> bool:
-    """As it is, or as JSON writes it inside a string."""
+    """Whether a text holds a content as it is, or as JSON writes it inside a string."""
     return content in text or json.dumps(content, ensure_ascii=False)[1:-1] in text
 
 

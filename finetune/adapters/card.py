@@ -91,7 +91,7 @@ class AdapterCard(BaseModel):
 
     @property
     def losses(self) -> tuple[float, float] | None:
-        """Of its base and of itself on what it held out; None: it was not measured."""
+        """The losses of its base and of itself on what it held out; None: it was not measured."""
         return (self.metrics[BASE_LOSS], self.metrics[ADAPTER_LOSS]) if self.metrics else None
 
     def check_base(self, adapter: object, fingerprint: Fingerprint, called: str) -> None:

@@ -103,7 +103,7 @@ def wrong_ranks(settings: LoraSettings, shapes: Mapping[str, Shape]) -> str | No
 
 
 def _is_targeted(module: str, settings: LoraSettings) -> bool:
-    """As PEFT decides it, of the linear layers."""
+    """Whether a module, one of the linear layers, is targeted, as PEFT decides it."""
     layers = settings.layers_to_transform
     if isinstance(layers, int):
         layers = [layers]

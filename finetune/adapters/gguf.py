@@ -209,7 +209,8 @@ def _read_b(gguf: GgufFile, tensor: str, heads: int | None) -> Floats:
 
 
 def _load(path: Path) -> dict[str, Floats]:
-    """Without torch, which a server of GGUF bases does not need. Raises SafetensorError."""
+    """Load weights without torch, which a server of GGUF bases does not need. Raises
+    SafetensorError."""
     from safetensors import deserialize
 
     # Not mapped: who reads a mapped file that somebody cuts short is killed by the system.

@@ -53,7 +53,7 @@ class LoraSettings(BaseModel):
     layers_to_transform: Any = None
 
     def rank(self, module: str) -> int:
-        """Of a module's A and B.
+        """The rank of a module's A and B.
 
         PEFT's patterns match a module by its whole name or by the end of it.
         """

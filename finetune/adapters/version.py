@@ -73,7 +73,7 @@ class AdapterVersion:
 
     @property
     def num_bytes(self) -> int:
-        """Of its weights."""
+        """The size of its weights in bytes."""
         return self._status.st_size
 
     def read(self) -> "AdapterVersion":
@@ -82,7 +82,7 @@ class AdapterVersion:
         return self
 
     def shapes(self) -> dict[str, Shape]:
-        """Of its tensors, by their names."""
+        """The shapes of its tensors, by their names."""
         return read_shapes(self.folder / WEIGHTS_FILE)
 
     def renderer(self, tokenizer: Tokenizer) -> ChatRenderer:

@@ -42,7 +42,7 @@ def misfit(name: str, a: Shape | None, b: Shape | None, sizes: tuple[int, int]) 
 
 
 def load_tensors(path: Path) -> Tensors:
-    """In torch. Raises SafetensorError."""
+    """Load a file's tensors in torch. Raises SafetensorError."""
     from safetensors.torch import load
 
     # Not mapped: who reads a mapped file that somebody cuts short is killed by the system.
@@ -61,7 +61,8 @@ def read_tensors(path: Path, load: Callable[[Path], Tensors] = load_tensors) -> 
 
 
 def read_pairs(folder: Path, load: Callable[[Path], Tensors] = load_tensors) -> dict[str, LoraPair]:
-    """By the name of the weight that each changes, as the file has them. Raises AdapterInvalid."""
+    """Read the pairs by the name of the weight that each changes, as the file has them. Raises
+    AdapterInvalid."""
     settings, path = read_lora(folder), folder / WEIGHTS_FILE
     sides: dict[str, Tensors] = {}
     for name, tensor in read_tensors(path, load).items():

@@ -142,7 +142,7 @@ def _packaged(short_name: str, home: Path) -> Base:
 
 
 def _of_hub(hub_id: str, home: Path) -> Base:
-    """As it was downloaded; else as a package carries it; else it is downloaded."""
+    """The hub's base as it was downloaded; else as a package carries it; else it is downloaded."""
     short_name = packaged_as(hub_id)
     if short_name is None:
         return _check(Base(hub_id, download(hub_id)))

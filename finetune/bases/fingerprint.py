@@ -58,8 +58,8 @@ def fingerprint_folder(folder: Path, vocabulary: dict[str, int]) -> Fingerprint:
 
 
 def digest_vocabulary(vocabulary: dict[str, int]) -> str:
-    """Without the tokens that llama.cpp's converter invents where a model has more than its
-    tokenizer."""
+    """Digest a vocabulary without the tokens that llama.cpp's converter invents where a model has
+    more than its tokenizer."""
     digest = hashlib.sha256()
     for token, token_id in sorted(vocabulary.items(), key=lambda item: item[1]):
         if token != f"[PAD{token_id}]":

@@ -65,7 +65,7 @@ class GgufBase:
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """As `fingerprint_folder` has it for the same base. Raises BaseUnusable."""
+        """The fingerprint that `fingerprint_folder` has for the same base. Raises BaseUnusable."""
         try:
             return Fingerprint(
                 shape=self._sizes(),
@@ -137,7 +137,8 @@ def _not_whole(path: Path, error: Exception) -> str:
 
 
 def find_any_base(spec: str, home: Path) -> Base | GgufBase:
-    """As a GGUF file where it is one: nothing is converted then. Raises as both finders do."""
+    """Find a base, as a GGUF file where it is one: nothing is converted then. Raises as both
+    finders do."""
     if packaged_as(spec) or kept_gguf(spec, home) is not None:
         return find_gguf_base(spec, home)
     return find_base(spec, home)

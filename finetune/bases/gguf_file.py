@@ -40,7 +40,7 @@ ALIGNMENT_KEY = "general.alignment"
 
 @dataclass(frozen=True, slots=True)
 class Long:
-    """In the place of a long array."""
+    """What stands in the place of a long array."""
 
     length: int
 

@@ -34,7 +34,7 @@ class GgufShape:
 
     @classmethod
     def of_config(cls, config: dict[str, Any]) -> "GgufShape":
-        """Of a Hugging Face `config.json`. Raises BaseUnusable for another architecture."""
+        """Shape of a Hugging Face `config.json`. Raises BaseUnusable for another architecture."""
         kind = str(config.get("model_type"))
         if kind not in ARCHITECTURES:
             raise BaseUnusable(_unknown(kind, sorted(ARCHITECTURES)))

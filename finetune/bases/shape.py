@@ -26,7 +26,7 @@ class Shape(BaseModel):
 
     @classmethod
     def of_config(cls, config: dict[str, Any]) -> "Shape | None":
-        """Of a Hugging Face `config.json`; None for another family."""
+        """The shape of a Hugging Face `config.json`; None for another family."""
         kind = config.get("model_type")
         family: Family | None = next((each for each in FAMILIES if each == kind), None)
         if family is None:

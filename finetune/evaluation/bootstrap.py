@@ -23,7 +23,7 @@ class Estimate:
 
 
 def estimate(statistic: Callable[..., float], *columns: Sequence[float]) -> Estimate:
-    """Of a function of the columns' sums over rows; each column has one number a row.
+    """Estimate a function of the columns' sums over rows; each column has one number a row.
 
     >>> estimate(lambda loss, tokens: loss / tokens, [3.0, 5.0], [1, 1]).value
     4.0

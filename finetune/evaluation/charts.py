@@ -74,7 +74,7 @@ def training_charts(steps: Sequence[StepMetrics]) -> list[Chart]:
 
 
 def nice_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
-    """From `low` or below to `high` or above, evenly apart by 1, 2 or 5 times a power of ten."""
+    """Ticks from `low` or below to `high` or above, evenly 1, 2 or 5 times a power of ten apart."""
     span = (high - low) or abs(high) or 1.0
     rough = span / (most - 1)
     power = 10.0 ** math.floor(math.log10(rough))

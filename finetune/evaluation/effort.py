@@ -33,7 +33,7 @@ class Effort:
         return self.num_read + STEP * self.num_steps
 
     def seconds(self, rate: float) -> float:
-        """At so many tokens read a second."""
+        """The seconds that this takes at so many tokens read a second."""
         return self.size / rate
 
 

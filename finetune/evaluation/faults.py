@@ -26,7 +26,7 @@ IDEOGRAPH = 4  # letters of an alphabet say about as much
 
 
 def faults_of(samples: "Samples") -> list[Fault | None]:
-    """Of each answer that the adapter wrote."""
+    """The fault, if any, of each answer that the adapter wrote."""
     shown = samples.shown
     texts = Counter(sample.adapter.text for sample in shown)
     is_one_for_all = len({sample.reference for sample in shown}) == len(shown)

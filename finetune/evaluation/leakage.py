@@ -52,7 +52,7 @@ def measure_leakage(
     unseen: Likelihood,
     shown: Sequence[Sample],
 ) -> Leakage:
-    """Of the pair's adapter; `trained` are all the rows that it was trained on."""
+    """Measure the leakage of the pair's adapter; `trained` are all rows that it was trained on."""
     measured = _measured(trained, held_out)
     known = pair.compare(PairedRows(measured, measured))
     end_ids = pair.adapter.renderer.end_ids
@@ -78,7 +78,7 @@ def _measured(trained: Sequence[Rendered], held_out: Sequence[Rendered]) -> list
 
 
 def reproduced(pair: Pair, rows: Sequence[Rendered]) -> list[float]:
-    """Of each row's answer, from its second third on, the share that comes back in one piece."""
+    """The share of each row's answer, from its second third on, that comes back in one piece."""
     #   [ prompt … | first third | the rest, at most MOST_TOKENS … ]
     #     given      given         to be reproduced
     end_ids = pair.adapter.renderer.end_ids
@@ -118,7 +118,7 @@ def training_text(rows: Sequence[Rendered], tokenizer: Any) -> str:
 
 
 def evenly(rows: Sequence[Rendered], most: int) -> list[Rendered]:
-    """At most so many of the rows, from all over them."""
+    """Choose at most so many of the rows, from all over them."""
     count = min(most, len(rows))
     return [rows[number * len(rows) // count] for number in range(count)]
 

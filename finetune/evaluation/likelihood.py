@@ -60,7 +60,7 @@ def compare_losses(
 
 
 def count_characters(rows: Sequence[Rendered], tokenizer: Any) -> list[int]:
-    """Of each row's trained answers, as text."""
+    """Count the characters of each row's trained answers, as text."""
     return [
         sum(
             len(tokenizer.decode(row.token_ids[start:end], skip_special_tokens=True).strip())

@@ -54,7 +54,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """For a person who knows nothing of losses."""
+        """A verdict for a person who knows nothing of losses."""
         return sentence(self.findings)
 
     def metrics(self) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def render_pair(
 
 
 def comparing_precision(shape: Shape | None, device: str, memory_bytes: int) -> Precision:
-    """As wide as the device runs well; in 4 bits, as in training, where that would not fit."""
+    """The precision to compare in: as wide as the device runs well; in 4 bits, as in training,
+    where that would not fit."""
     wide = wide_precision(device)
     if shape and shape.num_parameters * WEIGHT_BYTES[wide] > IN_FULL * memory_bytes:
         return "nf4"

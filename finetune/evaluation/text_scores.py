@@ -17,7 +17,7 @@ WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class TextScores:
-    """Of one side, over all its answers."""
+    """The text scores of one side, over all its answers."""
 
     chrf: float  # 0 to 100: shared groups of characters
     bleu: float  # 0 to 100: shared groups of up to four words, or characters of Chinese

@@ -47,7 +47,7 @@ class Past:
 
 
 def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -> Finding | None:
-    """Of the answers that it has written; None where nothing is wrong with them."""
+    """Judge an adapter's use by its answers; None where nothing is wrong with them."""
     samples = measured.samples
     if samples is None or not samples.shown:
         return None
@@ -66,7 +66,7 @@ def judge_use(measured: Measured, past: Past, has_gained: bool, baseline: str) -
 
 
 def _told(faults: Sequence[Fault | None]) -> str:
-    """In one sentence; empty where there are none."""
+    """The faults in one sentence; empty where there are none."""
     counts = [(faults.count(kind), said) for kind, said in SAID.items()]
     parts = [_(said).format(count=count) for count, said in counts if count]
     if not parts:

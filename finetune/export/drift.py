@@ -41,12 +41,12 @@ class Drift:
 
     @property
     def change(self) -> float:
-        """By how much of itself the loss has grown."""
+        """The share of itself by which the loss has grown."""
         return self.merged / self.before - 1
 
     @property
     def losses(self) -> dict[str, float]:
-        """In the order of the way from base to merged model."""
+        """The losses in the order of the way from base to merged model."""
         rows = {"16-bit base alone": self.base}
         if self.trained is not None:
             rows["4-bit base with the adapter, as it was trained"] = self.trained
@@ -54,7 +54,7 @@ class Drift:
 
     @property
     def words(self) -> str:
-        """For a person who has never heard of it."""
+        """The drift in words, for a person who has never heard of it."""
         higher = _(
             "Merging changed the answer loss from {before:.3f} to {after:.3f} ({change:.1%} "
             "higher; lower is better)."

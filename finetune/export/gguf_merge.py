@@ -64,7 +64,7 @@ def _begin(base: GgufBase, path: Path) -> Any:
 
 
 def _stored_shape(tensor: GgufTensor, changed: bool) -> tuple[int, ...]:
-    """In numbers for what is written as such, in bytes for what is quantized."""
+    """The shape in numbers for what is written as such, in bytes for what is quantized."""
     if changed:
         return tensor.shape
     rows = tensor.shape[:-1]

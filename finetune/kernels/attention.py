@@ -108,7 +108,7 @@ class ShortRow(torch.autograd.Function):
 
 
 def _filled(row: torch.Tensor) -> torch.Tensor:
-    """With zeros behind its tokens: no query before them sees them, and their gradient is zero."""
+    """Add zeros behind a row: no query before them sees them, and their gradient is zero."""
     return torch.nn.functional.pad(row, (0, 0, 0, -row.shape[2] % STRIDE))
 
 

@@ -56,7 +56,7 @@ class Masks:
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
-    """Of one module's input."""
+    """The dropout of one module's input."""
 
     probability: float
     input_number: int  # modules with the same number read the same input

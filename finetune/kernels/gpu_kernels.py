@@ -76,7 +76,7 @@ def flash_attend(
 
 
 def names_in_use(device: str) -> str:
-    """For the log: what computes attention, norms and SwiGLU."""
+    """The names, for the log, of what computes attention, norms and SwiGLU."""
     if device != "cuda":
         return "lora-chat's own steps"
     attention = "flash-attn" if find_flash_attention() else "torch's attention"

@@ -70,7 +70,7 @@ class LeanModel:
 
 
 def _filled(batch: Batch) -> Batch:
-    """With a row behind the others that nothing depends on, so that packs have few sizes."""
+    """Add a row behind the others that nothing depends on, so that packs have few sizes."""
     import torch
 
     surplus = -batch.input_ids.shape[1] % STRIDE

@@ -60,7 +60,7 @@ def parse_assignments(
 
 
 def _what(error: yaml.YAMLError) -> str:
-    """On one line, and where."""
+    """What is wrong with the YAML, on one line, and where."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
         mark = error.problem_mark
         told = _("line {line}, column {column}: {problem}")

@@ -37,7 +37,7 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """Of the rows as they are trained on, in order."""
+        """The SHA-256 of the rows as they are trained on, in order."""
         digest = hashlib.sha256()
         for row in (*self.rows, *self.held_out):
             digest.update(repr((row.token_ids, row.trained)).encode())
@@ -45,7 +45,7 @@ class Dataset:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """By which those held out are known when an adapter is gone on from."""
+        """The identities by which those held out are known when an adapter is gone on from."""
         return tuple(dict.fromkeys(map(identify, self.held_out_conversations)))
 
 
@@ -148,6 +148,6 @@ def _mix_in(wanted: float, seed: int) -> list[Conversation]:
 
 
 def _choose(conversations: Sequence[Conversation], wanted: float, seed: int) -> list[Conversation]:
-    """As many as are wanted, or all, by the seed."""
+    """Choose as many conversations as are wanted, or all, by the seed."""
     number = min(len(conversations), round(wanted))
     return random.Random(f"{seed}:replay").sample(conversations, number)

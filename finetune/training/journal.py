@@ -33,7 +33,8 @@ class Journal:
     """An observer that also writes into the run's folder."""
 
     def __init__(self, observer: Observer, run: Run, done_steps: int = 0) -> None:
-        """With `done_steps`, a run goes on there, and what was written of later ones is void."""
+        """Begin a run's journal, or with `done_steps` go on there; what was written of later ones
+        is void."""
         from tensorboardX import SummaryWriter
 
         self._observer = observer

@@ -86,7 +86,7 @@ def _stop_with_parent() -> None:
 
 
 def _wait(processes: Sequence[BaseProcess]) -> list[int | None]:
-    """Until all have ended, or one has failed and the others had their time; the exit codes."""
+    """The exit codes, once all have ended, or one has failed and the others had their time."""
     running = list(processes)
     while running and not any(process.exitcode for process in processes):
         wait([process.sentinel for process in running])

@@ -25,7 +25,7 @@ class Observer(Protocol):
     def on_step(self, metrics: StepMetrics) -> None: ...
 
     def on_work(self, done: float, left: float) -> None:
-        """Of the report: [seconds] of work that are done, and that are left at this pace."""
+        """The report's work: [seconds] of it that are done, and that are left at this pace."""
         ...
 
     def should_stop(self) -> bool:

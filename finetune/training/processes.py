@@ -73,7 +73,7 @@ class Processes:
 
     @contextmanager
     def first_before_others(self) -> Generator[None]:
-        """For work that one process does for all, such as converting a base."""
+        """Let the first process do first what it does for all, such as converting a base."""
         if self.count > 1 and not self.is_first:
             self._wait()
         yield

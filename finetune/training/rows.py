@@ -92,7 +92,7 @@ def with_system(conversations: Iterable[Conversation], system: str | None) -> li
 
 
 def without_system(conversations: Iterable[Conversation], system: str | None) -> list[Conversation]:
-    """As they stood in the data, before they were given this system prompt."""
+    """The conversations as they stood in the data, before they were given this system prompt."""
     return [
         replace(each, messages=each.messages[1:])
         if each.messages[0] == Message("system", system or "")
@@ -104,7 +104,7 @@ def without_system(conversations: Iterable[Conversation], system: str | None) ->
 def fitting(
     conversations: Iterable[Conversation], renderer: ChatRenderer, config: TrainConfig
 ) -> list[Conversation]:
-    """With the system prompt, and without what `faulty` leaves out for its length."""
+    """Conversations with the system prompt, and without what `faulty` leaves out for its length."""
     kept = with_system(conversations, config.system)
     if config.faulty == "stop":
         return kept

@@ -235,7 +235,8 @@ class Trainer:
         return not self.processes.any(is_missing)
 
     def held_out_loss(self, held_out: Sequence[Rendered]) -> float:
-        """Of the weights as they are, per answer token, in nats. Each process takes its share."""
+        """The held-out loss of the weights as they are, per answer token, in nats. Each process
+        takes its share."""
         share = self.processes.share([len(row.token_ids) for row in held_out])
         own = self.gradients.within_memory(
             held_out,

@@ -31,7 +31,7 @@ RECURRING, BEHIND_GAP = N_("recurring line"), N_("text behind an empty line")
 
 
 class Habits:
-    """Of a file: which lines come again below its turns, and whether its sentences end."""
+    """A file's habits: which lines come again below its turns, and whether its sentences end."""
 
     def __init__(self, turns: Sequence[Turn], roles: Roles) -> None:
         self.roles = roles

@@ -142,7 +142,7 @@ def _sort_turn(turn: Turn, habits: Habits, found: Between) -> None:
 
 
 def _code_lines(turn: Turn) -> set[int]:
-    """From a fence to the one that closes it."""
+    """The lines of code, from a fence to the one that closes it."""
     fences = [at for at, line in enumerate(turn.lines) if FENCE.match(line)]
     pairs = zip(fences[::2], fences[1::2], strict=False)
     return {at for begin, end in pairs for at in range(begin, end + 1)}

@@ -78,7 +78,7 @@ def _build(group: Sequence[Turn], source: str, between: Between) -> Read:
 
 
 def build_conversations(groups: Iterable[Sequence[Turn]], source: str) -> Iterator[Read]:
-    """Of turns that are known."""
+    """Build conversations of turns that are known."""
     return (_build(group, source, Between()) for group in groups)
 
 

@@ -94,8 +94,8 @@ Found = tuple[list[Pair], list[Line], str]
 
 
 def _by_headings(lines: Sequence[str]) -> Found | None:
-    """By the level whose headings ask: deeper ones belong to the answers, those above or beside
-    that do not ask are sections, whose text is nobody's answer."""
+    """Pairs by the level whose headings ask: deeper ones belong to the answers, those above or
+    beside that do not ask are sections, whose text is nobody's answer."""
     code = _code(lines)
     heads = _heads(lines, code)
     level = _asking_level(heads)
@@ -163,8 +163,8 @@ def _asking_level(heads: dict[int, tuple[int, str]]) -> int | None:
 
 
 def _by_blocks(lines: Sequence[str]) -> Found | None:
-    """By blocks between empty lines, each of a question in its first line and its answer; or of
-    questions alone, each with its answer in the blocks below. Headings stand between them."""
+    """Pairs by blocks between empty lines, each of a question in its first line and its answer; or
+    of questions alone, each with its answer in the blocks below. Headings stand between them."""
     blocks = [(_kind(block), block) for block in _blocks(lines)]
     texts = [(kind, block) for kind, block in blocks if kind != "heading"]
     sizes = [len(block) for kind, block in texts if kind == "question"]

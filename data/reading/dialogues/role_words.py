@@ -59,13 +59,13 @@ def label_in(line: str) -> str | None:
 
 
 def begins_turn(line: str) -> bool:
-    """With one of our words for a role, whatever else it is."""
+    """Whether a line begins with one of our words for a role, whatever else it is."""
     label = label_in(line)
     return label is not None and find_role(label, ROLES) is not None
 
 
 def find_role(label: str, roles: Roles) -> Part | None:
-    """Of a name as it is, without its number, or by the title behind it: 李医生."""
+    """The role of a name as it is, without its number, or by the title behind it: 李医生."""
     name = label.translate(NARROW).lower()
     bare = name.rstrip("0123456789 ")
     is_name = len(bare) < 7 and bare not in FIELDS
@@ -74,6 +74,6 @@ def find_role(label: str, roles: Roles) -> Part | None:
 
 
 def role_of(label: str, roles: Roles) -> Role | None:
-    """Of a name whose lines are turns."""
+    """The role of a name whose lines are turns."""
     part = find_role(label, roles)
     return None if part in ("skip", "text") else part

@@ -145,6 +145,7 @@ def _split_line(turn: Turn, roles: Roles) -> list[Turn]:
 
 
 def _begins_inside(match: re.Match[str], line: str) -> bool:
-    """Within a sentence a letter before a colon is no role: plan A: the cheap one."""
+    """Whether a turn begins inside a line. Within a sentence a letter before a colon is no role:
+    plan A: the cheap one."""
     before = line[: match.start()]
     return len(match["word"]) > 1 or before[-1:] == "\t" or before.rstrip()[-1:] in SENTENCE_ENDS

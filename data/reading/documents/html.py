@@ -50,7 +50,7 @@ def read_html(text: str, source: str, roles: Roles) -> Iterator[Read]:
 
 
 def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[Read]:
-    """As text, with the lines of the file."""
+    """Read a page as text, with the lines of the file."""
     texts = [text for _line, text in lines]
     places = {at: line for at, (line, _text) in enumerate(lines, start=1)}
     spaced = [each for text in texts for each in (text, "")]

@@ -89,7 +89,7 @@ def _load(file: BinaryIO, source: str) -> list[list[str]]:
 
 
 def _trimmed(text: str) -> list[str]:
-    """Without the margins."""
+    """The lines of a page without the margins."""
     lines = [" ".join(line.split()) for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()

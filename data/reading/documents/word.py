@@ -117,7 +117,7 @@ def _is_bold(paragraph: Any) -> bool:
 
 
 def _cells(table: Any) -> list[list[str]]:
-    """Of the rows that hold something; a merged cell stands in each of its rows."""
+    """The cells of the rows that hold something; a merged cell stands in each of its rows."""
     rows = [[cell.text.strip() for cell in row.cells] for row in table.rows]
     return [row for row in rows if any(row)]
 

@@ -92,7 +92,7 @@ def cut_asides(lines: Sequence[str], first: int, habits: Habits) -> tuple[str, l
 
 
 def strip(text: str) -> str:
-    """Of invisible marks, too."""
+    """Strip a text of invisible marks, too."""
     return text.strip(MARKS + SPACES)
 
 
@@ -123,7 +123,7 @@ def _end_of_quotation(lines: Sequence[str]) -> int:
 
 
 def _kind(line: str, bare: str, habits: Habits, *, is_first: bool) -> Kind | None:
-    """Of a line that is nothing else."""
+    """The kind of a line that is nothing but an aside."""
     if is_media(bare) or (is_first and habits.is_whatsapp and WITHOUT.fullmatch(bare)):
         return "media"
     by_program = habits.is_whatsapp and line.lstrip().startswith(MARK)

@@ -37,7 +37,7 @@ OPEN, CLOSE = rf"[\[（(【][{MARKS}]*", rf"[{MARKS}]*[\]）)】]"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Of a message, or of a note where it names nobody; its lines are [line, end)."""
+    """The head of a message, or of a note where it names nobody; its lines are [line, end)."""
 
     line: int
     end: int
@@ -60,8 +60,8 @@ class Form:
         return self.note is not None and self.note.fullmatch(line) is not None
 
     def matches(self, lines: Sequence[str]) -> dict[int, re.Match[str]]:
-        """By line. Where heads have dates, or empty lines above, what has none is text; but not
-        where a name comes again."""
+        """The matches by line. Where heads have dates, or empty lines above, what has none is text;
+        but not where a name comes again."""
         found = of_one_shape(
             {at: match for at, line in enumerate(lines) if (match := self.head.fullmatch(line))}
         )
@@ -183,7 +183,7 @@ def _note(lines: Sequence[str], at: int, form: Form) -> re.Match[str] | None:
 
 
 def looks_like_head(line: str) -> bool:
-    """With a whole date, and text behind it."""
+    """Whether a line looks like a head with a whole date, and text behind it."""
     return LIKELY.match(line) is not None and any(
         match["three"] or match["named"]
         for form in FORMS

@@ -65,7 +65,7 @@ Kind = Literal["deleted message", "note"]
 
 
 def kind_of_note(text: str) -> Kind | None:
-    """Of a whole message without invisible marks around it."""
+    """The kind of note that a whole message is, without invisible marks around it."""
     if len(text) > LONGEST:
         return None
     if DELETED.fullmatch(text):
@@ -89,5 +89,5 @@ def is_event(line: str) -> bool:
 
 
 def cut_edited(line: str) -> str:
-    """Without the mark that a message was changed later."""
+    """A line without the mark that a message was changed later."""
     return EDITED.sub("", line) if line.endswith(">") else line

@@ -50,7 +50,7 @@ class Speakers:
 
 @lru_cache(maxsize=1024)
 def clean_name(name: str) -> str:
-    """Without quotes, and without the number of an account."""
+    """A name without quotes, and without the number of an account."""
     bare = ID.sub("", name.strip(EDGES)).strip(EDGES)
     return DIVIDING.sub(" ", bare).strip() or name.strip()
 
@@ -92,7 +92,7 @@ def _part_of(name: str, given: Roles, names: Mapping[str, int]) -> Part | None:
 def _guess(
     heard: Sequence[str], parts: Mapping[str, Part], said: Sequence[Said]
 ) -> tuple[str, str] | None:
-    """Of two, who asks and who answers."""
+    """Guess, of two, who asks and who answers."""
     if len(heard) != 2:
         return None
     one, other = heard

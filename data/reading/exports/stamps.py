@@ -73,7 +73,7 @@ def _named(text: str) -> Numbers:
 
 
 def stamp_of(match: re.Match[str]) -> Stamp:
-    """Of a match with the groups of a clock and a date."""
+    """The stamp of a match with the groups of a clock and a date."""
     hour, minute, second = (int(match[part] or 0) for part in ("hour", "minute", "second"))
     noon = (match["noon"] or "")[:1].lower()
     if hour < 12 and (noon in ("p", "م") or match["half"] in EVENING):
@@ -85,7 +85,8 @@ def stamp_of(match: re.Match[str]) -> Stamp:
 
 
 def in_seconds(stamps: Sequence[Stamp]) -> list[int]:
-    """On one scale. A date's numbers are in the order that makes the least time of all."""
+    """The stamps in seconds, on one scale. A date's numbers are in the order that makes the least
+    time of all."""
     dates = [stamp.date for stamp in stamps if stamp.date]
     if not dates:
         return _without_dates(stamps)

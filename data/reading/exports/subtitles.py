@@ -24,7 +24,7 @@ def are_subtitles(lines: Sequence[str]) -> bool:
 
 
 def plain_lines(lines: Sequence[str]) -> list[str]:
-    """As many: a cue's time to the second, and nothing where no text is."""
+    """Just as many plain lines: a cue's time to the second, and nothing where no text is."""
     return [*_plain_lines(lines)]
 
 

@@ -80,8 +80,8 @@ def read_label(line: str) -> tuple[str, str] | None:
 def _labelled(
     lines: Sequence[str], times: Times, below: Beside, names: set[str], *, are_cues: bool
 ) -> Heads:
-    """Between the times, too, these names and role words begin messages. A time with nothing below
-    it may be text: it is named as what nobody said."""
+    """The heads of messages, which these names and role words begin between the times, too. A time
+    with nothing below it may be text: it is named as what nobody said."""
     heads: Heads = {}
     labels = {
         at: label

@@ -53,7 +53,7 @@ ADVICE = {
 
 
 def suffix_of(path: Path) -> str:
-    """In lower case; that of the file inside a packed one."""
+    """A file's suffix in lower case; that of the file inside a packed one."""
     return Path(path.name.lower().removesuffix(PACKED)).suffix
 
 

@@ -32,7 +32,7 @@ def columns_of(path: Path) -> Mapping[str, str]:
 
 
 def _read(folder: Path) -> dict[Path, Mapping[str, str]]:
-    """By file; nothing where there is no such list, or it is another program's."""
+    """The columns by file; nothing where there is no such list, or it is another program's."""
     try:
         described = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

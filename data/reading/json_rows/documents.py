@@ -71,7 +71,7 @@ def _listed(
 
 
 def _width(rows: list[Any]) -> int:
-    """Of a table's rows; 0 of those that are none, or that say themselves who speaks."""
+    """The width of a table's rows; 0 of those that are none, or that say themselves who speaks."""
     if not all(isinstance(row, list) and not are_sure_turns(row) for row in rows):
         return 0
     cells = [cell for row in rows for cell in row]
@@ -103,7 +103,7 @@ def _is_row(fields: Mapping[str, Any], columns: Columns) -> bool:
 
 
 def _are_named(names: Collection[str], columns: Columns) -> bool:
-    """By the user."""
+    """Whether the user has named columns, and all of them are among these names."""
     return bool(columns) and all(column in names for column in columns.values())
 
 
@@ -116,7 +116,7 @@ def _are_columns(values: Sequence[Any]) -> bool:
 
 
 def _are_rows(value: Any, key: str) -> bool:
-    """Of what stands where turns may be."""
+    """Whether rows stand where turns may be."""
     if not isinstance(value, list):
         return False
     objects = [each for each in value if isinstance(each, dict)]

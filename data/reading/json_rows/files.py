@@ -69,7 +69,7 @@ def _begins_document(line: str) -> bool:
 
 
 def _rows_of_several(text: str, source: str) -> Iterable[Numbered | Fault]:
-    """Of a text that is not one value."""
+    """The rows of a text that is not one value."""
     if _are_lines(text):
         return _rows_of_lines(enumerate(io.StringIO(text), start=1), source)
     try:
@@ -85,7 +85,8 @@ def _rows_of_several(text: str, source: str) -> Iterable[Numbered | Fault]:
 
 
 def _are_lines(text: str) -> bool:
-    """By the first two: faults of the others, and of one of these, have places of their own."""
+    """Whether each line is a row, by the first two: faults of the others, and of one of these, have
+    places of their own."""
     filled = (line.strip() for line in io.StringIO(text) if line.strip())
     first, second = next(filled, ""), next(filled, "")
     return _is_row(first) or (first not in BRACKETS and _is_row(second))

@@ -71,7 +71,7 @@ def _numbered(text: str, position: int, num_values: int | None) -> Iterator[Numb
 
 
 def _keys(text: str, position: int) -> Iterator[tuple[str, int]]:
-    """Of the object that begins at a position, each key with the place of its value."""
+    """The keys of the object that begins at a position, each with the place of its value."""
     position = _skip(text, position + 1)
     while text[position] != "}":
         key, position = DECODER.raw_decode(text, position)

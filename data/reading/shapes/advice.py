@@ -18,7 +18,7 @@ A_CHOICE = N_("one answer to train on, such as the chosen one: --map {proposal}"
 
 
 def advise(keys: Iterable[str]) -> str | None:
-    """Of a row with these keys what is expected instead; None where nothing special is known."""
+    """What is expected instead of a row with these keys; None where nothing special is known."""
     names = {own_name(key).lower(): key for key in keys}
     if {"role", "content"} <= names.keys():
         return _(A_LIST).format(example=MESSAGES)

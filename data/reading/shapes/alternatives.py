@@ -67,7 +67,7 @@ def _exchanges(
 
 
 def _take_wordings(fields: Fields, key: str, row: Row) -> list[Wordings]:
-    """Of a list each item; of an item that is a list all its texts say the same."""
+    """Take each item of a list; of an item that is a list all texts say the same."""
     value: Any = read_cell(fields.get(key, []))
     items = value if isinstance(value, list) else [value]
     if items and all(isinstance(item, dict) for item in items):  # SQuAD's, with their places

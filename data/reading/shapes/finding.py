@@ -42,7 +42,7 @@ class Shape:
 
     @property
     def has_turns(self) -> bool:
-        """In one field, whole."""
+        """Whether the turns are in one field, whole."""
         return self.required[0] in (*CHATS, *DIALOGUES, TEXT)
 
 

@@ -32,7 +32,7 @@ class Head:
 
     @property
     def is_letter(self) -> bool:
-        """As options of a question have, too."""
+        """Whether the label is a letter, as options of a question have, too."""
         return self._bare in ("a", "q")
 
     @property
@@ -87,7 +87,7 @@ def note_strangers(messages: Sequence[Message], row: Row) -> None:
 
 
 def split(text: str, first: Role) -> list[Message]:
-    """At the role words before lines; `first` speaks where none stands at the head."""
+    """Split a text at the role words before lines; `first` speaks where none stands at the head."""
     turns: list[tuple[Role, list[str]]] = []
     for line in text.split("\n"):
         head = read_head(line)
@@ -99,7 +99,8 @@ def split(text: str, first: Role) -> list[Message]:
 
 
 def spread_out(text: str) -> str:
-    r"""Over lines, where their ends are written out, as \n or <br>, before role words."""
+    r"""Spread text over lines where their ends are written out, as \n or <br>, before role
+    words."""
     if "\\" not in text and "<" not in text:
         return text
     first, *rest = WRITTEN_OUT.split(text)

@@ -77,7 +77,7 @@ def own_name(key: str) -> str:
 
 @lru_cache(maxsize=1024)
 def own_names(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Of all keys of a row: most rows of a file have the same."""
+    """The own names of all keys of a row: most rows of a file have the same."""
     return tuple(map(own_name, keys))
 
 

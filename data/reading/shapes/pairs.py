@@ -25,7 +25,7 @@ def read_pair(fields: Fields, question: str, answer: str, row: Row) -> list[Mess
 
 
 def _take_text(fields: Fields, question: str, row: Row) -> str:
-    """With the text that it is about, as Alpaca's input; the title asks where it is empty."""
+    """A question with the text it is about, as Alpaca's input; the title asks where it is empty."""
     given = "" if question == INPUT else row.take_text(fields, INPUT, may_be_empty=True)
     title = row.take_text(fields, TITLE, may_be_empty=True)
     asked = row.take_text(fields, question, may_be_empty=bool(given or title))

@@ -44,7 +44,7 @@ def _drafted(conversation: Conversation) -> Conversation | Draft:
 
 
 def _own_fields(value: dict[str, Any]) -> Fields:
-    """By their own names, without nulls; nothing where two have one name."""
+    """The fields by their own names, without nulls; nothing where two have one name."""
     given = drop_nulls(value)
     fields = dict(zip(own_names(tuple(given)), given.values(), strict=True))
     return fields if len(fields) == len(given) else {}
@@ -74,7 +74,8 @@ def _show(value: Any) -> str:
 
 
 def _without_echoes(fields: Fields) -> Fields:
-    """Beside their turns some rows have the first question or the last answer once more."""
+    """The fields without echoes: beside their turns some rows have the first question or the last
+    answer once more."""
     turns = next((read_cell(fields[key]) for key in CHATS if key in fields), [])
     if not is_turns(turns):
         return fields

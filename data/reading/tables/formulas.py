@@ -18,7 +18,8 @@ Formulas = dict[tuple[int, int], str]  # by row and column, from 0
 
 
 def find_unsaved(file: BinaryIO) -> dict[str, Formulas]:
-    """By the name of their sheet; nothing of what is no workbook that Excel would write."""
+    """Unsaved formulas by their sheet's name; nothing of what is no workbook that Excel would
+    write."""
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:

@@ -29,8 +29,8 @@ def looks_like_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> boo
 
 
 def _judge(cell: str, values: Sequence[str]) -> bool | None:
-    """By one column: numbers and their like stand below numbers, a header's word does not; and a
-    word that comes again below is no header."""
+    """Judge a cell by its column: numbers and their like stand below numbers, a header's word does
+    not; and a word that comes again below is no header."""
     filled = [each for each in values if each]
     if not filled or not cell:
         return None

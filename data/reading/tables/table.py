@@ -83,7 +83,7 @@ def _number(head: Sequence[Line | Fault], columns: Columns) -> list[str]:
 
 
 def _begin(head: Sequence[Line | Fault]) -> int:
-    """Behind the first row, where that can only be a header."""
+    """The row to begin with: the one behind the first, where that can only be a header."""
     first, *below = map(cells_of, head)
     return int(looks_like_data(first, [each for each in below if each]) is False)
 
@@ -103,7 +103,7 @@ def _leave_out(head: Sequence[Line | Fault], source: str, expected: str) -> Iter
 
 
 def _refuse_header(head: Sequence[Line | Fault], source: str, columns: Columns) -> Iterator[Fault]:
-    """Of the first row that may be meant as one; a title has a single cell."""
+    """Refuse the first row that may be meant as a header; a title has a single cell."""
     faults = [each for each in head[:HEADER_ROWS] if isinstance(each, Fault)]
     if faults:
         yield from faults

@@ -103,7 +103,7 @@ class _Sheet:
 
     @property
     def _header_line(self) -> int:
-        """From 1; 0 where there is none."""
+        """The header's line, from 1; 0 where there is none."""
         return 0 if self.header is None else self.lines[self.header][0]
 
     def _is_used(self, column: int) -> bool:

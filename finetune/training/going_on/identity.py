@@ -11,7 +11,7 @@ SHORT = 16  # [hex digits] that tell one conversation from all others of an adap
 
 
 def hash_conversations(conversations: Sequence[Conversation]) -> str:
-    """Of the conversations themselves, whatever file and format they came in."""
+    """The hash of the conversations themselves, whatever file and format they came in."""
     digest = hashlib.sha256()
     for conversation in conversations:
         digest.update(_dump([asdict(message) for message in conversation.messages]))
@@ -19,7 +19,7 @@ def hash_conversations(conversations: Sequence[Conversation]) -> str:
 
 
 def identify(conversation: Conversation) -> str:
-    """Of one conversation, whatever system prompt it is trained with."""
+    """The identity of one conversation, whatever system prompt it is trained with."""
     said = [asdict(each) for each in conversation.messages if each.role != "system"]
     return hashlib.sha256(_dump(said)).hexdigest()[:SHORT]
 

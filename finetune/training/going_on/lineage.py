@@ -53,7 +53,8 @@ def find_lineage(
     renderer: ChatRenderer,
     given: Sequence[Conversation] = (),
 ) -> Lineage:
-    """Of what the runs read, and of `given` conversations; nothing missing is an error here."""
+    """Make an adapter's lineage of what the runs read, and of `given` conversations; nothing
+    missing is an error here."""
     notes: list[str] = []
     generations = [*_generations(runs, str(parent))]
     sets: list[list[Conversation]] = []
@@ -86,7 +87,8 @@ def files_of(runs: Path, adapter: str) -> Iterator[Path]:
 
 
 def _generations(runs: Path, adapter: str) -> Iterator[Generation]:
-    """From the newest to the one that began the line, as far as their runs are still there."""
+    """The generations from the newest to the one that began the line, as far as their runs are
+    still there."""
     seen: set[str] = set()
     while adapter not in seen:
         seen.add(adapter)
@@ -118,7 +120,7 @@ def _generation(adapter: str, state: RunState, config: TrainConfig) -> Generatio
 
 
 def _read(generation: Generation, renderer: ChatRenderer) -> list[Conversation]:
-    """As it was read then. Raises DataError."""
+    """Read a generation's data as it was read then. Raises DataError."""
     config, path = generation.config, generation.data
     if path is None or not path.exists():
         raise DataError(_("{path} is no file, or no longer there").format(path=path))

@@ -66,8 +66,8 @@ def _join(sentences: Sequence[Message]) -> list[Message]:
 
 
 def _as_list(given: Any) -> list[Any] | None:
-    """Of turns by their numbers, {"turn_1": {…}}; and of the columns that Parquet makes of objects,
-    {"speaker": […], "utterance": […]}."""
+    """The list of turns by their numbers, {"turn_1": {…}}; and of the columns that Parquet makes of
+    objects, {"speaker": […], "utterance": […]}."""
     if isinstance(given, list):
         return given
     values = [*given.values()] if isinstance(given, Mapping) else []

@@ -11,7 +11,7 @@ TEXT_KEYS = ("text", "value")
 
 
 def join_parts(parts: list[Any], at: str, row: Row) -> str:
-    """As the server joins them. Refuses images, thoughts and the like by name."""
+    """Join parts as the server joins them. Refuses images, thoughts and the like by name."""
     texts: list[str] = []
     for index, part in enumerate(parts):
         kind = part.get("type", "text") if isinstance(part, dict) else None

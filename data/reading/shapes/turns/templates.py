@@ -48,7 +48,7 @@ EXPECTED = N_(
 
 
 def read_text(text: str, at: str, row: Row) -> list[Message]:
-    """By the template whose marks come first."""
+    """Read a text by the template whose marks come first."""
     found = [
         (marks[0].start(), _turns(text, marks)) for mark in MARKS if (marks := _marks(text, mark))
     ]

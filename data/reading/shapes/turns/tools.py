@@ -22,7 +22,7 @@ def take_tools(fields: Fields, row: Row) -> tuple[Mapping[str, Any], ...]:
 
 
 def take_calls(value: Any, at: str, row: Row) -> tuple[Mapping[str, Any], ...]:
-    """Of a turn that is nothing but calls, or of OpenAI's older `function_call`."""
+    """Take the calls of a turn that is nothing but calls, or of OpenAI's older `function_call`."""
     given = read_cell(value)
     calls: list[Any] = given if isinstance(given, list) else [given]
     if not calls or not all(_is_call(call) for call in calls):
