@@ -70,7 +70,7 @@ class Stepping:
         return max(own - usual / share for own, usual in zip(self.steps, alone.steps, strict=False))
 
     def share_of(self, alone: "Stepping") -> float:
-        """Of the speed alone, on the steps that both have taken."""
+        """The share of the speed alone, on the steps that both have taken."""
         common = min(len(self.ends), len(alone.ends)) - 1
         return (alone.ends[common] - alone.ends[WARM_UP]) / (self.ends[common] - self.ends[WARM_UP])
 
@@ -181,7 +181,7 @@ def training(home: Path, name: str) -> Generator[Training]:
 
 
 def wait_for_steps(runs: Sequence[Training]) -> None:
-    """Until each of them trains. Raises ProgramFailed."""
+    """Wait until each of the runs trains. Raises ProgramFailed."""
     for run in runs:
         run.running.wait_for(lambda run=run: run.num_steps() or None)
 

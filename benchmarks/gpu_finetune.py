@@ -132,7 +132,7 @@ def _peft(scale: Scale, base: Path, rate: float) -> Iterator[Case]:
 
 
 def _with_share(case: Case, scale: Scale, base: Path, rate: float) -> Case:
-    """Of the chip's rate; says the case on the way."""
+    """The case with its share of the chip's rate; says the case on the way."""
     speed = case.speed
     typer.echo(f"{case.words}: {speed or 'out of memory'}", err=True)
     if speed is None:

@@ -73,7 +73,7 @@ class AnyJournal(Generic[KeyT]):
 
 
 class Journal(AnyJournal[Key]):
-    """Of servers."""
+    """A file of records of servers."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, Record)

@@ -47,7 +47,7 @@ def describe(
 
 
 def shown_command(module: str, arguments: Sequence[str]) -> str:
-    """As it was given, but for where things lie on this machine."""
+    """The command as it was given, but for where things lie on this machine."""
     shown: list[str] = []
     for argument in arguments:
         option, equals, _ = argument.partition("=")

@@ -64,10 +64,10 @@ class Rounds(Generic[KeyT]):
 
 
 class Summary(Rounds[Key]):
-    """Of servers."""
+    """The rounds in which servers were measured."""
 
     def keys(self, *parts: str) -> list[Key]:
-        """In the order of the parts, then as they were measured first."""
+        """The keys in the order of the parts, then as they were measured first."""
         return [key for part in parts for key in self if key.part == part]
 
     def find(self, server: str, mix: Mix, streams: int | None = None) -> list[Key]:

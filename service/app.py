@@ -156,7 +156,7 @@ def _layers(
     rates: RateLimits,
     state: State | None,
 ) -> list[Middleware]:
-    """In the order in which a request meets them."""
+    """The layers in the order in which a request meets them."""
     layers: list[Middleware | None] = [
         Middleware(Recorder, metrics, logs_requests=settings.log_requests),
         _pages_elsewhere(settings) if settings.cors_origins else None,

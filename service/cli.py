@@ -85,7 +85,7 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _told(error: Exception) -> str:
-    """As it is; a full disk in plain words, whatever was being written."""
+    """An error's text as it is; a full disk in plain words, whatever was being written."""
     from data.whole_file import NO_ROOM
     from data.wording import _
 
@@ -113,7 +113,7 @@ def common(
 
 
 def set_up_logging() -> None:
-    """To stderr, so that stdout holds a command's answer alone."""
+    """Log to stderr, so that stdout holds a command's answer alone."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)

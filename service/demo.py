@@ -208,7 +208,7 @@ class Demo:
             process.join()
 
     def _wait_until_ready(self, url: str, process: SpawnProcess) -> None:
-        """For as long as it takes: a server that gets nowhere ends by itself."""
+        """Wait for as long as it takes: a server that gets nowhere ends by itself."""
         start = told = time.monotonic()
         while process.is_alive():
             with suppress(httpx.TransportError):

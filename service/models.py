@@ -115,7 +115,8 @@ class Models:
         )
 
     def _entries(self, model: str) -> tuple[list[AdapterVersion], Blend]:
-        """As `AdapterStore.resolve`, of the caller's adapters: others do not exist for them."""
+        """What `AdapterStore.resolve` finds of the caller's adapters: others do not exist for
+        them."""
         if model.startswith(f"{self.base_id}:"):  # as SGLang names an adapter
             raise self._not_found(model)
         may_use = current_caller.get().may_use

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 
 def run_command(arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
-    """For `multiprocessing`, whose processes find this program in whatever folder they start:
-    `python -m` would take a folder `data` there for ours. Ends by SystemExit where it fails."""
+    """Run a command for `multiprocessing`, whose processes find this program in whatever folder
+    they start: `python -m` would take a folder `data` there for ours. Ends by SystemExit where it
+    fails."""
     os.environ.update(variables or {})
     sys.argv = ["lora-chat", *arguments]
     importlib.import_module("service.cli").main()  # which imports whoever calls this

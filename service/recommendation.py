@@ -30,7 +30,7 @@ class Amount:
     language: Language
 
     def num_tokens(self, spelling: float | None) -> float:
-        """Over all epochs, where a character of Chinese costs so many."""
+        """The number of tokens over all epochs, where a character of Chinese costs so many."""
         once = self.num_chinese * (spelling or 1.0) + self.num_others / LATIN
         return default_epochs(self.num_conversations) * once
 
@@ -77,7 +77,7 @@ class Recommendation:
 
 
 def amount_of(conversations: Iterable[Conversation]) -> Amount:
-    """Of data; where its language cannot be told, it may be any."""
+    """The amount of data; where its language cannot be told, it may be any."""
     known = list(conversations)
     texts = [message.content for each in known for message in each.messages]
     num_chinese = sum(len(IDEOGRAPH.findall(text)) for text in texts)
@@ -132,7 +132,7 @@ def reckon(base: KnownBase, here: Here, amount: Amount) -> Estimate:
 
 
 def _best(fitting: Sequence[Estimate]) -> Estimate | None:
-    """Of those that anybody may use, the largest that is quick; the smallest where none is."""
+    """The largest that is quick, of those that anybody may use; the smallest where none is."""
     wanted = [each for each in fitting if each.base.is_open] or fitting
     quick = [each for each in wanted if each.is_quick]
     return quick[0] if quick else wanted[-1] if wanted else None

@@ -155,7 +155,7 @@ class GracefulServer(uvicorn.Server):
             logger.info("Ready: %s/v1 (Ctrl-C stops)", url_of(listener, self.config.is_ssl))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Until all answers have ended, whoever comes is told that the server is stopping."""
+        """Stop; until all answers have ended, whoever comes is told that the server is stopping."""
         if self._announcement is not None:
             self._announcement.withdraw()
         self._gate.close()
@@ -222,7 +222,7 @@ def serving_in_background(settings: ServiceSettings) -> Generator[str]:
 
 
 def url_of(listener: socket.socket, is_encrypted: bool = False, *, from_here: bool = False) -> str:
-    """As it listens, or as programs on this machine reach it."""
+    """The server's address as it listens, or as programs on this machine reach it."""
     name: tuple[str, int] = listener.getsockname()[:2]
     host, port = name
     host = ANYWHERE.get(host, host) if from_here else host

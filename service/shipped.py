@@ -11,7 +11,8 @@ from data.wording import _
 
 
 def shipped_configs() -> dict[str, Path]:
-    """By name. They lie below this package in a wheel, beside the packages in a checkout."""
+    """The shipped configs by name. They lie below this package in a wheel, beside the packages in
+    a checkout."""
     here = Path(__file__).resolve().parent
     folder = here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
@@ -28,7 +29,8 @@ def print_configs(console: Console) -> None:
 
 
 def write_config(name: str, out: Path | None) -> None:
-    """To a new file, or to standard output. Raises BadParameter or UnreadableFile."""
+    """Write a shipped config to a new file, or to standard output. Raises BadParameter or
+    UnreadableFile."""
     path = shipped_configs().get(name.removesuffix(".yaml"))
     if path is None:
         told = _("there is none called {name!r}, but {known}")

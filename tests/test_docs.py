@@ -16,6 +16,11 @@ PACKAGES = ("data", "finetune", "serving", "service")
 MADE = "cli.md"  # from the program
 WRITTEN = [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")]
 PAGES = sorted(path for path in WRITTEN if path.name != MADE)
+PREPOSITION = re.compile(
+    "(?:of|as|by|with|in|to|from|for|at|on|without|beside|behind|before|after|while|until|like|than"
+    r"|within|under|over|since|per|through|between)[,;:.]*(?!\S)",
+    re.IGNORECASE,
+)
 
 
 def folders_below(folder: Path) -> set[str]:
@@ -73,6 +78,19 @@ def fault_of(path: str) -> str | None:
 
 def test_every_first_line_says_what_a_file_or_folder_is():
     assert {path: fault for path in described() if (fault := fault_of(path))} == {}
+
+
+def leaning(path: str) -> list[str]:
+    """A file's docstrings that begin with a preposition, so that they need the name above."""
+    nodes = ast.walk(ast.parse((ROOT / path).read_bytes()))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
+    return [docstring for docstring in docstrings if PREPOSITION.match(docstring)]
+
+
+def test_docstrings_can_be_understood_without_the_name_above_them():
+    paths = [path for path in described() if "migrations" not in Path(path).parts]
+    assert {path: found for path in paths if (found := leaning(path))} == {}
 
 
 def test_the_page_of_commands_is_up_to_date():

@@ -97,7 +97,7 @@ def _rows() -> Iterator[dict[str, str]]:
 
 
 def check(path: Path, num_rows: int) -> Checked:
-    """In a process of its own, on one core; memory at its highest."""
+    """Check a file in a process of its own, on one core; memory at its highest."""
     command = [sys.executable, "-m", "benchmarks.data.check", str(path)]
     begin = time.perf_counter()
     answer = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -56,7 +56,7 @@ class Round:
 
     @property
     def client_share(self) -> float:
-        """Of a core: near 1, the client would be what is measured."""
+        """The client's share of a core: near 1, the client would be what is measured."""
         return self.client_seconds / self.seconds
 
 
@@ -99,7 +99,7 @@ def bar_of(rounds: Sequence[Round]) -> Bar:
 
 @contextmanager
 def _server(num_tokens: int) -> Generator[tuple[str, psutil.Process]]:
-    """On one core; this process takes the others meanwhile."""
+    """A server on one core; this process takes the others meanwhile."""
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         home, log = Path(folder), Path(folder) / "log"

@@ -33,7 +33,8 @@ class Lengths:
     chunk: int = 2048  # of prompts, computed in one step
 
     def most(self, num_rows: int) -> int:
-        """Of one row: the first ones go on while the last ones' prompts are computed."""
+        """The most tokens of one row: the first rows go on while the last ones' prompts are
+        computed."""
         waiting = -(-num_rows * self.prompt // self.chunk) + 1
         return self.prompt + waiting + self.warm_up + self.steps + 1
 

@@ -37,7 +37,8 @@ def peak_products(threads: int, kernel: Kernel | None = None) -> float | None:
 
 
 def products_per_token(base: Path, kernel: str) -> int:
-    """Of the base's weights, its head among them; an activation's second half counts again."""
+    """The products of the base's weights, its head among them, for a token; an activation's second
+    half counts again."""
     shape = read_architecture(base)
     halves = 1 if kernel in WIDE else 2
     layer = sum(

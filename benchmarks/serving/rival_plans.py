@@ -25,7 +25,7 @@ NUM_TARGETS: dict[Mix, int] = {"eight": 8, "two": 2, "one": 1}
 
 
 def llama_plans(bench: Bench) -> Iterator[Plan]:
-    """As many slots as there are streams: eight, sixteen, and one."""
+    """Plans for llama-server with as many slots as there are streams: eight, sixteen, and one."""
     for kind, slots, setting in product(QUANTIZATIONS, STREAMS, (CACHE, NO_CACHE)):
         workloads = (
             bench.workload("eight", slots, setting, is_slow=True),

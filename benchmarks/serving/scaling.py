@@ -127,7 +127,7 @@ def _power_law(url: str, workload: Workload, seed: int) -> PowerLaw:
 
 
 def _register(server: OurServer, pool: Pool, home: Path, count: int) -> Figures:
-    """As a user does it, and then ask which models there are, twice."""
+    """Register adapters as a user does it, and then ask which models there are, twice."""
     before = server.resident_memory
     num_new = sum(pool.register(number, home) for number in range(1, count + 1))
     first, again = _time_listing(server.url), _time_listing(server.url)

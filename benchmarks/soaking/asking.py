@@ -63,7 +63,7 @@ async def ask_whole(client: httpx.AsyncClient, question: Question) -> Reply:
 async def ask_streamed(
     client: httpx.AsyncClient, question: Question, leave_after: int | None = None
 ) -> Reply:
-    """With `leave_after`, hang up once so many pieces of text have come."""
+    """Ask for a stream; with `leave_after`, hang up once so many pieces of text have come."""
     collected = _Collected()
     try:
         async with client.stream("POST", PATH, json=_body(question, stream=True)) as response:

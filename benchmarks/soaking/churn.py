@@ -51,14 +51,14 @@ class Churn:
             self.faults.append(f"{path}: {response.status_code}: {response.text}")
 
     def _drop(self, spare: Path) -> None:
-        """As a careful person does: it appears whole."""
+        """Put a spare into `adapters` as a careful person does: it appears whole."""
         self.num_changes += 1
         coming = self.adapters / f".{DROPPED}"
         shutil.copytree(spare, coming)
         coming.rename(self.adapters / DROPPED)
 
     def _remove(self) -> None:
-        """As anybody does: file by file."""
+        """Remove the dropped folder as anybody does: file by file."""
         self.num_changes += 1
         shutil.rmtree(self.adapters / DROPPED)
 

@@ -21,7 +21,7 @@ LEAST_TOKENS = 8
 
 
 def everyday_prompts(seed: int) -> list[str]:
-    """In two languages. A model is surer of these than of words thrown together."""
+    """Prompts in two languages. A model is surer of these than of words thrown together."""
     measured = [each for one in general_conversations().values() for each in one]
     conversations = [*measured, *conversations_to_mix_in()]
     prompts = [conversation.messages[0].content for conversation in conversations]
@@ -39,7 +39,8 @@ class Golden:
         self._margin = margin
 
     async def questions(self, sought: Mapping[str, Sequence[str]], count: int) -> list[Question]:
-        """At least `count` for each name, and no name's answer is another's to the same prompt.
+        """Find at least `count` questions for each name; no name's answer is another's to the same
+        prompt.
 
         With each name stand the models whose answers are right for it. Raises ProgramFailed where
         too few prompts have answers that are certain for long enough.

@@ -41,7 +41,7 @@ def samples(found: Findings, part: str) -> list[str]:
 
 
 def fastest(found: Findings, tool: str, sample: str) -> RunKey | None:
-    """Of a tool's settings, the one of most tokens a second; its memory counts as well."""
+    """The one of most tokens a second among a tool's settings; its memory counts as well."""
     rates = {
         key: cell.median
         for key in keys(found, "speed", tool, sample)
@@ -51,7 +51,8 @@ def fastest(found: Findings, tool: str, sample: str) -> RunKey | None:
 
 
 def gain(found: Findings, ours: RunKey, other: RunKey) -> Gain | None:
-    """By a bootstrap over the held-out rows of all seeds, each with its two losses."""
+    """How much lower our loss is, by a bootstrap over the held-out rows of all seeds, each with its
+    two losses."""
     pairs = [
         pair
         for number in _shared(found, ours, other)
@@ -65,7 +66,8 @@ def gain(found: Findings, ours: RunKey, other: RunKey) -> Gain | None:
 
 
 def seconds_to(found: Findings, key: RunKey) -> Cell | None:
-    """Until the held-out loss that plain PEFT ends with, seed by seed; None if ever missed."""
+    """The seconds until the held-out loss that plain PEFT ends with, seed by seed; None if ever
+    missed."""
     peft = keys(found, "quality", PEFT, key.sample)
     reached: dict[int, float] = {}
     for number in _shared(found, key, peft[0]) if peft else ():

@@ -33,7 +33,7 @@ class HeldOutJob(Frozen):
 
 
 class Loss(Frozen):
-    """By held-out rows."""
+    """The loss by held-out rows."""
 
     sums: tuple[float, ...]  # [nats]
     counts: tuple[int, ...]  # [tokens]
@@ -61,7 +61,7 @@ def measure(job: HeldOutJob) -> HeldOutResult:
 
 
 def _measure(model: Any, adapter: Path | None, rows: list[Rendered]) -> Loss:
-    """In training mode but without dropout, as `answer_loss` explains."""
+    """Measure the loss in training mode but without dropout, as `answer_loss` explains."""
     adapted = load_adapter(model, adapter) if adapter else model
     loss = answer_loss(adapted.train(), rows, BATCH_TOKENS, "cpu")
     if adapter:

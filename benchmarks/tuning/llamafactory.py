@@ -34,7 +34,7 @@ def train(task: Task) -> None:
 
 
 def arguments(task: Task) -> dict[str, Any]:
-    """By LLaMA-Factory's own names."""
+    """The task's arguments by LLaMA-Factory's own names."""
     recipe = task.recipe
     told = {
         "lora_rank": recipe.rank,

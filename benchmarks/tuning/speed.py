@@ -90,7 +90,7 @@ class _Run:
 
 
 def _window(prepared: Prepared, max_steps: int | None) -> Window:
-    """As many steps as an epoch has, so that all have trained about the same rows.
+    """A window of as many steps as an epoch has, so that all have trained about the same rows.
 
     Where rows are equally long, any steps do.
     """

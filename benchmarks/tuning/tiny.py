@@ -19,7 +19,7 @@ SIZES = TINY | {"vocab_size": BYTES + len(SPECIAL), "max_position_embeddings": 2
 
 
 def make_tiny_base(folder: Path, spread: float = 0.02) -> Path:
-    """With a tokenizer of bytes; `spread` is the standard deviation of its weights."""
+    """Make a base with a tokenizer of bytes; `spread` is the standard deviation of its weights."""
     base = make_random_base(folder, SIZES | {"initializer_range": spread}, "cpu")
     byte_tokenizer().save_pretrained(base)
     return base

@@ -60,7 +60,8 @@ def train(tool: Tool, task: Task) -> Trained:
 
 
 def held_out(job: HeldOutJob) -> HeldOutResult:
-    """In a process of its own, so that no model stays in memory while a tool trains."""
+    """Measure losses in a process of its own, so that no model stays in memory while a tool
+    trains."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.tuning.held_out"],
         input=job.model_dump_json(),
@@ -75,7 +76,7 @@ def held_out(job: HeldOutJob) -> HeldOutResult:
 
 
 def _watch(child: Running) -> int:
-    """Until it ends; returns the most memory that was seen."""
+    """Watch a process until it ends; returns the most memory that was seen."""
     peak = 0
     while child.process.poll() is None:
         with suppress(psutil.NoSuchProcess):

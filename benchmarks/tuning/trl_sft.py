@@ -58,7 +58,8 @@ def _model_config(task: Task) -> Any:
 
 
 def _load(task: Task, chosen: Any) -> Any:
-    """As TRL's own script does it; `get_quantization_config` alone would look for a GPU."""
+    """Load the base as TRL's own script does it; `get_quantization_config` alone would look for a
+    GPU."""
     dtype = getattr(torch, chosen.dtype)
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,

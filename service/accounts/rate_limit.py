@@ -121,7 +121,7 @@ def _headers(buckets: Mapping[str, Bucket], now: float) -> dict[str, str]:
 
 
 def _duration(seconds: float) -> str:
-    """As OpenAI writes it: 20ms, 7s, 1m30s."""
+    """A duration as OpenAI writes it: 20ms, 7s, 1m30s."""
     if seconds < 1:
         return f"{ceil(seconds * 1000)}ms"
     minutes, rest = divmod(ceil(seconds), 60)

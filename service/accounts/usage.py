@@ -108,7 +108,7 @@ class UsageLedger:
 
 
 def read_usage(state: State, days: int | None, now: float) -> list[tuple[Account, Count]]:
-    """By day, key and model; of the last `days` days, today among them."""
+    """What was used, by day, key and model; of the last `days` days, today among them."""
     wanted = select(USAGE).order_by(USAGE.c.day, USAGE.c.key_id, USAGE.c.model)
     if days is not None:
         wanted = wanted.where(USAGE.c.day >= day_of(now - (days - 1) * DAY))
@@ -124,7 +124,8 @@ def read_usage(state: State, days: int | None, now: float) -> list[tuple[Account
 
 
 def _add(connection: Connection, account: Account, count: Count) -> None:
-    """In sorted order, so that two servers on one database never wait for each other in turn."""
+    """Add a count to its account. Accounts come in sorted order, so that two servers on one
+    database never wait for each other in turn."""
     if _increase(connection, account, count):
         return
     try:

@@ -15,7 +15,7 @@ from .together import Numbered, together
 
 
 class Answering:
-    """For the caller in `current_caller`."""
+    """Runs jobs for the caller in `current_caller`."""
 
     def __init__(
         self, engine: Engine, base_id: str, limits: AnswerLimits, metering: Metering

@@ -34,7 +34,8 @@ class Metering:
 
 
 class Meter:
-    """Of one job: its answers are one request, and a prompt counts once for all of its own."""
+    """The meter of one job: its answers are one request, and a prompt counts once for all of its
+    own."""
 
     def __init__(self, metering: Metering, job: Job, models: Sequence[str]) -> None:
         """`models` are the names that the caller pays for."""
@@ -96,7 +97,7 @@ class Meter:
 
 
 class AnswerMeter:
-    """Of one answer, from entering it on."""
+    """The meter of one answer, from entering it on."""
 
     def __init__(self, meter: Meter, prompt: int, texts: list[str] | None = None) -> None:
         """`texts` takes what is answered, where that is to be logged."""

@@ -36,7 +36,8 @@ class TokenNames:
         )
 
     def legacy(self, logprobs: Sequence[TokenLogprob], offsets: Sequence[int]) -> TextLogprobs:
-        """As text completions tell them; `offsets` are the tokens' places in the text."""
+        """Log probabilities as text completions tell them; `offsets` are the tokens' places in the
+        text."""
         top = [dict([*each.top, (each.token_id, each.logprob)]) for each in logprobs]
         return TextLogprobs(
             tokens=[self._named(each.token_id)[0] for each in logprobs],

@@ -48,7 +48,7 @@ class Target:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Of a request's body."""
+        """The target's fields of a request's body."""
         if self.lora_ids is None:
             return {"model": self.model}
         loras = [{"id": lora_id, "scale": 1.0} for lora_id in self.lora_ids]

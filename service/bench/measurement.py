@@ -21,7 +21,7 @@ class Answer:
 
     @property
     def num_tokens(self) -> int:
-        """Without the server's word, a chunk with content passes for a token."""
+        """The number of tokens; without the server's word, a chunk with content passes for one."""
         if self.counts is not None:
             return self.counts.completion_tokens
         return len(self.gaps) + (self.first_token is not None)
@@ -83,7 +83,7 @@ class Measurement:
 
     @property
     def output_tokens(self) -> int:
-        """Of whole answers; what came before a failure does not count."""
+        """The tokens of whole answers; what came before a failure does not count."""
         return sum(answer.num_tokens for answer in self.answers)
 
     @property
@@ -117,7 +117,7 @@ class Measurement:
 
     @property
     def mean_cached_tokens(self) -> float | None:
-        """Of prompts, where the server tells."""
+        """The mean number of a prompt's tokens that were cached, where the server tells."""
         return _mean(counts.cached_tokens for counts in self._counts)
 
     @property
@@ -160,7 +160,7 @@ def spread(seconds: Iterable[float]) -> Spread | None:
 
 
 def _percentile(ordered: list[float], share: float) -> float:
-    """Between two values where the share falls between them."""
+    """A percentile; it lies between two values where the share falls between them."""
     position = share * (len(ordered) - 1)
     low = int(position)
     high = min(low + 1, len(ordered) - 1)

@@ -47,7 +47,7 @@ class Conversation:
         self._turns, self._before, self._question = [], [], None
 
     def save(self, path: Path) -> None:
-        """As a row of messages where the name ends in .jsonl, else as text.
+        """Write the conversation as a row of messages where the name ends in .jsonl, else as text.
 
         Raises FileExistsError for a file that is not of this conversation, and OSError.
         """

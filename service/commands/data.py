@@ -384,7 +384,8 @@ def _warn_of_spelling(tokens: Any, base: Any) -> None:
 
 
 def _length_check(max_tokens: int | None, home: Path | None) -> Any:
-    """By the default base's tokenizer, as `finetune` would; None where that is not installed."""
+    """A check of lengths by the default base's tokenizer, as `finetune` would; None where that is
+    not installed."""
     from data.chat import ChatRenderer
     from data.checking.tokens import LengthCheck
     from finetune.bases.base import SHORT_NAMES
@@ -426,7 +427,7 @@ def _one_of(known: Sequence[Known], wanted: str, option: str) -> Known:
 
 
 def pairs(text: str | None, option: str) -> dict[str, str]:
-    """Of `name=value,name=value`; raises BadParameter."""
+    """The pairs of `name=value,name=value`; raises BadParameter."""
     found: dict[str, str] = {}
     for pair in (text or "").replace("，", ",").split(","):
         name, equals, value = (part.strip() for part in pair.partition("="))

@@ -50,7 +50,8 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def json_text(value: object, indent: int = 1) -> str:
-    """For standard output: characters that it lacks are escaped as JSON does, never replaced."""
+    """JSON for standard output: characters that this lacks are escaped as JSON does, never
+    replaced."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode(sys.stdout.encoding or "utf-8")

@@ -58,7 +58,7 @@ class BrowserGuard:
 
 
 def _name(host: str) -> str | None:
-    """Of a Host header, without the port."""
+    """The name in a Host header, without the port."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

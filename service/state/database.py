@@ -194,7 +194,7 @@ def migration_config() -> "Config":
 
 
 def versions_of(state: State, config: "Config") -> tuple[set[str], set[str]]:
-    """Of its tables: what the database has, and what this program makes.
+    """The versions of the tables: what the database has, and what this program makes.
 
     Raises StateUnavailable for those of a newer program.
     """

@@ -12,7 +12,7 @@ from .database import STATE_FILE, State, migration_config, open_state, versions_
 
 
 def open_served_state(home: Path, database: str | None = None) -> State | None:
-    """As `open_state`, and for a home that may not be written, too.
+    """Open the state as `open_state` does, and for a home that may not be written, too.
 
     None where nothing lies there: nobody is asked for a key then. Raises StateUnavailable.
     """

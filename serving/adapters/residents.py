@@ -53,7 +53,7 @@ class Residents(Generic[Weights]):
         return self._weights[sha256]
 
     def num_uses(self, sha256: str) -> int:
-        """By how many requests an adapter is pinned."""
+        """How many requests pin an adapter."""
         return self._uses[sha256]
 
     def get(self, adapter: AdapterRef) -> Weights:

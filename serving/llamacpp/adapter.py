@@ -42,7 +42,7 @@ class LoadedAdapter:
 
 
 class AdapterConverter:
-    """From PEFT folders to GGUF files; may be called from any thread.
+    """Converts PEFT folders to GGUF files; may be called from any thread.
 
     `confirm` is asked once an adapter's files have been read, and raises AdapterRefused where they
     are no longer those that the hash stands for.

@@ -61,7 +61,7 @@ class Lanes:
         return lane
 
     def next_turn(self) -> Lane | None:
-        """Of those with requests, the one whose last turn was longest ago."""
+        """The lane, of those with requests, whose last turn was longest ago."""
         lane = min((lane for lane in self if lane.rows), key=_last_turn, default=None)
         if lane is not None:
             lane.last_turn = next(self._clock)

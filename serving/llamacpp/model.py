@@ -117,7 +117,7 @@ class LlamaModel:
 
 
 def bytes_per_token(base: GgufBase) -> int:
-    """Of keys and values, in all layers. Raises GgufInvalid."""
+    """The bytes of a token's keys and values, in all layers. Raises GgufInvalid."""
     gguf, shape = base.gguf, base.shape
     prefix = f"{shape.architecture}.attention"
     head = gguf.count(f"{shape.architecture}.embedding_length") // shape.num_heads

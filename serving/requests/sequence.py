@@ -49,7 +49,7 @@ class Sequence:
         return len(self.token_ids) - self.num_computed
 
     def digest(self, index: int) -> bytes:
-        """Of the full block at `index`."""
+        """The digest of the full block at `index`."""
         while len(self._digests) <= index + 1:
             start = (len(self._digests) - 1) * BLOCK
             content = self.token_ids[start : start + BLOCK]
@@ -58,7 +58,8 @@ class Sequence:
 
     @property
     def prefix_digests(self) -> list[bytes]:
-        """Of the full blocks that another sequence may have computed; the last token never is."""
+        """The digests of the full blocks that another sequence may have computed; the last token
+        never is."""
         return [self.digest(index) for index in range((len(self.token_ids) - 1) // BLOCK)]
 
 

@@ -13,7 +13,8 @@ STORED = 2  # [bytes] of a number in the embedding, which stays as it is in the 
 def serving_bytes(
     shape: Shape, context_length: int, precision: Precision, config: TorchEngineConfig
 ) -> int:
-    """With keys, values and adapters for as many requests as the options allow."""
+    """The bytes that serving takes, with keys, values and adapters for as many requests as the
+    options allow."""
     numbers = numbers_for(precision, config.device, is_compiled=True)
     block = bytes_per_block(shape, numbers.cache_dtype)
     cache = block * num_blocks(block, context_length, config)
@@ -26,11 +27,12 @@ def serving_bytes(
 
 
 def read_bytes(shape: Shape, precision: Precision) -> float:
-    """Of weights, for each token of a single stream."""
+    """The bytes of weights that are read for each token of a single stream."""
     projected = shape.num_projected * WEIGHT_BYTES[precision]
     return projected + shape.table_size * _unpacked(precision)
 
 
 def _unpacked(precision: Precision) -> float:
-    """Of a number of what nf4 leaves wide: the adapters, and the product with the vocabulary."""
+    """The bytes of a number of what nf4 leaves wide: the adapters, and the product with the
+    vocabulary."""
     return WEIGHT_BYTES["bf16" if precision == "nf4" else precision]

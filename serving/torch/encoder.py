@@ -41,7 +41,7 @@ class EncodedAdapter:
 
 class CompiledEncoder(Protocol):
     def encode(self, weights: LoraWeights) -> EncodedAdapter:
-        """In other code, what `Encoder` computes."""
+        """What `Encoder` computes, in other code."""
         ...
 
 

@@ -64,8 +64,8 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
         return torch.inference_mode()
 
     def _build(self) -> Batch:
-        """With compiled code if it is there. Else it is made: before the first answer where nothing
-        else is right or fast, beside the answers where something is."""
+        """The batch, with compiled code if it is there. Else code is compiled: before the first
+        answer where nothing else is right or fast, beside the answers where something is."""
         folder = self._config.compiled
         library = self._compiler = None
         if folder is not None and can_compile(self._architecture, self._config):
@@ -85,7 +85,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
             self._compiler.start(self._use)
 
     def _parts(self, library: Library | None) -> Parts:
-        """In the fastest form that is right."""
+        """The batch's parts, in the fastest form that is right."""
         try:
             return self._build_parts(self._choose(library, self._config.compiled))
         except CompiledIsWrong as error:

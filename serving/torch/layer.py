@@ -106,8 +106,9 @@ def rotate(values: Any, cos: Any, sin: Any) -> Any:
 
 
 def bounded(values: Any, dtype: Any) -> Any:
-    """For the cache, whatever a diverged adapter computes: a block passes from one request to the
-    next, and what is masked there counts zero times only if its products are numbers."""
+    """Values bounded for the cache, whatever a diverged adapter computes: a block passes from one
+    request to the next, and what is masked there counts zero times only if its products are
+    numbers."""
     import torch
 
     limit = min(LARGEST, torch.finfo(dtype).max)

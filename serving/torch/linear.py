@@ -48,7 +48,7 @@ class Kind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """In the activations' own type."""
+    """Weights are stored and multiplied in the activations' own type."""
 
     dtype: Any
 

@@ -51,7 +51,8 @@ class Step:
 
 
 def order(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """As a step has them: decoding rows by length, those of one adapter together, then prompts."""
+    """Chunks as a step has them: decoding rows by length, those of one adapter together, then
+    prompts."""
     return sorted(chunks, key=_place)
 
 

@@ -12,7 +12,7 @@ Part = str | ToolCall
 
 
 class Reader(Protocol):
-    """Of one answer. What is not a call after all comes as the text that it is."""
+    """Reads one answer. What is not a call after all comes as the text that it is."""
 
     def push(self, text: str) -> list[Part]:
         """Take the next piece; returns what is certain now."""

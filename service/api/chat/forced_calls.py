@@ -40,7 +40,7 @@ def _call_schema(tool: Tool, definition: str) -> dict[str, Any]:
 
 
 def _parameters(tool: Tool) -> dict[str, Any]:
-    """Without any, a function takes no arguments, as at OpenAI."""
+    """The schema of a function's arguments; one without parameters takes none, as at OpenAI."""
     given = tool.function.parameters
     if given is None:
         return {"type": "object", "properties": {}, "additionalProperties": False}

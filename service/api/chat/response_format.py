@@ -56,7 +56,7 @@ class ResponseFormat(Shape):
 
     @property
     def schema_text(self) -> str | None:
-        """As JSON; None for a text."""
+        """The schema as JSON; None for a text."""
         if not self.is_forced:
             return None
         schema = self.beside if self.json_schema is None else self.json_schema.definition

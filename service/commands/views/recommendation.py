@@ -51,7 +51,7 @@ def commands(best: Estimate, data: Sequence[str]) -> Iterator[str]:
 
 
 def summary(found: Recommendation) -> str:
-    """In one line."""
+    """A recommendation in one line."""
     if found.best is None:
         return _("No known base that speaks Chinese and English fits into this machine's memory.")
     return _(

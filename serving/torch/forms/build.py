@@ -99,6 +99,7 @@ def build_parts(
 
 
 def num_blocks(block_bytes: int, context_length: int, config: TorchEngineConfig) -> int:
-    """Of keys and values: as many as there is memory and use for, at least for one request."""
+    """How many blocks of keys and values to have: as many as there is memory and use for, at least
+    for one request."""
     each = num_blocks_for(min(context_length, config.context_length or context_length))
     return max(each, min(config.kv_bytes // block_bytes, config.max_rows * each))

@@ -80,8 +80,8 @@ def choose(forms: Sequence[Form], architecture: Architecture, folder: Path | Non
 
 
 def time_products(forms: Sequence[Form], architecture: Architecture) -> list[Times]:
-    """Of weights of the base's shapes: some layers, and some of the head. The forms take turns, so
-    that whatever else runs meets them alike."""
+    """Time products with weights of the base's shapes: some layers, and some of the head. The forms
+    take turns, so that whatever else runs meets them alike."""
     import torch
 
     with torch.inference_mode():
@@ -178,7 +178,7 @@ def _kept(
 
 
 def _path(folder: Path, forms: Sequence[Form], architecture: Architecture) -> Path:
-    """By what the times depend on."""
+    """The file of times, named by what they depend on."""
     import torch
 
     codes = [form.library.path.name if form.library else str(form) for form in forms]

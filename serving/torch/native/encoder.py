@@ -66,8 +66,8 @@ class NativeEncoder:
 
 
 def _zeros(shape: tuple[int, ...], dtype: Any) -> Any:
-    """By this thread alone: with torch.zeros it would have a team of OpenMP's, which disturbs the
-    engine's."""
+    """Zeros, written by this thread alone: with torch.zeros it would have a team of OpenMP's, which
+    disturbs the engine's."""
     import torch
 
     tensor = torch.empty(shape, dtype=dtype)

@@ -165,8 +165,8 @@ def use(library: Library, decoder: Decoder, bank: AdapterBank) -> None:
 
 
 def _difference(native: NativeForward, decoder: Decoder, bank: AdapterBank) -> float:
-    """Between eager and compiled logits of a few tokens, as a share of their size (both in the
-    root of the mean square)."""
+    """The difference between eager and compiled logits of a few tokens, as a share of their size
+    (both in the root of the mean square)."""
     import torch
 
     shape = decoder.architecture

@@ -39,11 +39,12 @@ class Library:
             raise MemoryError("a product's activations")
 
     def forward(self, model: CModel, step: CStep) -> None:
-        """Without Python's lock: other threads go on meanwhile. Raises MemoryError."""
+        """Compute a step without Python's lock: other threads go on meanwhile. Raises
+        MemoryError."""
         if not self._forward(ctypes.byref(model), ctypes.byref(step)):
             raise MemoryError("a step's activations")
 
     def encode(self, modules: Sequence[CModule], limit: int) -> None:
-        """Without Python's lock. Raises MemoryError."""
+        """Encode an adapter's modules without Python's lock. Raises MemoryError."""
         if not self._encode((CModule * len(modules))(*modules), len(modules), limit):
             raise MemoryError("an adapter's numbers")

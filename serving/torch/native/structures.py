@@ -115,7 +115,7 @@ def c_granule(adapter: EncodedAdapter, number: int) -> CGranule:
 
 
 def address(tensor: Any | None, kept: list[Any]) -> int | None:
-    """Of the first element; `kept` keeps the tensor."""
+    """The address of the first element; `kept` keeps the tensor."""
     if tensor is None:
         return None
     assert tensor.is_contiguous()
