@@ -8,7 +8,7 @@ from dataclasses import replace
 from .chat import ChatRenderer
 from .conversation import Conversation
 from .errors import Fault, TemplateError
-from .reading.faulty import Faulty, Tally
+from .reading.faulty import Faulty, FaultyTally
 from .wording import N_, _
 
 AROUND = 64  # [tokens] that a template writes around a turn, at most
@@ -57,7 +57,7 @@ def fit(
     with warnings that count what was cut or left out."""
     kept: list[Conversation] = []
     faults: list[Fault] = []
-    tally = Tally()
+    tally = FaultyTally()
     for each in conversations:
         fault = check_length(each, renderer, max_tokens) if may_exceed(each, max_tokens) else None
         cut = cut_answer(each, renderer, max_tokens) if fault and how == "mend" else None

@@ -30,7 +30,7 @@ NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class CpuUsage:
     """Seconds that processors have worked so far, on the cores that this process may use."""
 
     at: float  # [seconds] of a monotonic clock
@@ -42,11 +42,11 @@ class FreeCores:
     """Belongs to one thread, which asks before each step; looking costs it a tenth of a
     millisecond every two seconds."""
 
-    def __init__(self, most: int, look: Callable[[], Usage] | None = None) -> None:
+    def __init__(self, most: int, look: Callable[[], CpuUsage] | None = None) -> None:
         self.most = most
         self._cores = usable_cores()
         self._take_look = look or (lambda: look_at(self._cores))
-        self._seen: list[Usage] = []
+        self._seen: list[CpuUsage] = []
         self._others = 0.0
         self._count = most
         self.look()
@@ -128,7 +128,7 @@ def give_way() -> None:
         os.nice(NICENESS)
 
 
-def look_at(cores: Sequence[int]) -> Usage:
+def look_at(cores: Sequence[int]) -> CpuUsage:
     """What programs of low priority use does not count for one of usual priority: they give way."""
     each = psutil.cpu_times(percpu=True)
     if max(cores) < len(each):  # else they are numbered otherwise there: all are counted
@@ -137,4 +137,4 @@ def look_at(cores: Sequence[int]) -> Usage:
     if sys.platform != "win32" and gives_way():
         busy += sum(times.nice for times in each)
     own = psutil.Process().cpu_times()
-    return Usage(time.monotonic(), busy, own.user + own.system)
+    return CpuUsage(time.monotonic(), busy, own.user + own.system)

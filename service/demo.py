@@ -31,7 +31,7 @@ from finetune.defaults import DEFAULT_BASE
 
 from .client.stream import DONE, EventParser, StreamEvent, error_message
 from .commands.views.progress import clock
-from .demo_plan import MOST, DemoPlan, Pace, make_plan, measure
+from .demo_plan import MOST, DemoPace, DemoPlan, make_plan, measure
 from .errors import ServiceError
 from .http.endpoints import CHAT, HEALTH, LIST_MODELS
 from .own_command import run_command
@@ -110,7 +110,7 @@ class Demo:
         self._serve(plan.serving_seconds)
         self._say_what_next()
 
-    def _say_plan(self, pace: Pace, plan: DemoPlan) -> None:
+    def _say_plan(self, pace: DemoPace, plan: DemoPlan) -> None:
         if not plan.is_in_time:
             told = _(
                 "This machine trains about {rate:.0f} tokens a second, too slow for ten minutes: "

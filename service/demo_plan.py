@@ -18,7 +18,7 @@ NUM_STEPS = 300  # in which the server writes a token of every answer that is be
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class DemoPace:
     """How fast this machine is, from a few steps of a training that was not run."""
 
     loading_seconds: float  # until the first step, with all that is imported
@@ -27,9 +27,9 @@ class Pace:
     report_seconds: float
     step_seconds: float  # to write one token of a few answers
 
-    def slowed(self, factor: float) -> "Pace":
+    def slowed(self, factor: float) -> "DemoPace":
         """Where everything takes so many times longer."""
-        return Pace(
+        return DemoPace(
             self.loading_seconds * factor,
             self.tokens_per_second / factor,
             self.evaluation_seconds * factor,
@@ -50,14 +50,14 @@ class DemoPlan:
         return self.total_seconds <= TEN_MINUTES
 
 
-def measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -> Pace:
+def measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -> DemoPace:
     """Convert the base where that is yet to be done, and try a few steps, in a process of its own:
     what it holds in memory goes with it. `set_up` is called there first."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, data, config, home, set_up).result()
 
 
-def make_plan(pace: Pace, elapsed: float, num_adapters: int) -> DemoPlan:
+def make_plan(pace: DemoPace, elapsed: float, num_adapters: int) -> DemoPlan:
     """Spend what is left of the ten minutes on training so many adapters."""
     serving = pace.loading_seconds + NUM_STEPS * pace.step_seconds
     beside = (
@@ -71,7 +71,7 @@ def make_plan(pace: Pace, elapsed: float, num_adapters: int) -> DemoPlan:
     return DemoPlan(num_tokens, adapter, serving, elapsed + num_adapters * adapter + serving)
 
 
-def _measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -> Pace:
+def _measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -> DemoPace:
     from finetune.bases.base import find_base
     from finetune.evaluation.effort import STEP
     from finetune.hardware import before_torch
@@ -88,7 +88,7 @@ def _measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -
     seconds = time.monotonic() - start
     evaluation = rehearsal.evaluation_seconds / len(rehearsal.plan.eval_steps)
     num_read = sum(len(row.token_ids) for row in rehearsal.dataset.held_out)
-    return Pace(
+    return DemoPace(
         loading_seconds=seconds,
         tokens_per_second=rehearsal.tokens_per_second,
         evaluation_seconds=evaluation,

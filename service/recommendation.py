@@ -49,7 +49,7 @@ class Here:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class BaseEstimate:
     """What one base takes here, all of it reckoned."""
 
     base: KnownBase
@@ -70,8 +70,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    best: Estimate | None  # none where nothing fits
-    others: tuple[Estimate, ...]  # that fit and speak the language, the largest first
+    best: BaseEstimate | None  # none where nothing fits
+    others: tuple[BaseEstimate, ...]  # that fit and speak the language, the largest first
     num_too_large: int
     num_other_languages: int
 
@@ -113,7 +113,7 @@ def recommend(here: Here, amount: Amount) -> Recommendation:
     )
 
 
-def reckon(base: KnownBase, here: Here, amount: Amount) -> Estimate:
+def reckon(base: KnownBase, here: Here, amount: Amount) -> BaseEstimate:
     from serving.torch.cost import read_bytes, serving_bytes
     from serving.torch.forms.build import TorchEngineConfig
 
@@ -122,7 +122,7 @@ def reckon(base: KnownBase, here: Here, amount: Amount) -> Estimate:
     rate = training_rate(shape, config, conditions, here.pace.operations)
     num_tokens = amount.num_tokens(read_catalogue().spelling_of(base))
     engine = TorchEngineConfig(device=conditions.device, context_length=CONTEXT)
-    return Estimate(
+    return BaseEstimate(
         base,
         run_bytes(shape, config, conditions),
         num_tokens / rate / 3600,
@@ -131,14 +131,14 @@ def reckon(base: KnownBase, here: Here, amount: Amount) -> Estimate:
     )
 
 
-def _best(fitting: Sequence[Estimate]) -> Estimate | None:
+def _best(fitting: Sequence[BaseEstimate]) -> BaseEstimate | None:
     """The largest that is quick, of those that anybody may use; the smallest where none is."""
     wanted = [each for each in fitting if each.base.is_open] or fitting
     quick = [each for each in wanted if each.is_quick]
     return quick[0] if quick else wanted[-1] if wanted else None
 
 
-def _fits(estimate: Estimate, here: Here) -> bool:
+def _fits(estimate: BaseEstimate, here: Here) -> bool:
     usable = USABLE * here.conditions.memory_bytes
     return max(estimate.run_bytes, estimate.serving_bytes) <= usable
 

@@ -15,7 +15,7 @@ from serving.errors import ServingError
 from serving.requests.row import Row
 from serving.torch.architecture import read_architecture
 from serving.torch.forms.build import Form, TorchEngineConfig, build_parts, numbers_for
-from serving.torch.work import Batch
+from serving.torch.work import TorchWork
 
 Precision = Literal["bf16", "nf4"]
 RANK = 16
@@ -104,7 +104,7 @@ class OurDecoder:
         )
         with torch.inference_mode():
             parts = build_parts(place.folder, self._architecture, Form(place.precision), config)
-        self._batch = Batch(parts, max_rows, lengths.chunk)
+        self._batch = TorchWork(parts, max_rows, lengths.chunk)
 
     def decode(self, num_adapters: int, num_rows: int) -> Decoded:
         """The rows take the adapters in turn; without any, they are the base's."""

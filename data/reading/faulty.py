@@ -74,7 +74,7 @@ class _Group:
 
 
 @dataclass(slots=True)
-class Tally:
+class FaultyTally:
     """What was done, by what it was; or, where nothing was, what could be."""
 
     num_mended: int = 0
@@ -104,7 +104,7 @@ class Tally:
 def settle(items: Iterable[Read], how: Faulty) -> Iterator[Item]:
     """Stop: each fault as it is, and at the end what the other ways would do. Otherwise what is
     mended or left out is counted, and named at the end, by what was wrong."""
-    tally, last = Tally(), ("", 0)
+    tally, last = FaultyTally(), ("", 0)
     for item in items:
         if isinstance(item, Draft):
             yield from _settle_draft(item, how, tally)
@@ -122,7 +122,7 @@ def settle(items: Iterable[Read], how: Faulty) -> Iterator[Item]:
         yield _proposal(tally)
 
 
-def _settle_draft(draft: Draft, how: Faulty, tally: Tally) -> Iterator[Item]:
+def _settle_draft(draft: Draft, how: Faulty, tally: FaultyTally) -> Iterator[Item]:
     if how == "stop":
         yield from draft.faults
     found, is_tried = draft.conversation, draft.can_be_mended and how != "skip"
@@ -136,7 +136,7 @@ def _settle_draft(draft: Draft, how: Faulty, tally: Tally) -> Iterator[Item]:
         yield replace(found, messages=mended.messages)
 
 
-def _proposal(tally: Tally) -> Fault:
+def _proposal(tally: FaultyTally) -> Fault:
     total = tally.num_mended + tally.num_left_out
     seen = _(
         "{conversations} with faults: --faulty mend would keep {kept:,} of them and leave "

@@ -27,7 +27,7 @@ from .weights import LoraPair, misfit, read_pairs
 Floats = NDArray[np.float32]
 ALPHA_KEY = "adapter.lora.alpha"
 SIDES = (".lora_a", ".lora_b")
-LARGEST = 1e15  # of an alpha
+LARGEST_ALPHA = 1e15  # of an alpha
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}  # safetensors' names to numpy's
 
 
@@ -46,7 +46,7 @@ def read_peft(folder: Path) -> Lora:
     pairs = read_pairs(folder, _load)
     alphas = [pair.factor * pair.rank for pair in pairs.values()]
     alpha = next((each for each in alphas if each), 1.0)
-    if not max(map(abs, alphas)) < LARGEST:
+    if not max(map(abs, alphas)) < LARGEST_ALPHA:
         raise AdapterInvalid(f"is damaged: its alpha is {alpha:g}.", folder)
     for own, (name, pair) in zip(alphas, pairs.items(), strict=True):
         is_same = math.isclose(own, alpha, rel_tol=1e-6)

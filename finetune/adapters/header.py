@@ -8,7 +8,7 @@ from typing import Any
 from finetune.errors import AdapterInvalid
 
 LENGTH = 8  # [bytes] of the number that the file begins with
-LARGEST = 16 << 20  # [bytes] of a header: a hundred thousand tensors
+LARGEST_HEADER = 16 << 20  # [bytes] of a header: a hundred thousand tensors
 POINTER = b"version https://git-lfs"  # of Git LFS: so begins what stands for a file
 Shape = tuple[int, ...]
 
@@ -22,7 +22,7 @@ def read_shapes(path: Path) -> dict[str, Shape]:
         size = os.fstat(file.fileno()).st_size
         start = file.read(LENGTH)
         length = int.from_bytes(start, "little")
-        if length > min(LARGEST, size - LENGTH):
+        if length > min(LARGEST_HEADER, size - LENGTH):
             raise AdapterInvalid.in_file(path, _no_header(start + file.read(len(POINTER) - LENGTH)))
         text = file.read(length)
     try:

@@ -13,32 +13,32 @@ from .samples import Samples
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     text: str
     interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     name: str
     meaning: str
-    cells: Sequence[Cell]  # as many as the table has columns
+    cells: Sequence[TableCell]  # as many as the table has columns
 
 
-def likelihood_rows(likelihood: Likelihood) -> list[Row]:
+def likelihood_rows(likelihood: Likelihood) -> list[TableRow]:
     """Columns: baseline, adapter, difference."""
     return [
-        Row(
+        TableRow(
             _("Loss per token"),
             _("How surprised it is by each piece of the right answer, in nats. Lower is better."),
             _pair(likelihood.nll, ".3f"),
         ),
-        Row(
+        TableRow(
             _("Perplexity"),
             _("The same as a number of choices: among how many pieces it wavers at every step."),
             _pair(likelihood.perplexity, ".2f"),
         ),
-        Row(
+        TableRow(
             _("Bits per character"),
             _("The same for each letter of the text: the one to compare different base models by."),
             _pair(likelihood.bits_per_character, ".3f"),
@@ -46,10 +46,10 @@ def likelihood_rows(likelihood: Likelihood) -> list[Row]:
     ]
 
 
-def general_rows(measured: Measured) -> list[Row]:
+def general_rows(measured: Measured) -> list[TableRow]:
     """Columns: baseline, adapter, change."""
     return [
-        Row(
+        TableRow(
             _("{language}, loss per token").format(language=_(language)),
             _("On {count} everyday questions that come with lora-chat.").format(
                 count=likelihood.num_rows
@@ -63,11 +63,13 @@ def general_rows(measured: Measured) -> list[Row]:
     ]
 
 
-def score_rows(samples: Samples) -> list[Row]:
+def score_rows(samples: Samples) -> list[TableRow]:
     """Columns: baseline, adapter."""
     sides = samples.baseline, samples.adapter
     return [
-        Row(_(name), _(meaning), [Cell(form.format(getattr(side, key))) for side in sides])
+        TableRow(
+            _(name), _(meaning), [TableCell(form.format(getattr(side, key))) for side in sides]
+        )
         for key, name, form, meaning in (
             (
                 "chrf",
@@ -103,10 +105,10 @@ def score_rows(samples: Samples) -> list[Row]:
     ]
 
 
-def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[Row]:
+def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[TableRow]:
     """Columns: answers trained on, new answers."""
     return [
-        Row(
+        TableRow(
             _("Recited"),
             _(
                 "Given the question and a third of the answer, how much of the rest comes back in "
@@ -114,11 +116,11 @@ def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[Row]:
                 "heart."
             ),
             [
-                Cell(f"{leakage.trained_share:.0%}", _answers(leakage.num_trained)),
-                Cell(f"{leakage.held_out_share:.0%}", _answers(leakage.num_held_out)),
+                TableCell(f"{leakage.trained_share:.0%}", _answers(leakage.num_trained)),
+                TableCell(f"{leakage.held_out_share:.0%}", _answers(leakage.num_held_out)),
             ],
         ),
-        Row(
+        TableRow(
             _("Loss per token"),
             _(
                 "The adapter's. A large gap between the columns means that it fits its training "
@@ -126,7 +128,7 @@ def leakage_rows(leakage: Leakage, unseen: Likelihood) -> list[Row]:
             ),
             [_cell(each.nll.adapter, "{:.3f}".format) for each in (leakage.trained, unseen)],
         ),
-        Row(
+        TableRow(
             _("Change of the loss"),
             _(
                 "What training changed. The nearer the second column comes to the first, the more "
@@ -149,7 +151,7 @@ def percent(value: float) -> str:
     return signed(value, "+.1%")
 
 
-def _pair(paired: Paired, form: str) -> tuple[Cell, Cell, Cell]:
+def _pair(paired: Paired, form: str) -> tuple[TableCell, TableCell, TableCell]:
     return (
         _cell(paired.baseline, lambda value: format(value, form)),
         _cell(paired.adapter, lambda value: format(value, form)),
@@ -157,8 +159,8 @@ def _pair(paired: Paired, form: str) -> tuple[Cell, Cell, Cell]:
     )
 
 
-def _cell(estimate: Estimate, form: Callable[[float], str]) -> Cell:
-    return Cell(
+def _cell(estimate: Estimate, form: Callable[[float], str]) -> TableCell:
+    return TableCell(
         form(estimate.value),
         _("{low} to {high}").format(low=form(estimate.low), high=form(estimate.high)),
     )

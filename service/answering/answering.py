@@ -8,7 +8,7 @@ from service.errors import OfField
 from serving.engine import Engine
 from serving.errors import PromptTooLong, SchemaRefused
 
-from .job import Job
+from .job import AnswerJob
 from .limits import AnswerLimits
 from .metering import Meter, Metering
 from .together import Numbered, together
@@ -25,7 +25,7 @@ class Answering:
         self._limits = limits
         self._metering = metering
 
-    def run(self, job: Job) -> AsyncGenerator[Numbered]:
+    def run(self, job: AnswerJob) -> AsyncGenerator[Numbered]:
         """What the engine streams for any of the answers, with the answer's index, as it comes.
 
         Closing the iterator cancels them all, and so does an error in one of them, which is
@@ -40,7 +40,7 @@ class Answering:
         # Nearly always there is one, and then nothing needs to stand between.
         return answers[0] if len(answers) == 1 else together(answers)
 
-    async def _answer(self, job: Job, index: int, meter: Meter) -> AsyncGenerator[Numbered]:
+    async def _answer(self, job: AnswerJob, index: int, meter: Meter) -> AsyncGenerator[Numbered]:
         request = job.requests[index]
         with (
             _said_of_fields(job),
@@ -55,7 +55,7 @@ class Answering:
 
 
 @contextmanager
-def _said_of_fields(job: Job) -> Generator[None]:
+def _said_of_fields(job: AnswerJob) -> Generator[None]:
     """The engine knows prompts and schemas, but not which field of a request they come from."""
     try:
         yield

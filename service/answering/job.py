@@ -7,7 +7,7 @@ from serving.engine import Blend, Request
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class AnswerJob:
     requests: Sequence[Request]  # one an answer; those with the same prompt side by side
     num_choices: int  # answers to each prompt
     prompt_field: str  # of the client's request: the one to shorten

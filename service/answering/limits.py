@@ -10,7 +10,7 @@ from service.http.leash import Leash
 from service.settings import ServiceSettings
 from serving.engine import Request
 
-from .job import Job
+from .job import AnswerJob
 
 
 class AnswerLimits:
@@ -18,7 +18,7 @@ class AnswerLimits:
         self._settings = settings
         self._gate = gate
 
-    def check(self, request: Request, job: Job) -> None:
+    def check(self, request: Request, job: AnswerJob) -> None:
         """Raises InvalidRequest."""
         prompt, answer = len(request.prompt_ids), request.sampling.max_tokens
         most_prompt = self._settings.max_prompt_tokens

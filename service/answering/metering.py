@@ -18,7 +18,7 @@ from service.telemetry.request_record import RequestRecord, current_record
 from serving.engine import Delta
 from serving.errors import ServingError
 
-from .job import Job
+from .job import AnswerJob
 
 CANCELLED = "cancelled"
 FAILED = "failed"
@@ -37,7 +37,7 @@ class Meter:
     """The meter of one job: its answers are one request, and a prompt counts once for all of its
     own."""
 
-    def __init__(self, metering: Metering, job: Job, models: Sequence[str]) -> None:
+    def __init__(self, metering: Metering, job: AnswerJob, models: Sequence[str]) -> None:
         """`models` are the names that the caller pays for."""
         self.metrics = metering.metrics
         self._charging = metering.charging

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from service.answering.answering import Answering
-from service.answering.job import Job
+from service.answering.job import AnswerJob
 from service.http.replies import reply_to
 from serving.engine import Delta
 from serving.errors import ServingError
@@ -44,7 +44,7 @@ class Answers(Protocol[Whole]):
         ...
 
 
-Prepared = tuple[Job, Answers[Completion]]
+Prepared = tuple[AnswerJob, Answers[Completion]]
 """A job, and where its answers go."""
 
 

@@ -12,7 +12,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from service.http.fields import Shape, Text, as_list, only, only_with
+from service.http.fields import Fields, Text, as_list, only, only_with
 from serving.adapters.notation import MAX_SCALE
 
 from .foreign_fields import check_foreign
@@ -57,12 +57,12 @@ def _positive_or_no_limit(limit: int | None) -> int | None:
 TokenLimit = Annotated[int | None, AfterValidator(_positive_or_no_limit)]
 
 
-class StreamOptions(Shape):
+class StreamOptions(Fields):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None  # padding against onlookers; TLS is the means here
 
 
-class LoraChoice(Shape):
+class LoraChoice(Fields):
     """One adapter in llama-server's `lora` field."""
 
     model_config = ConfigDict(extra="forbid")  # a weight by another name would be a scale of 1
@@ -74,7 +74,7 @@ class LoraChoice(Shape):
     path: Text | None = None  # of an entry as /lora-adapters lists it
 
 
-class GenerationRequest(Shape):
+class GenerationRequest(Fields):
     model: Text
     stream: bool | None = None
     stream_options: Annotated[StreamOptions | None, only_with("stream")] = None

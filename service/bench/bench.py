@@ -24,7 +24,7 @@ MAX_SEED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class BenchSide:
     """A server, and what to ask it for; where nothing is said, every model that it lists."""
 
     url: str
@@ -45,9 +45,9 @@ def parse_sides(
     baseline: str | None = None,
     baseline_models: str | None = None,
     baseline_lora_ids: str | None = None,
-) -> list[Side]:
+) -> list[BenchSide]:
     """Read the options of the same names. Raises typer.BadParameter."""
-    sides = [Side(_parse_url("--url", url), _parse_names("--models", models))]
+    sides = [BenchSide(_parse_url("--url", url), _parse_names("--models", models))]
     names = _parse_names("--baseline-models", baseline_models)
     loras = _parse_lora_ids("--baseline-lora-ids", baseline_lora_ids)
     if names and loras:
@@ -56,7 +56,7 @@ def parse_sides(
             param_hint="--baseline-models and --baseline-lora-ids",
         )
     if baseline is not None:
-        return [*sides, Side(_parse_url("--baseline", baseline), names, loras)]
+        return [*sides, BenchSide(_parse_url("--baseline", baseline), names, loras)]
     if names or loras:
         raise typer.BadParameter("its URL is missing", param_hint="--baseline")
     return sides
@@ -113,7 +113,7 @@ def choose_seed() -> int:
 
 
 def run(
-    sides: Sequence[Side],
+    sides: Sequence[BenchSide],
     load: Load,
     *,
     wants_json: bool = False,
@@ -140,7 +140,7 @@ def run(
             )
 
 
-async def _measure_all(sides: Sequence[Side], load: Load, err: Console) -> list[Sitting]:
+async def _measure_all(sides: Sequence[BenchSide], load: Load, err: Console) -> list[Sitting]:
     # All models first: a baseline that is not there should not cost a measurement.
     targets = [await side.targets(load.api_key) for side in sides]
     loads = [

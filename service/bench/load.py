@@ -16,7 +16,7 @@ from service.client.stream import Reading, StreamBroken, error_message
 from service.errors import ServerRefused
 from service.http.endpoints import CHAT, LIST_MODELS
 
-from .measurement import Answer, Failure, Measurement
+from .measurement import Failure, MeasuredAnswer, Measurement
 from .prompts import Prompts
 
 # A server that says nothing for so long has lost the request. [seconds]
@@ -102,7 +102,7 @@ async def measure(load: Load, progress: Progress | None = None) -> Measurement:
     Raises ServerRefused where no server answers. Failed requests are part of the measurement.
     """
     targets = load.chosen_targets()
-    outcomes: dict[int, Answer | Failure] = {}
+    outcomes: dict[int, MeasuredAnswer | Failure] = {}
     async with _client(load.url, load.api_key) as client:
         await _get_models(client)  # whatever it answers, somebody is there
         await _warm_up(client, load)
@@ -212,7 +212,9 @@ def _requests(
     return [client.build_request("POST", CHAT.path, json=body) for body in bodies]
 
 
-async def _ask(client: httpx.AsyncClient, request: httpx.Request, target: str) -> Answer | Failure:
+async def _ask(
+    client: httpx.AsyncClient, request: httpx.Request, target: str
+) -> MeasuredAnswer | Failure:
     reading = Reading()
     sent = time.perf_counter()
     try:
@@ -223,7 +225,7 @@ async def _ask(client: httpx.AsyncClient, request: httpx.Request, target: str) -
     except httpx.HTTPError as error:
         return Failure(target, type(error).__name__, str(error))
     times = reading.token_times
-    return Answer(
+    return MeasuredAnswer(
         target=target,
         first_token=times[0] - sent if times else None,
         gaps=tuple(later - earlier for earlier, later in pairwise(times)),

@@ -11,7 +11,7 @@ MILLISECONDS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MeasuredAnswer:
     """A request that was answered to the end."""
 
     target: str
@@ -71,11 +71,11 @@ class Measurement:
     """The outcomes of a load's requests, in the order in which the requests stand there."""
 
     wall_seconds: float  # from the first request to the end of the last answer
-    outcomes: tuple[Answer | Failure, ...]
+    outcomes: tuple[MeasuredAnswer | Failure, ...]
 
     @property
-    def answers(self) -> list[Answer]:
-        return [outcome for outcome in self.outcomes if isinstance(outcome, Answer)]
+    def answers(self) -> list[MeasuredAnswer]:
+        return [outcome for outcome in self.outcomes if isinstance(outcome, MeasuredAnswer)]
 
     @property
     def failures(self) -> list[Failure]:
@@ -167,7 +167,7 @@ def _percentile(ordered: list[float], share: float) -> float:
     return ordered[low] + (position - low) * (ordered[high] - ordered[low])
 
 
-def _first_tokens(answers: Iterable[Answer]) -> list[float]:
+def _first_tokens(answers: Iterable[MeasuredAnswer]) -> list[float]:
     return [answer.first_token for answer in answers if answer.first_token is not None]
 
 

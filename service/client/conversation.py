@@ -11,7 +11,7 @@ LABELS = {"system": "System", "user": "User", "assistant": "Assistant"}
 ROWS = ".jsonl"  # a row for training
 
 
-class Conversation:
+class TerminalConversation:
     """A question is part of it as soon as it has an answer, or the beginning of one."""
 
     def __init__(self) -> None:

@@ -55,14 +55,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Delta(_Part):
+class StreamedText(_Part):
     content: str | None = None
     reasoning_content: str | None = None  # where a server keeps thoughts apart
     reasoning: str | None = None
 
 
 class StreamChoice(_Part):
-    delta: Delta = Delta()
+    delta: StreamedText = StreamedText()
     finish_reason: str | None = None
 
 

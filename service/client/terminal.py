@@ -10,7 +10,7 @@ from rich.console import Console
 from data.wording import N_, _
 from service.errors import ServerRefused
 
-from .conversation import Conversation, Turn
+from .conversation import TerminalConversation, Turn
 from .server import Model, Server, connected
 
 HELP = N_("""\
@@ -76,7 +76,7 @@ class Terminal:
         self._ask = ask
         self._out = out
         self._err = err
-        self._conversation = Conversation()
+        self._conversation = TerminalConversation()
         self._commands: dict[str, Callable[[str], None]] = {
             "/model": self._switch,
             "/models": self._list_models,

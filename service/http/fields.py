@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 UNSUPPORTED = "unsupported_parameter"
 
 
-class Shape(BaseModel):
+class Fields(BaseModel):
     """What a client sends, or a part of it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)

@@ -10,7 +10,7 @@ from serving.engine import Delta, FinishReason, Request
 from serving.errors import ServingError
 
 from .grammar import Matcher
-from .sampler import Choice, Sampler
+from .sampler import PickedToken, Sampler
 from .sequence import Sequence
 from .text_stream import TextStream
 
@@ -37,7 +37,7 @@ class Row:
         except ServingError as error:
             return error
 
-    def _choose(self, logits: NDArray[np.float32] | int) -> Choice:
+    def _choose(self, logits: NDArray[np.float32] | int) -> PickedToken:
         if isinstance(logits, int):
             best = logits
         else:
@@ -45,9 +45,9 @@ class Row:
             if best is None or not np.isfinite(logits[best]):
                 return self.sampler.pick(logits)
         self.sampler.note(best)
-        return Choice(best, None)
+        return PickedToken(best, None)
 
-    def advance(self, choice: Choice) -> Delta:
+    def advance(self, choice: PickedToken) -> Delta:
         """Add the next token; what is returned is to be emitted once the batch is in order."""
         token_id = choice.token_id
         self.sequence.token_ids.append(token_id)

@@ -27,7 +27,7 @@ FLOOR = 1e-4  # of the likeliest token's weight: nearly every nucleus lies above
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PickedToken:
     token_id: int
     logprob: TokenLogprob | None  # None where the request did not ask
 
@@ -65,7 +65,7 @@ class Sampler:
         """The answer is complete, end token or not, and can take no further token."""
         return self._grammar is not None and self._grammar.is_finished
 
-    def pick(self, logits: Any) -> Choice:
+    def pick(self, logits: Any) -> PickedToken:
         """Choose from logits of shape [vocab], which are left as they are, and note the choice.
 
         They are a tensor, or an array of float32.
@@ -80,7 +80,7 @@ class Sampler:
             raise EngineFailed("The logits hold no token that could be chosen.")
         if not self._is_greedy:
             token_id = self._draw(scores, scores[token_id])
-        choice = Choice(token_id, self._logprob(raw, token_id))
+        choice = PickedToken(token_id, self._logprob(raw, token_id))
         self.note(token_id)
         return choice
 

@@ -11,7 +11,7 @@ from .architecture import GROUPS, Architecture
 from .attention import contexts
 from .bank import AdapterBank, Ups
 from .layer import Layer, normalize
-from .linear import Kind, Linear
+from .linear import Linear, LinearKind
 from .paged_cache import PagedCache
 from .step import Step
 from .weights import Checkpoint
@@ -37,7 +37,7 @@ class Decoder:
         self,
         folder: Path,
         architecture: Architecture,
-        kind: Kind,
+        kind: LinearKind,
         dtype: Any,  # of the activations
         device: str,
     ) -> None:
@@ -117,6 +117,8 @@ class Decoder:
         )
 
 
-def _head(checkpoint: Checkpoint, architecture: Architecture, kind: Kind, embedding: Any) -> Linear:
+def _head(
+    checkpoint: Checkpoint, architecture: Architecture, kind: LinearKind, embedding: Any
+) -> Linear:
     weight = embedding if architecture.tied_embeddings else checkpoint.read("lm_head.weight")
     return Linear(kind.of(None), weight.float())

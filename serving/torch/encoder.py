@@ -8,11 +8,11 @@ from serving.engine import AdapterRef, LoadReport
 from serving.errors import AdapterRefused
 
 from .architecture import GROUPS, Architecture
-from .linear import GRANULE, Dense, Kind
+from .linear import GRANULE, Dense, LinearKind
 from .lora_weights import LoraWeights, Place, load_lora
 
 Confirm = Callable[[AdapterRef], None]
-LARGEST = 1e15  # of a weight: beyond it, products overflow for every request in the batch
+LARGEST_WEIGHT = 1e15  # of a weight: beyond it, products overflow for every request in the batch
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -30,7 +30,7 @@ class EncodedAdapter:
     rows: tuple[tuple[Any, ...] | None, ...]
     ups: tuple[tuple[Any | None, ...], ...]
     largest: dict[Place, float]
-    kind: Kind
+    kind: LinearKind
 
     @property
     def report(self) -> LoadReport:
@@ -53,7 +53,11 @@ class Encoder:
     """
 
     def __init__(
-        self, architecture: Architecture, kind: Kind, device: str, confirm: Confirm | None = None
+        self,
+        architecture: Architecture,
+        kind: LinearKind,
+        device: str,
+        confirm: Confirm | None = None,
     ) -> None:
         self._confirm = confirm
         self.compiled: CompiledEncoder | None = None
@@ -167,7 +171,7 @@ class Encoder:
 
 def _check(largest: dict[Place, float], ref: AdapterRef) -> None:
     for (layer, projection), most in largest.items():
-        if not most < LARGEST:
+        if not most < LARGEST_WEIGHT:
             raise AdapterRefused(
                 f"is damaged: at layer {layer} {projection} it holds values that are no numbers or "
                 "beyond all measure. Train it again, with a lower learning rate if its loss became "

@@ -19,14 +19,14 @@ from .forms.choice import can_compile, can_wait, choose, possible_forms
 from .native.compiler import Compiler, find_library
 from .native.forward import CompiledIsWrong
 from .native.library import Library
-from .work import Batch
+from .work import TorchWork
 
 logger = logging.getLogger(__name__)
 
 NOT_USED = "Compiled code is not used: %s"
 
 
-class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
+class TorchEngine(ThreadedEngine[TorchWork, EncodedAdapter]):
     """An `Engine` for bases of the LLaMA family."""
 
     def __init__(
@@ -63,7 +63,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
 
         return torch.inference_mode()
 
-    def _build(self) -> Batch:
+    def _build(self) -> TorchWork:
         """The batch, with compiled code if it is there. Else code is compiled: before the first
         answer where nothing else is right or fast, beside the answers where something is."""
         folder = self._config.compiled
@@ -78,7 +78,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
                     library = compiler.run()
         parts = self._parts(library)
         logger.info("The base's weights are held in %s", parts.form)
-        return Batch(parts, self._config.max_rows, self._config.chunk_tokens)
+        return TorchWork(parts, self._config.max_rows, self._config.chunk_tokens)
 
     def _begin(self) -> None:
         if self._compiler is not None:
@@ -128,7 +128,7 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
 
         return torch.get_num_threads() if self._config.device == "cpu" else 1
 
-    def _use_threads(self, work: Batch, count: int) -> None:
+    def _use_threads(self, work: TorchWork, count: int) -> None:
         import torch
 
         torch.set_num_threads(count)
@@ -139,10 +139,10 @@ class TorchEngine(ThreadedEngine[Batch, EncodedAdapter]):
             raise EngineFailed("The engine is not running.")
         return work.bank.encoder.load(ref)
 
-    def _residing(self, ref: AdapterRef, loaded: EncodedAdapter) -> Callable[[Batch], None]:
+    def _residing(self, ref: AdapterRef, loaded: EncodedAdapter) -> Callable[[TorchWork], None]:
         """What was read for another form is read again when it is needed."""
 
-        def put(batch: Batch) -> None:
+        def put(batch: TorchWork) -> None:
             if loaded.kind == batch.bank.encoder.kind:
                 batch.residents.put(ref, loaded)
 

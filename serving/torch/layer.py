@@ -21,7 +21,7 @@ from typing import Any
 from .architecture import DOWN, GATE_UP, OUTPUT, QKV, Architecture
 from .linear import GRANULE, Linear
 
-LARGEST = 1e30  # of keys and values; times a sound query it is still a number
+LARGEST_VALUE = 1e30  # of keys and values; times a sound query it is still a number
 DENSE_FROM = 48  # [tokens] from which one product over all granules is cheaper than gathering
 
 Adapters = tuple[Any, Any, int]  # granules [T, K]; scales [T, K]; how many the former are among
@@ -111,7 +111,7 @@ def bounded(values: Any, dtype: Any) -> Any:
     numbers."""
     import torch
 
-    limit = min(LARGEST, torch.finfo(dtype).max)
+    limit = min(LARGEST_VALUE, torch.finfo(dtype).max)
     return values.nan_to_num(0.0).clamp(-limit, limit).to(dtype)
 
 

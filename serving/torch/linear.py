@@ -21,10 +21,10 @@ WHOLE = 127  # the largest number of a weight
 HALVES = 254  # the second half's steps in one step of the first: -127..127 of its rounding error
 
 
-class Kind(Protocol):
+class LinearKind(Protocol):
     """How weights are stored and multiplied."""
 
-    def of(self, group: int | None) -> "Kind":
+    def of(self, group: int | None) -> "LinearKind":
         """The kind for one of GROUPS; None: for the product with the vocabulary."""
         ...
 
@@ -52,7 +52,7 @@ class Dense:
 
     dtype: Any
 
-    def of(self, group: int | None) -> Kind:
+    def of(self, group: int | None) -> LinearKind:
         return self
 
     def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -78,7 +78,7 @@ class Int8:
     limit: int = WHOLE
     halves: int = 2  # of the activations
 
-    def of(self, group: int | None) -> Kind:
+    def of(self, group: int | None) -> LinearKind:
         return replace(self, halves=1) if group in ROBUST else self
 
     def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -129,7 +129,7 @@ class Int8:
 class Nf4(Dense):
     """Quantized as for training: NF4 in blocks of 64 with double quantization."""
 
-    def of(self, group: int | None) -> Kind:
+    def of(self, group: int | None) -> LinearKind:
         return Dense(self.dtype) if group is None else self  # wide, as bitsandbytes leaves it
 
     def store(self, weight: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -158,7 +158,7 @@ class Linear:
     The rows of granule g begin at g · parts · 16 after the base's, part by part.
     """
 
-    def __init__(self, kind: Kind, weight: Any, parts: int = 0) -> None:
+    def __init__(self, kind: LinearKind, weight: Any, parts: int = 0) -> None:
         """weight: [out, in] in float; parts: projections fused in it that adapters may have."""
         self.kind = kind
         self.num_rows = len(weight)

@@ -49,7 +49,7 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Plan:
+class StepPlan:
     """One step; `refused` are sequences that ended before their first."""
 
     chunks: list[Chunk] = field(default_factory=list)
@@ -70,9 +70,9 @@ class Scheduler:
         self._max_rows = max_rows
         self._chunk_tokens = chunk_tokens  # of prompts, in one step
 
-    def schedule(self) -> Plan:
+    def schedule(self) -> StepPlan:
         """Plan a step and take what it needs; `advance` it when it has been computed."""
-        plan = Plan()
+        plan = StepPlan()
         budget = self._chunk_tokens
         num_preemptions = self.num_preemptions
         for sequence in list(self.running):
@@ -143,7 +143,7 @@ class Scheduler:
         sequence.num_computed = 0
         self._places.release(sequence.request.blend)
 
-    def _admit(self, plan: Plan, budget: int) -> None:
+    def _admit(self, plan: StepPlan, budget: int) -> None:
         running = Counter(sequence.tenant for sequence in self.running)
         while budget > 0 and len(self.running) < self._max_rows:
             sequence = self.waiting.peek(running)

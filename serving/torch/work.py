@@ -15,7 +15,7 @@ from .scheduler import Chunk, Scheduler
 from .step import build_step, order
 
 
-class Batch:
+class TorchWork:
     """Asks the owners of rows, blocks and adapters, and computes what they agree on.
 
     All its methods belong into one `torch.inference_mode`: what a step writes, another reads.

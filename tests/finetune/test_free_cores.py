@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from finetune.free_cores import LOOK, NICENESS, SPAN, FreeCores, Usage, look_at, usable_cores
+from finetune.free_cores import LOOK, NICENESS, SPAN, CpuUsage, FreeCores, look_at, usable_cores
 
 CORES = len(usable_cores())
 
@@ -18,17 +18,17 @@ class Machine:
     """Its clock goes on by hand; `others` cores are in use elsewhere, `own` here."""
 
     def __init__(self) -> None:
-        self.usage = Usage(0, 100, 10)
+        self.usage = CpuUsage(0, 100, 10)
 
     def work(self, seconds: float, own: float, others: float) -> None:
         usage = self.usage
-        self.usage = Usage(
+        self.usage = CpuUsage(
             usage.at + seconds,
             usage.everybody + seconds * (own + others),
             usage.own + seconds * own,
         )
 
-    def look(self) -> Usage:
+    def look(self) -> CpuUsage:
         return self.usage
 
 
@@ -71,7 +71,7 @@ def test_looks_that_fail_change_nothing():
     machine = Machine()
     fails = False
 
-    def look() -> Usage:
+    def look() -> CpuUsage:
         if fails:
             raise OSError("Too many open files")
         return machine.look()

@@ -12,7 +12,7 @@ from serving.requests.sequence import BLOCK
 from serving.requests.sequence import Sequence as Row
 from serving.torch.blocks import BlockPool
 from serving.torch.granules import GranuleTable
-from serving.torch.scheduler import Chunk, Plan, Scheduler
+from serving.torch.scheduler import Chunk, Scheduler, StepPlan
 
 END = 0  # a token that ends the answer
 NUM_GRANULES = {"a": 1, "b": 1, "c": 2, "d": 3}
@@ -146,14 +146,14 @@ class Rehearsal:
         self.scheduler.waiting.add(sequence)
         return sequence
 
-    def schedule(self) -> Plan:
+    def schedule(self) -> StepPlan:
         plan = self.scheduler.schedule()
         for sequence, _ in plan.refused:
             self.live.remove(sequence)
             self.refused.append(sequence)
         return plan
 
-    def compute(self, plan: Plan, token_ids: Iterator[int]) -> None:
+    def compute(self, plan: StepPlan, token_ids: Iterator[int]) -> None:
         for chunk in plan.chunks:
             self.notes.write(chunk)
         for chunk in plan.chunks:

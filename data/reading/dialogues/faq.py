@@ -33,7 +33,7 @@ NUM_NAMED = 5
 
 
 @dataclass(slots=True)
-class Pair:
+class FaqPair:
     """A question and what stands below it, without the empty lines around."""
 
     line: int
@@ -55,7 +55,7 @@ def read_faq(lines: Sequence[str], source: str) -> list[Item] | None:
     return [taken(pairs, source, what), *left_out(stray, source), *conversations(pairs, source)]
 
 
-def conversations(pairs: Sequence[Pair], source: str) -> Iterator[Item]:
+def conversations(pairs: Sequence[FaqPair], source: str) -> Iterator[Item]:
     """One for each; a fault where a question has no answer."""
     for pair in pairs:
         if pair.answer:
@@ -67,7 +67,7 @@ def conversations(pairs: Sequence[Pair], source: str) -> Iterator[Item]:
             yield Fault(*where, _("an answer below it"), kind=N_("no answer"), is_of_one=True)
 
 
-def taken(pairs: Sequence[Pair], source: str, what: str) -> Fault:
+def taken(pairs: Sequence[FaqPair], source: str, what: str) -> Fault:
     """What was taken for questions and answers."""
     seen = _(
         "no role words, but {count} {what}: taken for questions, what is below for answers"
@@ -90,7 +90,7 @@ def left_out(stray: Sequence[Line], source: str) -> Iterator[Fault]:
         yield Fault(*where, seen, expected, "warning", N_("left out"))
 
 
-Found = tuple[list[Pair], list[Line], str]
+Found = tuple[list[FaqPair], list[Line], str]
 
 
 def _by_headings(lines: Sequence[str]) -> Found | None:
@@ -101,7 +101,7 @@ def _by_headings(lines: Sequence[str]) -> Found | None:
     level = _asking_level(heads)
     if level is None:
         return None
-    pairs: list[Pair] = []
+    pairs: list[FaqPair] = []
     stray: list[Line] = []
     is_open = False
     for number, line in enumerate(lines, start=1):
@@ -109,7 +109,7 @@ def _by_headings(lines: Sequence[str]) -> Found | None:
         if head and head[0] <= level:
             is_open = head[0] == level and is_asking(head[1])
             if is_open:
-                pairs.append(Pair(number, _without_number(head[1])))
+                pairs.append(FaqPair(number, _without_number(head[1])))
                 continue
         if SEPARATOR.fullmatch(line) and number not in code:
             is_open = is_open and number - 1 in heads  # underlined
@@ -173,12 +173,14 @@ def _by_blocks(lines: Sequence[str]) -> Found | None:
     is_alone = max(sizes) == 1
     if not is_alone and (min(sizes) == 1 or len(texts) - len(sizes) > FEW * len(texts)):
         return None
-    pairs: list[Pair] = []
+    pairs: list[FaqPair] = []
     stray: list[Line] = []
     for kind, block in blocks:
         if kind == "question":
             number, question = block[0]
-            pairs.append(Pair(number, _without_number(question), [text for _, text in block[1:]]))
+            pairs.append(
+                FaqPair(number, _without_number(question), [text for _, text in block[1:]])
+            )
         elif is_alone and kind == "text" and pairs and _is_prose(block):
             pairs[-1].lines += ["", *(text for _, text in block)]
         else:

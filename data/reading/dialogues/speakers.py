@@ -16,14 +16,14 @@ SHARE = 0.8  # of the lines with a name that must be the two speakers', and of t
 
 
 @dataclass(frozen=True, slots=True)
-class Speakers:
+class DialogueSpeakers:
     roles: dict[str, Role]  # by name, in lower case
     warning: Fault
 
 
 def find_speakers(
     lines: Sequence[str], source: str, role_of: Callable[[str], Role | None]
-) -> Speakers | None:
+) -> DialogueSpeakers | None:
     """Two names that speak by turns, of which the first asks, unless `role_of` knows better of one;
     None where there are no such two."""
     numbered = [
@@ -53,4 +53,4 @@ def find_speakers(
     ).format(asks=asks, answers=answers)
     line = next(number for number, name in numbered if name == asks)
     fault = Fault(source, line, _("speakers"), seen, expected, "warning", N_("speakers"))
-    return Speakers({asks: "user", answers: "assistant"}, fault)
+    return DialogueSpeakers({asks: "user", answers: "assistant"}, fault)

@@ -10,7 +10,15 @@ from typing import Any
 from data.errors import Fault
 from data.reading.asking import is_asking
 from data.reading.dialogues.dialogue import find_pairs
-from data.reading.dialogues.faq import FEWEST, MOST, Pair, conversations, left_out, read_faq, taken
+from data.reading.dialogues.faq import (
+    FEWEST,
+    MOST,
+    FaqPair,
+    conversations,
+    left_out,
+    read_faq,
+    taken,
+)
 from data.reading.dialogues.headings import Line
 from data.reading.dialogues.role_words import Roles
 from data.reading.faulty import Read
@@ -62,9 +70,9 @@ def _read_lines(lines: Sequence[Line], source: str, roles: Roles) -> Iterator[Re
         yield moved(item, lambda line: places.get(line, 1))
 
 
-def _declared(page: Any) -> list[Pair]:
+def _declared(page: Any) -> list[FaqPair]:
     """Questions with their accepted answers, as pages tell them to search engines."""
-    pairs: list[Pair] = []
+    pairs: list[FaqPair] = []
     for script in page.iter("script"):
         if script.get("type", "").strip().lower() == "application/ld+json":
             try:
@@ -75,7 +83,7 @@ def _declared(page: Any) -> list[Pair]:
     return pairs
 
 
-def _questions(declared: Any, line: int) -> Iterator[Pair]:
+def _questions(declared: Any, line: int) -> Iterator[FaqPair]:
     if isinstance(declared, list):
         for each in declared:
             yield from _questions(each, line)
@@ -85,7 +93,7 @@ def _questions(declared: Any, line: int) -> Iterator[Pair]:
         if isinstance(answer, dict) and declared.get("name"):
             told = [declared["name"], answer.get("text", "")]
             question, text = (text_of(parse_fragment(str(each))) for each in told)
-            yield Pair(line, question, [text])
+            yield FaqPair(line, question, [text])
         else:
             for each in declared.values():
                 yield from _questions(each, line)
@@ -134,7 +142,7 @@ def _unfolds_alone(summary: Any) -> bool:
     return details.tag == "details" and sum(1 for _ in details.iter("summary")) == 1
 
 
-def _take(element: Any) -> Pair:
+def _take(element: Any) -> FaqPair:
     """A question and its answer, out of the page."""
     line, question = element.sourceline or 1, " ".join(text_of(element).split())
     if element.tag == "summary":
@@ -142,10 +150,10 @@ def _take(element: Any) -> Pair:
         element.drop_tree()
         answer = text_of(details)
         details.drop_tree()
-        return Pair(line, question, [answer])
+        return FaqPair(line, question, [answer])
     answer = _below_term(element) if element.tag == "dt" else _below_heading(element)
     element.drop_tree()
-    return Pair(line, question, [answer])
+    return FaqPair(line, question, [answer])
 
 
 def _below_term(term: Any) -> str:

@@ -59,7 +59,7 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class AsideHabits:
     """Whose a chat is: what its program writes into messages."""
 
     is_whatsapp: bool = False
@@ -67,7 +67,7 @@ class Habits:
     are_quoted: bool = False  # messages of several lines
 
 
-def cut_asides(lines: Sequence[str], first: int, habits: Habits) -> tuple[str, list[Aside]]:
+def cut_asides(lines: Sequence[str], first: int, habits: AsideHabits) -> tuple[str, list[Aside]]:
     """What somebody said in a message, whose first line has the number `first`, and the rest."""
     whole = _bare("\n".join(lines))
     if kind := kind_of_note(whole):
@@ -122,7 +122,7 @@ def _end_of_quotation(lines: Sequence[str]) -> int:
     return next((at + 1 for at, line in enumerate(lines) if RULE.fullmatch(line)), 0)
 
 
-def _kind(line: str, bare: str, habits: Habits, *, is_first: bool) -> Kind | None:
+def _kind(line: str, bare: str, habits: AsideHabits, *, is_first: bool) -> Kind | None:
     """The kind of a line that is nothing but an aside."""
     if is_media(bare) or (is_first and habits.is_whatsapp and WITHOUT.fullmatch(bare)):
         return "media"

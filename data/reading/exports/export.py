@@ -8,10 +8,10 @@ from data.errors import Fault
 from data.reading.listing import first_of, shown_line
 from data.wording import N_, _
 
-from .asides import Aside, Habits, cut_asides, left_out
+from .asides import Aside, AsideHabits, cut_asides, left_out
 from .heads import find_form, heads_of, looks_like_head
 from .joining import Joined, Turn, join
-from .messages import PAUSE, Chat, ChatMessage, read_messages
+from .messages import PAUSE, Chat, ExportedMessage, read_messages
 from .speakers import Roles, Said, find_speakers, hide_phones
 from .stamps import HOUR
 from .subtitles import are_subtitles, plain_lines
@@ -38,7 +38,7 @@ def read_export(lines: Sequence[str], source: str, roles: Roles) -> Export | Non
     if not heads:
         return Export([_nameless(source)], []) if are_cues else None
     name = form.name if form else ""
-    habits = Habits(name in WHATSAPP, are_cues, name == QUOTED)
+    habits = AsideHabits(name in WHATSAPP, are_cues, name == QUOTED)
     chat = read_messages(lines, heads, names_alone=form is not None and not form.has_text)
     said, asides = said_in(chat, habits)
     faults = [*left_out(asides, source), *_unread(said, source)]
@@ -51,7 +51,7 @@ def read_export(lines: Sequence[str], source: str, roles: Roles) -> Export | Non
     return Export(faults, joined.conversations)
 
 
-def said_in(chat: Chat, habits: Habits) -> tuple[list[Said], list[Aside]]:
+def said_in(chat: Chat, habits: AsideHabits) -> tuple[list[Said], list[Aside]]:
     """What is left of messages, and what was left out; pauses around the latter are kept."""
     said: list[Said] = []
     asides = [*chat.asides]
@@ -83,7 +83,7 @@ def cut_at_pauses(chats: Sequence[Joined], source: str) -> Iterator[Fault]:
         yield Fault(source, lines[0], _("pause"), seen, expected, "warning", N_("pause"))
 
 
-def _text_lines(message: ChatMessage, habits: Habits) -> list[str]:
+def _text_lines(message: ExportedMessage, habits: AsideHabits) -> list[str]:
     lines = message.lines
     if message.first > message.line:  # Zoom's are indented
         lines = dedent("\n".join(lines)).split("\n")

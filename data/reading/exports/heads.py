@@ -50,7 +50,7 @@ Heads = dict[int, Head]  # by the first line
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class HeadForm:
     name: str
     head: re.Pattern[str]
     note: re.Pattern[str] | None = None  # a head that names nobody
@@ -79,10 +79,10 @@ def of_one_shape(found: Mapping[int, re.Match[str]]) -> dict[int, re.Match[str]]
     return {at: match for at, match in found.items() if nums[at] == usual}
 
 
-def _form(name: str, head: str, note: str | None = None, *, has_text: bool = True) -> Form:
+def _form(name: str, head: str, note: str | None = None, *, has_text: bool = True) -> HeadForm:
     flags = re.IGNORECASE
     compiled = re.compile(rf"{LEAD}{note}(?P<text>.*)", flags) if note else None
-    return Form(name, re.compile(LEAD + head, flags), compiled, has_text)
+    return HeadForm(name, re.compile(LEAD + head, flags), compiled, has_text)
 
 
 FORMS = (
@@ -113,7 +113,7 @@ FORMS = (
 )
 
 
-def find_form(lines: Sequence[str]) -> Form | None:
+def find_form(lines: Sequence[str]) -> HeadForm | None:
     """The first of those that most heads have, if they are enough and tell of two speakers."""
     with_text = islice((at for at, line in enumerate(lines) if line.strip()), SAMPLE)
     sample = lines[: max(with_text, default=0) + 1]
@@ -123,7 +123,7 @@ def find_form(lines: Sequence[str]) -> Form | None:
     return best if _is_chat(best, found[best.name], sample) else None
 
 
-def _is_chat(form: Form, heads: Mapping[int, re.Match[str]], sample: Sequence[str]) -> bool:
+def _is_chat(form: HeadForm, heads: Mapping[int, re.Match[str]], sample: Sequence[str]) -> bool:
     names = {match["name"].strip().lower() for match in heads.values()}
     texts = {
         at
@@ -150,7 +150,7 @@ def _label(line: str) -> str | None:
     return label_of(match).lower() if match else None
 
 
-def heads_of(lines: Sequence[str], form: Form) -> Heads:
+def heads_of(lines: Sequence[str], form: HeadForm) -> Heads:
     """Where heads have no date, a line that is one tells it for all below."""
     matches = form.matches(lines)
     stamps = {at: stamp_of(match) for at, match in matches.items()}
@@ -176,7 +176,7 @@ def _shape(stamp: Stamp) -> tuple[int, bool]:
     return len([*filter(None, stamp.date or ())]), stamp.is_pair
 
 
-def _note(lines: Sequence[str], at: int, form: Form) -> re.Match[str] | None:
+def _note(lines: Sequence[str], at: int, form: HeadForm) -> re.Match[str] | None:
     """Where heads stand above their text, a note has an empty line above it."""
     stands = form.has_text or at == 0 or not lines[at - 1].strip()
     return form.note.fullmatch(lines[at]) if form.note and stands else None

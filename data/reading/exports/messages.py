@@ -16,7 +16,7 @@ RULE = re.compile(r"={20,}\s*")  # QQ's around its titles, where a chat begins o
 
 
 @dataclass(slots=True)
-class ChatMessage:
+class ExportedMessage:
     """`line` is its head's number, `first` that of its first line of text."""
 
     speaker: str
@@ -38,9 +38,9 @@ class Chat:
     """Its messages as its lines are read."""
 
     has_rules: bool = False
-    messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
+    messages: list[ExportedMessage] = field(default_factory=list[ExportedMessage])
     asides: list[Aside] = field(default_factory=list[Aside])  # outside of messages
-    _open: ChatMessage | None = None
+    _open: ExportedMessage | None = None
     _stamp: Stamp | None = None
     _begins: bool = False
     _follows_gap: bool = False
@@ -54,7 +54,7 @@ class Chat:
             self.leave_out(head.line + 1, ": ".join(filter(None, (head.speaker, head.text))))
             return
         lines, at = ([head.text], head.line) if head.text else ([], head.end)
-        message = ChatMessage(name, head.line + 1, at + 1, lines, self._stamp)
+        message = ExportedMessage(name, head.line + 1, at + 1, lines, self._stamp)
         message.begins, message.follows_gap = self._begins, self._follows_gap
         self._open, self._begins, self._follows_gap = message, False, False
         self.messages.append(message)
@@ -92,7 +92,7 @@ def read_messages(lines: Sequence[str], heads: Heads, *, names_alone: bool) -> C
     return chat
 
 
-def find_pauses(messages: Sequence[ChatMessage]) -> None:
+def find_pauses(messages: Sequence[ExportedMessage]) -> None:
     """Pictures and notes of a speaker count as signs of life, too."""
     stamps = [each.stamp for each in messages]
     first = next((stamp for stamp in stamps if stamp), Stamp(None, 0))

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from data.errors import Fault
 from data.wording import N_, _
 
-from .asides import Aside, Habits, left_out
+from .asides import Aside, AsideHabits, left_out
 from .export import Export, cut_at_pauses, said_in
 from .joining import join
-from .messages import Chat, ChatMessage, find_pauses
+from .messages import Chat, ExportedMessage, find_pauses
 from .speakers import Part
 from .stamps import HOUR, STAMP, Stamp, stamp_of
 
@@ -74,7 +74,7 @@ def _take(row: Row, number: int, contact: _Contact) -> None:
         contact.chat.leave_out(number, text)
     elif not lines:
         contact.chat.asides.append(Aside("media", number, MEDIA.get(kind, kind)))
-    message = ChatMessage(sender, number, number, lines, _stamp(row))
+    message = ExportedMessage(sender, number, number, lines, _stamp(row))
     contact.chat.messages.append(message)
     if sender == "0" and lines:
         contact.others.add(_value(row, PERSON))
@@ -83,7 +83,7 @@ def _take(row: Row, number: int, contact: _Contact) -> None:
 def _read_contacts(contacts: Sequence[_Contact], source: str) -> Export:
     for each in contacts:
         find_pauses(each.chat.messages)
-    read = [said_in(each.chat, Habits()) for each in contacts]
+    read = [said_in(each.chat, AsideHabits()) for each in contacts]
     asides = sorted((aside for _said, cut in read for aside in cut), key=lambda aside: aside.line)
     faults = [*left_out(asides, source)]
     counts = Counter(each.name for said, _cut in read for each in said)

@@ -14,7 +14,7 @@ from data.conversation import Conversation, Message
 from data.errors import Fault
 from data.wording import N_, _
 
-from .tally import Tally, Totals
+from .tally import RemarkTally, Totals
 
 FEWEST = 3  # rows that show it
 MOST_REAL = 0.1  # of the rows may have line ends as such
@@ -43,7 +43,7 @@ class Escapes:
     def __init__(self, rows: Iterable[Any]) -> None:
         """`rows` are the first ones, as they stand in the file."""
         self._are_line_ends = _are_line_ends([*rows])
-        self._read, self._kept = Tally(), Tally()
+        self._read, self._kept = RemarkTally(), RemarkTally()
 
     def apply(self, conversation: Conversation) -> Conversation:
         if not any("\\" in message.content for message in conversation.messages):

@@ -9,7 +9,7 @@ from data.errors import Fault
 from data.reading.dialogues.role_words import ROLES, find_role
 from data.wording import N_, _
 
-from .tally import Tally, Totals
+from .tally import RemarkTally, Totals
 
 HEAD = re.compile(r"([^\W\d_]\w{0,11})\s*[:：](?!//)\s*\S")
 WITHIN = 20  # [characters]
@@ -27,7 +27,7 @@ class Heads:
     """Counts what stands before a colon at the head of texts."""
 
     def __init__(self) -> None:
-        self._tallies: dict[tuple[Role, str], Tally] = defaultdict(Tally)
+        self._tallies: dict[tuple[Role, str], RemarkTally] = defaultdict(RemarkTally)
 
     def take(self, conversation: Conversation) -> None:
         for message in conversation.messages:

@@ -13,7 +13,7 @@ from data.reading.shapes.turns.strings import TAKEN_BY_TURNS
 from data.wording import N_, _
 
 from .heads import BEGUN, KIND, Heads
-from .tally import Tally, Totals
+from .tally import RemarkTally, Totals
 
 HELD = N_(
     "{share} hold a role word such as {shown!r} at the head of a line, and were kept as they are"
@@ -74,8 +74,8 @@ class Remarks:
 
     def __init__(self) -> None:
         self.totals: Totals = Counter()
-        self._heads, self._nuls = Heads(), Tally()
-        self._tallies: dict[str, Tally] = defaultdict(Tally)
+        self._heads, self._nuls = Heads(), RemarkTally()
+        self._tallies: dict[str, RemarkTally] = defaultdict(RemarkTally)
         self._left_out: Counter[str] = Counter()  # fields of turns
         self._line = 1  # of the first of them
 

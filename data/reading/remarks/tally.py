@@ -17,7 +17,7 @@ Totals = Counter[Role]  # texts of each role
 
 
 @dataclass(slots=True)
-class Tally:
+class RemarkTally:
     counts: Totals = field(default_factory=Counter[Role])
     line: int = 1
     shown: str = ""

@@ -14,7 +14,7 @@ from data.reading.dialogues.dialogue import split_cell
 from data.wording import _
 
 from .labels import (
-    Head,
+    LabelHead,
     find_behind,
     find_within,
     has_colon,
@@ -95,7 +95,7 @@ def read_answer(text: str, question: Cell) -> Cell:
     return Cell([Message("assistant", text)], remark=before or remark)
 
 
-def _begins_answer(head: Head | None, question: Cell) -> bool:
+def _begins_answer(head: LabelHead | None, question: Cell) -> bool:
     """Whether the role word, or that of the question, shows that turns have such words."""
     if head is None:
         return question.is_labelled
@@ -117,7 +117,7 @@ def _alternate(turns: Sequence[Message]) -> bool:
     )
 
 
-def _remark_question(head: Head | None, text: str) -> Remark | None:
+def _remark_question(head: LabelHead | None, text: str) -> Remark | None:
     within = find_within(text)
     if head and (head.role != "user" or not within):
         return Remark(BEFORE_QUESTION, head.label)

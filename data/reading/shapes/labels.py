@@ -23,7 +23,7 @@ BEHIND_A_SENTENCE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LabelHead:
     """A role word and a colon at the head of a text, and what stands behind them."""
 
     role: Role
@@ -45,15 +45,15 @@ class Head:
         return self.label.translate(NARROW).lower().rstrip("0123456789 ")
 
 
-def read_head(text: str) -> Head | None:
+def read_head(text: str) -> LabelHead | None:
     if not has_colon(text[:WITHIN]):
         return None
     match = LABELLED.fullmatch(text)
     role = role_of(label_of(match), ROLES) if match else None
-    return Head(role, label_of(match), match["text"].strip()) if match and role else None
+    return LabelHead(role, label_of(match), match["text"].strip()) if match and role else None
 
 
-def find_within(text: str) -> Head | None:
+def find_within(text: str) -> LabelHead | None:
     """The first role word that begins a line below the first; a letter does not among options."""
     heads = (read_head(line) for line in text.split("\n")[1:])
     found = next((head for head in heads if head), None)

@@ -38,7 +38,7 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class Ancestor:
     """One training of the line."""
 
     adapter: str  # name@version
@@ -86,7 +86,7 @@ def files_of(runs: Path, adapter: str) -> Iterator[Path]:
                 yield each.data
 
 
-def _generations(runs: Path, adapter: str) -> Iterator[Generation]:
+def _generations(runs: Path, adapter: str) -> Iterator[Ancestor]:
     """The generations from the newest to the one that began the line, as far as their runs are
     still there."""
     seen: set[str] = set()
@@ -103,7 +103,7 @@ def _generations(runs: Path, adapter: str) -> Iterator[Generation]:
         adapter = before
 
 
-def _runs_of(runs: Path, adapter: str) -> Iterator[Generation]:
+def _runs_of(runs: Path, adapter: str) -> Iterator[Ancestor]:
     states = list(runs.glob(f"*/{STATE_FILE}")) + list(runs.glob(f"*/*/{STATE_FILE}"))
     for path in sorted(states, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
@@ -114,12 +114,12 @@ def _runs_of(runs: Path, adapter: str) -> Iterator[Generation]:
             continue
 
 
-def _generation(adapter: str, state: RunState, config: TrainConfig) -> Generation:
+def _generation(adapter: str, state: RunState, config: TrainConfig) -> Ancestor:
     data = state.data or config.data
-    return Generation(adapter, config, data, frozenset(state.held_out))
+    return Ancestor(adapter, config, data, frozenset(state.held_out))
 
 
-def _read(generation: Generation, renderer: ChatRenderer) -> list[Conversation]:
+def _read(generation: Ancestor, renderer: ChatRenderer) -> list[Conversation]:
     """Read a generation's data as it was read then. Raises DataError."""
     config, path = generation.config, generation.data
     if path is None or not path.exists():

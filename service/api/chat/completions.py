@@ -7,7 +7,7 @@ from functools import partial
 from data.chat import ChatRenderer
 from data.conversation import Message, places_of
 from data.writing.chat_template import Tools
-from service.answering.job import Job, split
+from service.answering.job import AnswerJob, split
 from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
@@ -77,7 +77,7 @@ class ChatCompletions:
             labels.id, chat, model, prompt, self._settings.default_max_tokens
         )
         reader = _reader_of(chat, model.renderer.template)
-        job = Job(
+        job = AnswerJob(
             split(request, chat.num_choices),
             chat.num_choices,
             prompt_field="messages",

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from data.conversation import Message
-from service.http.fields import UNSUPPORTED, Shape, Text, only
+from service.http.fields import UNSUPPORTED, Fields, Text, only
 
 Part = Literal["text"]
 
@@ -38,17 +38,17 @@ def _as_object(arguments: str) -> str:
     return arguments
 
 
-class TextPart(Shape):
+class TextPart(Fields):
     type: Annotated[Any, only("text")]
     text: Text
 
 
-class CalledFunction(Shape):
+class CalledFunction(Fields):
     name: Text
     arguments: Annotated[Text, AfterValidator(_as_object)]
 
 
-class CalledTool(Shape):
+class CalledTool(Fields):
     id: Text
     type: Annotated[Any, only("function")] = "function"
     function: CalledFunction
@@ -77,7 +77,7 @@ def _of_tool(call_id: str | None, info: ValidationInfo) -> str | None:
     return call_id
 
 
-class ChatMessage(Shape):
+class ChatMessage(Fields):
     role: Annotated[
         Literal["system", "developer", "user", "assistant", "tool"], BeforeValidator(_not_legacy)
     ]

@@ -7,13 +7,13 @@ from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, model_
 from pydantic_core import PydanticCustomError
 
 from service.api.foreign_fields import check_foreign
-from service.http.fields import Shape, Text
+from service.http.fields import Fields, Text
 
 ANY_OBJECT = '{"type": "object"}'
 BESIDE = ("schema", "value")  # the type: llama-server's, LoRAX's and SGLang's place, and TGI's
 
 
-class JsonSchema(Shape):
+class JsonSchema(Fields):
     name: Text
     definition: dict[str, Any] = Field(alias="schema")
     strict: bool | None = None  # schemas are always enforced
@@ -34,7 +34,7 @@ def _one_schema(schema: JsonSchema | None, info: ValidationInfo) -> JsonSchema |
     return schema
 
 
-class ResponseFormat(Shape):
+class ResponseFormat(Fields):
     type: Literal["text", "json_object", "json_schema"]
     beside: Annotated[dict[str, Any] | None, AfterValidator(_not_of_text)] = Field(
         default=None, validation_alias=AliasChoices(*BESIDE)

@@ -5,20 +5,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from service.http.fields import UNSUPPORTED, Shape, Text, only
+from service.http.fields import UNSUPPORTED, Fields, Text, only
 
 MAX_TOOLS = 128
 CHOICES = ("none", "auto", "required")
 
 
-class FunctionDefinition(Shape):
+class FunctionDefinition(Fields):
     name: str = Field(pattern=r"^[\w.-]{1,64}$")
     description: Text | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None  # for the decoder; the model is not told
 
 
-class Tool(Shape):
+class Tool(Fields):
     type: Annotated[Any, only("function")]
     function: FunctionDefinition
 
@@ -27,7 +27,7 @@ class Tool(Shape):
         return self.model_dump(exclude_none=True, exclude={"function": {"strict"}})
 
 
-class FunctionName(Shape):
+class FunctionName(Fields):
     name: Text
 
 
@@ -37,7 +37,7 @@ def _named(function: FunctionName | None, info: ValidationInfo) -> FunctionName 
     return function
 
 
-class ToolChoice(Shape):
+class ToolChoice(Fields):
     type: Literal["none", "auto", "required", "function"]
     function: Annotated[FunctionName | None, AfterValidator(_named)] = Field(
         default=None, validate_default=True

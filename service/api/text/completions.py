@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from functools import partial
 
-from service.answering.job import Job, split
+from service.answering.job import AnswerJob, split
 from service.api.disclaimers import Disclaimers
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
@@ -64,7 +64,7 @@ class TextCompletions:
             tallies = [Tally(request.end_ids) for _ in range(text.num_choices)]
             asked.append(AskedText(request, self._echo(prompt) if text.echo else "", tallies))
             requests += split(request, text.num_choices)
-        job = Job(
+        job = AnswerJob(
             requests,
             text.num_choices,
             prompt_field=FIELD,

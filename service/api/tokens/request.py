@@ -9,10 +9,10 @@ from service.api.chat.message import Messages
 from service.api.chat.prompt import Continued
 from service.api.chat.tool_request import Tools
 from service.api.foreign_fields import ADAPTERS, check_foreign
-from service.http.fields import Shape, Text, only
+from service.http.fields import Fields, Text, only
 
 
-class TokenizeRequest(Shape):
+class TokenizeRequest(Fields):
     model: Text | None = None  # the base
     prompt: Text | None = None
     messages: Messages | None = None
@@ -35,6 +35,6 @@ class TokenizeRequest(Shape):
         return self
 
 
-class DetokenizeRequest(Shape):
+class DetokenizeRequest(Fields):
     model: Text | None = None  # all adapters have the base's tokens
     tokens: list[Annotated[int, Field(ge=0)]]

@@ -54,7 +54,7 @@ class TerminalObserver:
         self._is_stepping = False  # whoever works asks between steps whether to stop
         self._stopping = False
         self._eval_loss: float | None = None
-        self._pace = Pace(now)
+        self._pace = StepPace(now)
         self._told = now()  # when the last plain line was written
         self._task: TaskID | None = None
         self._bar = Progress(
@@ -80,7 +80,7 @@ class TerminalObserver:
 
     def on_stage(self, text: str) -> None:
         self._is_stepping = False
-        self._pace, self._eval_loss = Pace(self._now), None
+        self._pace, self._eval_loss = StepPace(self._now), None
         self._say(text)
         self._draw(_("Working"))
 
@@ -152,7 +152,7 @@ class TerminalObserver:
         self._say(_("Stopping when this step is done, and saving. Ctrl-C again stops at once."))
 
 
-class Pace:
+class StepPace:
     """How long the steps of one run take. It begins when nothing has been done yet."""
 
     def __init__(self, now: Clock) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from data.wording import N_, _
 from finetune.bases.catalogue import NOT_TRIED, read_catalogue
 from finetune.hardware import GIB, Machine
-from service.recommendation import LONGEST, SLOWEST, Amount, Estimate, Here, Recommendation
+from service.recommendation import LONGEST, SLOWEST, Amount, BaseEstimate, Here, Recommendation
 
 MOST = 8  # rows
 LANGUAGES = {
@@ -38,7 +38,7 @@ def print_recommendation(
         console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
 
 
-def commands(best: Estimate, data: Sequence[str]) -> Iterator[str]:
+def commands(best: BaseEstimate, data: Sequence[str]) -> Iterator[str]:
     """What to type to train and to serve it."""
     base = best.base
     chosen = "" if base.short_name else f" --base {base.spec}"
@@ -81,7 +81,7 @@ def _told(machine: Machine) -> str:
     )
 
 
-def _table(estimates: Sequence[Estimate]) -> Table:
+def _table(estimates: Sequence[BaseEstimate]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("")
     table.add_column(_("base"), no_wrap=True)
@@ -107,7 +107,7 @@ def _duration(hours: float) -> str:
     return _("{count} min").format(count=max(1, round(60 * hours)))
 
 
-def _reasons(found: Recommendation, best: Estimate) -> Iterator[str]:
+def _reasons(found: Recommendation, best: BaseEstimate) -> Iterator[str]:
     if not best.base.is_open:
         yield _(
             "The first one fits; all that fit want a consent, a licence's terms, or think first."

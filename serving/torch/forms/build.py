@@ -14,7 +14,7 @@ from serving.torch.bank import AdapterBank
 from serving.torch.blocks import BlockPool
 from serving.torch.decoder import Decoder
 from serving.torch.encoder import Confirm, Encoder
-from serving.torch.linear import WHOLE, Dense, Int8, Kind, Nf4, exact_limit
+from serving.torch.linear import WHOLE, Dense, Int8, LinearKind, Nf4, exact_limit
 from serving.torch.native.forward import use
 from serving.torch.native.library import Library
 from serving.torch.paged_cache import PagedCache, bytes_per_block
@@ -31,7 +31,7 @@ class TorchEngineConfig(EngineLimits):
 class Numbers:
     """How a precision holds weights, activations, keys and values."""
 
-    kind: Kind
+    kind: LinearKind
     dtype: Any
     cache_dtype: Any  # of keys and values
 

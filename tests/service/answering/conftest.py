@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.accounts.charging import Charging
 from service.answering.answering import Answering
-from service.answering.job import Job
+from service.answering.job import AnswerJob
 from service.answering.limits import AnswerLimits
 from service.answering.metering import Metering
 from service.http.gate import Gate
@@ -13,9 +13,11 @@ from service.telemetry.metrics import Metrics
 from serving.engine import Engine, Request
 
 
-def job_of(requests: Sequence[Request], num_choices: int | None = None) -> Job:
+def job_of(requests: Sequence[Request], num_choices: int | None = None) -> AnswerJob:
     """By default all requests are answers to one prompt."""
-    return Job(requests, num_choices or len(requests), "messages", "response_format", "max_tokens")
+    return AnswerJob(
+        requests, num_choices or len(requests), "messages", "response_format", "max_tokens"
+    )
 
 
 def answering_on(engine: Engine, charging: Charging | None = None) -> Answering:

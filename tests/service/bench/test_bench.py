@@ -11,7 +11,7 @@ import typer
 from fastapi import FastAPI
 from rich.console import Console
 
-from service.bench.bench import Side, check_pace, choose_seed, parse_sides, run
+from service.bench.bench import BenchSide, check_pace, choose_seed, parse_sides, run
 from service.bench.load import Load
 from service.errors import ServerRefused
 from serving.engine import Engine
@@ -26,7 +26,7 @@ USAGE = '{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 4}}'
 TIMES = {f"{name}_{p}_ms" for name in ("first_token", "between_tokens") for p in ("p50", "max")}
 
 
-def bench(*sides: Side, wants_json: bool = False, **options: Any) -> tuple[str, str]:
+def bench(*sides: BenchSide, wants_json: bool = False, **options: Any) -> tuple[str, str]:
     """What stdout and stderr got."""
     out, err = StringIO(), StringIO()
     load = replace(Load("", (), num_requests=6, output_tokens=9), **options)
@@ -35,13 +35,13 @@ def bench(*sides: Side, wants_json: bool = False, **options: Any) -> tuple[str, 
     return out.getvalue(), err.getvalue()
 
 
-def bench_json(*sides: Side, **options: Any) -> dict[str, Any]:
+def bench_json(*sides: BenchSide, **options: Any) -> dict[str, Any]:
     return json.loads(bench(*sides, wants_json=True, **options)[0])
 
 
 def test_everything_that_the_server_lists_is_asked(serve: Serve, add_adapter: Callable[..., Path]):
     add_adapter("中医")
-    result = bench_json(Side(serve(ScriptedEngine())), seed=3)
+    result = bench_json(BenchSide(serve(ScriptedEngine())), seed=3)
     server = result["server"]
     assert result["load"]["seed"] == 3
     assert (result["baseline"], result["ratios"]) == (None, None)
@@ -57,7 +57,7 @@ def test_everything_that_the_server_lists_is_asked(serve: Serve, add_adapter: Ca
 def test_table_is_the_answer_and_progress_is_not(serve: Serve, add_adapter: Callable[..., Path]):
     add_adapter("tcm")
     url = serve(ScriptedEngine())
-    out, err = bench(Side(url))
+    out, err = bench(BenchSide(url))
     lines = [line.split() for line in out.splitlines()]
     assert ["requests", "done", "6", "of", "6"] in lines
     assert ["mean", "output", "tokens", "7.0"] in lines
@@ -67,7 +67,7 @@ def test_table_is_the_answer_and_progress_is_not(serve: Serve, add_adapter: Call
 
 
 def test_json_names_the_one_pace_that_was_kept(serve: Serve):
-    side = Side(serve(ScriptedEngine()))
+    side = BenchSide(serve(ScriptedEngine()))
     closed, opened = bench_json(side)["load"], bench_json(side, rate=1_000.0)["load"]
     assert (closed["concurrency"], closed["rate"]) == (8, None)
     assert (opened["concurrency"], opened["rate"]) == (None, 1_000.0)
@@ -76,7 +76,7 @@ def test_json_names_the_one_pace_that_was_kept(serve: Serve):
 def test_models_named_are_the_only_ones_asked(serve: Serve, add_adapter: Callable[..., Path]):
     add_adapter("tcm")
     engine = ScriptedEngine()
-    bench(Side(serve(engine), ("tcm:0.5",)))
+    bench(BenchSide(serve(engine), ("tcm:0.5",)))
     assert all(request.blend for request in engine.requests)
 
 
@@ -84,7 +84,10 @@ def test_baseline_gets_the_same_load_and_is_compared(
     serve: Serve, serve_app: ServeApp, fake_server: Any
 ):
     baseline = fake_server(CONTENT, CONTENT, USAGE, "[DONE]")
-    sides = Side(serve(ScriptedEngine())), Side(serve_app(baseline.build()), loras=((1,), ()))
+    sides = (
+        BenchSide(serve(ScriptedEngine())),
+        BenchSide(serve_app(baseline.build()), loras=((1,), ())),
+    )
     result = bench_json(*sides, concurrency=1)
     rows = result["baseline"]["models"]
     assert [row["target"] for row in rows] == ["lora 1", "no adapter"]
@@ -99,7 +102,7 @@ def test_baseline_gets_the_same_load_and_is_compared(
 
 def test_comparison_has_a_column_of_ratios(serve: Serve, serve_app: ServeApp, fake_server: Any):
     baseline = fake_server(CONTENT, USAGE, "[DONE]")
-    out, _ = bench(Side(serve(ScriptedEngine())), Side(serve_app(baseline.build())))
+    out, _ = bench(BenchSide(serve(ScriptedEngine())), BenchSide(serve_app(baseline.build())))
     assert ["mean", "output", "tokens", "7.0", "4.0", "1.75"] in [
         line.split() for line in out.splitlines()
     ]
@@ -109,7 +112,7 @@ def test_comparison_has_a_column_of_ratios(serve: Serve, serve_app: ServeApp, fa
 def test_baseline_that_is_not_there_costs_no_measurement(serve: Serve):
     engine = ScriptedEngine()
     with pytest.raises(ServerRefused, match=r"http://127\.0\.0\.1:1 does not answer"):
-        bench(Side(serve(engine)), Side("http://127.0.0.1:1"))
+        bench(BenchSide(serve(engine)), BenchSide("http://127.0.0.1:1"))
     assert engine.requests == []
 
 
@@ -117,15 +120,15 @@ def test_tokens_that_the_server_does_not_count_are_said_to_be_chunks(
     serve_app: ServeApp, fake_server: Any
 ):
     url = serve_app(fake_server(CONTENT, "[DONE]").build())
-    out, _ = bench(Side(url))
+    out, _ = bench(BenchSide(url))
     assert "chunks with content were counted instead" in out
-    server = bench_json(Side(url))["server"]
+    server = bench_json(BenchSide(url))["server"]
     assert not server["has_exact_counts"]
     assert (server["output_tokens"], server["mean_prompt_tokens"]) == (6, None)
 
 
 def test_failures_stand_below_the_table(serve: Serve):
-    out, _ = bench(Side(serve(ScriptedEngine()), ("base", "[b]nobody[/b]")))
+    out, _ = bench(BenchSide(serve(ScriptedEngine()), ("base", "[b]nobody[/b]")))
     assert "3 failed: HTTP 404: " in out
     assert out.count("[b]nobody[/b]") == 2
 
@@ -138,20 +141,20 @@ def test_result_is_printed_even_when_every_request_failed_and_then_it_is_an_erro
     with pytest.raises(
         ServerRefused, match=f"Every request to {re.escape(url)} failed: HTTP 503: Not now."
     ):
-        run([Side(url)], Load("", (), num_requests=3), wants_json=True, out=Console(file=out))
+        run([BenchSide(url)], Load("", (), num_requests=3), wants_json=True, out=Console(file=out))
     server = json.loads(out.getvalue())["server"]
     assert server["errors"] == [{"kind": "HTTP 503", "count": 3, "example": "Not now."}]
     assert (server["num_failed"], server["first_token_p95_ms"]) == (3, None)
 
 
 def test_options_become_sides():
-    assert parse_sides(URL) == [Side(URL)]
+    assert parse_sides(URL) == [BenchSide(URL)]
     assert parse_sides(URL, "a, b:0.5+c:0.5", OTHER, "d") == [
-        Side(URL, ("a", "b:0.5+c:0.5")),
-        Side(OTHER, ("d",)),
+        BenchSide(URL, ("a", "b:0.5+c:0.5")),
+        BenchSide(OTHER, ("d",)),
     ]
     loras = ((0,), (12,), ())
-    assert parse_sides(URL, None, OTHER, None, "0,12,none")[1] == Side(OTHER, loras=loras)
+    assert parse_sides(URL, None, OTHER, None, "0,12,none")[1] == BenchSide(OTHER, loras=loras)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,20 @@
 import numpy as np
 import pytest
 
-from service.bench.measurement import Answer, Failure, Measurement, spread
+from service.bench.measurement import Failure, MeasuredAnswer, Measurement, spread
 from service.client.stream import TokenCounts, TokenDetails
 
 
-def answer(target: str = "a", first_token: float | None = 0.1, num_gaps: int = 1) -> Answer:
-    return Answer(target, first_token, (0.02,) * num_gaps, None)
+def answer(target: str = "a", first_token: float | None = 0.1, num_gaps: int = 1) -> MeasuredAnswer:
+    return MeasuredAnswer(target, first_token, (0.02,) * num_gaps, None)
 
 
-def counted(prompt: int, output: int, cached: int | None = None) -> Answer:
+def counted(prompt: int, output: int, cached: int | None = None) -> MeasuredAnswer:
     details = TokenDetails(cached_tokens=cached)
     counts = TokenCounts(
         prompt_tokens=prompt, completion_tokens=output, prompt_tokens_details=details
     )
-    return Answer("a", 0.1, (), counts)
+    return MeasuredAnswer("a", 0.1, (), counts)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 20, 101, 1_000])

@@ -7,13 +7,13 @@ import pytest
 
 from data.conversation import Message
 from data.reading.reader import read_conversations
-from service.client.conversation import Conversation
+from service.client.conversation import TerminalConversation
 
 ANSWER = "宜食百合莲子粥。\n\n早睡。"
 
 
-def spoken(*turns: tuple[str, str]) -> Conversation:
-    conversation = Conversation()
+def spoken(*turns: tuple[str, str]) -> TerminalConversation:
+    conversation = TerminalConversation()
     for question, answer in turns:
         conversation.ask(question)
         conversation.take_answer(answer)

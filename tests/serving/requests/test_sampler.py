@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from serving.engine import Sampling
 from serving.errors import BiasRefused, EngineFailed
-from serving.requests.sampler import BLOCK, Choice, Sampler, check_bias, largest, locate, nucleus
+from serving.requests.sampler import (
+    BLOCK,
+    PickedToken,
+    Sampler,
+    check_bias,
+    largest,
+    locate,
+    nucleus,
+)
 
 # Probabilities of a vocabulary of six; the fourth is the likeliest.
 CHANCES = [0.10, 0.05, 0.20, 0.40, 0.22, 0.03]
@@ -140,7 +148,7 @@ def test_all_others_do(options: dict[str, Any]):
 def test_a_token_chosen_elsewhere_is_noted():
     noted, picked = (Sampler(Sampling(temperature=0, presence_penalty=1), ()) for _ in range(2))
     noted.note(picked.pick(LOGITS).token_id)
-    assert noted.pick(LOGITS) == picked.pick(LOGITS) == Choice(4, None)
+    assert noted.pick(LOGITS) == picked.pick(LOGITS) == PickedToken(4, None)
 
 
 def test_bias_is_added_to_the_logits():

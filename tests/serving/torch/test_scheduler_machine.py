@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 from serving.engine import AdapterRef, Blend
 from serving.errors import AdapterRefused
 from serving.requests.sequence import BLOCK, Sequence
-from serving.torch.scheduler import Plan
+from serving.torch.scheduler import StepPlan
 from tests.serving.rehearsal import REFS, Rehearsal
 
 # Prompts begin alike for a block and a half, or altogether differently.
@@ -123,7 +123,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         elif action == "mend":
             places.damaged.clear()
 
-    def _schedule(self) -> Plan:
+    def _schedule(self) -> StepPlan:
         rehearsal = self.rehearsal
         before = list(rehearsal.running)
         num_live = len(rehearsal.live)
@@ -140,7 +140,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.found_at_first.setdefault(chunk.sequence, chunk.start)
         return plan
 
-    def _check_rows(self, plan: Plan, before: list[Sequence]) -> None:
+    def _check_rows(self, plan: StepPlan, before: list[Sequence]) -> None:
         """Every decoding row is there once, and prompts take no more than the budget."""
         sequences = [chunk.sequence for chunk in plan.chunks]
         running = self.rehearsal.running
@@ -195,7 +195,7 @@ def check_sharing(running: list[Sequence]) -> None:
             assert one.token_ids[:end] == other.token_ids[:end]
 
 
-def check_writes(plan: Plan, running: list[Sequence]) -> None:
+def check_writes(plan: StepPlan, running: list[Sequence]) -> None:
     """What a step writes to, nobody else holds."""
     for chunk in plan.chunks:
         written = chunk.sequence.blocks[chunk.start // BLOCK : -(-chunk.end // BLOCK)]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from data.reading.exports.asides import Habits, cut_asides
+from data.reading.exports.asides import AsideHabits, cut_asides
 
-WHATSAPP = Habits(is_whatsapp=True)
+WHATSAPP = AsideHabits(is_whatsapp=True)
 
 
 @pytest.mark.parametrize(
