@@ -1,5 +1,6 @@
 """One request on its way through the engine: its sequence, its sampler, its text, its listener."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,7 @@ class Row:
             best = logits
         else:
             best = int(logits.argmax()) if self.sampler.is_plain_greedy else None
-            if best is None or not np.isfinite(logits[best]):
+            if best is None or not math.isfinite(logits[best]):
                 return self.sampler.pick(logits)
         self.sampler.note(best)
         return PickedToken(best, None)
