@@ -174,10 +174,12 @@ class Job:
                 if self.processes.is_first:
                     check_room(run.folder, trainer.best)
                 if prepared.lineage is not None:
+                    told = _("Measuring {parent} on what it held out")
+                    observer.on_stage(told.format(parent=prepared.lineage.parent))
                     before = trainer.held_out_loss(prepared.dataset.held_out)
                 if reached is not None:
                     trainer.restore(*reached)
-                observer.on_stage(describe_start(trainer.plan, self.device))
+                observer.on_stage(describe_start(trainer.plan, self.device, trainer.progress.step))
                 trainer.train(prepared.dataset.rows, prepared.dataset.held_out)
         except BaseException:
             if self.processes.is_first:

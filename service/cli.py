@@ -43,18 +43,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A text file of questions and answers becomes a streaming assistant.",
-    epilog="Begin with: `lora-chat finetune data/samples/bike_workshop.txt --name bike`",
+    epilog="Begin with: `lora-chat finetune my-clinic.txt --name tcm`, or see the whole job with "
+    "`lora-chat demo`.",
 )
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(bases_app, name="bases")
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
-app.command(epilog="Example: `lora-chat finetune data/samples/bike_workshop.txt --name bike`")(
-    finetune
-)
-app.command("eval", epilog="Example: `lora-chat eval bike data/samples/bike_workshop.txt`")(
-    evaluate
-)
+app.command(epilog="Example: `lora-chat finetune my-clinic.txt --name tcm`")(finetune)
+app.command("eval", epilog="Example: `lora-chat eval tcm my-clinic.txt`")(evaluate)
 app.command(cls=ServeCommand, epilog="Example: `lora-chat serve --port 8000`")(serve)
 
 

@@ -104,9 +104,17 @@ def configure(settings: ServiceSettings, gate: Gate, *, is_private: bool = False
         logger.warning(
             "%s may not be written: usage is not counted, and keys stay as they are", settings.home
         )
+    if state is not None:
+        _say_who_may_come(Keys(state))
     served = open_engine(settings)
     models = Models(served.base_id, served.tokenizer, served.store, settings.plain_marks)
     return http_config(build_app(served.engine, models, settings, gate, state), settings)
+
+
+def _say_who_may_come(keys: Keys) -> None:
+    if keys.are_demanded():
+        num_valid = sum(key.is_valid(time.time()) for key in keys.all())
+        logger.info("Every request needs a key; %d are valid (lora-chat keys list)", num_valid)
 
 
 def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:

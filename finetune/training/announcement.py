@@ -12,10 +12,16 @@ from .plan import Plan
 
 
 def describe_plan(plan: Plan, dataset: Dataset, base: Base) -> str:
-    return _(
+    """How much is trained on, and how; corrections may need fewer steps."""
+    usual = _(
         "{trained} conversations to train {base} on, {held_out} held out to measure with: {steps} "
         "steps of {batch} conversations, {tokens:,} tokens in all, learning rate {rate:.1e}"
-    ).format(
+    )
+    until_learned = _(
+        "{trained} corrections to train {base} on until they are answered word for word: at most "
+        "{steps} steps of {batch} conversations, {tokens:,} tokens in all, learning rate {rate:.1e}"
+    )
+    return (until_learned if plan.num_corrections else usual).format(
         trained=dataset.summary.num_trained,
         base=base.id,
         held_out=dataset.summary.num_held_out,
@@ -26,7 +32,11 @@ def describe_plan(plan: Plan, dataset: Dataset, base: Base) -> str:
     )
 
 
-def describe_start(plan: Plan, device: str) -> str:
+def describe_start(plan: Plan, device: str, done: int = 0) -> str:
+    """Where it computes, and how many steps, some of which may be done already."""
+    if done:
+        told = _("Going on after step {done} of {count}")
+        return told.format(done=done, count=plan.num_steps)
     if device == "cpu":
         return _("Training on the CPU: {count} steps").format(count=plan.num_steps)
     told = _("Training on the GPU, with {kernels}: {count} steps")

@@ -27,7 +27,8 @@ OF_CERTIFICATES = N_(
 )
 KEY_HELP = N_(
     "Give the key with --api-key or, so that no list of processes shows it, in {variable}. "
-    "`lora-chat keys create NAME` makes one where the server runs."
+    "`lora-chat keys create NAME` makes one where the server runs; `lora-chat keys clear` there "
+    "lets everybody in without one."
 )
 
 

@@ -36,7 +36,7 @@ def list_bases(home: HomeOption = None) -> None:
     print_bases(find_home(home), Console())
 
 
-@bases_app.command(epilog="Example: `lora-chat bases recommend data/samples/bike_workshop.txt`")
+@bases_app.command(epilog="Example: `lora-chat bases recommend my-clinic.txt`")
 def recommend(
     data: Annotated[
         list[str] | None, typer.Argument(metavar="[DATA]…", help="What is to be trained on.")

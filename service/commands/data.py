@@ -22,7 +22,7 @@ data_app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     help="Check, look at and convert training data.",
-    epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`",
+    epilog="Example: `lora-chat data check my-clinic.txt --report report.html`",
 )
 
 Files = Annotated[
@@ -62,9 +62,7 @@ MapOption = Annotated[
 ]
 
 
-@data_app.command(
-    epilog="Example: `lora-chat data check data/samples/bike_workshop.txt --report report.html`"
-)
+@data_app.command(epilog="Example: `lora-chat data check my-clinic.txt --report report.html`")
 def check(
     files: Files,
     roles: RolesOption = None,
@@ -215,7 +213,7 @@ def split(
         typer.echo(_written(path, count), err=STANDARD_OUTPUT in (train, held_out))
 
 
-@data_app.command(epilog="Example: `lora-chat data stats data/samples/bike_workshop.txt`")
+@data_app.command(epilog="Example: `lora-chat data stats my-clinic.txt`")
 def stats(
     files: Files,
     roles: RolesOption = None,
@@ -232,7 +230,7 @@ def stats(
     print_stats(check_items(_read(files, read_options(roles, columns, faulty))), Console())
 
 
-@data_app.command(epilog="Example: `lora-chat data show data/samples/bike_workshop.txt 3`")
+@data_app.command(epilog="Example: `lora-chat data show my-clinic.txt 3`")
 def show(
     file: Annotated[str, typer.Argument(help="A file or a folder; - for standard input; hf:NAME.")],
     number: Annotated[int, typer.Argument(min=1, help="Which conversation, counted from 1.")] = 1,

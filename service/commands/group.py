@@ -38,6 +38,12 @@ OTHERWISE = N_("Stopped. Nothing was changed.")
 class Commands(TyperGroup):
     """Commands that Ctrl-C may end at any time: no error, but a sentence and exit code 130."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **options)
+        except typer.BadParameter as error:
+            raise _in_own_words(error) from error.__cause__
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -47,11 +53,16 @@ class Commands(TyperGroup):
             group = ctx.command_path.removeprefix(ctx.find_root().command_path)
             said = _(KEPT.get(f"{group} {ctx.invoked_subcommand}".strip(), OTHERWISE))
         except typer.BadParameter as error:
-            if isinstance(error.__cause__, ValidationError):  # of typer's own reading of values
-                error.message = _("; ").join(map(_told, error.__cause__.errors()))
-            raise
+            raise _in_own_words(error) from error.__cause__
         say(f"\n{said}", err=True)
         raise typer.Exit(EXIT_CODE)
+
+
+def _in_own_words(error: typer.BadParameter) -> typer.BadParameter:
+    """The error, without pydantic's words where it comes of typer's reading of values."""
+    if isinstance(error.__cause__, ValidationError):
+        error.message = _("; ").join(map(_told, error.__cause__.errors()))
+    return error
 
 
 def _told(item: Any) -> str:

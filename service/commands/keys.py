@@ -1,5 +1,6 @@
 """`lora-chat keys`: who may use a server, and how much they did."""
 
+import time
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,8 +120,16 @@ def revoke(
     from service.accounts.keys import Keys
 
     with _opened(home, database, config) as state:
-        key = Keys(state).revoke(reference)
+        keys = Keys(state)
+        key = keys.revoke(reference)
+        is_open = any(each.is_valid(time.time()) for each in keys.all())
     typer.echo(_("The key {name!r} ({id}) is revoked.").format(name=key.name, id=key.id))
+    if not is_open:
+        told = _(
+            "No key is valid any more: the server answers nobody. `lora-chat keys create NAME` "
+            "makes another; `lora-chat keys clear` lets everybody on this machine in without one."
+        )
+        typer.echo(told)
 
 
 @keys_app.command(epilog="Example: `lora-chat keys clear`")

@@ -266,6 +266,11 @@ def test_a_stopped_run_goes_on_and_only_from_the_same_version(clinic: Clinic):
         clinic.job(path, **changed).execute(resume=True)
     result = clinic.job(path, **options).execute(resume=True)
     assert str(result.version) == "tcm@2"
+    said = "\n".join(clinic.listener.said)
+    assert "Going on after step 2 of 4" in said
+    assert "1 corrections to train" in said
+    assert "until they are answered word for word: at most 4 steps" in said
+    assert "Measuring tcm@1 on what it held out" in said
     weights = [(each.version.folder / WEIGHTS_FILE).read_bytes() for each in (whole, result)]
     assert weights[0] == weights[1]  # the teacher was tcm@1, and not what had been reached
 

@@ -75,8 +75,12 @@ def test_revoking_takes_a_name_or_an_id(run: Any, own_state: State):
     run("create", "anna")
     run("create", "bert")
     bert = Keys(own_state).find("bert")
-    assert "'anna'" in run("revoke", "anna").stdout
-    assert "'bert'" in run("revoke", bert.id).stdout
+    first = run("revoke", "anna").stdout
+    assert "'anna'" in first
+    assert "No key is valid" not in first
+    last = run("revoke", bert.id).stdout
+    assert "'bert'" in last
+    assert "`lora-chat keys clear` lets everybody on this machine in" in " ".join(last.split())
     assert all(key.revoked for key in Keys(own_state).all())
     with pytest.raises(KeyRefused):
         run("revoke", "anna")
