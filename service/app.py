@@ -11,7 +11,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan
 
-from service.http.replies import answer_errors
 from serving.engine import Engine
 
 from .accounts.charging import Charging
@@ -31,7 +30,6 @@ from .answering.metering import Metering
 from .api.chat.completions import ChatCompletions
 from .api.chat_routes import chat_routes
 from .api.engine_request import EngineRequests
-from .api.generation import Generation
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
 from .api.text.completions import TextCompletions
@@ -47,6 +45,7 @@ from .http.gate import Gate, GateKeeper
 from .http.metrics_routes import metrics_routes
 from .http.plain_path import PlainPath
 from .http.recorder import Recorder
+from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
 from .models import Models
 from .settings import ServiceSettings
@@ -112,9 +111,9 @@ def _add_answers(
     app: FastAPI, answering: Answering, engine: Engine, models: Models, settings: ServiceSettings
 ) -> None:
     """Everything that a model is asked."""
-    generation, requests = Generation(answering), EngineRequests(engine, settings)
-    chats = ChatCompletions(generation, requests, models, settings)
-    texts = TextCompletions(generation, requests, models, settings)
+    requests = EngineRequests(engine, settings)
+    chats = ChatCompletions(answering, requests, models, settings)
+    texts = TextCompletions(answering, requests, models, settings)
     app.include_router(chat_routes(chats))
     app.include_router(text_routes(texts))
     app.include_router(token_routes(Tokenization(engine, models, settings)))

@@ -1,9 +1,10 @@
 """Jobs and what becomes of them: a whole answer, or the events of a stream."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -12,14 +13,20 @@ from starlette.concurrency import run_in_threadpool
 from service.answering.answering import Answering
 from service.answering.job import AnswerJob
 from service.http.replies import reply_to
+from service.models import Models
+from service.settings import ServiceSettings
 from serving.engine import Delta
 from serving.errors import ServingError
 
+from .disclaimers import Disclaimers
+from .engine_request import EngineRequests
+from .logprobs import TokenNames
 from .protocol import Chunk
 
 log = logging.getLogger(__name__)
 
 DONE = b"[DONE]"
+Asked = TypeVar("Asked", bound=BaseModel)
 Completion = TypeVar("Completion", bound=BaseModel)
 Whole = TypeVar("Whole", bound=BaseModel, covariant=True)
 
@@ -48,28 +55,44 @@ Prepared = tuple[AnswerJob, Answers[Completion]]
 """A job, and where its answers go."""
 
 
-class Generation:
-    """Answers whatever can be prepared as a job."""
+class Generation(ABC, Generic[Asked, Completion]):
+    """Answers the requests of one endpoint, whole or as a stream."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(
+        self,
+        answering: Answering,
+        requests: EngineRequests,
+        models: Models,
+        settings: ServiceSettings,
+    ) -> None:
         self._answering = answering
+        self._requests = requests
+        self._models = models
+        self._settings = settings
+        self._names = TokenNames(models.tokenizer)
+        self._disclaimers = Disclaimers(models, are_appended=settings.append_disclaimer)
 
-    async def answer(self, prepare: Callable[[], Prepared[Completion]]) -> Completion:
+    @abstractmethod
+    def prepare(self, asked: Asked) -> Prepared[Completion]:
+        """What the engine is to do for a request. Reads files; raises what resolving and rendering
+        raise."""
+
+    async def answer(self, asked: Asked) -> Completion:
         """Raises what preparing and the engine raise."""
-        job, answers = await run_in_threadpool(prepare)
+        job, answers = await run_in_threadpool(self.prepare, asked)
         async with aclosing(self._answering.run(job)) as news:
             async for index, delta in news:
                 answers.add(index, delta)
         return answers.completion()
 
-    async def stream(self, prepare: Callable[[], Prepared[Completion]]) -> AsyncGenerator[bytes]:
-        """The payloads of a stream's events. Closing the iterator cancels the job.
+    async def stream(self, asked: Asked) -> AsyncGenerator[bytes]:
+        """The payloads of a stream's events. Closing the iterator cancels the request.
 
         Raises at the first step what `answer` raises; a later error becomes the last event.
         """
         has_begun = False
         try:
-            job, answers = await run_in_threadpool(prepare)
+            job, answers = await run_in_threadpool(self.prepare, asked)
             async with aclosing(self._answering.run(job)) as news:
                 async for index, delta in news:
                     for chunk in answers.chunks(index, delta):

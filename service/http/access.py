@@ -9,10 +9,10 @@ from service.accounts.caller import Caller, current_caller
 from service.accounts.keyring import Keyring
 from service.accounts.rate_limit import RateLimits
 from service.errors import InvalidKey, RateLimited, ScopeMissing, StateUnavailable
-from service.http.replies import reply_to
 
 from .endpoints import METRICS, NONE, Endpoint, find_endpoint
 from .paths import endpoint_of, path_of
+from .replies import reply_to
 from .right_path import right_path
 
 STRANGER = Caller(scopes=frozenset())  # asks where nobody needs a key

@@ -5,11 +5,11 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import BodyTooLarge, BodyTooSlow
-from service.http.replies import reply_to
 from service.settings import ServiceSettings
 
 from .endpoints import Body
 from .paths import endpoint_of
+from .replies import reply_to
 
 SLOWEST = 64 * 1024  # [bytes a second] that a large body may come with
 

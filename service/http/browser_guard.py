@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.accounts.caller import ANYBODY
 from service.errors import NotAllowed
-from service.http.replies import MAX_SHOWN, reply_to
 from service.settings import ServiceSettings, is_loopback
 
 from .paths import endpoint_of
+from .replies import MAX_SHOWN, reply_to
 
 
 class BrowserGuard:

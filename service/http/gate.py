@@ -4,10 +4,9 @@ from typing import Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http.replies import Reply
-
 from .leash import Leash
 from .paths import endpoint_of
+from .replies import Reply
 
 RETRY_AFTER = "5"  # [seconds]; another server may be up by then
 REASONS = {

@@ -6,8 +6,9 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from service.http.replies import Reply
 from service.settings import ServiceSettings
+
+from .replies import Reply
 
 PHRASES = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}
 

@@ -6,7 +6,7 @@ mean one adapter.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http.replies import Reply
+from .replies import Reply
 
 
 class PlainPath:

@@ -1,20 +1,14 @@
 """Text completions become jobs for the engine: prompts as they are, without a chat template."""
 
-from collections.abc import AsyncGenerator
-from functools import partial
+from functools import cached_property
 
 from service.answering.job import AnswerJob, split
-from service.api.disclaimers import Disclaimers
-from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
-from service.api.logprobs import TokenNames
 from service.api.protocol import TextCompletion
 from service.api.tally import Tally
 from service.api.vocabulary import Vocabulary
 from service.errors import InvalidRequest, said_of
-from service.models import Models
-from service.settings import ServiceSettings
 from serving.engine import Request
 
 from .answers import AskedText, TextAnswers
@@ -23,34 +17,16 @@ from .request import DEFAULT_TOKENS, Prompt, TextRequest
 FIELD = "prompt"
 
 
-class TextCompletions:
-    """Goes on from texts whole or as a stream."""
+class TextCompletions(Generation[TextRequest, TextCompletion]):
+    """Goes on from texts."""
 
-    def __init__(
-        self,
-        generation: Generation,
-        requests: EngineRequests,
-        models: Models,
-        settings: ServiceSettings,
-    ) -> None:
-        self._generation = generation
-        self._requests = requests
-        self._models = models
-        self._vocabulary = Vocabulary(models.tokenizer)
-        self._names = TokenNames(models.tokenizer)
-        self._disclaimers = Disclaimers(models, are_appended=settings.append_disclaimer)
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self._models.tokenizer)
 
-    async def answer(self, text: TextRequest) -> TextCompletion:
-        """Raises what resolving and the engine raise."""
-        return await self._generation.answer(partial(self._prepare, text))
-
-    def stream(self, text: TextRequest) -> AsyncGenerator[bytes]:
-        """The payloads of a stream's events, as those of chats."""
-        return self._generation.stream(partial(self._prepare, text))
-
-    def _prepare(self, text: TextRequest) -> Prepared[TextCompletion]:
-        with said_of(text.adapters_field):  # a template that fails is the model's, too
-            return self._job(text)
+    def prepare(self, asked: TextRequest) -> Prepared[TextCompletion]:
+        with said_of(asked.adapters_field):  # a template that fails is the model's, too
+            return self._job(asked)
 
     def _job(self, text: TextRequest) -> Prepared[TextCompletion]:
         model = self._models.resolve(text.model, text.loras)
