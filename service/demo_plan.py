@@ -84,7 +84,7 @@ def _measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -
     resolved = load_config(config, options)
     find_base(resolved.base, home)
     start = time.monotonic()
-    rehearsal = Job(resolved, home, Quiet()).rehearse()
+    rehearsal = Job(resolved, home).rehearse()
     seconds = time.monotonic() - start
     evaluation = rehearsal.evaluation_seconds / len(rehearsal.plan.eval_steps)
     num_read = sum(len(row.token_ids) for row in rehearsal.dataset.held_out)
@@ -95,16 +95,3 @@ def _measure(data: Path, config: Path, home: Path, set_up: Callable[[], None]) -
         report_seconds=rehearsal.report_seconds,
         step_seconds=STEP * evaluation / num_read,
     )
-
-
-class Quiet:
-    """An `Observer` of steps that come to nothing."""
-
-    def on_stage(self, text: str) -> None: ...
-
-    def on_step(self, metrics: object) -> None: ...
-
-    def on_work(self, done: float, left: float) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False

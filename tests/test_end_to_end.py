@@ -21,7 +21,6 @@ from finetune.adapters.versions import version_folder
 from finetune.bases.base import Base, find_base, load_model
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.observer import StepMetrics
 from finetune.training.peft_model import load_adapter
 from service.server import serving_in_background
 from service.settings import ServiceSettings
@@ -48,17 +47,6 @@ BRIEFLY = {"max_training_tokens": 600, "batch_size": 2, "learning_rate": 2e-3, "
 # Two float32 implementations of this base differ by less than 1e-3 in a logit; where the two
 # best are closer than that, either may win.
 MARGIN = 5e-3
-
-
-class Silent:
-    def on_stage(self, text: str) -> None: ...
-
-    def on_step(self, metrics: StepMetrics) -> None: ...
-
-    def on_work(self, done: float, left: float) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
 
 
 def shortest_of(path: Path, copy: Path) -> Path:
@@ -95,7 +83,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, default_home: Path) -> Gene
     for name, path in SAMPLES.items():
         shortest = shortest_of(path, home / f"{name}.txt")
         values = {"data": shortest, "name": name, **BRIEFLY}
-        result = Job(TrainConfig.model_validate(values), home, Silent()).execute()
+        result = Job(TrainConfig.model_validate(values), home).execute()
         assert result.adapter_loss < result.base_loss
     # Little context: an adapter so briefly trained may go on to its end.
     settings = ServiceSettings(home=home, precision="fp32", context_length=256, compile=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from data.chat import Rendered
 from finetune.bases.base import Base, load_model
 from finetune.training.config import TrainConfig
-from finetune.training.observer import StepMetrics
+from finetune.training.observer import Silent, StepMetrics
 from finetune.training.peft_model import add_adapter
 from finetune.training.plan import Plan, make_plan
 from finetune.training.trainer import Trainer
@@ -45,19 +45,12 @@ class OurTraining:
         return replace(plan, windows=windows, eval_steps=frozenset[int]())
 
 
-class _Watch:
+class _Watch(Silent):
     """An observer that tells the meter."""
 
     def __init__(self, meter: Meter, windows: Sequence[Sequence[Rendered]]) -> None:
         self._meter = meter
         self._windows = windows
 
-    def on_stage(self, text: str) -> None: ...
-
     def on_step(self, metrics: StepMetrics) -> None:
         self._meter.step(self._windows[metrics.step - 1])
-
-    def on_work(self, done: float, left: float) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False

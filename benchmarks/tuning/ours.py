@@ -12,7 +12,7 @@ from typing import Any
 from finetune.errors import TrainingStopped
 from finetune.job import Job
 from finetune.training.config import load_config
-from finetune.training.observer import StepMetrics
+from finetune.training.observer import Silent, StepMetrics
 
 from .steps import RECORDED, task_file
 from .task import Kept, Outcome, Recipe, Task, read_task
@@ -20,7 +20,7 @@ from .task import Kept, Outcome, Recipe, Task, read_task
 SAME_NAMES = ("rank", "alpha", "dropout", "learning_rate", "epochs")
 
 
-class Clock:
+class Clock(Silent):
     """An observer; evaluations and checkpoints are part of its times."""
 
     def __init__(self, max_steps: int | None) -> None:
@@ -39,8 +39,6 @@ class Clock:
         self.rates.append(metrics.tokens_per_second)
         if metrics.eval_loss is not None:
             self.kept.append(Kept(metrics.step, self.step_ends[-1], loss=metrics.eval_loss))
-
-    def on_work(self, done: float, left: float) -> None: ...
 
     def should_stop(self) -> bool:
         return len(self.step_ends) == self.max_steps

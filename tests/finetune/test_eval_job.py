@@ -14,21 +14,9 @@ from finetune.evaluation.report import Report
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.observer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 OTHER = "\n\n".join(f"患者：新的问题{i}？\n医生：宜早睡{i}天。" for i in range(4)) + "\n"
-
-
-class Silent:
-    def on_stage(self, text: str) -> None: ...
-
-    def on_step(self, metrics: StepMetrics) -> None: ...
-
-    def on_work(self, done: float, left: float) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
 
 
 class Workplace:
@@ -49,7 +37,7 @@ class Workplace:
     def train(self, **options: Any) -> Result:
         values = {"data": self.data, "base": str(self.base), "learning_rate": 0.01}
         config = TrainConfig.model_validate({**values, "report_samples": 0, **options})
-        return Job(config, self.home, Silent()).execute()
+        return Job(config, self.home).execute()
 
     def evaluate(self, adapter: str, data: Path, **options: Any) -> tuple[Report, Path]:
         values: dict[str, Any] = {"report_samples": 1, "report_tokens": 8, **options}

@@ -19,7 +19,7 @@ from finetune.training.config import TrainConfig
 from finetune.training.dataset import LEAST_REPLAYED, Dataset
 from finetune.training.division import FEW
 from finetune.training.going_on.identity import identify
-from finetune.training.observer import StepMetrics
+from finetune.training.observer import Silent, StepMetrics
 
 
 def told(number: int) -> str:
@@ -30,7 +30,7 @@ def corrected(number: int) -> str:
     return f"患者：问题{number}，怎么办？\n医生：请去医院看第{number}科。\n"
 
 
-class Listener:
+class Listener(Silent):
     def __init__(self, stop_after: int | None = None) -> None:
         self.said: list[str] = []
         self.steps: list[StepMetrics] = []
@@ -41,8 +41,6 @@ class Listener:
 
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
-
-    def on_work(self, done: float, left: float) -> None: ...
 
     def should_stop(self) -> bool:
         return len(self.steps) == self.stop_after

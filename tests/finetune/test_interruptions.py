@@ -20,7 +20,7 @@ from finetune.errors import TrainingStopped
 from finetune.job import Job
 from finetune.training.checkpoint import list_checkpoints
 from finetune.training.config import TrainConfig
-from finetune.training.observer import StepMetrics
+from finetune.training.observer import Silent, StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 
@@ -41,14 +41,8 @@ from pathlib import Path
 from finetune.training.config import load_config
 from finetune.job import Job
 
-class Quiet:
-    def on_stage(self, text): ...
-    def on_step(self, metrics): ...
-    def on_work(self, done, left): ...
-    def should_stop(self): return False
-
 config = load_config(Path(sys.argv[1]), {})
-job = Job(config, Path(sys.argv[2]), Quiet())
+job = Job(config, Path(sys.argv[2]))
 print(job.try_out())
 """
 
@@ -147,19 +141,12 @@ def test_two_processes_give_the_losses_of_one(launcher: tuple[str, ...], work: W
         assert one[2] == (other[2] and pytest.approx(other[2], rel=2e-3))
 
 
-class Observer:
+class Observer(Silent):
     def __init__(self) -> None:
         self.steps: list[StepMetrics] = []
 
-    def on_stage(self, text: str) -> None: ...
-
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
-
-    def on_work(self, done: float, left: float) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
 
 
 def job_of(work: Work, run: str, observer: Any, **options: Any) -> Job:

@@ -16,22 +16,18 @@ from finetune.adapters.versions import list_names, promoted_version
 from finetune.errors import AdapterInvalid, BaseMismatch, ConfigError, NotResumable, TrainingStopped
 from finetune.job import Job, Result
 from finetune.training.config import TrainConfig
-from finetune.training.observer import StepMetrics
+from finetune.training.observer import Silent, StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 
 
-class Observer:
+class Observer(Silent):
     def __init__(self, stop_after: int | None = None) -> None:
         self.num_steps = 0
         self.stop_after = stop_after
 
-    def on_stage(self, text: str) -> None: ...
-
     def on_step(self, metrics: StepMetrics) -> None:
         self.num_steps += 1
-
-    def on_work(self, done: float, left: float) -> None: ...
 
     def should_stop(self) -> bool:
         return self.num_steps == self.stop_after

@@ -26,7 +26,6 @@ from finetune.export.merge import merge_weights
 from finetune.export.merged import Merge, export_peft, with_sampling
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.observer import StepMetrics
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 OPTIONS: dict[str, Any] = {
@@ -38,17 +37,6 @@ OPTIONS: dict[str, Any] = {
     "sampling": {"temperature": 0.3, "max_tokens": 99},
 }
 IDS = torch.arange(40)[None] + 5
-
-
-class Silent:
-    def on_stage(self, text: str) -> None: ...
-
-    def on_step(self, metrics: StepMetrics) -> None: ...
-
-    def on_work(self, done: float, left: float) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, make_base: Any) -> Trained
     data, base = folder / "医案.txt", make_base("llama")
     data.write_text(DIALOGUE, encoding="utf-8")
     config = TrainConfig.model_validate({"data": data, "base": str(base), **OPTIONS})
-    Job(config, folder / "home", Silent()).execute()
+    Job(config, folder / "home").execute()
     version = find_version(folder / "home" / "adapters", "医案")
     return Trained(folder / "home", data, base, version)
 

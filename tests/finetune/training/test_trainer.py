@@ -14,7 +14,7 @@ from finetune.errors import NotResumable, TrainingStopped
 from finetune.training.checkpoint import list_checkpoints, load_checkpoint
 from finetune.training.config import TrainConfig
 from finetune.training.loss import answer_loss
-from finetune.training.observer import StepMetrics
+from finetune.training.observer import Silent, StepMetrics
 from finetune.training.peft_model import add_adapter
 from finetune.training.plan import make_plan
 from finetune.training.rows import build_rows
@@ -28,19 +28,15 @@ CONVERSATIONS = [
 ]
 
 
-class Recorder:
+class Recorder(Silent):
     """Remembers what it was told, and asks to stop after a number of steps."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.steps: list[StepMetrics] = []
         self.stop_after = stop_after
 
-    def on_stage(self, text: str) -> None: ...
-
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
-
-    def on_work(self, done: float, left: float) -> None: ...
 
     def should_stop(self) -> bool:
         return self.stop_after is not None and len(self.steps) >= self.stop_after
