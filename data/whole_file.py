@@ -49,7 +49,6 @@ def whole_path(path: Path) -> Generator[Path]:
 def new_folder(parent: Path) -> Generator[Path]:
     """A hidden folder to fill and to rename into its place; what is left of it is removed."""
     temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
-    temporary.chmod(0o755)
     try:
         yield temporary
     finally:

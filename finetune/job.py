@@ -179,6 +179,7 @@ class Job:
                     before = trainer.held_out_loss(prepared.dataset.held_out)
                 if reached is not None:
                     trainer.restore(*reached)
+                    reached = None  # it is as large as the trainer's own
                 observer.on_stage(describe_start(trainer.plan, self.device, trainer.progress.step))
                 trainer.train(prepared.dataset.rows, prepared.dataset.held_out)
         except BaseException:

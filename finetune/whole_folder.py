@@ -24,6 +24,7 @@ def whole_folder(target: Path) -> Generator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(target.parent) as temporary:
         yield temporary
+        temporary.chmod(0o755)
         if target.is_dir():
             target.rmdir()
         os.rename(temporary, target)

@@ -206,6 +206,7 @@ def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -
     Raises AdapterInvalid where the name has no room for one.
     """
     check_has_versions(adapters, name)
+    staged.chmod(0o755)
     number = _rename_into_place(staged, adapters / name)
     # Without a pointer the newest version counts, so a version kept back needs the older pinned.
     older = [each for each in list_versions(adapters, name) if int(each) < int(number)]

@@ -68,6 +68,7 @@ def _make(target: Path, write: Callable[[Path], None]) -> None:
         raise BaseUnusable(told.format(folder=target.parent, error=error.strerror)) from error
     with new_folder(target.parent) as temporary:
         write(temporary)
+        temporary.chmod(0o755)
         try:
             os.rename(temporary, target)
         except OSError:

@@ -99,7 +99,7 @@ class Trainer:
         from peft import set_peft_model_state_dict
 
         number = self.plan.num_corrections
-        if not number:
+        if not number or self.is_over:
             return rows
         reached = self.weights()
         set_peft_model_state_dict(self.model, self._first)
@@ -111,7 +111,7 @@ class Trainer:
         return [*rows[:number], *taught]
 
     def _train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
-        while self.progress.step < self.plan.num_steps and not self.is_exhausted:
+        while not self.is_over:
             if self.processes.any(self.observer.should_stop()):
                 self._save()
                 self.processes.any(False)  # nobody leaves before it is saved
@@ -124,8 +124,10 @@ class Trainer:
             self._advance(rows, held_out)
 
     @property
-    def is_exhausted(self) -> bool:
-        return self.progress.evals_without_gain >= self.config.patience
+    def is_over(self) -> bool:
+        """Whether no step is left, or no evaluation improves any more."""
+        is_exhausted = self.progress.evals_without_gain >= self.config.patience
+        return is_exhausted or self.progress.step >= self.plan.num_steps
 
     def weights(self) -> dict[str, Any]:
         """A copy of the adapter's weights, by PEFT's names."""
