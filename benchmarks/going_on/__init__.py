@@ -1,0 +1,1 @@
+"""What going on from an adapter with a few corrections costs."""
