@@ -12,6 +12,11 @@ ServiceError
 ├── NotAllowed         the operator has not allowed it
 ├── AdapterNotFound    no adapter lies where a request says
 ├── PathNotFound       no route has the path of a request
+├── FileNotFound       there is no file of that id for the caller
+├── JobNotFound        there is no fine-tuning job of that id for the caller
+├── EventNotFound      a job has no event of that id
+├── JobRefused         a job's status does not allow what is asked
+├── LimitReached       a request's key has as much of something as it may
 ├── UploadTooLarge     an upload is larger than the operator allows
 ├── DiskFull           the disk has no room for it
 ├── ServerRefused      the server a command talks to is not there, or answered with an error
@@ -36,6 +41,7 @@ from serving.errors import (
 
 CLOSE = {"Connection": "close"}  # what is left of the body is not read
 TOO_LONG = "context_length_exceeded"
+MAX_SHOWN = 80  # [characters] of an id in a message
 
 
 class ServiceError(Exception):
@@ -97,6 +103,35 @@ class AdapterNotFound(ServiceError):
 
 class PathNotFound(ServiceError):
     """No route has the path of a request; the message has one that it comes near."""
+
+
+class FileNotFound(ServiceError):
+    """There is no file of that id for the caller."""
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"No such File object: {file_id[:MAX_SHOWN]}")
+
+
+class JobNotFound(ServiceError):
+    """There is no fine-tuning job of that id for the caller."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Could not find fine tune: {job_id[:MAX_SHOWN]}")
+
+
+class EventNotFound(ServiceError):
+    """A job has no event of that id."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"There is no event {event_id[:MAX_SHOWN]!r} of this job.")
+
+
+class JobRefused(ServiceError):
+    """A job's status does not allow what is asked."""
+
+
+class LimitReached(ServiceError):
+    """A request's key has as much of something as it may; waiting a little does not help."""
 
 
 class UploadTooLarge(ServiceError):

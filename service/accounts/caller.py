@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from serving.errors import ModelNotFound
 
-Scope = Literal["chat", "admin"]
+Scope = Literal["chat", "train", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
@@ -14,6 +14,9 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 class Limits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    max_jobs: int | None = None  # that wait or run at once
+    training_tokens_per_day: int | None = None
+    max_file_bytes: int | None = None  # of all its files together
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,15 @@ class Caller:
 
     def has(self, scope: Scope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def owner(self) -> str:
+        """Whose what this caller makes is; "": nobody's key's."""
+        return self.key_id or ""
+
+    def owns(self, key_id: str) -> bool:
+        """Whether they may see what belongs to a key."""
+        return self.has("admin") or key_id == self.owner
 
     def may_use(self, name: str) -> bool:
         """Whether an adapter, or the base, is there for this caller."""

@@ -13,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from data.wording import _
 from service.errors import KeyRefused
-from service.state.database import KEYS, USAGE, State
+from service.state.database import State
+from service.state.tables import KEYS, USAGE
 
 from .caller import SCOPES, Caller, Limits, Scope
 

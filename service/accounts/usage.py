@@ -10,7 +10,8 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import StateUnavailable
-from service.state.database import USAGE, State
+from service.state.database import State
+from service.state.tables import USAGE
 
 from .keys import DAY, day_of
 

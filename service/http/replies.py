@@ -19,8 +19,13 @@ from service.errors import (
     BodyTooSlow,
     DeadlineExceeded,
     DiskFull,
+    EventNotFound,
+    FileNotFound,
     InvalidKey,
     InvalidRequest,
+    JobNotFound,
+    JobRefused,
+    LimitReached,
     NotAllowed,
     OfField,
     PathNotFound,
@@ -128,6 +133,16 @@ def reply_to(error: Exception) -> Reply:
             return Reply(404, message, "lora_path", "adapter_not_found")
         case PathNotFound():
             return Reply(404, message)
+        case FileNotFound():
+            return Reply(404, message, "id", "file_not_found")
+        case JobNotFound():
+            return Reply(404, message, "fine_tune_id", "fine_tune_not_found")
+        case EventNotFound():
+            return Reply(404, message, "after", "event_not_found")
+        case JobRefused():
+            return Reply(400, message, code="job_status")
+        case LimitReached():
+            return Reply(429, message, code="limit_reached", headers=NO_RETRY)
         case UploadTooLarge():
             return Reply(413, message, "file", "upload_too_large")
         case DiskFull():

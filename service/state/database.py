@@ -9,21 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Index,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    event,
-    make_url,
-    text,
-)
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
@@ -46,41 +32,6 @@ TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout"}  # what driver
 MIGRATIONS = Path(__file__).with_name("migrations")
 ADVISORY_LOCK = 0x6C6F7261  # any number, as long as nobody else in the database takes it
 DRIVERS = {"psycopg": "postgres"}  # with the extra that brings each
-
-METADATA = MetaData()
-KEYS = Table(
-    "keys",
-    METADATA,
-    Column("id", String(32), primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the key, in hex
-    Column("ending", String(4), nullable=False),  # its last characters, for a person to know it by
-    Column("scopes", JSON, nullable=False),
-    Column("adapters", JSON(none_as_null=True)),  # null: all
-    Column("requests_per_minute", BigInteger),
-    Column("tokens_per_minute", BigInteger),
-    Column("created", BigInteger, nullable=False),  # [Unix seconds], as all times here
-    Column("expires", BigInteger),
-    Column("revoked", BigInteger),
-)
-# A name may be given again once its key is revoked.
-Index(
-    "keys_name",
-    KEYS.c.name,
-    unique=True,
-    sqlite_where=KEYS.c.revoked.is_(None),
-    postgresql_where=KEYS.c.revoked.is_(None),
-)
-USAGE = Table(
-    "usage",
-    METADATA,
-    Column("key_id", String(32), primary_key=True),  # "": asked without a key
-    Column("model", String(512), primary_key=True),
-    Column("day", String(10), primary_key=True),  # 2026-01-31, UTC
-    Column("requests", BigInteger, nullable=False),
-    Column("prompt_tokens", BigInteger, nullable=False),
-    Column("completion_tokens", BigInteger, nullable=False),
-)
 
 
 class State:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from service.state.database import METADATA
+from service.state.tables import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():

@@ -15,7 +15,8 @@ from sqlalchemy import text
 
 from service.accounts.keys import Keys, KeyWish
 from service.errors import StateUnavailable
-from service.state.database import METADATA, STATE_FILE, State, open_state
+from service.state.database import STATE_FILE, State, open_state
+from service.state.tables import METADATA
 
 ROOT = Path(__file__).parents[3]
 OPEN_AND_ADD = """

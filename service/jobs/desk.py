@@ -1,0 +1,104 @@
+"""Where jobs lie below a home: who works on one, and which home it is."""
+
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from data.whole_file import whole_file
+
+FOLDER = "jobs"  # below home
+PLACE_FILE = "place"
+
+
+class Desk:
+    """The folder of the jobs that are worked on. Whoever works on one holds its lock, which the
+    system takes from a process that ends, however it ends."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / FOLDER
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def place(self) -> str:
+        """A name for this home that no other has."""
+        path = self.folder / PLACE_FILE
+        with self.taking():
+            if not path.is_file():
+                with whole_file(path) as file:
+                    file.write(secrets.token_hex(8))
+        return path.read_text(encoding="ascii").strip()
+
+    @contextmanager
+    def taking(self) -> Generator[None]:
+        """One process at a time decides who works on what."""
+        with FileLock(self.folder / "taking.lock"):
+            yield
+
+    @contextmanager
+    def working_on(self, job_id: str) -> Generator[bool]:
+        """Hold a job for as long as the block lasts; yields False where another process does."""
+        lock = FileLock(self._lock(job_id), blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            own = psutil.Process()
+            with whole_file(self._holder(job_id)) as file:
+                file.write(f"{own.pid} {own.create_time()}")
+            yield True
+        finally:
+            lock.release()
+
+    def is_held(self, job_id: str) -> bool:
+        path = self._lock(job_id)
+        if not path.exists():
+            return False
+        try:
+            with FileLock(path, blocking=False):
+                return False
+        except Timeout:
+            return True
+
+    def holder(self, job_id: str) -> psutil.Process | None:
+        """The process that works on a job; None where there is none, or not known yet."""
+        if not self.is_held(job_id):
+            return None
+        try:
+            pid, created = self._holder(job_id).read_text(encoding="ascii").split()
+            process = psutil.Process(int(pid))
+            return process if process.create_time() == float(created) else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def kill(self, job_id: str) -> None:
+        """End whoever works on a job, and what they have started, at once."""
+        process = self.holder(job_id)
+        if process is None or process.pid == os.getpid():
+            return
+        with suppress(psutil.Error):
+            for each in [*process.children(recursive=True), process]:
+                with suppress(psutil.Error):
+                    each.kill()
+
+    def log(self, job_id: str) -> Path:
+        """What a job's process says."""
+        return self.folder / f"{job_id}.log"
+
+    def forget(self, job_id: str) -> None:
+        """Remove what lies here of a job that has ended."""
+        for path in (self._holder(job_id), self._lock(job_id)):
+            path.unlink(missing_ok=True)
+
+    def _lock(self, job_id: str) -> Path:
+        return self.folder / f"{job_id}.lock"
+
+    def _holder(self, job_id: str) -> Path:
+        return self.folder / f"{job_id}.process"

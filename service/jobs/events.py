@@ -1,0 +1,119 @@
+"""What is told of a job, in the order in which it came."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import EventNotFound
+from service.state.database import State
+from service.state.tables import JOB_EVENTS
+
+Level = Literal["info", "warn", "error"]
+ID_PREFIX = "ftevent-"
+TRIES = 20  # where somebody else tells of the same job
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened. A job that is resumed may tell it again: what has the same key takes the
+    place of what was told before."""
+
+    key: str
+    message: str
+    data: dict[str, Any] | None = None  # of metrics
+    level: Level = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    job_id: str
+    number: int
+    created: int  # [Unix seconds]
+    level: Level
+    message: str
+    data: dict[str, Any] | None
+
+    @property
+    def id(self) -> str:
+        return f"{ID_PREFIX}{self.job_id.rpartition('-')[2]}-{self.number}"
+
+    @property
+    def kind(self) -> Literal["message", "metrics"]:
+        return "message" if self.data is None else "metrics"
+
+
+class Events:
+    """The events in the state. Every method asks the database, so call from threads.
+
+    All raise StateUnavailable where it does not answer.
+    """
+
+    def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._clock = clock
+
+    def tell(self, job_id: str, *news: News) -> None:
+        """Add them, all or none."""
+        for tried in range(TRIES):
+            try:
+                with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+                    self._write(connection, job_id, news)
+                return
+            except IntegrityError:
+                if tried + 1 == TRIES:
+                    raise
+
+    def newest(self, job_id: str, after: str | None = None, limit: int = 20) -> list[Event]:
+        """Newest first, those before the event `after`. Raises EventNotFound."""
+        where = [JOB_EVENTS.c.job_id == job_id]
+        if after is not None:
+            where.append(JOB_EVENTS.c.number < _number(job_id, after))
+        asked = select(JOB_EVENTS).where(*where).order_by(JOB_EVENTS.c.number.desc()).limit(limit)
+        with self._state.begin() as connection:
+            return [_event(row) for row in connection.execute(asked)]
+
+    def since(self, job_id: str, number: int) -> list[Event]:
+        """Oldest first, those after the one of that number."""
+        newer = JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.number > number
+        asked = select(JOB_EVENTS).where(*newer).order_by(JOB_EVENTS.c.number)
+        with self._state.begin() as connection:
+            return [_event(row) for row in connection.execute(asked)]
+
+    def _write(self, connection: Connection, job_id: str, news: Sequence[News]) -> None:
+        of_job = JOB_EVENTS.c.job_id == job_id
+        keys = select(JOB_EVENTS.c.key).where(of_job, JOB_EVENTS.c.key.in_(n.key for n in news))
+        known = set(connection.execute(keys).scalars())
+        last = select(func.coalesce(func.max(JOB_EVENTS.c.number), 0)).where(of_job)
+        number = connection.execute(last).scalar_one()
+        for each in news:
+            told = {"level": each.level, "message": each.message, "data": each.data}
+            if each.key in known:
+                again = of_job, JOB_EVENTS.c.key == each.key
+                connection.execute(update(JOB_EVENTS).where(*again).values(told))
+                continue
+            number += 1
+            known.add(each.key)
+            row = {
+                "job_id": job_id,
+                "number": number,
+                "key": each.key,
+                "created": int(self._clock()),
+                "kind": "message" if each.data is None else "metrics",
+                **told,
+            }
+            connection.execute(insert(JOB_EVENTS).values(row))
+
+
+def _number(job_id: str, event_id: str) -> int:
+    job, _, number = event_id.removeprefix(ID_PREFIX).rpartition("-")
+    if job != job_id.rpartition("-")[2] or not number.isdecimal() or len(number) > 9:
+        raise EventNotFound(event_id)
+    return int(number)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(row.job_id, row.number, row.created, row.level, row.message, row.data)

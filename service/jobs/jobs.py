@@ -1,0 +1,146 @@
+"""The jobs in the state: made, found, and moved from one status to the next."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import JobNotFound, LimitReached
+from service.state.database import State
+from service.state.tables import JOBS
+
+from .job import ENDED, FineTuningJob, JobError, NewJob, Status
+
+TRIES = 20  # where others make jobs at the same moment
+NEXT = select(func.coalesce(func.max(JOBS.c.number), 0) + 1).scalar_subquery()
+
+
+class Jobs:
+    """The jobs in the state. Every method asks the database, so call from threads.
+
+    All raise StateUnavailable where it does not answer.
+    """
+
+    def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
+        self.state = state
+        self._clock = clock
+
+    def add(
+        self,
+        new: NewJob,
+        *,
+        status: Status = "validating_files",
+        most: int | None = None,
+        **values: Any,
+    ) -> FineTuningJob:
+        """Put a job at the end of the queue.
+
+        Raises LimitReached where its key has `most` jobs already that have not ended.
+        """
+        row = {
+            **_row(new),
+            "number": NEXT,
+            "status": status,
+            "created": int(self._clock()),
+            "step": 0,
+            "num_starts": 0,
+            "result_files": [],
+            "has_leftovers": False,
+            **values,
+        }
+        for tried in range(TRIES):
+            try:
+                with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+                    if most is not None:
+                        unfinished = JOBS.c.key_id == new.key_id, JOBS.c.status.not_in(ENDED)
+                        counted = select(func.count()).select_from(JOBS).where(*unfinished)
+                        _check_number(connection.execute(counted).scalar_one(), most)
+                    connection.execute(insert(JOBS).values(row))
+                break
+            except IntegrityError:  # somebody else's job has got the number
+                if tried + 1 == TRIES:
+                    raise
+        return self.find(new.id)
+
+    def find(self, job_id: str) -> FineTuningJob:
+        """Raises JobNotFound."""
+        with self.state.begin() as connection:
+            found = connection.execute(select(JOBS).where(JOBS.c.id == job_id))
+            row = found.mappings().first()
+        if row is None:
+            raise JobNotFound(job_id)
+        return _job(row)
+
+    def newest(
+        self,
+        *,
+        key_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        statuses: Collection[Status] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> list[FineTuningJob]:
+        """Jobs, newest first: those of a key, of some statuses, that have all of the metadata, and
+        that came before the job `after`. Raises JobNotFound for an unknown `after`."""
+        where: list[ColumnElement[bool]] = []
+        if key_id is not None:
+            where.append(JOBS.c.key_id == key_id)
+        if statuses:
+            where.append(JOBS.c.status.in_(statuses))
+        if after is not None:
+            where.append(JOBS.c.number < self.find(after).number)
+        where += [
+            JOBS.c.job_metadata[key].as_string() == each for key, each in (metadata or {}).items()
+        ]
+        asked = select(JOBS).where(*where).order_by(JOBS.c.number.desc()).limit(limit)
+        with self.state.begin() as connection:
+            return [_job(row) for row in connection.execute(asked).mappings()]
+
+    def open(self, place: str) -> list[FineTuningJob]:
+        """The jobs of a home that something is to be done for yet, oldest first."""
+        is_open = JOBS.c.status.not_in(ENDED) | JOBS.c.has_leftovers
+        asked = select(JOBS).where(JOBS.c.place == place, is_open).order_by(JOBS.c.number)
+        with self.state.begin() as connection:
+            return [_job(row) for row in connection.execute(asked).mappings()]
+
+    def move(
+        self, job_id: str, of: Sequence[Status], to: Status | None = None, **values: Any
+    ) -> bool:
+        """Set a job's status and other values, where its status is one `of` these at this moment.
+
+        Returns whether that was so.
+        """
+        if to is not None:
+            values["status"] = to
+            if to in ENDED:
+                values["finished"] = int(self._clock())
+        if isinstance(error := values.get("error"), JobError):
+            values["error"] = asdict(error)
+        changed = update(JOBS).where(JOBS.c.id == job_id, JOBS.c.status.in_(of)).values(values)
+        with self.state.begin() as connection:
+            return connection.execute(changed).rowcount == 1
+
+
+def _check_number(number: int, most: int) -> None:
+    if number >= most:
+        raise LimitReached(
+            f"This key may have {most} unfinished jobs, and has {number}. Wait until one ends, or "
+            "cancel one."
+        )
+
+
+def _row(new: NewJob) -> dict[str, Any]:
+    row = asdict(new)
+    row["job_metadata"] = row.pop("metadata")
+    return row
+
+
+def _job(row: RowMapping) -> FineTuningJob:
+    values: dict[str, Any] = {str(key): value for key, value in row.items()}
+    values["metadata"] = values.pop("job_metadata")
+    values["result_files"] = tuple(values["result_files"])
+    values["error"] = JobError(**values["error"]) if values["error"] else None
+    return FineTuningJob(**values)
