@@ -42,6 +42,7 @@ class Result:
     base_loss: float  # held-out, per answer token, in nats
     adapter_loss: float
     training_loss: float  # the same rows at training precision
+    trained_tokens: int  # over all steps, prompts included
     findings: Sequence[Finding]
     continuation: Continuation | None = None  # of the adapter that it went on from
 
@@ -83,6 +84,7 @@ def finish(
         base_loss=report.measured.unseen.nll.baseline.value,
         adapter_loss=report.measured.unseen.nll.adapter.value,
         training_loss=training_loss,
+        trained_tokens=trainer.progress.tokens,
         findings=report.findings,
         continuation=continuation,
     )

@@ -67,51 +67,11 @@ class Job:
         self.name = config.name or (self.parent.name if self.parent else stem)
         self.processes = processes or join_processes()
 
-    def execute(self, *, resume: bool = False) -> Result:
-        """Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends."""
-        prepared = self._prepare()
-        run = self._open_run(prepared, resume=resume)
-        with _saying_what_is_kept(run), self._logged(run):
-            trainer, before = self._train(prepared, run, resume=resume)
-            done = self._compare(prepared, trainer, before)
-            return self.processes.from_first(
-                lambda: finish(prepared, run, trainer, self.adapters, done)
-            )
+    def prepare(self) -> Prepared:
+        """Decide everything that is decided before the first step; no run begins by it.
 
-    def try_out(self) -> float:
-        """Train in a folder that is this run's alone, and leave the rest to `execute(resume=True)`.
-        Goes on where it was stopped.
-
-        Returns the best held-out loss, per answer token in nats.
+        Raises DataError or FinetuneError.
         """
-        folder = self.config.output_dir
-        resume = folder is not None and bool(list_checkpoints(folder))
-        if folder is not None and not resume:  # it was stopped before there was anything to keep
-            self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
-        prepared = self._prepare()
-        check_comparable(prepared.dataset)
-        run = self._open_run(prepared, resume=resume)
-        with _saying_what_is_kept(run), self._logged(run):
-            trainer, _before = self._train(prepared, run, resume=resume)
-            loss = trainer.progress.best_loss
-            trainer.release()
-        assert loss is not None, "every plan evaluates after its last step"
-        return loss
-
-    def rehearse(self, like: Rehearsal | None = None) -> Rehearsal:
-        """What the run would do, measured on a few steps, or as fast as another one that was; no
-        run and no adapter comes of it."""
-        prepared = self._prepare()
-        if like is not None:
-            return like.scaled(prepared.plan, prepared.dataset)
-        trainer = self._trainer(prepared, self.home, self.observer)
-        self.observer.on_stage(_("Measuring a few steps"))
-        return rehearse(trainer, prepared.dataset, prepared.renderer)
-
-    def _logged(self, run: Run) -> AbstractContextManager[None]:
-        return log_file(run) if self.processes.is_first else nullcontext()
-
-    def _prepare(self) -> Prepared:
         self.observer.on_stage(_("Reading {path}").format(path=self.data_path))
         conversations = read_checked_data(self.data_path, self.config)
         speak_like(conversations)
@@ -143,6 +103,53 @@ class Job:
             dataset,
             plan,
         )
+
+    def execute(self, *, resume: bool = False, prepared: Prepared | None = None) -> Result:
+        """Train and make a version; `prepared` is this job's own, where it was looked at before.
+
+        Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends.
+        """
+        prepared = prepared or self.prepare()
+        run = self._open_run(prepared, resume=resume)
+        with _saying_what_is_kept(run), self._logged(run):
+            trainer, before = self._train(prepared, run, resume=resume)
+            done = self._compare(prepared, trainer, before)
+            return self.processes.from_first(
+                lambda: finish(prepared, run, trainer, self.adapters, done)
+            )
+
+    def try_out(self) -> float:
+        """Train in a folder that is this run's alone, and leave the rest to `execute(resume=True)`.
+        Goes on where it was stopped.
+
+        Returns the best held-out loss, per answer token in nats.
+        """
+        folder = self.config.output_dir
+        resume = folder is not None and bool(list_checkpoints(folder))
+        if folder is not None and not resume:  # it was stopped before there was anything to keep
+            self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
+        prepared = self.prepare()
+        check_comparable(prepared.dataset)
+        run = self._open_run(prepared, resume=resume)
+        with _saying_what_is_kept(run), self._logged(run):
+            trainer, _before = self._train(prepared, run, resume=resume)
+            loss = trainer.progress.best_loss
+            trainer.release()
+        assert loss is not None, "every plan evaluates after its last step"
+        return loss
+
+    def rehearse(self, like: Rehearsal | None = None) -> Rehearsal:
+        """What the run would do, measured on a few steps, or as fast as another one that was; no
+        run and no adapter comes of it."""
+        prepared = self.prepare()
+        if like is not None:
+            return like.scaled(prepared.plan, prepared.dataset)
+        trainer = self._trainer(prepared, self.home, self.observer)
+        self.observer.on_stage(_("Measuring a few steps"))
+        return rehearse(trainer, prepared.dataset, prepared.renderer)
+
+    def _logged(self, run: Run) -> AbstractContextManager[None]:
+        return log_file(run) if self.processes.is_first else nullcontext()
 
     def _lineage(
         self, base: Base, renderer: ChatRenderer, old: list[Conversation]

@@ -12,6 +12,7 @@ seed and the step's number.
 import logging
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -117,6 +118,18 @@ def list_checkpoints(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step-*"))
 
 
+def read_progress(run: Path) -> Progress | None:
+    """How far the newest checkpoint that can be read has come; None where there is none."""
+    for folder in reversed(list_checkpoints(run)):
+        with suppress(OSError, ValidationError):
+            return _read_progress(folder)
+    return None
+
+
+def _read_progress(folder: Path) -> Progress:
+    return Progress.model_validate_json((folder / "state.json").read_bytes())
+
+
 def load_checkpoint(run: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
     """The newest checkpoint that is whole: progress, weights, best weights, optimizer state.
 
@@ -142,7 +155,7 @@ def _load(folder: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
     import torch
     from safetensors.torch import load_file
 
-    progress = Progress.model_validate_json((folder / "state.json").read_bytes())
+    progress = _read_progress(folder)
     optimizer = torch.load(folder / "optimizer.pt", weights_only=True, map_location="cpu")
     weights = load_file(folder / "adapter.safetensors")
     return progress, weights, load_file(folder / "best.safetensors"), optimizer

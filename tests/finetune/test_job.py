@@ -89,6 +89,16 @@ def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workpla
     assert str(Path.home()) not in (result.version.folder / "adapter_config.json").read_text()
 
 
+def test_the_plan_can_be_looked_at_before_the_run_follows_it(work: Workplace):
+    job = work.job(epochs=2)
+    prepared = job.prepare()
+    assert work.tree("runs") == []
+    work.data.unlink()  # it has been read, and once is enough
+    result = job.execute(prepared=prepared)
+    assert len((result.run / "metrics.jsonl").read_text().splitlines()) == prepared.plan.num_steps
+    assert result.trained_tokens == prepared.plan.num_tokens
+
+
 def test_report_and_model_card_carry_verdict_and_disclaimer(finished: tuple[Workplace, Result]):
     _, result = finished
     report = unescape((result.version.folder / "report.html").read_text(encoding="utf-8"))

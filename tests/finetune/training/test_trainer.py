@@ -11,7 +11,7 @@ from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from finetune.bases.base import Base, load_model
 from finetune.errors import NotResumable, TrainingStopped
-from finetune.training.checkpoint import list_checkpoints, load_checkpoint
+from finetune.training.checkpoint import list_checkpoints, load_checkpoint, read_progress
 from finetune.training.config import TrainConfig
 from finetune.training.loss import answer_loss
 from finetune.training.observer import Silent, StepMetrics
@@ -196,3 +196,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     (older / file).write_bytes(b"")
     with pytest.raises(NotResumable, match="can be read"):
         load_checkpoint(trainer.run)
+
+
+def test_progress_is_that_of_the_newest_checkpoint_that_says_it(
+    make_trainer: MakeTrainer, make_base: Any
+):
+    trainer, _ = make_trainer(save_steps=4)
+    assert read_progress(trainer.run) is None
+    run_to_end(trainer, make_base)
+    assert read_progress(trainer.run) == trainer.progress
+    older, newest = list_checkpoints(trainer.run)
+    (newest / "state.json").write_bytes(b"{")
+    assert read_progress(trainer.run) == load_checkpoint(trainer.run)[0]
+    (older / "state.json").unlink()
+    assert read_progress(trainer.run) is None
