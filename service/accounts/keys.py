@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -153,8 +153,7 @@ class Keys:
             "ending": secret[-4:],
             "scopes": list(wish.scopes),
             "adapters": None if wish.adapters is None else list(wish.adapters),
-            "requests_per_minute": wish.limits.requests_per_minute,
-            "tokens_per_minute": wish.limits.tokens_per_minute,
+            **asdict(wish.limits),
             "created": now,
             "expires": None if wish.days is None else now + round(wish.days * DAY),
             "revoked": None,
@@ -168,7 +167,7 @@ def _key(row: Row[Any]) -> Key:
         row.ending,
         tuple(row.scopes),
         None if row.adapters is None else tuple(row.adapters),
-        Limits(row.requests_per_minute, row.tokens_per_minute),
+        Limits(**{limit.name: getattr(row, limit.name) for limit in fields(Limits)}),
         row.created,
         row.expires,
         row.revoked,
@@ -196,7 +195,7 @@ def _check_scopes(scopes: Collection[str]) -> None:
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         told = _("Scopes are {known}, not {unknown}.")
-        known = _(" and ").join(SCOPES)
+        known = _(" and ").join((", ".join(SCOPES[:-1]), SCOPES[-1]))
         raise KeyRefused(told.format(known=known, unknown=", ".join(unknown) or _("none")))
 
 

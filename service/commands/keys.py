@@ -35,8 +35,9 @@ def create(
         list[str] | None,
         typer.Option(
             "--scope",
-            help="What the key allows. chat: to ask the models. admin: that, and to change the "
-            "adapters. [default: chat]",
+            help="What the key allows; can be given several times. chat: to ask the models. train: "
+            "to bring files and make adapters of them. admin: both, and to change all adapters and "
+            "see everybody's files and jobs. [default: chat]",
         ),
     ] = None,
     adapters: Annotated[
@@ -56,6 +57,28 @@ def create(
             min=1,
             help="How many tokens it may use in a minute, in prompts and answers together. "
             "[default: no limit]",
+        ),
+    ] = None,
+    max_jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many fine-tuning jobs it may have that have not ended. [default: no limit]",
+        ),
+    ] = None,
+    training_tokens_per_day: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many tokens its jobs may train on in a day, all epochs counted. "
+            "[default: no limit]",
+        ),
+    ] = None,
+    max_file_bytes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="How large its files may be together, such as 500MB or 2GiB. [default: no limit]",
         ),
     ] = None,
     expires: Annotated[
@@ -81,7 +104,13 @@ def create(
         name,
         scopes or ("chat",),
         None if adapters is None else [part.strip() for part in adapters.split(",")],
-        Limits(requests_per_minute, tokens_per_minute),
+        Limits(
+            requests_per_minute,
+            tokens_per_minute,
+            max_jobs,
+            training_tokens_per_day,
+            _num_bytes(max_file_bytes, "--max-file-bytes"),
+        ),
         expires,
     )
     with _opened(home, database, config) as state:
@@ -177,6 +206,18 @@ def usage(
         names = {key.id: key.name for key in Keys(state).all()}
         rows = read_usage(state, days, time.time())
     print_usage(rows, names, Console(), wants_json=wants_json)
+
+
+def _num_bytes(size: str | None, option: str) -> int | None:
+    """Raises BadParameter."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    if size is None:
+        return None
+    try:
+        return TypeAdapter(ByteSize).validate_python(size)
+    except ValidationError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _opened(

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import ByteSize
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from data.local_time import local_time
 from data.wording import N_, _
+from service.accounts.caller import Limits
 from service.accounts.keys import Key
 from service.accounts.usage import Account, Count
 from service.commands.streams import json_text
@@ -80,19 +82,28 @@ def print_usage(
 
 
 def _allowed(key: Key) -> str:
-    limits = [
-        told.format(count=number)
-        for number, told in (
-            (key.limits.requests_per_minute, _("{count:,} requests a minute")),
-            (key.limits.tokens_per_minute, _("{count:,} tokens a minute")),
-        )
-        if number is not None
-    ]
     models = _("all models") if key.adapters is None else ", ".join(key.adapters)
     scopes = _("{scopes} with {models}").format(scopes=_(" and ").join(key.scopes), models=models)
     ends = key.expires
     until = [] if ends is None else [_("until {time}").format(time=local_time(ends))]
-    return _("; ").join([scopes, *limits, *until])
+    return _("; ").join([scopes, *_limits(key.limits), *until])
+
+
+def _limits(limits: Limits) -> list[str]:
+    told = [
+        each.format(count=number)
+        for number, each in (
+            (limits.requests_per_minute, _("{count:,} requests a minute")),
+            (limits.tokens_per_minute, _("{count:,} tokens a minute")),
+            (limits.max_jobs, _("{count:,} unfinished jobs")),
+            (limits.training_tokens_per_day, _("{count:,} tokens of training a day")),
+        )
+        if number is not None
+    ]
+    if limits.max_file_bytes is not None:
+        size = ByteSize(limits.max_file_bytes).human_readable(decimal=True, separator=" ")
+        told.append(_("files of {size} together").format(size=size))
+    return told
 
 
 def _as_json(key: Key, now: float) -> dict[str, Any]:

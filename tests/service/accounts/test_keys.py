@@ -37,8 +37,8 @@ def test_a_key_itself_is_kept_nowhere(own_state: State, tmp_path: Path):
 
 
 def test_a_key_is_as_it_was_wished_for(keys: Keys):
-    limits = Limits(requests_per_minute=60, tokens_per_minute=9_000)
-    wish = KeyWish("安娜", ("chat", "admin"), ("中医", "meta-llama/Llama-2"), limits, days=1.5)
+    limits = Limits(60, 9_000, max_jobs=3, training_tokens_per_day=10**6, max_file_bytes=10**10)
+    wish = KeyWish("安娜", ("chat", "train"), ("中医", "meta-llama/Llama-2"), limits, days=1.5)
     keys.create(wish)
     (key,) = keys.all()
     assert (key.name, key.scopes, key.adapters) == (wish.name, wish.scopes, wish.adapters)
@@ -55,8 +55,11 @@ def test_the_smallest_key_may_chat_with_everything(keys: Keys):
     assert caller.limits == Limits()
 
 
-def test_admin_includes_chat(keys: Keys):
-    assert keys.create(KeyWish("root", ("admin",)))[0].caller.has("chat")
+def test_admin_includes_the_other_scopes_and_they_not_each_other(keys: Keys):
+    root = keys.create(KeyWish("root", ("admin",)))[0].caller
+    assert (root.has("chat"), root.has("train")) == (True, True)
+    trainer = keys.create(KeyWish("trainer", ("train",)))[0].caller
+    assert (trainer.has("chat"), trainer.has("train"), trainer.has("admin")) == (False, True, False)
 
 
 def test_a_name_is_taken_until_its_key_is_revoked(keys: Keys):
@@ -106,7 +109,7 @@ def test_keys_are_demanded_from_the_first_one_on_and_the_last_revoked_opens_noth
         ({"name": "an\nna"}, "cannot be a key's name"),
         ({"name": "a" * 65}, "cannot be a key's name"),
         ({"name": "key_0a1b"}, "looks like a key's id"),
-        ({"scopes": ("chat", "root")}, "not root"),
+        ({"scopes": ("chat", "root")}, "chat, train and admin, not root"),
         ({"scopes": ()}, "not none"),
         ({"adapters": ()}, "Nothing cannot be allowed"),
         ({"adapters": ("tcm@2",)}, "'tcm@2' cannot be allowed"),

@@ -50,6 +50,23 @@ def test_the_key_alone_goes_to_stdout_and_works(run: Any, own_state: State):
     assert secret not in result.stderr
 
 
+def test_what_a_key_may_train_is_kept_and_listed(run: Any, own_state: State):
+    run(
+        *("create", "anna", "--scope", "chat", "--scope", "train", "--max-jobs", "3"),
+        *("--training-tokens-per-day", "2000000", "--max-file-bytes", "2GB"),
+    )
+    key = Keys(own_state).find("anna")
+    assert key.scopes == ("chat", "train")
+    assert key.limits == Limits(
+        max_jobs=3, training_tokens_per_day=2_000_000, max_file_bytes=2_000_000_000
+    )
+    shown = " ".join(run("list").stdout.split())
+    assert "chat and train with all models; 3 unfinished jobs" in shown
+    assert "2,000,000 tokens of training a day; files of 2.0 GB together" in shown
+    (listed,) = json.loads(run("list", "--json").stdout)["keys"]
+    assert (listed["max_jobs"], listed["max_file_bytes"]) == (3, 2_000_000_000)
+
+
 def test_a_list_never_shows_a_key(run: Any):
     secret = run("create", "anna").stdout.strip()
     run("create", "bert", "--tokens-per-minute", "9000")
@@ -136,6 +153,8 @@ def test_another_database_can_be_named(
     [
         ("create", "anna", "--requests-per-minute", "0"),
         ("create", "anna", "--tokens-per-minute", "many"),
+        ("create", "anna", "--max-jobs", "0"),
+        ("create", "anna", "--max-file-bytes", "-1"),
         ("create", "anna", "--expires", "-1"),
         ("create",),
         ("usage", "--days", "0"),
@@ -143,6 +162,14 @@ def test_another_database_can_be_named(
 )
 def test_wrong_usage_exits_with_2(run: Any, arguments: tuple[str, ...]):
     assert run(*arguments).exit_code == 2
+
+
+def test_a_size_that_is_none_is_told_what_sizes_look_like(run: Any):
+    for size in ("much", "2XB"):
+        said = run("create", "anna", "--max-file-bytes", size)
+        assert said.exit_code == 2
+        assert "should be a size, such as 4MiB" in said.stderr
+        assert repr(size) in said.stderr
 
 
 def test_beyond_this_machine_keys_are_needed_until_there_is_one(run: Any, tmp_path: Path):

@@ -9,16 +9,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 
+from service.accounts.caller import Limits
 from service.accounts.keys import Keys, KeyWish
 from service.errors import StateUnavailable
-from service.state.database import STATE_FILE, State, open_state
+from service.state.database import STATE_FILE, State, migration_config, open_state
 from service.state.tables import METADATA
 
 ROOT = Path(__file__).parents[3]
+INSERT_KEY = """
+INSERT INTO keys
+(id, name, digest, ending, scopes, adapters, requests_per_minute, tokens_per_minute, created)
+VALUES (:id, :name, :digest, :ending, :scopes, :adapters, :rpm, :tpm, :created)
+"""
 OPEN_AND_ADD = """
 import sys
 from pathlib import Path
@@ -67,6 +74,37 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(database: str, t
     assert results == [(0, "")] * len(names)
     with closing(open_state(tmp_path, database)) as state:
         assert sorted(key.name for key in Keys(state).all()) == names
+
+
+def test_keys_of_the_first_version_are_as_they_were_and_can_be_given_more(
+    database: str, tmp_path: Path
+):
+    limits = Limits(60, 9_000)
+    with closing(_first_version(database)) as old:
+        row = {"id": "key_1", "name": "安娜", "digest": "d" * 64, "ending": "1234", "created": 7}
+        row |= {"scopes": '["chat"]', "adapters": '["中医"]', "rpm": 60, "tpm": 9_000}
+        with old.begin() as connection:
+            connection.execute(text(INSERT_KEY), row)
+    with closing(open_state(tmp_path, database)) as state:
+        keys = Keys(state)
+        (key,) = keys.all()
+        assert (key.name, key.scopes, key.adapters) == ("安娜", ("chat",), ("中医",))
+        assert (key.limits, key.created, key.status(8)) == (limits, 7, "valid")
+        keys.create(KeyWish("bert", ("train",), limits=Limits(max_jobs=2, max_file_bytes=10**12)))
+        assert keys.find("bert").limits.max_file_bytes == 10**12
+
+
+def _first_version(database: str) -> State:
+    """A database as the first version of the program made it."""
+    url = make_url(database)
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    state = State(create_engine(url))
+    config = migration_config()
+    with state.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    return state
 
 
 def test_a_database_of_a_newer_program_is_refused_with_advice(database: str, tmp_path: Path):
