@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from data.whole_file import whole_file
 
 FOLDER = "jobs"  # below home
 PLACE_FILE = "place"
+TAKING = "taking"
 
 
 class Desk:
@@ -37,7 +38,7 @@ class Desk:
     @contextmanager
     def taking(self) -> Generator[None]:
         """One process at a time decides who works on what."""
-        with FileLock(self.folder / "taking.lock"):
+        with FileLock(self.folder / f"{TAKING}.lock"):
             yield
 
     @contextmanager
@@ -91,6 +92,11 @@ class Desk:
     def log(self, job_id: str) -> Path:
         """What a job's process says."""
         return self.folder / f"{job_id}.log"
+
+    def left_by(self, in_work: Collection[str]) -> list[str]:
+        """The jobs that something lies here of although nobody works on them any more."""
+        known = {path.stem for path in self.folder.glob("*.lock")} - {TAKING}
+        return [each for each in known.difference(in_work) if not self.is_held(each)]
 
     def forget(self, job_id: str) -> None:
         """Remove what lies here of a job that has ended."""

@@ -83,6 +83,13 @@ class Events:
         with self._state.begin() as connection:
             return [_event(row) for row in connection.execute(asked)]
 
+    def count(self, job_id: str, what: str) -> int:
+        """The events whose keys are `what` and a number."""
+        named = JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.key.startswith(f"{what}-")
+        asked = select(func.count()).select_from(JOB_EVENTS).where(*named)
+        with self._state.begin() as connection:
+            return connection.execute(asked).scalar_one()
+
     def _write(self, connection: Connection, job_id: str, news: Sequence[News]) -> None:
         of_job = JOB_EVENTS.c.job_id == job_id
         keys = select(JOB_EVENTS.c.key).where(of_job, JOB_EVENTS.c.key.in_(n.key for n in news))

@@ -1,0 +1,101 @@
+"""An observer that tells of a run in the database, and asks there whether it shall go on."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from finetune.training.observer import Observer, StepMetrics
+
+from .events import Events, News
+from .jobs import Jobs
+
+OFTEN = 0.5  # [seconds] between two looks into the database
+BATCH = 200  # events in one transaction
+
+
+class Recorder:
+    """Tells of steps as metrics events, and how far a job is."""
+
+    def __init__(
+        self,
+        job_id: str,
+        jobs: Jobs,
+        events: Events,
+        observer: Observer,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._job_id = job_id
+        self._jobs = jobs
+        self._events = events
+        self._observer = observer
+        self._clock = clock
+        self._untold: list[StepMetrics] = []
+        self._looked = 0.0
+        self._is_stopped = False
+        self._first: tuple[int, float] | None = None  # a step, and when it was done
+
+    def on_stage(self, text: str) -> None:
+        self._observer.on_stage(text)
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        self._untold.append(metrics)
+        if metrics.eval_loss is not None or metrics.step == 1 or self._is_time():
+            self.flush()
+        self._observer.on_step(metrics)
+
+    def on_work(self, done: float, left: float) -> None:
+        self._observer.on_work(done, left)
+
+    def should_stop(self) -> bool:
+        """Whether the job shall not run any more: it was paused or cancelled."""
+        if self._is_time():
+            self._look()
+        return self._is_stopped or self._observer.should_stop()
+
+    def flush(self) -> None:
+        """Tell what has not been told."""
+        if not self._untold:
+            return
+        untold, self._untold = self._untold, []
+        self.tell(untold)
+        last, now = untold[-1], self._clock()
+        self._first = self._first or (untold[0].step, now)
+        done, seconds = last.step - self._first[0], now - self._first[1]
+        finish = int(now + seconds / done * (last.num_steps - last.step)) if done else None
+        self._is_stopped |= not self._jobs.move(
+            self._job_id,
+            ["running"],
+            step=last.step,
+            num_steps=last.num_steps,
+            num_starts=0,
+            estimated_finish=finish,
+        )
+        self._looked = time.monotonic()
+
+    def tell(self, metrics: Sequence[StepMetrics]) -> None:
+        """Tell of steps, also of those that have been told."""
+        for start in range(0, len(metrics), BATCH):
+            news = [_news(each) for each in metrics[start : start + BATCH]]
+            self._events.tell(self._job_id, *news)
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._looked >= OFTEN
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        self._is_stopped |= self._jobs.find(self._job_id).status != "running"
+
+
+def _news(metrics: StepMetrics) -> News:
+    told = f"Step {metrics.step}/{metrics.num_steps}: training loss={metrics.loss:.2f}"
+    data: dict[str, Any] = {
+        "step": metrics.step,
+        "total_steps": metrics.num_steps,
+        "train_loss": metrics.loss,
+        "learning_rate": metrics.learning_rate,
+        "tokens_per_second": metrics.tokens_per_second,
+    }
+    if metrics.eval_loss is not None:
+        told += f", full validation loss={metrics.eval_loss:.2f}"
+        data |= {"valid_loss": metrics.eval_loss, "full_valid_loss": metrics.eval_loss}
+    return News(f"step-{metrics.step}", told, data)

@@ -1,0 +1,36 @@
+"""The process of a job, started so that it outlives whoever has started it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .desk import Desk
+
+PACKAGES = Path(__file__).parents[2]  # from where the process imports what this one imports
+DATABASE = "LORA_CHAT_DATABASE"  # its URL may hold a password, which no list of processes shows
+# A group of its own and no window, on Windows; elsewhere `start_new_session` does it.
+DETACHED = 0x00000200 | 0x08000000 if sys.platform == "win32" else 0
+
+
+def start_worker(
+    desk: Desk, job_id: str, database: str | None = None, slots: int = 1
+) -> "subprocess.Popen[bytes]":
+    """Start what works on a job. It ends at once where somebody else does, or where already so many
+    jobs run. What it says goes into the job's log."""
+    command = [sys.executable, "-m", "service.jobs.worker", str(desk.home), job_id, str(slots)]
+    path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    environment.pop(DATABASE, None)
+    if database is not None:
+        environment[DATABASE] = database
+    with desk.log(job_id).open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+            creationflags=DETACHED,
+        )
