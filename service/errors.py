@@ -16,6 +16,7 @@ ServiceError
 ├── JobNotFound        there is no fine-tuning job of that id for the caller
 ├── EventNotFound      a job has no event of that id
 ├── JobRefused         a job's status does not allow what is asked
+├── NameTaken          an adapter's name is, or is about to be, another key's
 ├── LimitReached       a request's key has as much of something as it may
 ├── UploadTooLarge     an upload is larger than the operator allows
 ├── DiskFull           the disk has no room for it
@@ -128,6 +129,13 @@ class EventNotFound(ServiceError):
 
 class JobRefused(ServiceError):
     """A job's status does not allow what is asked."""
+
+
+class NameTaken(ServiceError):
+    """An adapter's name is, or is about to be, another key's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The name {name!r} is taken. Choose another one with suffix.")
 
 
 class LimitReached(ServiceError):

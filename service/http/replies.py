@@ -26,6 +26,7 @@ from service.errors import (
     JobNotFound,
     JobRefused,
     LimitReached,
+    NameTaken,
     NotAllowed,
     OfField,
     PathNotFound,
@@ -141,6 +142,8 @@ def reply_to(error: Exception) -> Reply:
             return Reply(404, message, "after", "event_not_found")
         case JobRefused():
             return Reply(400, message, code="job_status")
+        case NameTaken():
+            return Reply(400, message, "suffix", "name_taken")
         case LimitReached():
             return Reply(429, message, code="limit_reached", headers=NO_RETRY)
         case UploadTooLarge():

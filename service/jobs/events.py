@@ -71,7 +71,7 @@ class Events:
         """Newest first, those before the event `after`. Raises EventNotFound."""
         where = [JOB_EVENTS.c.job_id == job_id]
         if after is not None:
-            where.append(JOB_EVENTS.c.number < _number(job_id, after))
+            where.append(JOB_EVENTS.c.number < number_of(job_id, after))
         asked = select(JOB_EVENTS).where(*where).order_by(JOB_EVENTS.c.number.desc()).limit(limit)
         with self._state.begin() as connection:
             return [_event(row) for row in connection.execute(asked)]
@@ -115,7 +115,8 @@ class Events:
             connection.execute(insert(JOB_EVENTS).values(row))
 
 
-def _number(job_id: str, event_id: str) -> int:
+def number_of(job_id: str, event_id: str) -> int:
+    """The place of an event among those of its job. Raises EventNotFound."""
     job, _, number = event_id.removeprefix(ID_PREFIX).rpartition("-")
     if job != job_id.rpartition("-")[2] or not number.isdecimal() or len(number) > 9:
         raise EventNotFound(event_id)

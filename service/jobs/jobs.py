@@ -1,21 +1,24 @@
 """The jobs in the state: made, found, and moved from one status to the next."""
 
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import JobNotFound, LimitReached
+from service.errors import JobNotFound, LimitReached, NameTaken
 from service.state.database import State
 from service.state.tables import JOBS
 
-from .job import ENDED, FineTuningJob, JobError, NewJob, Status
+from .job import ENDED, ID_PREFIX, FineTuningJob, JobError, NewJob, Status
 
+ID = re.compile(rf"{ID_PREFIX}[0-9A-Za-z]{{1,32}}")
 TRIES = 20  # where others make jobs at the same moment
-NEXT = select(func.coalesce(func.max(JOBS.c.number), 0) + 1).scalar_subquery()
+NEXT = select(func.coalesce(func.max(JOBS.c.number), 0) + 1)
 
 
 class Jobs:
@@ -34,15 +37,16 @@ class Jobs:
         *,
         status: Status = "validating_files",
         most: int | None = None,
+        claims: bool = False,
         **values: Any,
     ) -> FineTuningJob:
         """Put a job at the end of the queue.
 
-        Raises LimitReached where its key has `most` jobs already that have not ended.
+        Raises LimitReached where its key has `most` jobs already that have not ended, and NameTaken
+        where it `claims` a new name that another key's unfinished job is about to make.
         """
         row = {
             **_row(new),
-            "number": NEXT,
             "status": status,
             "created": int(self._clock()),
             "step": 0,
@@ -54,11 +58,13 @@ class Jobs:
         for tried in range(TRIES):
             try:
                 with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+                    # First of all: whoever adds a job after this look takes the number.
+                    number = connection.execute(NEXT).scalar_one()
                     if most is not None:
-                        unfinished = JOBS.c.key_id == new.key_id, JOBS.c.status.not_in(ENDED)
-                        counted = select(func.count()).select_from(JOBS).where(*unfinished)
-                        _check_number(connection.execute(counted).scalar_one(), most)
-                    connection.execute(insert(JOBS).values(row))
+                        _check_number(connection, new, most)
+                    if claims:
+                        _check_unclaimed(connection, new)
+                    connection.execute(insert(JOBS).values(row | {"number": number}))
                 break
             except IntegrityError:  # somebody else's job has got the number
                 if tried + 1 == TRIES:
@@ -67,6 +73,8 @@ class Jobs:
 
     def find(self, job_id: str) -> FineTuningJob:
         """Raises JobNotFound."""
+        if not ID.fullmatch(job_id):  # a database need not take every text
+            raise JobNotFound(job_id)
         with self.state.begin() as connection:
             found = connection.execute(select(JOBS).where(JOBS.c.id == job_id))
             row = found.mappings().first()
@@ -82,9 +90,11 @@ class Jobs:
         limit: int | None = None,
         statuses: Collection[Status] = (),
         metadata: Mapping[str, str] | None = None,
+        without_metadata: bool = False,
     ) -> list[FineTuningJob]:
-        """Jobs, newest first: those of a key, of some statuses, that have all of the metadata, and
-        that came before the job `after`. Raises JobNotFound for an unknown `after`."""
+        """Jobs, newest first: those of a key, of some statuses, that have all of the metadata or
+        none at all, and that came before the job `after`. Raises JobNotFound for an unknown
+        `after`."""
         where: list[ColumnElement[bool]] = []
         if key_id is not None:
             where.append(JOBS.c.key_id == key_id)
@@ -92,12 +102,22 @@ class Jobs:
             where.append(JOBS.c.status.in_(statuses))
         if after is not None:
             where.append(JOBS.c.number < self.find(after).number)
-        where += [
-            JOBS.c.job_metadata[key].as_string() == each for key, each in (metadata or {}).items()
-        ]
-        asked = select(JOBS).where(*where).order_by(JOBS.c.number.desc()).limit(limit)
+        if without_metadata:
+            where.append(JOBS.c.job_metadata.is_(None))
+        asked = select(JOBS).where(*where).order_by(JOBS.c.number.desc())
         with self.state.begin() as connection:
-            return [_job(row) for row in connection.execute(asked).mappings()]
+            if not metadata:
+                return [_job(row) for row in connection.execute(asked.limit(limit)).mappings()]
+            # Looked through here: SQLite finds no key of a JSON object that is not plain ASCII.
+            jobs = map(_job, connection.execute(asked).mappings())
+            return [*islice((job for job in jobs if _has(job, metadata)), limit)]
+
+    def trained_tokens(self, key_id: str, since: float) -> int:
+        """What the jobs of a key that have ended since then have trained on."""
+        ended = JOBS.c.key_id == key_id, JOBS.c.finished >= since
+        summed = select(func.coalesce(func.sum(JOBS.c.trained_tokens), 0)).where(*ended)
+        with self.state.begin() as connection:
+            return int(connection.execute(summed).scalar_one())
 
     def open(self, place: str) -> list[FineTuningJob]:
         """The jobs of a home that something is to be done for yet, oldest first."""
@@ -124,12 +144,26 @@ class Jobs:
             return connection.execute(changed).rowcount == 1
 
 
-def _check_number(number: int, most: int) -> None:
+def _check_number(connection: Connection, new: NewJob, most: int) -> None:
+    unfinished = JOBS.c.key_id == new.key_id, JOBS.c.status.not_in(ENDED)
+    counted = select(func.count()).select_from(JOBS).where(*unfinished)
+    number = connection.execute(counted).scalar_one()
     if number >= most:
         raise LimitReached(
             f"This key may have {most} unfinished jobs, and has {number}. Wait until one ends, or "
             "cancel one."
         )
+
+
+def _check_unclaimed(connection: Connection, new: NewJob) -> None:
+    claims = JOBS.c.name == new.name, JOBS.c.key_id != new.key_id, JOBS.c.status.not_in(ENDED)
+    if connection.execute(select(JOBS.c.id).where(*claims).limit(1)).first() is not None:
+        raise NameTaken(new.name)
+
+
+def _has(job: FineTuningJob, metadata: Mapping[str, str]) -> bool:
+    own = job.metadata or {}
+    return all(own.get(key) == value for key, value in metadata.items())
 
 
 def _row(new: NewJob) -> dict[str, Any]:

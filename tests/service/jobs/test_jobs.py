@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import JobNotFound, LimitReached
+from service.errors import JobNotFound, LimitReached, NameTaken
 from service.jobs.events import Events, News
 from service.jobs.job import JobError, NewJob
 from service.jobs.jobs import Jobs
@@ -97,3 +97,59 @@ def test_events_of_two_tellers_are_all_kept(state: State):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: events.tell("ftjob-1", News(f"{number}", "x")), range(12)))
     assert [event.number for event in events.since("ftjob-1", 0)] == [*range(1, 13)]
+
+
+def test_metadata_is_found_whatever_its_keys_are(state: State):
+    jobs = Jobs(state)
+    odd = {"诊所": "甲", 'a"b': "1", "a.b[0]": "", "\\": "$"}
+    jobs.add(new_job("ftjob-1", metadata=odd))
+    jobs.add(new_job("ftjob-2", metadata={"诊所": "乙"}))
+    jobs.add(new_job("ftjob-3"))
+    for key, value in odd.items():
+        assert [job.id for job in jobs.newest(metadata={key: value})] == ["ftjob-1"], key
+    assert jobs.newest(metadata={"诊所": "甲", "other": "甲"}) == []
+    assert jobs.newest(metadata={"诊所": "\0"}) == []
+    assert [job.id for job in jobs.newest(without_metadata=True)] == ["ftjob-3"]
+
+
+@pytest.mark.parametrize("hostile", ["", "ftjob-", "ftjob-\0", "ftjob-" + "1" * 99, "'; --", "中"])
+def test_an_id_that_cannot_be_one_is_not_found(state: State, hostile: str):
+    with pytest.raises(JobNotFound):
+        Jobs(state).find(hostile)
+
+
+def test_a_new_name_is_one_keys_until_its_job_ends(state: State):
+    jobs = Jobs(state)
+    jobs.add(new_job("ftjob-1"), claims=True)
+    jobs.add(new_job("ftjob-2"), claims=True)
+    with pytest.raises(NameTaken, match="'中医'"):
+        jobs.add(new_job("ftjob-3", key_id="key_2"), claims=True)
+    jobs.add(new_job("ftjob-4", key_id="key_2", name="other"), claims=True)
+    for job_id in ("ftjob-1", "ftjob-2"):
+        jobs.move(job_id, ["validating_files"], "cancelled")
+    jobs.add(new_job("ftjob-5", key_id="key_2"), claims=True)
+
+
+def test_of_keys_that_claim_a_name_at_once_one_gets_it(state: State):
+    jobs = Jobs(state)
+
+    def claim(number: int) -> bool:
+        try:
+            jobs.add(new_job(f"ftjob-{number}", key_id=f"key_{number}"), claims=True)
+        except NameTaken:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(claim, range(8))) == 1
+
+
+def test_trained_tokens_are_those_of_a_keys_recent_jobs(state: State):
+    now = 1000.0
+    jobs = Jobs(state, clock=lambda: now)
+    for number, key_id in enumerate(["key_1", "key_1", "key_2"]):
+        jobs.add(new_job(f"ftjob-{number}", key_id=key_id))
+        jobs.move(f"ftjob-{number}", ["validating_files"], "succeeded", trained_tokens=50)
+        now += 100
+    jobs.add(new_job("ftjob-9"))
+    assert [jobs.trained_tokens("key_1", since) for since in (1000, 1001, 1101)] == [100, 50, 0]
