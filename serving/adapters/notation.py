@@ -100,7 +100,9 @@ def _split(model: str) -> list[str]:
 
 def _names_fine_tuned(text: str) -> bool:
     """Whether it is a fine-tuned model's name, with a scale or without."""
-    return bool(parse_fine_tuned(text) or parse_fine_tuned(text.rpartition(":")[0]))
+    name, _, scale = text.rpartition(":")
+    whole, scaled = parse_fine_tuned(text), parse_fine_tuned(name)
+    return bool(whole or (scaled and NUMBER.fullmatch(scale)))
 
 
 def _part(text: str) -> Part | None:
