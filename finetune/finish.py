@@ -11,7 +11,7 @@ from data.chat import ChatRenderer
 from data.whole_file import NO_ROOM
 from data.wording import N_, _
 
-from .adapters.card import ADAPTER_LOSS, BASE_LOSS, AdapterCard, BaseIdentity
+from .adapters.card import ADAPTER_LOSS, BASE_LOSS, BEST_STEP, AdapterCard, BaseIdentity
 from .adapters.files import README_FILE, TEMPLATE_FILE
 from .adapters.version import AdapterVersion
 from .adapters.versions import install, staging_folder
@@ -73,7 +73,8 @@ def finish(
         report = _report(prepared, run, folder, training_loss)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
-        _card(prepared, report, continuation).write(folder)
+        best_step = trainer.progress.best_step
+        _card(prepared, report, best_step, continuation).write(folder)
         (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
         version = install(adapters, name, folder, promoted=prepared.config.promote)
     run.finish(str(version))
@@ -169,7 +170,9 @@ def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, st
     }
 
 
-def _card(prepared: Prepared, report: Report, done: Continuation | None) -> AdapterCard:
+def _card(
+    prepared: Prepared, report: Report, best_step: int, done: Continuation | None
+) -> AdapterCard:
     config, losses, history = prepared.config, report.measured.unseen.nll, report.history
     assert history is not None
     return AdapterCard(
@@ -187,6 +190,7 @@ def _card(prepared: Prepared, report: Report, done: Continuation | None) -> Adap
             ADAPTER_LOSS: losses.adapter.value,
             "held_out_loss_training_precision": history.loss,
             "num_steps": len(history.steps),
+            BEST_STEP: best_step,
             **_continuation(done),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},

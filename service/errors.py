@@ -23,7 +23,8 @@ ServiceError
 ├── ServerRefused      the server a command talks to is not there, or answered with an error
 └── OfField            what another error says, of the field that it is about
 
-DeadlineExceeded and Stopping are ServingErrors: they end an answer as an engine's errors do.
+ModelGone is a ModelNotFound with words of its own. DeadlineExceeded and Stopping are ServingErrors:
+they end an answer as an engine's errors do.
 BodyTooLarge and BodyTooSlow are HTTPExceptions: FastAPI lets no others out of reading a body.
 """
 
@@ -170,6 +171,14 @@ def said_of(field: str) -> Generator[None]:
         yield
     except (ModelNotFound, BlendError, AdapterRefused, TemplateError) as error:
         raise OfField(field, error) from error
+
+
+class ModelGone(ModelNotFound):
+    """A fine-tuned model that is not there yet, or no more."""
+
+    def __init__(self, model: str, why: str) -> None:
+        self.model = model
+        ServingError.__init__(self, f"The model {model[:MAX_SHOWN]!r} does not exist. {why}")
 
 
 class DeadlineExceeded(ServingError):

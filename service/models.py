@@ -1,22 +1,24 @@
 """Which model a request means: the base, an adapter or a blend, pinned to versions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from data.chat import ChatRenderer, Tokenizer
 from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
 from finetune.adapters.version import AdapterVersion
-from serving.adapters.notation import parse_model
+from serving.adapters.notation import FineTuned, parse_fine_tuned, parse_model
 from serving.adapters.store import AdapterStore
 from serving.engine import Blend
 from serving.errors import BlendError, ModelNotFound
 
 from .accounts.caller import current_caller
-from .errors import InvalidRequest
+from .errors import InvalidRequest, ModelGone
 
 UNCHANGED = SamplingDefaults()
 Scaled = tuple[str, float]  # an adapter's name, which may have a version, and its scale
+Found = TypeVar("Found")
 LATEST = ":latest"  # Ollama's clients write it behind a name that has no tag
 
 
@@ -32,6 +34,44 @@ class ResolvedModel:
     disclaimer: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FineTunedModel:
+    """What a fine-tuning job has made so far."""
+
+    id: str  # in OpenAI's form
+    entry: AdapterVersion
+    checkpoint_of: str | None = None  # the job that goes on; None: its result
+
+
+class FineTunedModels(Protocol):
+    """Knows what names in OpenAI's form mean. Asks a database and reads files."""
+
+    def find(self, asked: FineTuned) -> FineTunedModel:
+        """Raises ModelNotFound, AdapterRefused or StateUnavailable."""
+        ...
+
+    def version(self, asked: FineTuned) -> str:
+        """The name@version, without a look at its files. Raises as `find` does."""
+        ...
+
+    def checkpoints(self) -> list[FineTunedModel]:
+        """Those that can be asked now, of the jobs that the caller may see."""
+        ...
+
+
+class NoFineTunedModels:
+    """Of a server that knows of no jobs."""
+
+    def find(self, asked: FineTuned) -> FineTunedModel:
+        raise ModelNotFound(str(asked), [])
+
+    def version(self, asked: FineTuned) -> str:
+        raise ModelNotFound(str(asked), [])
+
+    def checkpoints(self) -> list[FineTunedModel]:
+        return []
+
+
 class Models:
     """Resolves models' names against the adapters that are there now."""
 
@@ -41,17 +81,20 @@ class Models:
         tokenizer: Tokenizer,
         store: AdapterStore,
         plain_marks: OnMarks = "refuse",
+        fine_tuned: FineTunedModels | None = None,
     ) -> None:
         self.base_id = base_id
         self.tokenizer = tokenizer
         self.store = store
         self._plain_marks: OnMarks = plain_marks
+        self._fine_tuned = fine_tuned or NoFineTunedModels()
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
 
     def resolve(self, model: str, loras: Sequence[Scaled] = ()) -> ResolvedModel:
         """Find what `model` means, with `loras` on it if it is the base. Reads files.
 
-        Raises ModelNotFound, BlendError, AdapterRefused, InvalidRequest or TemplateError.
+        Raises ModelNotFound, BlendError, AdapterRefused, InvalidRequest, TemplateError or
+        StateUnavailable.
         """
         model = self.plain_name(model)
         if model != self.base_id:
@@ -61,9 +104,10 @@ class Models:
                     f"model {self.base_id!r}.",
                     "lora",
                 )
-            return self._resolve_adapters(model)
+            return self._with_adapters(model, *self._entries(model))
         if loras:
-            return self._resolve_adapters("+".join(f"{name}:{scale}" for name, scale in loras))
+            blend = "+".join(f"{name}:{scale}" for name, scale in loras)
+            return self._with_adapters(blend, *self._blend(blend))
         self._check_base()
         return ResolvedModel(self.base_id, (), self._renderer(None))
 
@@ -89,6 +133,35 @@ class Models:
         self._shared_renderer(model, entries)
         return entries
 
+    def find_fine_tuned(self, model: str) -> FineTunedModel | None:
+        """What a name in OpenAI's form means; None for other names. Reads files.
+
+        Raises ModelNotFound, AdapterRefused or StateUnavailable.
+        """
+        asked = parse_fine_tuned(self.plain_name(model))
+        return None if asked is None else self._of_job(asked, self._fine_tuned.find)
+
+    def version(self, model: str) -> str:
+        """The name or name@version that a model's name stands for, without a look at its files.
+
+        Raises ModelNotFound, InvalidRequest for a checkpoint, or StateUnavailable.
+        """
+        asked = parse_fine_tuned(self.plain_name(model))
+        if asked is None:
+            return model
+        found = self._of_job(asked, self._fine_tuned.version)
+        if asked.step is not None:
+            raise InvalidRequest(
+                "Checkpoints are not deleted one by one: they go when their job ends. What it has "
+                f"made is {asked.result!r}.",
+                "model",
+            )
+        return found
+
+    def list_checkpoints(self) -> list[FineTunedModel]:
+        """Those that can be asked now, of the jobs that the caller may see. Reads files."""
+        return self._fine_tuned.checkpoints()
+
     @staticmethod
     def plain_name(model: str) -> str:
         """The name without what Ollama's clients write behind it."""
@@ -99,8 +172,9 @@ class Models:
         each = [join_disclaimers([entry]) for entry in self.store.entries()]
         return frozenset(filter(None, [model.disclaimer, *each]))
 
-    def _resolve_adapters(self, model: str) -> ResolvedModel:
-        entries, blend = self._entries(model)
+    def _with_adapters(
+        self, model: str, entries: Sequence[AdapterVersion], blend: Blend
+    ) -> ResolvedModel:
         renderer = self._shared_renderer(model, entries)
         pinned = "+".join(f"{ref}:{scale:g}" for ref, scale in blend)
         systems = {entry.system for entry in entries}
@@ -115,6 +189,23 @@ class Models:
         )
 
     def _entries(self, model: str) -> tuple[list[AdapterVersion], Blend]:
+        """Raises as `resolve` does."""
+        if (found := self.find_fine_tuned(model)) is not None:
+            return [found.entry], ((self.store.pin(found.entry), 1.0),)
+        return self._blend(model)
+
+    def _of_job(self, asked: FineTuned, find: Callable[[FineTuned], Found]) -> Found:
+        """What is found, if it is the caller's: other adapters do not exist for them."""
+        if not current_caller.get().may_use(asked.name):
+            raise self._not_found(str(asked))
+        try:
+            return find(asked)
+        except ModelGone:
+            raise
+        except ModelNotFound as error:
+            raise self._not_found(error.model) from None
+
+    def _blend(self, model: str) -> tuple[list[AdapterVersion], Blend]:
         """What `AdapterStore.resolve` finds of the caller's adapters: others do not exist for
         them."""
         if model.startswith(f"{self.base_id}:"):  # as SGLang names an adapter

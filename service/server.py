@@ -25,6 +25,8 @@ from .engines import open_engine
 from .errors import PortUnavailable, Stopping, TlsRefused
 from .http.gate import Gate
 from .http.patience import http_protocol
+from .jobs.aliases import Aliases
+from .jobs.jobs import Jobs
 from .models import Models
 from .running import Announcement
 from .settings import ServiceSettings, is_loopback
@@ -107,7 +109,8 @@ def configure(settings: ServiceSettings, gate: Gate, *, is_private: bool = False
     if state is not None:
         _say_who_may_come(Keys(state))
     served = open_engine(settings)
-    models = Models(served.base_id, served.tokenizer, served.store, settings.plain_marks)
+    aliases = None if state is None else Aliases(Jobs(state), settings.home, served.store)
+    models = Models(served.base_id, served.tokenizer, served.store, settings.plain_marks, aliases)
     return http_config(build_app(served.engine, models, settings, gate, state), settings)
 
 

@@ -15,6 +15,7 @@ from finetune.wrong_values import told
 from .files import CARD_FILE, PEFT_FILES, TEMPLATE_FILE
 
 BASE_LOSS, ADAPTER_LOSS = "held_out_loss_base", "held_out_loss_adapter"  # among the metrics
+BEST_STEP = "best_step"  # after which its weights were as they are
 
 
 class SamplingDefaults(BaseModel):

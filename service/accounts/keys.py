@@ -132,6 +132,16 @@ class Keys:
             connection.execute(update(KEYS).where(still_valid).values(revoked=int(self._clock())))
         return self.find(key.id)
 
+    def allow(self, key_id: str, name: str) -> None:
+        """Let a key use an adapter beside those that it may use; one that may use all needs no
+        more, and an id that no key has is nobody's."""
+        with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+            asked = select(KEYS.c.adapters).where(KEYS.c.id == key_id).with_for_update()
+            allowed = connection.execute(asked).scalar()
+            if allowed is not None and name not in allowed:
+                changed = update(KEYS).where(KEYS.c.id == key_id)
+                connection.execute(changed.values(adapters=[*allowed, name]))
+
     def clear(self) -> int:
         """Forget every key and all usage: nobody is asked for a key then. Returns how many."""
         with self._state.begin() as connection:

@@ -1,6 +1,7 @@
 """/v1/models: the base and the adapters."""
 
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 
 from service.adapters.adapters import Adapters
 from service.errors import InvalidRequest
@@ -33,7 +34,7 @@ def model_routes(engine: Engine, models: Models, adapters: Adapters) -> APIRoute
                 f"{model!r} is the base model, which every adapter needs. Adapters can be deleted.",
                 "model",
             )
-        await adapters.remove(model)
+        await adapters.remove(await run_in_threadpool(models.version, model))
         return ModelDeleted(id=model)
 
     _ = (list_models, find_model, delete_model)

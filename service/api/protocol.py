@@ -132,6 +132,7 @@ class ModelCard(BaseModel):
     max_model_len: int  # [tokens] of prompt and answer
     trained_on: TrainedOn | None = None  # None where nobody knows, and for blends
     disclaimer: str | None = None
+    checkpoint_of: str | None = absent()  # the fine-tuning job that goes on
 
 
 class ModelDeleted(BaseModel):

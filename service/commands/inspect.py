@@ -23,6 +23,7 @@ METRICS = {  # of a card
     "held_out_loss_training_precision": N_("held out loss training precision"),
     "held_out_loss_before": N_("held out loss before"),
     "num_steps": N_("num steps"),
+    "best_step": N_("best step"),
     "num_corrections": N_("num corrections"),
     "num_corrections_learned": N_("num corrections learned"),
 }

@@ -16,6 +16,14 @@ PLACE_FILE = "place"
 TAKING = "taking"
 
 
+def place_of(home: Path) -> str | None:
+    """A home's name as `Desk.place` gives it; None where no job has ever been made in it."""
+    try:
+        return (home / FOLDER / PLACE_FILE).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
 class Desk:
     """The folder of the jobs that are worked on. Whoever works on one holds its lock, which the
     system takes from a process that ends, however it ends."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from serving.adapters.notation import FineTuned
+
 Status = Literal[
     "validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"
 ]
@@ -69,7 +71,11 @@ class FineTuningJob(NewJob):
     @property
     def alias(self) -> str:
         """What its result can be asked by, too: a name in OpenAI's form."""
-        return f"ft:{self.model}::{self.name}:{self.short_id}"
+        return str(FineTuned(self.model, self.name, self.short_id))
+
+    def checkpoint(self, step: int) -> str:
+        """What its checkpoint after so many steps can be asked by."""
+        return str(FineTuned(self.model, self.name, self.short_id, step))
 
     @property
     def short_id(self) -> str:

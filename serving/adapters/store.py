@@ -43,6 +43,7 @@ class AdapterStore:
         self, adapters: Path, base: Fingerprint | None = None, fit: Fit | None = None
     ) -> None:
         self.adapters = adapters
+        self.runs = adapters.parent / "runs"  # whose checkpoints are read, too
         self.base = base
         self._fit = fit
         self._entries: dict[Path, tuple[list[Stamp | None], AdapterVersion]] = {}
@@ -100,7 +101,7 @@ class AdapterStore:
         return found
 
     def read(self, name: str, number: str, folder: Path) -> AdapterVersion:
-        """What a folder under `adapters` holds. Raises AdapterRefused."""
+        """What a folder under `adapters` or `runs` holds. Raises AdapterRefused."""
         version = AdapterVersion(name, number, folder)
         stamps = [_stamp(f"{folder}{os.sep}{file}") for file in SERVED_FILES]
         known = self._entries.get(folder)
@@ -199,11 +200,12 @@ class AdapterStore:
 
     def _check_place(self, folder: Path) -> None:
         """A link may not make the server read, let alone serve, what lies elsewhere."""
-        home = os.path.realpath(self.adapters) + os.sep
+        allowed = self.runs if folder.is_relative_to(self.runs) else self.adapters
+        root = os.path.realpath(allowed) + os.sep
         for file in ("", *SERVED_FILES):
-            if not os.path.realpath(folder / file).startswith(home):
+            if not os.path.realpath(folder / file).startswith(root):
                 raise AdapterInvalid(
-                    "is a link that leads out of the adapters' folder. Copy in what it leads to.",
+                    f"is a link that leads out of {allowed.name}. Copy in what it leads to.",
                     folder,
                     file,
                 )

@@ -1,6 +1,7 @@
 """A whole fine-tuning job on a tiny base in NF4."""
 
 import gzip
+import json
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,10 @@ def test_the_card_records_what_the_adapter_was_made_from(finished: tuple[Workpla
     assert card.data is not None
     assert card.data.num_conversations == card.data.num_trained + card.data.num_held_out == 16
     assert card.metrics["held_out_loss_adapter"] == result.adapter_loss
+    lines = (result.run / "metrics.jsonl").read_text().splitlines()
+    measured = [step for line in lines if (step := json.loads(line))["eval_loss"] is not None]
+    best = min(measured, key=lambda step: step["eval_loss"])
+    assert card.metrics["best_step"] == best["step"]
     assert (card.system, card.disclaimer, card.sampling.temperature) == (
         "你是中医。",
         "不是医生。",

@@ -1,6 +1,7 @@
 """Keys, on SQLite and on a real PostgreSQL alike."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,22 @@ def test_days_are_counted_in_utc():
         "1970-01-01",
         "1970-01-02",
     ]
+
+
+def test_a_key_may_use_what_it_is_allowed_later(keys: Keys):
+    some, _ = keys.create(KeyWish("anna", adapters=["tcm"]))
+    every, _ = keys.create(KeyWish("bert"))
+    for key_id in (some.id, every.id, "key_nobody", ""):
+        for name in ("style", "tcm", "style"):
+            keys.allow(key_id, name)
+    assert keys.find("anna").adapters == ("tcm", "style")
+    assert keys.find("anna").caller.may_use("style")
+    assert keys.find("bert") == every
+
+
+def test_what_is_allowed_at_the_same_moment_is_all_there(keys: Keys):
+    key, _ = keys.create(KeyWish("anna", adapters=["tcm"]))
+    names = [f"style-{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: keys.allow(key.id, name), names))
+    assert sorted(keys.find("anna").adapters or ()) == [*names, "tcm"]

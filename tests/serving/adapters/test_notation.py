@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.adapters.notation import MAX_PARTS, MAX_SCALE, Part, parse_model
+from serving.adapters.notation import (
+    MAX_PARTS,
+    MAX_SCALE,
+    FineTuned,
+    Part,
+    parse_fine_tuned,
+    parse_model,
+)
 from serving.errors import BlendError
 
 
@@ -50,6 +57,73 @@ def test_what_is_no_notation_is_nobodys_name(model: str):
 def test_wrong_blend_is_an_error_and_not_an_unknown_name(model: str):
     with pytest.raises(BlendError):
         parse_model(model)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        FineTuned("smollm2-135m", "tcm", "Xy12"),
+        FineTuned("smollm2-135m", "中医", "Xy12", 40),
+        FineTuned("meta-llama/Llama-2-7b", "tcm", "Xy-_12", 0),
+        FineTuned("tcm@3", "tcm", "1"),
+        FineTuned("C:\\bases::old\\a+b.gguf", "tcm", "1", 7),
+        FineTuned("ft:smollm2-135m::tcm:Xy12:ckpt-step-9", "tcm-2", "Zz"),
+    ],
+)
+def test_a_fine_tuned_models_name_is_read_from_its_end(asked: FineTuned):
+    assert parse_fine_tuned(str(asked)) == asked
+    assert asked.result == str(asked).removesuffix(f":ckpt-step-{asked.step}")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "",
+        "tcm",
+        "ft:",
+        "ft:0.5",
+        "ft:base::tcm",
+        "ft:base:tcm:1",
+        "ft:::tcm:1",
+        "ft:base::tcm:",
+        "ft:base::-tcm:1",
+        "ft:base::../x:1",
+        "ft:base::tcm:a/b",
+        "ft:base::tcm:1:ckpt-step-",
+        "ft:base::tcm:1:ckpt-step-01",
+        "ft:base::tcm:1:ckpt-step--1",
+        "ft:base::tcm:1:ckpt-step-１",
+        "ft:base::tcm:1:ckpt-step-1234567890",
+        "ft:base::tcm:1\n",
+        "FT:base::tcm:1",
+        " ft:base::tcm:1",
+        "ft:gpt-4o-mini:openai::7p4lURel",
+    ],
+)
+def test_other_names_are_no_fine_tuned_models(model: str):
+    assert parse_fine_tuned(model) is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "ft:base::tcm:1+style",
+        "style:0.3+ft:base::tcm:1",
+        "ft:base::tcm:1+ft:base::tcm:2",
+        "ft:base::tcm:1:0.7",
+        "ft:base::tcm:1:ckpt-step-4:0.7",
+        "<lora:ft:base::tcm:1:1>",
+        "<lora:style><lora:ft:base::tcm:1>",
+    ],
+)
+def test_a_fine_tuned_model_takes_no_scale_and_no_part_in_blends(model: str):
+    assert parse_fine_tuned(model) is None
+    with pytest.raises(BlendError, match="stands alone"):
+        parse_model(model)
+
+
+def test_an_adapter_may_be_called_ft():
+    assert parse_model("ft:0.5+tcm") == (Part("ft", None, 0.5), Part("tcm"))
 
 
 parts = st.builds(

@@ -215,6 +215,38 @@ def test_links_that_lead_outside_are_refused(store: AdapterStore, tmp_path: Path
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_a_runs_checkpoint_is_read_where_it_lies_and_by_its_own_name(
+    store: AdapterStore, tmp_path: Path
+):
+    folder = write_peft(tmp_path / "runs" / "job" / "served" / "step-4")
+    write_card(folder)
+    entry = store.read("tcm", "job:ckpt-step-4", folder)
+    assert (str(entry), str(store.pin(entry))) == ("tcm@job:ckpt-step-4",) * 2
+    assert (store.names(), store.entries()) == ([], [])
+    write_card(folder, OTHER)
+    with pytest.raises(AdapterRefused, match="tcm@job:ckpt-step-4 was trained on"):
+        store.read("tcm", "job:ckpt-step-4", folder)
+
+
+@pytest.mark.parametrize("elsewhere", ["adapters/tcm/1", "outside"])
+def test_a_checkpoint_may_not_lie_elsewhere_than_below_runs(
+    store: AdapterStore, tmp_path: Path, elsewhere: str
+):
+    outside = write_peft(tmp_path / elsewhere)
+    folder = tmp_path / "runs" / "job" / "served" / "step-4"
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(outside)
+    with pytest.raises(AdapterRefused, match="leads out of runs"):
+        store.read("tcm", "job:ckpt-step-4", folder)
+
+
+def test_an_adapter_may_not_lie_below_runs(store: AdapterStore, tmp_path: Path):
+    store.adapters.mkdir()
+    (store.adapters / "tcm").symlink_to(write_peft(tmp_path / "runs" / "job"))
+    with pytest.raises(AdapterRefused, match="leads out of adapters"):
+        store.entry(Part("tcm"))
+
+
 def test_withdrawn_name_is_not_found_until_it_is_readmitted(store: AdapterStore):
     for version in ("1", "2"):
         write_peft(store.adapters / "tcm" / version)
