@@ -67,13 +67,13 @@ def finish(
     training_loss = trainer.progress.best_loss
     assert training_loss is not None, "every plan evaluates after its last step"
     name = prepared.name
-    with _room(run), staging_folder(adapters) as folder:
+    with _room(run), staging_folder(adapters, run.state.id) as folder:
         save_adapter(trainer.model, folder, prepared.base.id)
         trainer.release()  # before the model to compare with is loaded
         report = _report(prepared, run, folder, training_loss)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
-        _card(prepared, report, continuation).write(folder)
+        _card(prepared, run.state.id, report, continuation).write(folder)
         (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
         version = install(adapters, name, folder, promoted=prepared.config.promote)
     run.finish(str(version))
@@ -169,7 +169,9 @@ def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, st
     }
 
 
-def _card(prepared: Prepared, report: Report, done: Continuation | None) -> AdapterCard:
+def _card(
+    prepared: Prepared, run_id: str, report: Report, done: Continuation | None
+) -> AdapterCard:
     config, losses, history = prepared.config, report.measured.unseen.nll, report.history
     assert history is not None
     return AdapterCard(
@@ -190,6 +192,7 @@ def _card(prepared: Prepared, report: Report, done: Continuation | None) -> Adap
             **_continuation(done),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        run=run_id,
         held_out=prepared.dataset.identities,
         created=datetime.now(UTC),
     )
