@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and standard output alike."""
 
 import errno
+import os
 import shutil
 import sys
 import tempfile
@@ -15,16 +16,17 @@ from .wording import _
 
 STANDARD_OUTPUT = Path("-")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
+NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP)  # of a file system that writes through files alone
 
 
 @contextmanager
 def whole_file(
-    path: Path, *, encoding: str = "utf-8", newline: str | None = None
+    path: Path, *, encoding: str = "utf-8", newline: str | None = None, lasting: bool = False
 ) -> Generator[TextIO]:
     """A text file that takes its place when all is written, and never does if that fails."""
     try:
         with (
-            whole_path(path) as temporary,
+            whole_path(path, lasting=lasting) as temporary,
             temporary.open("w", encoding=encoding, newline=newline) as file,
         ):
             yield file
@@ -35,24 +37,78 @@ def whole_file(
 
 
 @contextmanager
-def whole_path(path: Path) -> Generator[Path]:
-    """A name beside `path` for a new file, which takes its place unless the block raises."""
+def whole_path(path: Path, *, lasting: bool = False) -> Generator[Path]:
+    """A name beside `path` for a new file, which takes its place unless the block raises.
+
+    What is lasting has survived a power cut when the block has ended: the old file, or the new one.
+    """
     temporary = path.with_name(f".{path.name}.{threading.get_native_id()}")
     try:
         yield temporary
+        if lasting:
+            write_through(temporary)
         temporary.replace(path)
+        if lasting:
+            write_through(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove the files that `whole_path` was about to put into a folder where nobody writes."""
+    for leftover in folder.glob(".*.*"):
+        if leftover.suffix[1:].isdecimal():
+            leftover.unlink()
+
+
+def write_through(*paths: Path) -> None:
+    """Let survive a power cut what is in files, and in folders which files they hold."""
+    on_windows = os.name == "nt"  # which opens no folders, and only flushes what may be written
+    for path in paths:
+        is_folder = path.is_dir()
+        if is_folder and on_windows:
+            continue
+        descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if not is_folder or error.errno not in NO_FOLDERS:
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def make_lasting(folder: Path) -> None:
+    """Make a folder, and those above it, to survive a power cut."""
+    if not folder.is_dir():
+        make_lasting(folder.parent)
+        folder.mkdir(exist_ok=True)
+        write_through(folder.parent)
+
+
 @contextmanager
-def new_folder(parent: Path) -> Generator[Path]:
-    """A hidden folder to fill and to rename into its place; what is left of it is removed."""
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+def new_folder(parent: Path, owner: str = "") -> Generator[Path]:
+    """A hidden folder to fill and to rename into its place; what is left of it is removed.
+
+    An owner makes one at a time: what is left of theirs, since they were killed, goes first.
+    """
+    if owner:
+        remove_new(parent, owner)
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(owner), dir=parent))
     try:
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_new(parent: Path, owner: str) -> None:
+    """Remove what an owner began to make in a folder."""
+    for leftover in parent.glob(f"{_prefix(owner)}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _prefix(owner: str) -> str:
+    return f".new-{owner}-" if owner else ".new-"
 
 
 @contextmanager

@@ -67,14 +67,15 @@ def finish(
     training_loss = trainer.progress.best_loss
     assert training_loss is not None, "every plan evaluates after its last step"
     name = prepared.name
-    with _room(run), staging_folder(adapters) as folder:
+    with _room(run), staging_folder(adapters, run.state.id) as folder:
         save_adapter(trainer.model, folder, prepared.base.id)
         trainer.release()  # before the model to compare with is loaded
         report = _report(prepared, run, folder, training_loss)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
         best_step = trainer.progress.best_step
-        _card(prepared, report, best_step, continuation).write(folder)
+        card = _card(prepared, run.state.id, report, best_step, continuation)
+        card.write(folder)
         (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
         version = install(adapters, name, folder, promoted=prepared.config.promote)
     run.finish(str(version))
@@ -171,7 +172,7 @@ def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, st
 
 
 def _card(
-    prepared: Prepared, report: Report, best_step: int, done: Continuation | None
+    prepared: Prepared, run_id: str, report: Report, best_step: int, done: Continuation | None
 ) -> AdapterCard:
     config, losses, history = prepared.config, report.measured.unseen.nll, report.history
     assert history is not None
@@ -194,6 +195,7 @@ def _card(
             **_continuation(done),
         },
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        run=run_id,
         held_out=prepared.dataset.identities,
         created=datetime.now(UTC),
     )

@@ -124,10 +124,7 @@ class Job:
 
         Returns the best held-out loss, per answer token in nats.
         """
-        folder = self.config.output_dir
-        resume = folder is not None and bool(list_checkpoints(folder))
-        if folder is not None and not resume:  # it was stopped before there was anything to keep
-            self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
+        resume = self.take_up()
         prepared = self.prepare()
         check_comparable(prepared.dataset)
         run = self._open_run(prepared, resume=resume)
@@ -137,6 +134,15 @@ class Job:
             trainer.release()
         assert loss is not None, "every plan evaluates after its last step"
         return loss
+
+    def take_up(self) -> bool:
+        """Whether there is something to resume in a folder that is this run's alone; where it was
+        stopped before that, what is left is removed."""
+        folder = self.config.output_dir
+        if folder is None or list_checkpoints(folder):
+            return folder is not None
+        self.processes.from_first(lambda: shutil.rmtree(folder, ignore_errors=True))
+        return False
 
     def rehearse(self, like: Rehearsal | None = None) -> Rehearsal:
         """What the run would do, measured on a few steps, or as fast as another one that was; no
@@ -168,8 +174,13 @@ class Job:
             data=self.data_path.resolve() if self.data_path.exists() else None,
             held_out=dataset.identities,
         )
-        begin = Run.resume if resume else Run.start
-        return self.processes.from_first(lambda: begin(self.config, state, self.home / "runs"))
+        return self.processes.from_first(lambda: self._begin(state, resume=resume))
+
+    def _begin(self, state: RunState, *, resume: bool) -> Run:
+        runs = self.home / "runs"
+        if resume:
+            return Run.resume(self.config, state, runs, self.adapters)
+        return Run.start(self.config, state, runs)
 
     def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> tuple[Trainer, float | None]:
         """The trainer when it is done, and the held-out loss of the adapter before."""

@@ -82,6 +82,7 @@ class AdapterCard(BaseModel):
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
     created: datetime
+    run: str = ""  # the id of the training run that made it
     held_out: tuple[str, ...] = ()  # identities of what measures it and all that go on from it
     sha256: dict[str, str] = {}  # of PEFT's two files, by name; `write` fills it in
 

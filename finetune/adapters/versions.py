@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from data.whole_file import new_folder, whole_path
+from data.whole_file import make_lasting, new_folder, whole_path, write_through
 from data.wording import _
 from finetune.errors import AdapterInvalid
 
@@ -122,9 +122,9 @@ def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | Non
 
 
 def promote(adapters: Path, name: str, version: str) -> None:
-    """Let the bare name mean `version` from now on. Replaced in one step."""
+    """Let the bare name mean `version` from now on: in one step, to survive a power cut."""
     pointer = adapters / name / PROMOTED_FILE
-    with whole_path(pointer) as temporary:
+    with whole_path(pointer, lasting=True) as temporary:
         temporary.write_text(version + "\n", encoding="utf-8")
 
 
@@ -182,11 +182,11 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def staging_folder(adapters: Path) -> Generator[Path]:
+def staging_folder(adapters: Path, owner: str = "") -> Generator[Path]:
     """Yield an empty folder that no server looks into, to fill and `install`; it is gone after, and
-    where the block raises, nothing has appeared."""
-    adapters.mkdir(parents=True, exist_ok=True)
-    with new_folder(adapters) as folder:
+    where the block raises, nothing has appeared. Of an owner, see `new_folder`."""
+    make_lasting(adapters)
+    with new_folder(adapters, owner) as folder:
         yield folder
 
 
@@ -201,28 +201,38 @@ def check_has_versions(adapters: Path, name: str) -> None:
 
 
 def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -> AdapterVersion:
-    """Make a staged folder the next version of a name, in one step.
+    """Make a staged folder the next version of a name, in one step, to survive a power cut.
 
     Raises AdapterInvalid where the name has no room for one.
     """
     check_has_versions(adapters, name)
+    home = adapters / name
+    make_lasting(home)
+    if not promoted:
+        _pin(adapters, name)
     staged.chmod(0o755)
-    number = _rename_into_place(staged, adapters / name)
-    # Without a pointer the newest version counts, so a version kept back needs the older pinned.
-    older = [each for each in list_versions(adapters, name) if int(each) < int(number)]
+    write_through(*staged.rglob("*"), staged)
+    number = _rename_into_place(staged, home)
+    write_through(home, adapters)
+    is_first = not any(int(each) < int(number) for each in list_versions(adapters, name))
     try:
-        if promoted or not older:
+        if promoted or is_first:
             promote(adapters, name, number)
-        elif not (adapters / name / PROMOTED_FILE).is_file():
-            promote(adapters, name, older[-1])
     except OSError:  # no room for the pointer: as if nothing had been
-        _remove(adapters / name / number)
+        _remove(home / number)
         raise
-    return AdapterVersion(name, number, adapters / name / number)
+    return AdapterVersion(name, number, home / number)
+
+
+def _pin(adapters: Path, name: str) -> None:
+    """Let the bare name mean what it means now, also where a version comes that is kept back:
+    without a pointer the newest counts."""
+    versions = list_versions(adapters, name)
+    if versions and not (adapters / name / PROMOTED_FILE).is_file():
+        promote(adapters, name, versions[-1])
 
 
 def _rename_into_place(temporary: Path, home: Path) -> str:
-    home.mkdir(exist_ok=True)
     number = 1 + max(
         (int(path.name) for path in home.iterdir() if path.name.isdecimal()), default=0
     )

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
 from data.free_space import check_space
+from data.whole_file import make_lasting, write_through
 from data.wording import _
 from finetune.errors import CheckpointFailed, NotResumable
 from finetune.wrong_values import told
@@ -70,14 +71,16 @@ def save_checkpoint(
     temporary = folder / f"{UNFINISHED}{progress.step:06d}"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        make_lasting(folder)
+        temporary.mkdir()
         save_file(weights, temporary / "adapter.safetensors")
         save_file(best, temporary / "best.safetensors")
         torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
         (temporary / "state.json").write_text(progress.model_dump_json(), encoding="utf-8")
-        _write_through(temporary)
+        course = [each for each in run.iterdir() if each.is_file()]  # what it tells of these steps
+        write_through(*course, *temporary.iterdir(), temporary)
         os.rename(temporary, target)
-        _write_through(folder)
+        write_through(folder)
     except (OSError, RuntimeError, SafetensorError) as error:  # the latter two from a full disk
         said = _("The checkpoint {path} cannot be written: {error}.")
         raise CheckpointFailed(said.format(path=target, error=error)) from error
@@ -98,19 +101,6 @@ def check_room(run: Path, weights: dict[str, Any]) -> None:
         _("Training"),
         _("choose another disk with --home, or for the run alone with --set output_dir=FOLDER"),
     )
-
-
-def _write_through(folder: Path) -> None:
-    """Let what is in a folder, and that it is there, survive a power cut."""
-    for path in (*(each for each in folder.iterdir() if each.is_file()), folder):
-        try:  # Windows flushes nothing that may not be written
-            descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-        except OSError:  # nor does it open folders
-            continue
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def list_checkpoints(run: Path) -> list[Path]:

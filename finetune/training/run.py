@@ -1,15 +1,18 @@
 """The folder of one training run: its config, its metrics and whether it came to an end."""
 
 import json
+import secrets
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from data.whole_file import whole_file
+from data.whole_file import make_lasting, remove_new, remove_unfinished, whole_file
 from data.wording import _
-from finetune.errors import ConfigError, NotResumable
+from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import promote, version_folders
+from finetune.errors import AdapterInvalid, ConfigError, NotResumable
 from finetune.wrong_values import told
 
 from .checkpoint import list_checkpoints
@@ -29,6 +32,7 @@ FREE = {
 class RunState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+    id: str = ""  # which the card of what it makes bears; of a run that is older than these: none
     name: str
     data_sha256: str
     data: Path | None = None  # from the root; None where it is no file
@@ -50,14 +54,14 @@ class Run:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             told = _("{folder} is not empty; choose a new folder")
             raise ConfigError("output_dir", [told.format(folder=folder)])
-        folder.mkdir(parents=True, exist_ok=True)
+        make_lasting(folder)
         run = cls(folder, state)
         run._write_config(config)
-        run._write_state()
+        run._write_new_id()
         return run
 
     @classmethod
-    def resume(cls, config: TrainConfig, state: RunState, runs: Path) -> "Run":
+    def resume(cls, config: TrainConfig, state: RunState, runs: Path, adapters: Path) -> "Run":
         """Find the newest unfinished run of this name.
 
         Raises NotResumable if there is none, or if its data or options were others.
@@ -70,9 +74,12 @@ class Run:
                 "out --resume to start one."
             )
             raise NotResumable(told.format(name=state.name))
+        settle(found[-1], adapters)
         run = cls(found[-1], read_state(found[-1]))
         run._check_state(state)
         run._check_config(config)
+        if not run.state.id:
+            run._write_new_id()
         return run
 
     def discard_unused(self) -> None:
@@ -101,13 +108,16 @@ class Run:
             file.writelines(json.dumps(asdict(metrics)) + "\n" for metrics in kept)
 
     def _write_config(self, config: TrainConfig) -> None:
-        with whole_file(self.folder / CONFIG_FILE) as file:
+        with whole_file(self.folder / CONFIG_FILE, lasting=True) as file:
             file.write(dump_config(config))
 
+    def _write_new_id(self) -> None:
+        self.state.id = secrets.token_hex(8)
+        self._write_state()
+
     def _write_state(self) -> None:
-        (self.folder / STATE_FILE).write_text(
-            self.state.model_dump_json(indent=2), encoding="utf-8"
-        )
+        with whole_file(self.folder / STATE_FILE, lasting=True) as file:
+            file.write(self.state.model_dump_json(indent=2))
 
     def _check_state(self, state: RunState) -> None:
         if self.state.adapter is not None:
@@ -142,6 +152,47 @@ def read_state(folder: Path) -> RunState:
     except (OSError, ValidationError) as error:
         said = _("The run in {folder} cannot be read: {error}")
         raise NotResumable(said.format(folder=folder, error=told(error))) from error
+
+
+def made_version(run: Path, adapters: Path) -> AdapterVersion | None:
+    """The version that a run has made, also where it was killed before it could note so.
+
+    None: there is none, or no longer. Raises NotResumable where the run cannot be read.
+    """
+    if not (run / STATE_FILE).exists():
+        return None
+    state = read_state(run)
+    folders = version_folders(adapters, state.name).items()
+    versions = (AdapterVersion(state.name, number, folder) for number, folder in folders)
+    return next((each for each in versions if _is_made_by(state, each)), None)
+
+
+def _is_made_by(state: RunState, version: AdapterVersion) -> bool:
+    if not state.id:
+        return str(version) == state.adapter
+    try:
+        return version.card is not None and version.card.run == state.id
+    except AdapterInvalid:
+        return False
+
+
+def settle(run: Path, adapters: Path) -> AdapterVersion | None:
+    """Do what a run that was killed has left undone, and that resuming it would not do: promote and
+    note the version that it made, or remove what it had begun to make one of.
+
+    Nobody works on the run. Returns the version. Raises NotResumable where the run cannot be read.
+    """
+    if not (run / STATE_FILE).exists():
+        return None
+    state, made = read_state(run), made_version(run, adapters)
+    remove_unfinished(run)
+    if state.id:
+        remove_new(adapters, state.id)
+    if made is not None and state.adapter is None:
+        if load_config(run / CONFIG_FILE, {}).promote:
+            promote(adapters, made.name, made.number)
+        Run(run, state).finish(str(made))
+    return made
 
 
 def _folders(runs: Path, name: str) -> list[Path]:

@@ -23,6 +23,7 @@ from finetune.adapters.versions import (
     version_folder,
 )
 from finetune.errors import AdapterInvalid
+from tests.disk_calls import record_disk
 
 NUM_AT_ONCE = 8
 
@@ -65,6 +66,30 @@ def test_a_version_kept_back_leaves_a_pointer_less_older_one_promoted(tmp_path: 
     (tmp_path / "tcm" / "promoted").unlink()
     add(tmp_path, promoted=False)
     assert promoted_version(tmp_path, "tcm") == "1"
+
+
+def test_a_version_kept_back_never_means_the_name_even_if_nothing_follows_its_appearance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    add(tmp_path)
+    (tmp_path / "tcm" / "promoted").unlink()
+    calls = record_disk(monkeypatch, tmp_path)
+    add(tmp_path, promoted=False)
+    assert calls.index("tcm/.promoted.? -> tcm/promoted") < calls.index(".new-? -> tcm/2")
+
+
+def test_a_version_is_written_through_before_it_appears_and_where_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    add(tmp_path)
+    calls = record_disk(monkeypatch, tmp_path)
+    add(tmp_path)
+    appears = calls.index(".new-? -> tcm/2")
+    assert calls[:appears] == [f"fsync .new-?/{WEIGHTS_FILE}", "fsync .new-?"]
+    assert calls[appears + 1 :] == [
+        *("fsync tcm", "fsync ."),
+        *("fsync tcm/.promoted.?", "tcm/.promoted.? -> tcm/promoted", "fsync tcm"),
+    ]
 
 
 def test_the_first_version_is_promoted_even_if_kept_back(tmp_path: Path):

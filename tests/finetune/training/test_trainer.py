@@ -19,6 +19,7 @@ from finetune.training.peft_model import add_adapter
 from finetune.training.plan import make_plan
 from finetune.training.rows import build_rows
 from finetune.training.trainer import Trainer
+from tests.disk_calls import record_disk
 
 CONVERSATIONS = [
     Conversation(
@@ -210,3 +211,22 @@ def test_progress_is_that_of_the_newest_checkpoint_that_says_it(
     assert read_progress(trainer.run) == load_checkpoint(trainer.run)[0]
     (older / "state.json").unlink()
     assert read_progress(trainer.run) is None
+
+
+def test_a_checkpoint_is_written_through_before_it_appears(
+    make_trainer: MakeTrainer, make_base: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trainer, _ = make_trainer("run", stop_after=1)
+    trainer.run.mkdir()
+    (trainer.run / "metrics.jsonl").touch()
+    calls = record_disk(monkeypatch, trainer.run)
+    with pytest.raises(TrainingStopped):
+        run_to_end(trainer, make_base)
+    appears = calls.index("checkpoints/.new-? -> checkpoints/step-000001")
+    files = [path.name for path in list_checkpoints(trainer.run)[0].iterdir()]
+    assert len(files) == 4
+    assert {*calls[:appears]} == {
+        *("fsync .", "fsync metrics.jsonl", "fsync checkpoints/.new-?"),
+        *(f"fsync checkpoints/.new-?/{file}" for file in files),
+    }
+    assert calls[appears + 1 :] == ["fsync checkpoints"]
