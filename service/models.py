@@ -60,7 +60,7 @@ class FineTunedModels(Protocol):
 
 
 class NoFineTunedModels:
-    """Of a server that knows of no jobs."""
+    """The fine-tuned models of a server that knows of no jobs: none."""
 
     def find(self, asked: FineTuned) -> FineTunedModel:
         raise ModelNotFound(str(asked), [])
