@@ -47,9 +47,10 @@ async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
 
 
 class EventStream(EventSourceResponse):
-    """Sends a first event and the rest, and closes the rest however the connection ends."""
+    """Sends a first event, where there is one, and the rest, and closes the rest however the
+    connection ends."""
 
-    def __init__(self, first: bytes, rest: AsyncGenerator[bytes]) -> None:
+    def __init__(self, first: bytes | None, rest: AsyncGenerator[bytes]) -> None:
         super().__init__(_chain(first, rest), sep="\n")
         self._rest = rest
 
@@ -61,8 +62,9 @@ class EventStream(EventSourceResponse):
                 await self._rest.aclose()
 
 
-async def _chain(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _chain(first: bytes | None, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     # Whole events, JSON without a line break in it: so nobody has to look for one.
-    yield b"data: %b\n\n" % first
+    if first is not None:
+        yield b"data: %b\n\n" % first
     async for event in rest:
         yield b"data: %b\n\n" % event

@@ -7,7 +7,7 @@ this server cannot do are refused by name.
 import json
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 UNSUPPORTED = "unsupported_parameter"
@@ -60,3 +60,7 @@ def whole(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(whole)]
+Metadata = Annotated[
+    dict[Annotated[Text, Field(max_length=64)], Annotated[Text, Field(max_length=512)]],
+    Field(max_length=16),
+]

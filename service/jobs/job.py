@@ -1,5 +1,6 @@
 """What is known of one fine-tuning job."""
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +13,11 @@ Source = Literal["queue", "terminal"]  # a terminal's run belongs to whoever sit
 ENDED: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
 WAITING: tuple[Status, ...] = ("validating_files", "queued")
 ID_PREFIX = "ftjob-"
+ID_BYTES = 6  # of randomness
+
+
+def new_job_id() -> str:
+    return ID_PREFIX + secrets.token_hex(ID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
         sampling: SamplingDefaults | None = None,
         template: str | None = None,
         disclaimer: str | None = None,
+        metrics: dict[str, float] | None = None,
     ) -> Path:
         staged = adapters.parent / "being written" / name / version
         staged.mkdir(parents=True)
@@ -95,6 +96,7 @@ def add_adapter(adapters: Path) -> Callable[..., Path]:
             system=system,
             sampling=sampling or SamplingDefaults(),
             disclaimer=disclaimer,
+            metrics=metrics or {},
             data=DataSummary(
                 source="x.txt", sha256="", num_conversations=1, num_trained=1, num_held_out=0
             ),

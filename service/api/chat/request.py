@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from service.api.generation_request import GenerationRequest, TokenLimit
-from service.http.fields import Text, only, only_with
+from service.http.fields import Metadata, Text, only, only_with
 
 from .forced_calls import calls_schema
 from .message import Messages
@@ -15,7 +15,6 @@ from .response_format import ResponseFormat
 from .tool_request import Choice, Tool, ToolChoice, Tools
 
 TO_TOOLS = "use tools"
-MAX_PAIRS = 16  # of metadata
 
 Form = TypeVar("Form", ToolChoice | None, ResponseFormat | None)
 
@@ -77,13 +76,7 @@ class ChatRequest(GenerationRequest):
     functions: Annotated[Any, only(None, [], advice=TO_TOOLS)] = None
     function_call: Annotated[Any, only(None, "none", "auto", advice=TO_TOOLS)] = None
 
-    metadata: (
-        Annotated[
-            dict[Annotated[Text, Field(max_length=64)], Annotated[Text, Field(max_length=512)]],
-            Field(max_length=MAX_PAIRS),
-        ]
-        | None
-    ) = None
+    metadata: Metadata | None = None
     prompt_cache_key: Text | None = None
     safety_identifier: Text | None = None
     store: Annotated[Any, only(None, False)] = None

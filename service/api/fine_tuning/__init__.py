@@ -1,0 +1,1 @@
+"""OpenAI's fine-tuning API: jobs are asked for, listed, followed and stopped."""

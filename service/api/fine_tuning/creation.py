@@ -1,0 +1,163 @@
+"""A job from a request for one: what it names is looked up, what it may is checked."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from service.accounts.caller import Caller, current_caller
+from service.accounts.keys import DAY
+from service.errors import FileNotFound, InvalidRequest, LimitReached, NotAllowed, OfField
+from service.jobs.events import Events, News
+from service.jobs.job import FineTuningJob, NewJob, new_job_id
+from service.jobs.jobs import Jobs
+from service.running import named_base
+
+from .names import AdapterNames
+from .origins import Origin, Origins
+from .request import AUTO, MAX_SEED, JobRequest
+
+PURPOSE = "fine-tune"
+
+
+class TrainingFile(Protocol):
+    @property
+    def filename(self) -> str: ...
+
+    @property
+    def purpose(self) -> str: ...
+
+
+class OwnFiles(Protocol):
+    def find_owned(self, file_id: str, caller: Caller) -> TrainingFile:
+        """Raises FileNotFound."""
+        ...
+
+
+class KeyPermits(Protocol):
+    def allow(self, key_id: str, adapter: str) -> object:
+        """Let a key use an adapter from now on."""
+        ...
+
+
+class JobCreation:
+    """Every method reads files and asks the database, and so belongs into a thread."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        events: Events,
+        files: OwnFiles,
+        origins: Origins,
+        names: AdapterNames,
+        permits: KeyPermits,
+        base: str,
+        place: Callable[[], str],
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._jobs = jobs
+        self._events = events
+        self._files = files
+        self._origins = origins
+        self._names = names
+        self._permits = permits
+        self._base = base
+        self._place = place
+        self._wake = wake
+        self._clock = clock
+
+    def prepare(self, asked: JobRequest) -> NewJob:
+        """Decide what the job is to be. Raises ServiceError and ServingError."""
+        caller = current_caller.get()
+        if asked.promote and not caller.has("admin"):
+            raise NotAllowed(
+                "To promote what a job makes needs a key with the scope admin. Leave promote out: "
+                "the new version can be asked by its number.",
+                "promote",
+            )
+        origin = self._origins.find(asked.model)
+        training = self._file("training_file", asked.training_file)
+        if asked.validation_file is not None:
+            self._file("validation_file", asked.validation_file)
+        job_id = new_job_id()
+        seed = secrets.randbelow(MAX_SEED + 1) if asked.seed is None else asked.seed
+        return NewJob(
+            id=job_id,
+            key_id=caller.owner,
+            place=self._place(),
+            model=origin.model,
+            name=self._names.choose(asked.suffix, origin.adapter, training.filename),
+            suffix=asked.suffix,
+            training_file=asked.training_file,
+            validation_file=asked.validation_file,
+            run=f"runs/{job_id}",
+            options=self._options(asked, origin, seed),
+            seed=seed,
+            method={
+                "type": "supervised",
+                "supervised": {"hyperparameters": asked.numbers.model_dump()},
+            },
+            metadata=asked.metadata,
+        )
+
+    def add(self, asked: JobRequest) -> FineTuningJob:
+        """Raises as `prepare` does, and LimitReached and NameTaken."""
+        new = self.prepare(asked)
+        caller = current_caller.get()
+        self._check_tokens(caller)
+        is_new = self._names.is_new(new.name)
+        job = self._jobs.add(new, most=caller.limits.max_jobs, claims=is_new)
+        if is_new:
+            self._permits.allow(job.key_id, job.name)
+        self._events.tell(job.id, *_first_news(job))
+        self._wake()
+        return job
+
+    def _file(self, field: str, file_id: str) -> TrainingFile:
+        try:
+            file = self._files.find_owned(file_id, current_caller.get())
+        except FileNotFound as error:
+            raise OfField(field, error) from error
+        if file.purpose != PURPOSE:
+            raise InvalidRequest(
+                f"The file {file_id} has the purpose {file.purpose!r}. A job needs one that was "
+                f"uploaded with the purpose {PURPOSE!r}.",
+                field,
+            )
+        return file
+
+    def _options(self, asked: JobRequest, origin: Origin, seed: int) -> dict[str, Any]:
+        """Of the run, those that are set."""
+        numbers = {
+            "epochs": asked.numbers.n_epochs,
+            "batch_size": asked.numbers.batch_size,
+            "learning_rate_multiplier": asked.numbers.learning_rate_multiplier,
+        }
+        options = {key: value for key, value in numbers.items() if value != AUTO}
+        if origin.adapter is not None:
+            options["from_adapter"] = origin.model
+        base = named_base(self._base)
+        ours = {"base": base, "promote": asked.promote, "serve_checkpoints": True}
+        return {**options, **ours, "seed": seed}
+
+    def _check_tokens(self, caller: Caller) -> None:
+        most = caller.limits.training_tokens_per_day
+        if most is None:
+            return
+        trained = self._jobs.trained_tokens(caller.owner, self._clock() - DAY)
+        if trained >= most:
+            raise LimitReached(
+                f"This key may train on {most} tokens a day, and its jobs that ended in the last "
+                f"24 hours have trained on {trained}. Try again later."
+            )
+
+
+def _first_news(job: FineTuningJob) -> tuple[News, News]:
+    files = f"training file: {job.training_file}"
+    if job.validation_file is not None:
+        files += f" and validation file: {job.validation_file}"
+    return (
+        News("created", f"Created fine-tuning job: {job.id}"),
+        News("validating", f"Validating {files}"),
+    )

@@ -1,0 +1,192 @@
+"""The fine-tuning API on a scripted base: files that are there, actions and plans as told."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from openai import OpenAI
+
+from service.accounts.caller import Caller
+from service.accounts.keyring import Keyring
+from service.accounts.keys import Key, Keys, KeyWish
+from service.accounts.rate_limit import RateLimits
+from service.api.fine_tuning.checkpoints import Checkpoints
+from service.api.fine_tuning.creation import JobCreation
+from service.api.fine_tuning.event_stream import EventStreams
+from service.api.fine_tuning.names import AdapterNames
+from service.api.fine_tuning.origins import Origins
+from service.api.fine_tuning.own_jobs import OwnJobs
+from service.api.fine_tuning.routes import fine_tuning_routes
+from service.errors import FileNotFound, JobRefused
+from service.http.access import Access
+from service.http.gate import Gate
+from service.http.replies import answer_errors
+from service.jobs.events import Events
+from service.jobs.job import FineTuningJob, NewJob, Status
+from service.jobs.jobs import Jobs
+from service.jobs.planning import Plan
+from service.models import Models
+from service.state.database import State
+from tests.service.conftest import URL
+
+PLAN = Plan(
+    n_epochs=4,
+    batch_size=8,
+    learning_rate_multiplier=1.0,
+    num_conversations=90,
+    num_held_out=10,
+    num_steps=45,
+    num_tokens=9000,
+    trained_tokens=4000,
+    seconds=12.5,
+    report_seconds=3.0,
+    memory_bytes=1 << 30,
+)
+
+
+@dataclass
+class StoredFile:
+    id: str
+    key_id: str
+    filename: str
+    purpose: str
+
+
+@dataclass
+class Files:
+    files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile])
+
+    def find_owned(self, file_id: str, caller: Caller) -> StoredFile:
+        found = self.files.get(file_id)
+        if found is None or not caller.owns(found.key_id):
+            raise FileNotFound(file_id)
+        return found
+
+
+@dataclass
+class Actions:
+    jobs: Jobs
+
+    def cancel(self, job_id: str) -> FineTuningJob:
+        return self._move(job_id, "cancelled")
+
+    def pause(self, job_id: str) -> FineTuningJob:
+        return self._move(job_id, "paused")
+
+    def resume(self, job_id: str) -> FineTuningJob:
+        return self._move(job_id, "queued")
+
+    def _move(self, job_id: str, to: Status) -> FineTuningJob:
+        if not self.jobs.move(job_id, ["validating_files", "queued", "paused"], to):
+            raise JobRefused(f"Job {job_id} has ended.")
+        return self.jobs.find(job_id)
+
+
+@dataclass
+class Planner:
+    asked: list[NewJob] = field(default_factory=list[NewJob])
+
+    async def plan(self, new: NewJob) -> Plan:
+        self.asked.append(new)
+        return PLAN
+
+
+@dataclass
+class Service:
+    """All that the API works on."""
+
+    state: State
+    home: Path
+    models: Models
+    files: Files = field(default_factory=Files)
+    planner: Planner = field(default_factory=Planner)
+    gate: Gate = field(default_factory=Gate)
+    num_woken: int = 0
+    base: str = "smollm2-135m"  # as the server was told it
+
+    def __post_init__(self) -> None:
+        self.jobs, self.events, self.keys = Jobs(self.state), Events(self.state), Keys(self.state)
+        self.allowed: list[tuple[str, str]] = []
+
+    def allow(self, key_id: str, adapter: str) -> None:
+        self.allowed.append((key_id, adapter))
+
+    def wake(self) -> None:
+        self.num_woken += 1
+
+    def add_file(
+        self, file_id: str = "file-1", key: Key | None = None, name: str = "clinic.jsonl", **of: Any
+    ) -> str:
+        purpose = of.get("purpose", "fine-tune")
+        owner = "" if key is None else key.id
+        self.files.files[file_id] = StoredFile(file_id, owner, name, purpose)
+        return file_id
+
+    def add_key(self, name: str, *scopes: str, **wish: Any) -> tuple[Key, str]:
+        return self.keys.create(KeyWish(name, scopes or ("train",), **wish))
+
+    def build(self) -> FastAPI:
+        app = FastAPI()
+        answer_errors(app)
+        app.add_middleware(Access, keyring=Keyring(self.keys, max_age=0), limits=RateLimits())
+        own = OwnJobs(self.jobs, self.events)
+        creation = JobCreation(
+            self.jobs,
+            self.events,
+            self.files,
+            Origins(self.models, self.base),
+            AdapterNames(self.models, self.keys, self.base),
+            self,
+            self.base,
+            place=lambda: "here",
+            wake=self.wake,
+        )
+        streams = EventStreams(self.jobs, self.events, self.gate)
+        checkpoints = Checkpoints(self.events, self.home)
+        actions = Actions(self.jobs)
+        app.include_router(
+            fine_tuning_routes(own, creation, self.planner, actions, streams, checkpoints)
+        )
+        return app
+
+
+@pytest.fixture
+def service(own_state: State, tmp_path: Path, models_here: Models) -> Service:
+    return Service(own_state, tmp_path, models_here)
+
+
+@pytest.fixture
+def client(service: Service) -> Generator[TestClient]:
+    with TestClient(service.build(), base_url=URL, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def connect(client: TestClient) -> Callable[..., OpenAI]:
+    """The official client, with a key or none; closed with the connection of all."""
+
+    def open_one(secret: str = "none") -> OpenAI:
+        return OpenAI(base_url=f"{URL}/v1", api_key=secret, max_retries=0, http_client=client)
+
+    return open_one
+
+
+@pytest.fixture
+def openai(connect: Callable[..., OpenAI]) -> OpenAI:
+    return connect()
+
+
+@pytest.fixture
+def post(client: TestClient) -> Callable[..., Any]:
+    """Ask for a job by raw fields; returns the response."""
+
+    def send(secret: str = "none", **fields: Any) -> Any:
+        body = {"model": "base", "training_file": "file-1"} | fields
+        headers = {"Authorization": f"Bearer {secret}"}
+        return client.post("/v1/fine_tuning/jobs", json=body, headers=headers)
+
+    return send

@@ -1,0 +1,103 @@
+"""A job's events are read page by page, and followed until it ends."""
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from openai import NotFoundError, OpenAI
+
+from service.jobs.events import News
+
+STEP = {"step": 1, "total_steps": 2, "train_loss": 2.5}
+
+
+@pytest.fixture
+def job_id(service: Any, openai: OpenAI) -> str:
+    file_id = service.add_file()
+    return openai.fine_tuning.jobs.create(model="base", training_file=file_id).id
+
+
+def parsed(lines: Iterator[str]) -> Generator[dict[str, Any]]:
+    """Each event with its data, and the id of its line."""
+    event: dict[str, Any] = {}
+    for line in lines:
+        if not line and event:
+            yield event
+            event = {}
+        elif line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            event[name] = json.loads(value) if name == "data" and value != "[DONE]" else value
+
+
+def test_events_come_newest_first_page_by_page(service: Any, openai: OpenAI, job_id: str):
+    service.events.tell(job_id, News("step-1", "Step 1/2: training loss=2.50", STEP))
+    page = openai.fine_tuning.jobs.list_events(job_id, limit=2)
+    assert (len(page.data), page.has_more) == (2, True)
+    events = list(page)  # the client asks for the other pages
+    assert [event.type for event in events] == ["metrics", "message", "message"]
+    assert events[0].data == STEP
+    assert (events[0].object, events[0].level) == ("fine_tuning.job.event", "info")
+    assert events[1].data is None
+    assert len({event.id for event in events}) == 3
+
+
+def test_an_event_of_another_job_is_none_to_go_on_from(service: Any, openai: OpenAI, job_id: str):
+    jobs = openai.fine_tuning.jobs
+    other = jobs.create(model="base", training_file="file-1").id
+    for after in (jobs.list_events(other).data[0].id, "ftevent-\0", "x", ""):
+        with pytest.raises(NotFoundError) as refused:
+            jobs.list_events(job_id, after=after)
+        assert (refused.value.param, refused.value.code) == ("after", "event_not_found")
+
+
+def test_a_stream_tells_all_events_of_an_ended_job(service: Any, client: TestClient, job_id: str):
+    service.jobs.move(job_id, ["validating_files"], "cancelled")
+    response = client.get(f"/v1/fine_tuning/jobs/{job_id}/events?stream=true")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *events, done = parsed(response.iter_lines())
+    assert done == {"data": "[DONE]"}
+    assert [event["id"] for event in events] == [event["data"]["id"] for event in events]
+    assert events[0]["data"]["message"] == f"Created fine-tuning job: {job_id}"
+    first = events[0]["id"]
+    for asked, headers in ((f"&after={first}", {}), ("", {"Last-Event-ID": first})):
+        path = f"/v1/fine_tuning/jobs/{job_id}/events?stream=true{asked}"
+        rest = client.get(path, headers=headers)
+        assert [*parsed(rest.iter_lines())] == [*events[1:], done]
+
+
+def test_a_stream_goes_on_from_an_event_of_its_job_alone(client: TestClient, job_id: str):
+    for after in ("ftevent-other-1", "%00", "ftevent--1"):
+        response = client.get(f"/v1/fine_tuning/jobs/{job_id}/events?stream=true&after={after}")
+        assert response.status_code == 404
+
+
+@pytest.fixture
+def followed(service: Any, serve_app: Callable[..., str], job_id: str) -> Iterator[httpx.Response]:
+    """A stream of a job that goes on."""
+    url = serve_app(service.build())
+    path = f"{url}/v1/fine_tuning/jobs/{job_id}/events"
+    with httpx.stream("GET", path, params={"stream": "true"}, timeout=20) as response:
+        yield response
+
+
+def test_a_stream_tells_what_comes_while_it_is_read(
+    service: Any, followed: httpx.Response, job_id: str
+):
+    events = parsed(followed.iter_lines())
+    assert [next(events)["data"]["type"] for _ in range(2)] == ["message", "message"]
+    service.events.tell(job_id, News("step-1", "Step 1/2", STEP))
+    assert next(events)["data"]["data"] == STEP
+    service.jobs.move(job_id, ["validating_files"], "cancelled")
+    service.events.tell(job_id, News("cancelled", "Fine-tuning job cancelled"))
+    assert next(events)["data"]["message"] == "Fine-tuning job cancelled"
+    assert next(events)["data"] == "[DONE]"
+
+
+def test_a_stream_ends_when_the_server_is_to_stop(service: Any, followed: httpx.Response):
+    events = parsed(followed.iter_lines())
+    next(events)
+    service.gate.close()
+    assert all(event["data"] != "[DONE]" for event in events)
