@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and standard output alike."""
 
 import errno
+import os
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from .wording import _
 
 STANDARD_OUTPUT = Path("-")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
+NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP)  # of a file system that writes through files alone
 
 
 @contextmanager
@@ -43,6 +45,31 @@ def whole_path(path: Path) -> Generator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_through(*paths: Path) -> None:
+    """Let survive a power cut what is in files, and in folders which files they hold."""
+    on_windows = os.name == "nt"  # which opens no folders, and only flushes what may be written
+    for path in paths:
+        is_folder = path.is_dir()
+        if is_folder and on_windows:
+            continue
+        descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if not is_folder or error.errno not in NO_FOLDERS:
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def make_lasting(folder: Path) -> None:
+    """Make a folder, and those above it, to survive a power cut."""
+    if not folder.is_dir():
+        make_lasting(folder.parent)
+        folder.mkdir(exist_ok=True)
+        write_through(folder.parent)
 
 
 @contextmanager
