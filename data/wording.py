@@ -8,7 +8,8 @@ import gettext
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal, get_args
@@ -42,6 +43,17 @@ def speak(language: Language) -> None:
         return
     with compiled.open("rb") as file:
         _chosen.set(gettext.GNUTranslations(file))
+
+
+@contextmanager
+def speaking(language: Language) -> Generator[None]:
+    """Speak a language for as long as the block lasts."""
+    before = _chosen.get()
+    speak(language)
+    try:
+        yield
+    finally:
+        _chosen.set(before)
 
 
 def prefer(language: Language) -> None:

@@ -1,5 +1,6 @@
 """The FastAPI application: one engine and the routes on it."""
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -30,12 +31,15 @@ from .answering.metering import Metering
 from .api.chat.completions import ChatCompletions
 from .api.chat_routes import chat_routes
 from .api.engine_request import EngineRequests
+from .api.files.filing import Filing
+from .api.files.routes import file_routes
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
 from .api.text.completions import TextCompletions
 from .api.text_routes import text_routes
 from .api.tokens.routes import token_routes
 from .api.tokens.tokenization import Tokenization
+from .files.files import Files
 from .http.access import Access
 from .http.body_limit import BodyLimit
 from .http.browser_guard import BrowserGuard
@@ -47,10 +51,13 @@ from .http.plain_path import PlainPath
 from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
+from .jobs.desk import Desk
 from .models import Models
 from .settings import ServiceSettings
 from .state.database import State
 from .telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 VERSION = version("lora-chat")
 
@@ -87,11 +94,12 @@ def build_app(
         models.decode if settings.log_content else None,
     )
     answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
+    filing = Filing(_open_files(settings, state), settings)
     app = Service(
         _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate, ledger),
+        lifespan=_lifespan(engine, models, gate, ledger, filing),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         openapi_url=OPENAPI.path,
         docs_url=None,
@@ -101,6 +109,7 @@ def build_app(
     tell_right_paths(app)
     _add_answers(app, answering, engine, models, settings)
     _add_adapters(app, engine, models, settings)
+    app.include_router(file_routes(filing))
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
@@ -129,8 +138,20 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     app.include_router(lora_routes(loading, models))
 
 
+def _open_files(settings: ServiceSettings, state: State | None) -> Files | None:
+    """None where nothing can be kept: without a database, or below a home that is only read."""
+    if state is None or state.is_read_only:
+        return None
+    try:
+        place = Desk(settings.home).place
+    except OSError as error:
+        logger.warning("No files for training can come in: %s", error)
+        return None
+    return Files(state, settings.home, place)
+
+
 def _lifespan(
-    engine: Engine, models: Models, gate: Gate, ledger: UsageLedger | None
+    engine: Engine, models: Models, gate: Gate, ledger: UsageLedger | None, filing: Filing
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -143,6 +164,7 @@ def _lifespan(
             stack.callback(gate.close)
             gate.open()
             await stack.enter_async_context(watching(engine, models.store))
+            await stack.enter_async_context(filing.running())
             yield
 
     return lifespan

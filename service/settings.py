@@ -92,6 +92,10 @@ class ServiceSettings(BaseSettings):
     max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload
+    file_limit: ByteSize = Field(default=ByteSize(512 << 20), ge=1)  # of a file for training
+    max_files: int = Field(default=1000, ge=1)  # of a key
+    check_memory: float = Field(default=4, ge=0.25)  # [GiB] that reading a file may take
+    check_timeout: int = Field(default=600, ge=1)  # [seconds]
     deadline: float = Field(default=600, gt=0)  # [seconds] an answer may take, waiting included
     header_timeout: float = Field(default=10, gt=0)  # [seconds] for a request's line and headers
     body_timeout: float = Field(default=30, gt=0)  # [seconds] for its body, more if large
@@ -141,6 +145,10 @@ class ServiceSettings(BaseSettings):
     @property
     def kv_bytes(self) -> int:
         return round(self.kv_memory * GIB)
+
+    @property
+    def check_bytes(self) -> int:
+        return round(self.check_memory * GIB)
 
     @property
     def adapter_bytes(self) -> int:

@@ -72,12 +72,13 @@ def _standard_input() -> Source:
         file.close()
         raise
     file.seek(0)
-    suffix = _guess_suffix(file.read(1 << 16))
+    suffix = guess_suffix(file.read(1 << 16))
     file.seek(0)
     return Source("standard input", suffix, lambda: cast(BinaryIO, file))
 
 
-def _guess_suffix(head: bytes) -> str:
+def guess_suffix(head: bytes) -> str:
+    """What a file without a name would be called, by its beginning."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     first, _, more = text.partition(b"\n")
     for signature, suffix in {

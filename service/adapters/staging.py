@@ -1,18 +1,15 @@
 """An adapter's files while they come in: by name, counted, and nowhere but in one folder."""
 
-import errno
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from data.whole_file import NO_ROOM
 from finetune.adapters.files import CONFIG_FILE, FILES, PICKLED_FILE, WEIGHTS_FILE
-from service.errors import DiskFull, InvalidRequest, NotAllowed, UploadTooLarge
+from service.errors import InvalidRequest, UploadTooLarge
+from service.uploads import room as uploads
 
 ARCHIVE = "adapter.zip"  # as it is called while it lies here
 TEXT_LIMIT = 1 << 20  # [bytes] of each file but the weights
-READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 MAX_SHOWN = 80  # [characters] of a file's name in a message
 
 
@@ -93,19 +90,10 @@ class StagedFiles:
             self._file = (self.folder / name).open("xb")
 
 
-@contextmanager
-def room_needed() -> Generator[None]:
+def room_needed() -> AbstractContextManager[None]:
     """Raises DiskFull or NotAllowed where the system says that there is no room, or none for us."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in READ_ONLY:
-            raise NotAllowed(
-                "This server may only read its adapters: none can be changed or come in."
-            ) from error
-        if error.errno not in NO_ROOM:
-            raise
-        raise DiskFull(
-            "The server's disk has no room for this adapter; nothing of it was kept. Remove "
-            "adapters that nobody needs, or ask the server's operator for room."
-        ) from error
+    return uploads.room_needed(
+        "The server's disk has no room for this adapter; nothing of it was kept. Remove adapters "
+        "that nobody needs, or ask the server's operator for room.",
+        "This server may only read its adapters: none can be changed or come in.",
+    )

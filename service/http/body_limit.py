@@ -11,6 +11,7 @@ from .endpoints import Body
 from .paths import endpoint_of
 from .replies import reply_to
 
+FORM = 1 << 16  # [bytes] that a form has beside its file
 SLOWEST = 64 * 1024  # [bytes a second] that a large body may come with
 
 
@@ -22,6 +23,7 @@ class BodyLimit:
         self._limits: dict[Body, int] = {
             "json": settings.body_limit,
             "upload": settings.upload_limit,
+            "file": settings.file_limit + FORM,
         }
         self._patience = settings.body_timeout
 

@@ -12,7 +12,7 @@ from service.accounts.caller import Scope
 
 Method = Literal["GET", "POST", "DELETE"]
 Need = Literal["nothing", "key"] | Scope
-Body = Literal["json", "upload"]
+Body = Literal["json", "upload", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Endpoint:
     path: str  # as routes write it: {name} is one part of it, {name:path} all that follows
     needs: Need = "admin"
     generates: bool = False  # tokens, which keys have only so many of
-    body: Body = "json"  # uploads may be larger
+    body: Body = "json"  # uploads of adapters and of files may be larger
     is_probe: bool = False  # asked every few seconds, and answered while the gate is closed
 
 
@@ -56,6 +56,13 @@ PAUSE_JOB = Endpoint("POST", "/v1/fine_tuning/jobs/{job_id}/pause", "train")
 RESUME_JOB = Endpoint("POST", "/v1/fine_tuning/jobs/{job_id}/resume", "train")
 LIST_JOB_EVENTS = Endpoint("GET", "/v1/fine_tuning/jobs/{job_id}/events", "train")
 LIST_CHECKPOINTS = Endpoint("GET", "/v1/fine_tuning/jobs/{job_id}/checkpoints", "train")
+
+LIST_FILES = Endpoint("GET", "/v1/files", "train")
+UPLOAD_FILE = Endpoint("POST", "/v1/files", "train", body="file")
+FIND_FILE = Endpoint("GET", "/v1/files/{file_id}", "train")
+REMOVE_FILE = Endpoint("DELETE", "/v1/files/{file_id}", "train")
+READ_FILE = Endpoint("GET", "/v1/files/{file_id}/content", "train")
+CHECK_FILE = Endpoint("GET", "/v1/files/{file_id}/check", "train")
 
 LOAD_LORA = Endpoint("POST", "/v1/load_lora_adapter")
 UNLOAD_LORA = Endpoint("POST", "/v1/unload_lora_adapter")

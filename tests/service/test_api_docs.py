@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
+from service.app import build_app
+from service.files.files import Files
+from service.jobs.desk import Desk
+from service.models import Models
+from service.settings import ServiceSettings
+from service.state.database import State
+from service.state.tables import FILES
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
 
@@ -22,6 +30,7 @@ BLOCK = re.compile(
 )
 EXAMPLE = "http://127.0.0.1:8000"
 EVENT = "data: "
+FILE_ID = "file-019ace6d7a1b4c0e5f3a9b2d"
 WRITES_TOOLS = (
     "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
     "{% for message in messages %}<|im_start|>{{ message.content }}<|im_end|>{% endfor %}"
@@ -36,12 +45,31 @@ def examples() -> Iterator[Any]:
 
 
 @pytest.fixture
-def url(serve: Callable[[Engine], str], add_adapter: Callable[..., Path], tmp_path: Path) -> str:
+def url(
+    serve_app: Callable[..., str],
+    models_here: Models,
+    own_state: State,
+    add_adapter: Callable[..., Path],
+    tmp_path: Path,
+) -> str:
     for version in ("1", "2"):
         add_adapter("tcm", version)
     shutil.copytree(add_adapter("style"), tmp_path, dirs_exist_ok=True)  # to be uploaded
     add_adapter("desk", template=WRITES_TOOLS)
-    return serve(ScriptedEngine({("desk",): CALL}, default="多休息。"))
+    add_file(own_state, tmp_path)
+    engine = ScriptedEngine({("desk",): CALL}, default="多休息。")
+    settings = ServiceSettings(home=tmp_path)
+    return serve_app(build_app(engine, models_here, settings, state=own_state))
+
+
+def add_file(state: State, home: Path) -> None:
+    """The one that the page asks for by its id."""
+    files = Files(state, home, Desk(home).place)
+    kept = files.keep("", "clinic.txt", "fine-tune", "问：失眠怎么办？\n答：早睡。\n".encode())
+    files.path(kept).parent.rename(files.path(kept).parent.with_name(FILE_ID))
+    known = {"id": FILE_ID, "num_conversations": 1}
+    with state.begin() as connection:
+        connection.execute(update(FILES).values(known))
 
 
 @pytest.mark.parametrize("example", list(examples()))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from data.conversation import Conversation, Role
 from data.errors import Fault
-from data.reading.shapes import OF_TURNS
+from data.reading.shapes import LEFT_OUT, OF_TURNS
 from data.reading.shapes.cells import BEFORE_ANSWER, BEFORE_QUESTION, CUT, IN_ANSWER, IN_QUESTION
 from data.reading.shapes.labels import STRANGE_IN_ANSWER, STRANGE_IN_QUESTION
 from data.reading.shapes.row import Row
@@ -64,6 +64,11 @@ SAYINGS: dict[str, tuple[Role, str, str]] = {
         "assistant",
         N_("{share} began with {shown!r}, which was cut off"),
         N_("answers without it, or questions that have a role word too"),
+    ),
+    LEFT_OUT: (
+        "assistant",
+        N_("{share} are preferred to another one, and are trained alone; that one is left out"),
+        N_("a training on preferences, if it shall learn from both"),
     ),
 }
 NUL, NULS = "\0", N_("control characters")

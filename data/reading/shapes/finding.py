@@ -14,12 +14,16 @@ from .names import (
     BESIDE_PAIRS,
     CHATS,
     DIALOGUES,
+    INPUT,
+    NOT_PREFERRED,
+    PREFERRED,
     SURE,
     TEXT,
     find_pair,
     own_name,
 )
 from .pairs import read_pair
+from .preferences import read_preference
 from .row import Fields, Row
 from .turns import read_turns
 
@@ -99,4 +103,5 @@ NESTED = (
     Shape(("patterns", "responses"), ("tag", "context", "context_set"), read_intent),
     Shape(("paragraphs",), ("title",), read_article),
     Shape(("context", "qas"), ("title",), read_paragraph),
+    Shape((PREFERRED, INPUT), (NOT_PREFERRED,), read_preference),
 )

@@ -40,6 +40,7 @@ BESIDE_PAIRS = (INPUT, CONTEXT, HISTORY, *SYSTEM, TITLE)
 BESIDE_CHATS = (CONTEXT, *SYSTEM, *OPENING, TOOLS, FUNCTIONS)
 
 PREFERENCES = ("chosen", "rejected")
+PREFERRED, NOT_PREFERRED = "preferred_output", "non_preferred_output"
 JUDGEMENTS = ("kto_tag", "label")  # whether an answer is a good one, where they are booleans
 MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 
@@ -61,6 +62,7 @@ NAMES = frozenset(
         *BESIDE_PAIRS,
         *BESIDE_CHATS,
         *PREFERENCES,
+        *(PREFERRED, NOT_PREFERRED),
         *MEDIA,
         *JUDGEMENTS,
         *BOOKKEEPING,

@@ -14,6 +14,7 @@ from .accepted import accepted, show_keys
 from .beside import refuse_unfit
 from .finding import find_shape
 from .names import CHATS, SURE, own_names
+from .preferences import with_tools
 from .row import Fields, Row, drop_nulls, read_cell
 from .turns import answer_calls, is_turns, read_turns, take_tools
 
@@ -25,7 +26,7 @@ def read_row(value: Any, row: Row) -> list[Conversation | Draft]:
     fields = _own_fields(value) if isinstance(value, dict) else {}
     read = _read_fields(fields, value, row) if fields else _read_bare(value, row)
     conversations = [answer_calls(messages) for messages in read]
-    tools = take_tools(fields, row)
+    tools = take_tools(with_tools(fields), row)
     if row.faults:
         return []
     return [

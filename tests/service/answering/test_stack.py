@@ -51,10 +51,10 @@ def waiting_generators() -> Iterator[str]:
     ],
 )
 def test_at_most_four_generators_of_ours_stand_between_a_token_and_the_client(
-    models_here: Models, own_state: State, path: str, asked: dict[str, object]
+    models_here: Models, own_state: State, path: str, asked: dict[str, object], tmp_path: Path
 ):
     engine = Watched()
-    app = build_app(engine, models_here, ServiceSettings(), state=own_state)
+    app = build_app(engine, models_here, ServiceSettings(home=tmp_path), state=own_state)
     with TestClient(app, base_url=URL) as client:
         response = client.post(path, json=asked | {"model": "base", "stream": True})
     assert "data: [DONE]" in response.text

@@ -101,10 +101,12 @@ def test_a_key_is_asked_for_and_taken(
     models_here: Models,
     own_state: State,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ):
     key = Keys(own_state).create(KeyWish("anna"))[1]
     engine = ScriptedEngine()
-    announce(serve_app(build_app(engine, models_here, ServiceSettings(), state=own_state)))
+    settings = ServiceSettings(home=tmp_path)
+    announce(serve_app(build_app(engine, models_here, settings, state=own_state)))
     with pytest.raises(ServerRefused, match="needs a key") as refused:
         run()
     for way in ("--api-key", "LORA_CHAT_KEY", "lora-chat keys create"):

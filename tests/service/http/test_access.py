@@ -68,13 +68,14 @@ def engine() -> ScriptedEngine:
 
 @pytest.fixture
 def start(
-    models_here: Models, own_state: State, engine: ScriptedEngine
+    models_here: Models, own_state: State, engine: ScriptedEngine, tmp_path: Path
 ) -> Generator[Callable[..., TestClient]]:
     """Start the service on the keys that there are; then any settings. Returns a client."""
     with ExitStack() as stack:
 
         def enter(**settings: Any) -> TestClient:
-            app = build_app(engine, models_here, ServiceSettings(**settings), state=own_state)
+            given = ServiceSettings(home=tmp_path, **settings)
+            app = build_app(engine, models_here, given, state=own_state)
             return stack.enter_context(TestClient(app, base_url=URL, raise_server_exceptions=False))
 
         yield enter
@@ -303,11 +304,13 @@ def test_usage_is_what_clients_were_told(
     own_state: State,
     models_here: Models,
     add_adapter: Callable[..., Path],
+    tmp_path: Path,
 ):
     add_adapter("tcm")
     headers = bearer(secret())
     told: list[dict[str, int]] = []
-    app = build_app(ScriptedEngine(), models_here, ServiceSettings(), state=own_state)
+    settings = ServiceSettings(home=tmp_path)
+    app = build_app(ScriptedEngine(), models_here, settings, state=own_state)
     with TestClient(app, base_url=URL) as client:
         for fields in ({}, {"n": 3}, {"model": "tcm:0.5"}):
             response = client.post("/v1/chat/completions", json=CHAT | fields, headers=headers)
@@ -346,10 +349,12 @@ def test_openais_client_raises_its_own_errors(
     own_state: State,
     secret: Callable[..., str],
     add_adapter: Callable[..., Path],
+    tmp_path: Path,
 ):
     add_adapter("bike")
     anna = secret(adapters=("base",), limits=Limits(requests_per_minute=3))
-    url = serve_app(build_app(ScriptedEngine(), models_here, ServiceSettings(), state=own_state))
+    settings = ServiceSettings(home=tmp_path)
+    url = serve_app(build_app(ScriptedEngine(), models_here, settings, state=own_state))
 
     def client(key: str) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
@@ -403,11 +408,16 @@ def test_websockets_are_closed(keys: Keys):
 
 
 def test_the_terminal_chat_takes_a_key(
-    serve_app: Callable[..., str], models_here: Models, own_state: State, secret: Callable[..., str]
+    serve_app: Callable[..., str],
+    models_here: Models,
+    own_state: State,
+    secret: Callable[..., str],
+    tmp_path: Path,
 ):
     key = secret()
     engine = ScriptedEngine(default="多休息。")
-    url = serve_app(build_app(engine, models_here, ServiceSettings(), state=own_state))
+    settings = ServiceSettings(home=tmp_path)
+    url = serve_app(build_app(engine, models_here, settings, state=own_state))
     typed, out = iter(["你好", "/quit"]), Console(file=StringIO())
     with pytest.raises(ServerRefused, match="needs a key"):
         chat(url, "base")

@@ -67,7 +67,8 @@ def test_beyond_this_machine_any_name_will_do(open_client: OpenClient):
 def test_with_keys_a_key_is_what_counts(models_here: Models, tmp_path: Path):
     with closing(open_state(tmp_path, None)) as state:
         _, key = Keys(state).create(KeyWish("anna", ("admin",)))
-        app = build_app(ScriptedEngine(), models_here, ServiceSettings(), state=state)
+        settings = ServiceSettings(home=tmp_path)
+        app = build_app(ScriptedEngine(), models_here, settings, state=state)
         with TestClient(app, base_url="http://lora.clinic.example") as client:
             found: Any = statuses(client, authorization=f"Bearer {key}", origin=EVIL)
             assert found == [200, 404, 200]

@@ -54,7 +54,7 @@ def guarded(
     """A server that asks for keys, and the header of one that may chat."""
     with closing(open_state(tmp_path, None)) as state:
         _, key = Keys(state).create(KeyWish("anna"))
-        app = build_app(engine, models_here, ServiceSettings(), state=state)
+        app = build_app(engine, models_here, ServiceSettings(home=tmp_path), state=state)
         with TestClient(app, base_url=URL) as client:
             yield client, {"Authorization": f"Bearer {key}"}
 

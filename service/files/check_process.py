@@ -1,0 +1,75 @@
+"""The process that checks a file: started, limited, and ended whatever happens."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from data.wording import N_, Language, _, speaking
+
+from .check import OUT_OF_MEMORY, UNEXPECTED
+from .check_report import CheckReport, failed
+
+logger = logging.getLogger(__name__)
+
+MODULE = "service.files.check"
+MUCH_MEMORY = N_("reading it takes more memory than the {count:,} MB that a check may have")
+MUCH_TIME = N_("reading it takes longer than the {count:,} seconds that a check may have")
+BROKEN = N_("it could not be read; the server's log says more")
+LONGEST_LOGGED = 2_000  # [characters]
+# Threads that nobody needs here take memory for each core.
+FEW_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+async def run_check(path: Path, language: Language, memory: int, seconds: int) -> CheckReport:
+    """Check a file in a process of its own, which may have so many bytes of memory and seconds."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", MODULE, str(path), language, str(memory), str(seconds)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=_environment(),
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            printed, said = await process.communicate()
+    except TimeoutError:
+        return _failed(path, language, MUCH_TIME, seconds)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode == 0:
+        return CheckReport.model_validate_json(printed)
+    logger.warning(
+        "The check of a file ended with %s: %s",
+        process.returncode,
+        said.decode(errors="replace").strip()[-LONGEST_LOGGED:],
+    )
+    return _ended(path, language, process.returncode or UNEXPECTED, memory, seconds)
+
+
+def _ended(path: Path, language: Language, code: int, memory: int, seconds: int) -> CheckReport:
+    """What an exit code, or the number of a signal below zero, means."""
+    if sys.platform != "win32":
+        if code == -signal.SIGXCPU:
+            return _failed(path, language, MUCH_TIME, seconds)
+        # What is not Python's own aborts without memory, and the system kills.
+        if code in (-signal.SIGABRT, -signal.SIGKILL):
+            code = OUT_OF_MEMORY
+    if code == OUT_OF_MEMORY:
+        return _failed(path, language, MUCH_MEMORY, memory // 1_000_000)
+    return _failed(path, language, BROKEN, 0)
+
+
+def _failed(path: Path, language: Language, told: str, count: int) -> CheckReport:
+    with speaking(language):
+        return failed(path.name, _("file"), _(told).format(count=count))
+
+
+def _environment() -> dict[str, str]:
+    """Modules come from where this process has them, and never from the folder of the file."""
+    paths = [each for each in sys.path if each and os.path.isabs(each)]
+    return {**os.environ, **FEW_THREADS, "PYTHONPATH": os.pathsep.join(paths)}
