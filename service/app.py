@@ -52,6 +52,7 @@ from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
 from .jobs.desk import Desk
+from .jobs.fine_tuning import FineTuning, open_fine_tuning
 from .models import Models
 from .settings import ServiceSettings
 from .state.database import State
@@ -94,12 +95,14 @@ def build_app(
         models.decode if settings.log_content else None,
     )
     answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
-    filing = Filing(_open_files(settings, state), settings)
+    files = _open_files(settings, state)
+    filing = Filing(files, settings)
+    fine_tuning = _fine_tuning(engine, models, settings, gate, state, files)
     app = Service(
         _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate, ledger, filing),
+        lifespan=_lifespan(engine, models, gate, ledger, filing, fine_tuning),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         openapi_url=OPENAPI.path,
         docs_url=None,
@@ -150,8 +153,27 @@ def _open_files(settings: ServiceSettings, state: State | None) -> Files | None:
     return Files(state, settings.home, place)
 
 
+def _fine_tuning(
+    engine: Engine,
+    models: Models,
+    settings: ServiceSettings,
+    gate: Gate,
+    state: State | None,
+    files: Files | None,
+) -> FineTuning | None:
+    """None where nothing may be trained: it is turned off, or nothing can be kept."""
+    if state is None or files is None or settings.jobs == "off":
+        return None
+    return open_fine_tuning(engine, models, settings, gate, state, files)
+
+
 def _lifespan(
-    engine: Engine, models: Models, gate: Gate, ledger: UsageLedger | None, filing: Filing
+    engine: Engine,
+    models: Models,
+    gate: Gate,
+    ledger: UsageLedger | None,
+    filing: Filing,
+    fine_tuning: FineTuning | None,
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -165,6 +187,8 @@ def _lifespan(
             gate.open()
             await stack.enter_async_context(watching(engine, models.store))
             await stack.enter_async_context(filing.running())
+            if fine_tuning is not None:
+                await stack.enter_async_context(fine_tuning.watch.watching())
             yield
 
     return lifespan

@@ -23,8 +23,8 @@ ServiceError
 ├── ServerRefused      the server a command talks to is not there, or answered with an error
 └── OfField            what another error says, of the field that it is about
 
-ModelGone is a ModelNotFound with words of its own. DeadlineExceeded and Stopping are ServingErrors:
-they end an answer as an engine's errors do.
+ModelGone is a ModelNotFound with words of its own. DeadlineExceeded, Stopping and TrainingNow are
+ServingErrors: they end an answer as an engine's errors do.
 BodyTooLarge and BodyTooSlow are HTTPExceptions: FastAPI lets no others out of reading a body.
 """
 
@@ -196,6 +196,13 @@ class Stopping(ServingError):
 
     def __init__(self) -> None:
         super().__init__("The server had to stop before this answer was complete. Ask again.")
+
+
+class TrainingNow(ServingError):
+    """The engine has left memory to a job, and the time for running answers is over."""
+
+    def __init__(self) -> None:
+        super().__init__("The server trains at the moment. Ask again when the job is done.")
 
 
 class BodyTooLarge(HTTPException):

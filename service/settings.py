@@ -89,6 +89,8 @@ class ServiceSettings(BaseSettings):
     max_choices: int = Field(default=16, ge=1, le=128)  # `n` of a request
     plain_marks: OnMarks = "refuse"  # in messages, of a template's that are no tokens
     append_disclaimer: bool = False  # to the text of answers too, beside the field
+    jobs: Literal["off", "on", "exclusive"] = "on"  # fine-tuning; exclusive: answers wait for it
+    job_slots: int = Field(default=1, ge=1)  # jobs that run at once
     max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload

@@ -96,10 +96,7 @@ class Run:
             file.write(json.dumps(asdict(metrics)) + "\n")
 
     def metrics(self) -> list[StepMetrics]:
-        path = self.folder / METRICS_FILE
-        lines = path.read_text(encoding="utf-8").splitlines(True) if path.is_file() else []
-        # A full disk or a kill may have left half of a last line.
-        return [StepMetrics(**json.loads(line)) for line in lines if line.endswith("\n")]
+        return read_metrics(self.folder)
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of steps that will be done again."""
@@ -144,6 +141,14 @@ class Run:
             )
             raise NotResumable(told.format(folder=self.folder, changed=", ".join(changed)))
         self._write_config(config)
+
+
+def read_metrics(folder: Path) -> list[StepMetrics]:
+    """The steps that a run has done, oldest first; none where it has not begun."""
+    path = folder / METRICS_FILE
+    lines = path.read_text(encoding="utf-8").splitlines(True) if path.is_file() else []
+    # A full disk or a kill may have left half of a last line.
+    return [StepMetrics(**json.loads(line)) for line in lines if line.endswith("\n")]
 
 
 def read_state(folder: Path) -> RunState:

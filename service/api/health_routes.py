@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Response
 
 from service.http.endpoints import HEALTH, READY
-from service.http.gate import Gate
+from service.http.gate import ASIDE, Gate
 from service.http.replies import REFUSALS, Reply
 from service.models import Models
 from serving.engine import Engine
@@ -43,7 +43,8 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
 
     @router.get(READY.path, response_model=Readiness, responses=REFUSALS)
     async def ready() -> Readiness | Response:
-        reason = gate.reason or (None if engine.stats().is_running else ENDED)
+        away = ASIDE if gate.is_aside else None if engine.stats().is_running else ENDED
+        reason = gate.reason or away
         if reason is not None:
             return Reply(503, reason, code="server_unavailable").response
         return Readiness()

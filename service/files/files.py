@@ -4,8 +4,9 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,9 +93,20 @@ class Files:
         arrived.keep()
         return self.find(arrived.id)
 
-    def keep(self, key_id: str, filename: str, purpose: Purpose, content: bytes) -> StoredFile:
-        """A file of the server's own making for a key, such as a job's result. Raises DiskFull."""
-        with closing(Arrival(self._shelf, self._new_id(), len(content), None)) as arrival:
+    def keep(
+        self,
+        key_id: str,
+        filename: str,
+        purpose: Purpose,
+        content: bytes,
+        made_for: str | None = None,
+    ) -> StoredFile:
+        """A file of the server's own making for a key, such as a job's result. What is made for the
+        same thing again is the same file. Raises DiskFull."""
+        file_id = self._new_id() if made_for is None else _id_for(made_for)
+        with suppress(FileNotFound):
+            return self.find(file_id)
+        with closing(Arrival(self._shelf, file_id, len(content), None)) as arrival:
             arrival.begin(filename)
             arrival.write(content)
             arrival.end()
@@ -228,6 +240,10 @@ class Files:
         if file.place != self.place or self.path(file).is_file():
             return file
         return replace(file, status="error", status_details=MISSING)
+
+
+def _id_for(made_for: str) -> str:
+    return f"{ID_PREFIX}{sha256(made_for.encode()).hexdigest()[:24]}"
 
 
 def _is_behind(file: StoredFile, order: Order) -> ColumnElement[bool]:

@@ -24,6 +24,11 @@ class Endpoint:
     body: Body = "json"  # uploads of adapters and of files may be larger
     is_probe: bool = False  # asked every few seconds, and answered while the gate is closed
 
+    @property
+    def needs_engine(self) -> bool:
+        """Whether it has nothing to say while the engine is away."""
+        return self.generates or self.needs == "admin"
+
 
 HEALTH = Endpoint("GET", "/health", "nothing", is_probe=True)
 READY = Endpoint("GET", "/ready", "nothing", is_probe=True)

@@ -9,10 +9,12 @@ from .paths import endpoint_of
 from .replies import Reply
 
 RETRY_AFTER = "5"  # [seconds]; another server may be up by then
+AWAY = "30"
 REASONS = {
     "starting": "The server is starting: the base is not loaded yet.",
     "stopping": "The server is stopping and takes no more requests. Try again shortly.",
 }
+ASIDE = "The server trains at the moment: it answers again when the job is done."
 
 
 class Gate:
@@ -20,6 +22,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.state: Literal["starting", "open", "stopping"] = "starting"
+        self.is_aside = False  # whether the engine has left memory to a job
         self.num_inside = 0  # requests that are being answered
         self.leashes: set[Leash] = set()  # of the answers that the engine computes
 
@@ -49,10 +52,12 @@ class GateKeeper:
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or endpoint_of(scope).is_probe:
+        if scope["type"] != "http" or (endpoint := endpoint_of(scope)).is_probe:
             await self._app(scope, receive, send)
         elif self._gate.reason is not None:
             await _refuse(self._gate.reason)(scope, receive, send)
+        elif self._gate.is_aside and endpoint.needs_engine:
+            await _refuse(ASIDE, AWAY)(scope, receive, send)
         else:
             self._gate.num_inside += 1
             try:
@@ -61,6 +66,6 @@ class GateKeeper:
                 self._gate.num_inside -= 1
 
 
-def _refuse(reason: str) -> ASGIApp:
-    headers = {"Retry-After": RETRY_AFTER, "Connection": "close"}
+def _refuse(reason: str, seconds: str = RETRY_AFTER) -> ASGIApp:
+    headers = {"Retry-After": seconds, "Connection": "close"}
     return Reply(503, reason, code="server_unavailable", headers=headers).response

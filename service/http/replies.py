@@ -35,6 +35,7 @@ from service.errors import (
     ServiceError,
     StateUnavailable,
     Stopping,
+    TrainingNow,
     UploadTooLarge,
 )
 from serving.errors import (
@@ -172,7 +173,7 @@ def reply_to(error: Exception) -> Reply:
             return Reply(429, message, code="engine_busy", headers=RETRY_AFTER)
         case DeadlineExceeded():
             return Reply(504, message, code="deadline_exceeded", headers=NO_RETRY)
-        case Stopping():
+        case Stopping() | TrainingNow():
             return Reply(503, message, code="server_unavailable", headers=RETRY_AFTER)
         case ServingError():
             return Reply(500, message)

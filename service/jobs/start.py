@@ -18,7 +18,7 @@ def start_worker(
 ) -> "subprocess.Popen[bytes]":
     """Start what works on a job. It ends at once where somebody else does, or where already so many
     jobs run. What it says goes into the job's log."""
-    command = [sys.executable, "-m", "service.jobs.worker", str(desk.home), job_id, str(slots)]
+    command = [sys.executable, "-m", "service.jobs.work.worker", str(desk.home), job_id, str(slots)]
     path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     environment.pop(DATABASE, None)

@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from finetune.training.observer import Observer, StepMetrics
-
-from .events import Events, News
-from .jobs import Jobs
+from service.jobs.events import Events, News
+from service.jobs.jobs import Jobs
 
 OFTEN = 0.5  # [seconds] between two looks into the database
 BATCH = 200  # events in one transaction

@@ -1,0 +1,185 @@
+"""What a home's jobs need, seen to again and again: processes follow what the database says."""
+
+import logging
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.training.checkpoint import list_checkpoints
+from service.errors import FileNotFound
+from service.files.files import Files, StoredFile
+
+from .desk import Desk
+from .discard import discard
+from .events import Events, News
+from .job import FineTuningJob, JobError
+from .jobs import Jobs
+
+logger = logging.getLogger(__name__)
+
+MIN_EXAMPLES = 10  # OpenAI's
+MAX_STARTS = 5  # of a process that dies before it has done another step
+PATIENCE = 10.0  # [seconds] in which a paused job's process saves and ends
+Starter = Callable[[str], "subprocess.Popen[bytes]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look has found."""
+
+    made: Sequence[FineTuningJob]  # their versions have not answered yet
+    waiting: Sequence[FineTuningJob]  # to be begun, the first ones as soon as there is room
+    num_held: int  # jobs that processes work on
+
+
+class Supervisor:
+    """Sees to the jobs of one home. Several may do so at once: each step holds whoever takes it."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        events: Events,
+        files: Files,
+        desk: Desk,
+        start: Starter | None,
+        slots: int = 1,
+    ) -> None:
+        """Without `start` no process is started."""
+        self._jobs = jobs
+        self._events = events
+        self._files = files
+        self._desk = desk
+        self._place = desk.place
+        self._start = start
+        self._slots = slots
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._paused: dict[str, float] = {}  # since when a paused job has a process
+
+    def see_to(self) -> Look:
+        """Do what is to be done now. Raises StateUnavailable."""
+        found = self.look()
+        self.begin(found)
+        return found
+
+    def look(self) -> Look:
+        """The same, but begin no job. Raises StateUnavailable."""
+        self._reap()
+        made: list[FineTuningJob] = []
+        waiting: list[FineTuningJob] = []
+        held: list[str] = []
+        found = self._jobs.open(self._place)
+        for job in found:
+            if is_held := self._desk.is_held(job.id):
+                held.append(job.id)
+            if job.has_leftovers:
+                self._clear(job, is_held=is_held)
+            elif job.status == "validating_files":
+                self._validate(job)
+            elif is_held:
+                self._hurry(job)
+            elif job.status == "running" and job.version is not None:
+                made.append(job)
+            elif job.status == "running" and job.source == "terminal":
+                self._leave(job)
+            elif job.status in ("queued", "running"):
+                waiting.append(job)
+        self._tidy({job.id for job in found})
+        return Look(made, waiting, len({*held, *self._started}))
+
+    def begin(self, found: Look) -> None:
+        """Start processes for the first jobs that wait, as far as there is room."""
+        if self._start is None:
+            return
+        for job in found.waiting[: max(0, self._slots - found.num_held)]:
+            if job.num_starts >= MAX_STARTS:
+                self._give_up(job)
+            elif job.id not in self._started:
+                self._started[job.id] = self._start(job.id)
+
+    def wait(self) -> None:
+        """Wait until the processes that were started here have ended."""
+        for process in self._started.values():
+            process.wait()
+
+    def _reap(self) -> None:
+        """Forget processes that have ended; the system keeps them until somebody asks."""
+        self._started = {job: each for job, each in self._started.items() if each.poll() is None}
+
+    def _tidy(self, in_work: set[str]) -> None:
+        for job_id in self._desk.left_by(in_work):
+            self._desk.forget(job_id)
+
+    def _clear(self, job: FineTuningJob, *, is_held: bool) -> None:
+        if is_held:
+            self._desk.kill(job.id) if job.source == "queue" else self._hurry(job)
+            return
+        discard(job, self._desk)
+        self._jobs.move(job.id, [job.status], has_leftovers=False)
+
+    def _hurry(self, job: FineTuningJob) -> None:
+        """End a process that has had its time to save."""
+        if job.status == "running":
+            self._paused.pop(job.id, None)
+            return
+        since = self._paused.setdefault(job.id, time.monotonic())
+        if time.monotonic() - since > PATIENCE:
+            self._desk.kill(job.id)
+
+    def _leave(self, job: FineTuningJob) -> None:
+        """A terminal's run that has been killed is its owner's to go on with."""
+        if list_checkpoints(self._desk.home / job.run):
+            self._jobs.move(job.id, ["running"], "paused", estimated_finish=None)
+            self._events.tell(job.id, News("left", "The training was stopped", level="warn"))
+        else:
+            self._jobs.move(job.id, ["running"], "cancelled", has_leftovers=True)
+
+    def _give_up(self, job: FineTuningJob) -> None:
+        said = (
+            f"The job's process has ended {job.num_starts} times before its next step, without a "
+            f"word; memory may be too small for it. The server's log of it: {self._log(job)}."
+        )
+        error = JobError("worker_died", said)
+        if self._jobs.move(job.id, ["queued", "running"], "failed", error=error):
+            self._events.tell(job.id, News("failed", said, level="error"))
+
+    def _log(self, job: FineTuningJob) -> Path:
+        return self._desk.log(job.id).relative_to(self._desk.home)
+
+    def _validate(self, job: FineTuningJob) -> None:
+        """Look at what is known of a job's files. Those that are being checked are waited for."""
+        params = {"training_file": job.training_file, "validation_file": job.validation_file}
+        for param, file_id in params.items():
+            if file_id is None:
+                continue
+            try:
+                file = self._files.find(file_id)
+            except FileNotFound as error:
+                self._refuse(job, JobError("file_not_found", str(error), param))
+                return
+            if file.status == "uploaded":
+                return
+            if error := _fault(file, param):
+                self._refuse(job, error)
+                return
+        if self._jobs.move(job.id, ["validating_files"], "queued"):
+            told = "Files validated, moving job to queued state"
+            self._events.tell(job.id, News("queued", told))
+
+    def _refuse(self, job: FineTuningJob, error: JobError) -> None:
+        if self._jobs.move(job.id, ["validating_files"], "failed", error=error):
+            self._events.tell(job.id, News("failed", error.message, level="error"))
+
+
+def _fault(file: StoredFile, param: str) -> JobError | None:
+    """What is wrong with a file for training."""
+    if file.status == "error":
+        return JobError("invalid_file_format", file.status_details or "The file is faulty.", param)
+    count = file.num_conversations
+    if param == "training_file" and count is not None and count < MIN_EXAMPLES:
+        told = (
+            f"Training file has {count} example(s), but must have at least {MIN_EXAMPLES} examples"
+        )
+        return JobError("invalid_n_examples", told, param)
+    return None

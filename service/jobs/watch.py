@@ -1,0 +1,135 @@
+"""A server's look at its home's jobs, twice a second: starts them, and tries out what they made."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+from fastapi.concurrency import run_in_threadpool
+
+from data.errors import TemplateError
+from service.errors import StateUnavailable
+from serving.errors import EngineBusy, EngineFailed, ServingError
+
+from .desk import Desk
+from .events import Events, News
+from .job import FineTuningJob, JobError
+from .jobs import Jobs
+from .stepping_aside import SteppingAside
+from .supervisor import Look, Supervisor
+from .verification import Verification
+
+logger = logging.getLogger(__name__)
+
+LOOK = 0.5  # [seconds] from one look to the next
+
+
+class JobWatch:
+    """Owns the task that looks; `wake` lets it look at once."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        verification: Verification,
+        jobs: Jobs,
+        events: Events,
+        desk: Desk,
+        aside: SteppingAside | None = None,
+    ) -> None:
+        """With `aside` nobody is answered while a job is trained."""
+        self._supervisor = supervisor
+        self._verification = verification
+        self._jobs = jobs
+        self._events = events
+        self._desk = desk
+        self._aside = aside
+        self._woken = asyncio.Event()
+        self._is_stopped = False
+        self._problem = ""
+
+    def wake(self) -> None:
+        """Look at once: something has changed. Belongs to the event loop."""
+        self._woken.set()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncGenerator[None]:
+        """Look for as long as the block lasts. Jobs that run then go on running."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._is_stopped = True
+            self.wake()
+            await task
+
+    async def _run(self) -> None:
+        while not self._is_stopped:
+            self._woken.clear()
+            try:
+                await self._look()
+            except Exception:  # the task's border: the next look comes all the same
+                logger.exception("The jobs cannot be looked at")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), LOOK)
+
+    async def _look(self) -> None:
+        try:
+            found = await run_in_threadpool(self._supervisor.look)
+            self._problem = ""
+        except StateUnavailable as error:
+            if str(error) != self._problem:  # once, not twice a second
+                logger.warning("The jobs cannot be looked at: %s", error)
+            self._problem = str(error)
+            return
+        if self._aside is not None:
+            await self._make_room(self._aside, found)
+            if found.made and not found.num_held:
+                found = replace(found, waiting=())  # first it answers, then the next is trained
+        await run_in_threadpool(self._supervisor.begin, found)
+        if self._aside is None or not found.num_held:
+            await self._try_out_all(found.made)
+
+    async def _make_room(self, aside: SteppingAside, found: Look) -> None:
+        if found.num_held or (found.waiting and not found.made):
+            await aside.leave()
+        else:
+            await aside.come_back()
+
+    async def _try_out_all(self, made: Sequence[FineTuningJob]) -> None:
+        for job in made:
+            if not self._is_stopped:
+                await self._try_out(job)
+
+    async def _try_out(self, job: FineTuningJob) -> None:
+        version = job.version or ""
+        try:
+            seconds = await self._verification.try_out(version)
+        except (EngineBusy, EngineFailed):  # the next look may find it better
+            return
+        except (ServingError, TemplateError) as error:
+            failed = JobError(
+                "model_not_loaded", f"{version} was trained and does not load: {error}"
+            )
+            await run_in_threadpool(self._fail, job, failed)
+            return
+        await run_in_threadpool(self._succeed, job, version, seconds)
+
+    def _succeed(self, job: FineTuningJob, version: str, seconds: float) -> None:
+        self._events.tell(
+            job.id,
+            News(
+                "answers",
+                f"New fine-tuned model created: {job.alias} ({version}); its first "
+                f"token came after {seconds:.2f} s",
+            ),
+            News("succeeded", "The job has successfully completed"),
+        )
+        if self._jobs.move(job.id, ["running"], "succeeded", fine_tuned_model=version):
+            self._desk.log(job.id).unlink(missing_ok=True)
+            logger.info("%s has made %s", job.id, version)
+
+    def _fail(self, job: FineTuningJob, error: JobError) -> None:
+        if self._jobs.move(job.id, ["running"], "failed", error=error):
+            self._events.tell(job.id, News("failed", error.message, level="error"))
+            logger.warning("%s has failed: %s", job.id, error.message)

@@ -1,0 +1,100 @@
+"""One job's run: what `lora-chat finetune` does, with the job's files and settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.adapters.version import AdapterVersion
+from finetune.job import Job
+from finetune.prepared import Prepared
+from finetune.training.checkpoint import read_progress
+from finetune.training.config import TrainConfig, load_config
+from finetune.training.observer import Silent
+from finetune.training.run import read_metrics, settle
+from service.files.files import Files
+from service.jobs.events import Events
+from service.jobs.job import FineTuningJob
+from service.jobs.jobs import Jobs
+
+from .recorder import Recorder
+from .results import FILE_NAME, write_results
+
+SERVED: dict[str, Any] = {}  # {"serve_checkpoints": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a job."""
+
+    version: AdapterVersion
+    trained_tokens: int
+    results: str  # the file's id
+
+
+class Training:
+    """Trains where it was stopped, or finds what was made already."""
+
+    def __init__(
+        self, job: FineTuningJob, home: Path, jobs: Jobs, events: Events, files: Files
+    ) -> None:
+        self._job = job
+        self._home = home
+        self._run = home / job.run
+        self._jobs = jobs
+        self._files = files
+        self._recorder = Recorder(job.id, jobs, events, Silent())
+
+    def execute(self) -> Made:
+        """Raises DataError or FinetuneError; Interrupted where the job shall not run any more."""
+        self._recorder.tell(read_metrics(self._run))
+        version = settle(self._run, self._home / "adapters") or self._train()
+        steps = read_metrics(self._run)
+        self._recorder.tell(steps)
+        progress = read_progress(self._run)
+        results = self._files.keep(
+            self._job.key_id,
+            FILE_NAME,
+            "fine-tune-results",
+            write_results(steps),
+            made_for=self._job.id,
+        )
+        return Made(version, progress.tokens if progress else 0, results.id)
+
+    def _train(self) -> AdapterVersion:
+        job = Job(self._config(), self._home, self._recorder)
+        resume = job.take_up()
+        prepared = job.prepare()
+        self._jobs.move(
+            self._job.id,
+            ["running"],
+            hyperparameters=resolved(prepared),
+            num_steps=prepared.plan.num_steps,
+        )
+        return job.execute(resume=resume, prepared=prepared).version
+
+    def _config(self) -> TrainConfig:
+        job = self._job
+        options: dict[str, Any] = {
+            "promote": False,
+            **job.options,
+            "data": self._path(job.training_file),
+            "validation": job.validation_file and self._path(job.validation_file),
+            "name": job.name,
+            "seed": job.seed,
+            "output_dir": self._run,
+            **SERVED,
+        }
+        return load_config(None, options)
+
+    def _path(self, file_id: str) -> Path:
+        return self._files.path(self._files.find(file_id))
+
+
+def resolved(prepared: Prepared) -> dict[str, Any]:
+    """The hyperparameters as OpenAI names them, in numbers."""
+    plan = prepared.plan
+    return {
+        "n_epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "learning_rate_multiplier": 1.0,
+    }
