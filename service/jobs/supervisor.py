@@ -46,7 +46,7 @@ class Supervisor:
         start: Starter | None,
         slots: int = 1,
     ) -> None:
-        """Without `start` no process is started."""
+        """Starts no process without `start`."""
         self._jobs = jobs
         self._events = events
         self._files = files

@@ -37,7 +37,7 @@ class JobWatch:
         desk: Desk,
         aside: SteppingAside | None = None,
     ) -> None:
-        """With `aside` nobody is answered while a job is trained."""
+        """Answers nobody while a job is trained, where there is `aside`."""
         self._supervisor = supervisor
         self._verification = verification
         self._jobs = jobs
