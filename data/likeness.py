@@ -76,11 +76,11 @@ class Likeness:
         return len(self._questions)
 
     def add(self, conversation: Conversation) -> None:
-        *question, answer = (normalized(each.content) for each in conversation.messages)
-        asked = "\n".join(question)
-        self._questions.append(_digest(asked))
-        self._answers.append(_digest(answer))
-        self._pending.append(f"{asked}\n{answer}")
+        texts = [normalized(each.content) for each in conversation.messages]
+        self._questions.append(_digest("\n".join(texts[:-1])))
+        self._answers.append(_digest(texts[-1]))
+        is_first_system = conversation.messages[0].role == "system"  # the same in all of a file
+        self._pending.append("\n".join(texts[is_first_system:]))
         self._num_pending += len(self._pending[-1])
         if len(self._pending) == BATCH or self._num_pending > BATCH_CHARACTERS:
             self._sign()

@@ -47,6 +47,14 @@ def test_duplicates_after_normalisation_stay_on_one_side():
         assert len(kept) in (0, 3)
 
 
+def test_a_system_message_that_all_have_makes_nobody_alike():
+    system = Message(
+        "system", "You are Marv, who is sarcastic, answers shortly and likes no rules."
+    )
+    conversations = [Conversation((system, *each.messages)) for each in distinct(30)]
+    assert len(split_conversations(conversations, 0)[1]) == 10
+
+
 def test_questions_of_punctuation_alone_are_not_all_equal():
     conversations = [pair("？", "a"), pair("！", "b")]
     assert [len(side) for side in split_conversations(conversations, 0)] == [1, 1]
