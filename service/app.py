@@ -20,6 +20,7 @@ from .accounts.keys import Keys
 from .accounts.rate_limit import RATE_LIMIT_HEADERS, RateLimits
 from .accounts.usage import UsageLedger
 from .adapters.adapters import Adapters
+from .adapters.inspection import Inspection
 from .adapters.intake import Intake
 from .adapters.lora_loading import LoraLoading
 from .adapters.lora_routes import lora_routes
@@ -134,7 +135,7 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     intake = Intake(engine, models.store, models.base_id, settings.upload_limit)
     loading = LoraLoading(engine, adapters, intake, settings.lora_folders)
     app.include_router(model_routes(engine, models, adapters))
-    app.include_router(adapter_routes(adapters, intake))
+    app.include_router(adapter_routes(adapters, intake, Inspection(models.store)))
     app.include_router(lora_routes(loading, models))
 
 
