@@ -20,7 +20,6 @@ from .accounts.keys import Keys
 from .accounts.rate_limit import RATE_LIMIT_HEADERS, RateLimits
 from .accounts.usage import UsageLedger
 from .adapters.adapters import Adapters
-from .adapters.inspection import Inspection
 from .adapters.intake import Intake
 from .adapters.lora_loading import LoraLoading
 from .adapters.lora_routes import lora_routes
@@ -52,6 +51,9 @@ from .http.plain_path import PlainPath
 from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
+from .inspection.machine import MachineInspection
+from .inspection.routes import inspection_routes
+from .inspection.versions import VersionInspection
 from .jobs.desk import Desk
 from .models import Models
 from .settings import ServiceSettings
@@ -135,8 +137,10 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     intake = Intake(engine, models.store, models.base_id, settings.upload_limit)
     loading = LoraLoading(engine, adapters, intake, settings.lora_folders)
     app.include_router(model_routes(engine, models, adapters))
-    app.include_router(adapter_routes(adapters, intake, Inspection(models.store)))
+    app.include_router(adapter_routes(adapters, intake))
     app.include_router(lora_routes(loading, models))
+    machine = MachineInspection(engine, models.base_id, settings.home)
+    app.include_router(inspection_routes(VersionInspection(models.store), machine))
 
 
 def _open_files(settings: ServiceSettings, state: State | None) -> Files | None:

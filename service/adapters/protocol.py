@@ -1,17 +1,10 @@
 """What is said of adapters: /v1/adapters, and the bodies of vLLM's two endpoints."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.http.fields import Text
-from serving.verification import Verdict
-
-STATUSES: dict[bool | None, Literal["ok", "failed", "skipped"]] = {
-    True: "ok",
-    False: "failed",
-    None: "skipped",
-}
 
 
 class VersionInfo(BaseModel):
@@ -43,33 +36,6 @@ class AdapterDeleted(BaseModel):
     id: str
     object: Literal["adapter"] = "adapter"
     deleted: Literal[True] = True
-
-
-class CheckResult(BaseModel):
-    check: str
-    status: Literal["ok", "warning", "failed", "skipped"]  # skipped: it builds on one that failed
-    message: str
-    fix: str | None = None  # of a warning or failure
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> Self:
-        status = STATUSES[verdict.passed]
-        return cls(
-            check=verdict.check,
-            status="warning" if verdict.is_doubtful else status,
-            message=verdict.said,
-            fix=verdict.fix or None,
-        )
-
-
-class Verification(BaseModel):
-    """Whether a version's files are whole, unchanged, and can be served here."""
-
-    id: str  # name@version
-    object: Literal["adapter.verification"] = "adapter.verification"
-    passed: bool
-    checks: list[CheckResult]
-    left_out: list[str]  # of what `lora-chat adapters verify` checks: they compute too much here
 
 
 class Promotion(BaseModel):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
 from starlette.requests import ClientDisconnect
 
 from finetune.adapters.files import FILES
@@ -13,17 +12,14 @@ from service.http.endpoints import (
     FIND_ADAPTER,
     LIST_ADAPTERS,
     PROMOTE_ADAPTER,
-    READ_REPORT,
     REMOVE_ADAPTER,
     ROLL_BACK_ADAPTER,
     UPLOAD_ADAPTER,
-    VERIFY_VERSION,
 )
 from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
 
 from .adapters import Adapters
-from .inspection import Inspection
 from .intake import Intake
 from .protocol import (
     AdapterDeleted,
@@ -31,7 +27,6 @@ from .protocol import (
     AdapterList,
     AdapterTaken,
     Promotion,
-    Verification,
 )
 
 BINARY = {"type": "string", "format": "binary"}
@@ -58,16 +53,7 @@ UPLOAD: dict[str, Any] = {
 }
 
 
-PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
-# Reports quote texts that anybody may have written: whatever these hold, nothing runs or is loaded.
-SANDBOX = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "sandbox",
-    "Cache-Control": "no-store",
-}
-
-
-def adapter_routes(adapters: Adapters, intake: Intake, inspection: Inspection) -> APIRouter:
+def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     @router.get(LIST_ADAPTERS.path)
@@ -112,13 +98,5 @@ def adapter_routes(adapters: Adapters, intake: Intake, inspection: Inspection) -
         await adapters.remove(reference)
         return AdapterDeleted(id=reference)
 
-    @router.get(READ_REPORT.path, response_class=Response, responses=PAGE)
-    def read_report(name: str, version: str) -> HTMLResponse:
-        return HTMLResponse(inspection.report(name, version), headers=SANDBOX)
-
-    @router.get(VERIFY_VERSION.path)
-    def verify(name: str, version: str) -> Verification:
-        return inspection.verify(name, version)
-
-    _ = (list_adapters, upload, find_adapter, promote, roll_back, remove, read_report, verify)
+    _ = (list_adapters, upload, find_adapter, promote, roll_back, remove)
     return router

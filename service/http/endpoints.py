@@ -49,6 +49,7 @@ ROLL_BACK_ADAPTER = Endpoint("POST", "/v1/adapters/{name}/rollback")
 REMOVE_ADAPTER = Endpoint("DELETE", "/v1/adapters/{reference}")
 READ_REPORT = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/report", "train")
 VERIFY_VERSION = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/verify", "chat")
+DESCRIBE_MACHINE = Endpoint("GET", "/v1/machine", "train")
 
 CREATE_JOB = Endpoint("POST", "/v1/fine_tuning/jobs", "train")
 LIST_JOBS = Endpoint("GET", "/v1/fine_tuning/jobs", "train")

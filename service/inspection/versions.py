@@ -13,7 +13,7 @@ from serving.verification import CHECKS, verify_served
 from .protocol import CheckResult, Verification
 
 
-class Inspection:
+class VersionInspection:
     """Looks at damaged versions, too. Reads files, and so belongs into a thread."""
 
     def __init__(self, store: AdapterStore) -> None:

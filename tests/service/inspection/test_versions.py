@@ -211,3 +211,14 @@ def test_reports_need_a_key_that_trains_and_verification_one_that_chats(
         response = client.get(url(what), headers=stranger)
         assert response.status_code == 404
         assert response.json()["error"]["code"] == "model_not_found"
+
+
+def test_what_is_found_is_told_in_the_readers_language(client: TestClient, add_adapter: Add):
+    add_adapter("tcm", "2")
+    answers = {
+        language: client.get(url("verify"), headers={"Accept-Language": language})
+        for language in ("zh-CN,zh;q=0.9", "en", "fr", "\x7f;;q=")
+    }
+    kinds = [answer.json()["checks"][3]["message"] for answer in answers.values()]
+    assert kinds[0] != kinds[1] == kinds[2] == kinds[3] == "plain LoRA, rank 4"
+    assert {answer.headers["vary"] for answer in answers.values()} == {"Accept-Language"}
