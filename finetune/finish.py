@@ -12,13 +12,13 @@ from data.whole_file import NO_ROOM
 from data.wording import N_, _
 
 from .adapters.card import ADAPTER_LOSS, BASE_LOSS, BEST_STEP, AdapterCard, BaseIdentity
-from .adapters.files import README_FILE, TEMPLATE_FILE
+from .adapters.files import README_FILE, REPORT_FILE, TEMPLATE_FILE
 from .adapters.version import AdapterVersion
 from .adapters.versions import install, staging_folder
 from .errors import Interrupted, TrainingStopped
 from .evaluation.compare import Material, compare, efforts_of
 from .evaluation.finding import Finding
-from .evaluation.report import REPORT_FILE, History, Report
+from .evaluation.report import History, Report
 from .evaluation.sides import Pair, PairedRows, Side
 from .prepared import Prepared
 from .training.config import TrainConfig

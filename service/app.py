@@ -51,6 +51,9 @@ from .http.plain_path import PlainPath
 from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
+from .inspection.machine import MachineInspection
+from .inspection.routes import inspection_routes
+from .inspection.versions import VersionInspection
 from .jobs.desk import Desk
 from .jobs.fine_tuning import FineTuning, open_fine_tuning
 from .models import Models
@@ -139,6 +142,8 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     app.include_router(model_routes(engine, models, adapters))
     app.include_router(adapter_routes(adapters, intake))
     app.include_router(lora_routes(loading, models))
+    machine = MachineInspection(engine, models.base_id, settings.home)
+    app.include_router(inspection_routes(VersionInspection(models.store), machine))
 
 
 def _open_files(settings: ServiceSettings, state: State | None) -> Files | None:

@@ -11,6 +11,7 @@ ServiceError
 ├── TlsRefused         certificate and key cannot be used
 ├── NotAllowed         the operator has not allowed it
 ├── AdapterNotFound    no adapter lies where a request says
+├── ReportNotFound     an adapter version has no report
 ├── PathNotFound       no route has the path of a request
 ├── FileNotFound       there is no file of that id for the caller
 ├── JobNotFound        there is no fine-tuning job of that id for the caller
@@ -101,6 +102,16 @@ class NotAllowed(ServiceError):
 
 class AdapterNotFound(ServiceError):
     """No adapter lies where a request says."""
+
+
+class ReportNotFound(ServiceError):
+    """An adapter version has no report."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"{version} has no report: a training here writes one, and it goes with no upload, "
+            "import or copy of an adapter's files."
+        )
 
 
 class PathNotFound(ServiceError):

@@ -1,7 +1,7 @@
 """Whether an adapter version is whole, unchanged, right for its base and servable here."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +19,12 @@ from finetune.adapters.version import AdapterVersion
 from finetune.adapters.weights import Tensors, read_tensors
 from finetune.bases.base import Base
 from finetune.bases.fingerprint import Fingerprint
-from finetune.errors import AdapterInvalid, FinetuneError
+from finetune.errors import AdapterFault, AdapterInvalid, FinetuneError
 
+from .adapters.notation import Part
 from .adapters.store import AdapterStore
 from .engine import AdapterRef
-from .errors import ServingError
+from .errors import AdapterRefused, ServingError
 from .torch.architecture import Architecture, read_architecture
 from .torch.lora_weights import load_lora
 
@@ -56,6 +57,10 @@ class Subject:
         self._base = base
         self._home = home
 
+    def told(self, error: FinetuneError | ServingError | OSError) -> str:
+        """What is wrong, for whoever asks."""
+        return str(error)
+
     @cached_property
     def tensors(self) -> Tensors:
         return read_tensors(self.version.folder / WEIGHTS_FILE)  # as the server reads them
@@ -87,6 +92,24 @@ class Subject:
         return ref
 
 
+class ServedSubject(Subject):
+    """The same as a server sees it that has the base already, and does not look for it again."""
+
+    def __init__(self, version: AdapterVersion, store: AdapterStore) -> None:
+        super().__init__(version, None, store.adapters.parent)
+        self._store = store
+
+    def told(self, error: FinetuneError | ServingError | OSError) -> str:
+        """The same by a name: where the files lie is no client's business."""
+        if isinstance(error, AdapterFault | OSError):
+            return str(AdapterRefused.of(error, self.version))
+        return str(error)
+
+    @cached_property
+    def ref(self) -> AdapterRef:
+        return self._store.pin(self._store.entry(Part(self.version.name, self.version.number)))
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """`run` says what it found; it raises where that is wrong."""
@@ -99,8 +122,18 @@ class Check:
 
 def verify(subject: Subject) -> list[Verdict]:
     """Every check, in an order in which each builds on earlier ones."""
+    return _verify(subject, CHECKS)
+
+
+def verify_served(version: AdapterVersion, store: AdapterStore) -> list[Verdict]:
+    """The checks that compute nothing and need no base but the one that is served: they may run
+    beside answers."""
+    return _verify(ServedSubject(version, store), SERVED_CHECKS)
+
+
+def _verify(subject: Subject, checks: Sequence[Check]) -> list[Verdict]:
     verdicts: dict[str, Verdict] = {}
-    for check in CHECKS:
+    for check in checks:
         failed = [name for name in check.needs if not verdicts[name].passed]
         if failed:
             said = _("not checked, because of: {checks}").format(checks=", ".join(failed))
@@ -115,7 +148,7 @@ def _run(check: Check, subject: Subject) -> Verdict:
         found = check.run(subject)
     except (FinetuneError, ServingError, OSError) as error:
         fix = _(check.fix) if check.fix else ""
-        return Verdict(check.name, False, " ".join(str(error).split()), fix)
+        return Verdict(check.name, False, " ".join(subject.told(error).split()), fix)
     if isinstance(found, Doubt):
         return Verdict(check.name, True, found.said, found.fix, is_doubtful=True)
     return Verdict(check.name, True, found)
@@ -314,4 +347,9 @@ CHECKS = (
     ),
     Check("complete", _complete, COPY_AGAIN, ("fit",)),
     Check("served", _served, N_("Mend that and verify again."), ("template", "fit")),
+)
+LIGHT = ("files", "card", "hashes", "kind", "template")
+SERVED_CHECKS = (
+    *(check for check in CHECKS if check.name in LIGHT),
+    Check("served", _served, N_("Mend that and verify again."), ("kind", "template")),
 )

@@ -12,6 +12,7 @@ from data.local_time import local_time
 from data.script import is_chinese
 from data.wording import _, language
 from finetune.adapters.card import DataSummary
+from finetune.adapters.files import REPORT_FILE
 from finetune.training.observer import StepMetrics
 
 from .charts import training_charts
@@ -22,7 +23,6 @@ from .usability import Past
 from .verdict import judge
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
-REPORT_FILE = "report.html"
 METRICS_FILE = "metrics.json"
 FORMAT = 1  # of metrics.json
 

@@ -21,7 +21,13 @@ from service.http.strict_json import StrictRoute
 
 from .adapters import Adapters
 from .intake import Intake
-from .protocol import AdapterDeleted, AdapterInfo, AdapterList, AdapterTaken, Promotion
+from .protocol import (
+    AdapterDeleted,
+    AdapterInfo,
+    AdapterList,
+    AdapterTaken,
+    Promotion,
+)
 
 BINARY = {"type": "string", "format": "binary"}
 UPLOAD: dict[str, Any] = {

@@ -1,8 +1,6 @@
 """`lora-chat doctor`: what this machine has and what that means for training and serving."""
 
-import importlib.metadata
 import platform
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,19 +19,11 @@ from finetune.hardware import (
     pick_device,
 )
 from service.commands.views.recommendation import summary
+from service.inspection.machine import free_bytes, versions_here
 from service.recommendation import TYPICAL, look_around, recommend
 from serving.llamacpp.binding import install_command, is_installed
 from serving.torch.native.compiler import find_compiler
 from serving.torch.native.kernels import kernels_here
-
-PACKAGES = (
-    "torch",
-    "transformers",
-    "peft",
-    "bitsandbytes",
-    "fastapi",
-    "llama-cpp-python",
-)
 
 
 def examine(home: Path, console: Console) -> None:
@@ -51,17 +41,19 @@ def examine(home: Path, console: Console) -> None:
 
 
 def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
-    yield "lora-chat", importlib.metadata.version("lora-chat")
-    yield "python", f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    versions = versions_here()
+    yield "lora-chat", versions.pop("lora-chat") or ""
+    yield "python", f"{versions.pop('python')}, {platform.system()} {platform.machine()}"
     yield "cpu", _("{cpu}, {count} cores").format(cpu=machine.cpu, count=machine.num_cores)
     yield _("features"), ", ".join(machine.features) or _("none that matter")
     yield _("memory"), f"{machine.memory_bytes / GIB:.0f} GiB"
     gpu = f"{machine.gpu}, {machine.gpu_memory_bytes / GIB:.0f} GiB" if machine.gpu else _("none")
     yield "gpu", gpu
     yield _("c++ compiler"), find_compiler() or _("none")
-    for package in PACKAGES:
-        yield package, _version(package)
-    yield _("home"), _("{path} ({free} free)").format(path=home, free=_free(home))
+    for package, version in versions.items():
+        yield package, version or _("not installed")
+    free = f"{free_bytes(home) / GIB:.0f} GiB"
+    yield _("home"), _("{path} ({free} free)").format(path=home, free=free)
     yield _("adapters"), ", ".join(list_names(home / "adapters")) or _("none yet")
     for name, packaged in SHORT_NAMES.items():
         missing = _("not installed: lora-chat bases pull {name}").format(name=name)
@@ -102,15 +94,3 @@ def _served(device: str) -> str:
         return _("int8 (not compiled), or fp32 where that is timed faster")
     told = _("int8 (kernel {kernel}), or fp32 where that is timed faster")
     return told.format(kernel=kernels_here()[0].name)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return _("not installed")
-
-
-def _free(home: Path) -> str:
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    return f"{shutil.disk_usage(existing).free / GIB:.0f} GiB"

@@ -78,8 +78,9 @@ def evaluate(
 
     before_torch()
     give_way()
+    from finetune.adapters.files import REPORT_FILE
     from finetune.eval_job import EvalJob, EvalOptions
-    from finetune.evaluation.report import METRICS_FILE, REPORT_FILE
+    from finetune.evaluation.report import METRICS_FILE
 
     from .views.verdict import print_findings
 

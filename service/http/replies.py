@@ -31,6 +31,7 @@ from service.errors import (
     OfField,
     PathNotFound,
     RateLimited,
+    ReportNotFound,
     ScopeMissing,
     ServiceError,
     StateUnavailable,
@@ -133,6 +134,8 @@ def reply_to(error: Exception) -> Reply:
             return Reply(403, message, error.param, "not_allowed")
         case AdapterNotFound():
             return Reply(404, message, "lora_path", "adapter_not_found")
+        case ReportNotFound():
+            return Reply(404, message, "version", "report_not_found")
         case PathNotFound():
             return Reply(404, message)
         case FileNotFound():

@@ -23,13 +23,13 @@ class AdapterLoader(Generic[Loaded]):
         """Raises AdapterRefused."""
         loading = self._loading.get(ref.sha256)
         if loading is None:
-            loading = asyncio.wrap_future(_in_thread(partial(self._load, ref)))
+            loading = asyncio.wrap_future(in_thread(partial(self._load, ref)))
             self._loading[ref.sha256] = loading
             loading.add_done_callback(lambda _: self._loading.pop(ref.sha256))
         return await asyncio.shield(loading)
 
 
-def _in_thread(action: Callable[[], Loaded]) -> Future[Loaded]:
+def in_thread(action: Callable[[], Loaded]) -> Future[Loaded]:
     """Run in a thread that ends with it: OpenMP keeps a team for every thread that has computed
     something, and once teams outnumber the cores, the engine's own waits asleep: twice as slow."""
     future: Future[Loaded] = Future()

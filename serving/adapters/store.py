@@ -7,6 +7,7 @@ while the server runs is there for the next request, and a promotion counts from
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from finetune.adapters.files import PEFT_FILES, SERVED_FILES
@@ -111,7 +112,7 @@ class AdapterStore:
         if refused is not None and refused[0] == stamps:
             raise AdapterRefused.of(refused[1], version)
         try:
-            self._check_place(folder)
+            self.check_place(folder)
             self._check(version.read())
         except (AdapterInvalid, BaseMismatch) as error:
             raise self._refuse(error, version, stamps) from error
@@ -198,11 +199,12 @@ class AdapterStore:
             if part.version in (None, number) and other_form(folder):
                 self.read(part.name, number, folder)
 
-    def _check_place(self, folder: Path) -> None:
-        """A link may not make the server read, let alone serve, what lies elsewhere."""
+    def check_place(self, folder: Path, files: Sequence[str] = SERVED_FILES) -> None:
+        """Raises AdapterInvalid for a link that would make the server read, let alone serve, what
+        lies elsewhere."""
         allowed = self.runs if folder.is_relative_to(self.runs) else self.adapters
         root = os.path.realpath(allowed) + os.sep
-        for file in ("", *SERVED_FILES):
+        for file in ("", *files):
             if not os.path.realpath(folder / file).startswith(root):
                 raise AdapterInvalid(
                     f"is a link that leads out of {allowed.name}. Copy in what it leads to.",

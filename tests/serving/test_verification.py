@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 from data.chat import ChatRenderer
 from finetune.adapters.card import AdapterCard, BaseIdentity, DataSummary
 from finetune.adapters.files import CARD_FILE, CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.adapters.fit import Fit
 from finetune.adapters.versions import find_version
 from finetune.bases.base import Base
 from service.cli import app
-from serving.verification import CHECKS, Subject, verify
+from serving.adapters.store import AdapterStore
+from serving.verification import CHECKS, Subject, verify, verify_served
 
 Change = Callable[[Path], object]
 NAMES = [check.name for check in CHECKS]
@@ -149,3 +151,17 @@ def test_a_bare_folder_is_checked_as_far_as_it_goes(home: Path, make_base: Any):
 def test_an_older_card_without_hashes_passes(home: Path):
     forget_hashes(home / "adapters" / "tcm" / "1")
     assert failures(home) == {}
+
+
+def test_a_server_checks_against_the_base_that_it_has_and_looks_for_none(
+    home: Path, make_base: Any
+):
+    version = find_version(home / "adapters", "tcm")
+    edit_json(CARD_FILE, config={})(version.folder)  # what names its base
+    own, other = (Base("tiny-llama", make_base("llama", seed=seed)) for seed in (0, 9))
+    served = AdapterStore(home / "adapters", own.fingerprint, Fit(own))
+    assert all(verdict.passed for verdict in verify_served(version, served))
+    another = AdapterStore(home / "adapters", other.fingerprint, Fit(other))
+    *_, last = verify_served(version, another)
+    assert (last.check, last.passed) == ("served", False)
+    assert last.said.startswith("The adapter tcm@1 was trained on 'tiny-llama'")

@@ -1,0 +1,1 @@
+"""A close look at adapters' versions and at the machine, for whoever trains."""

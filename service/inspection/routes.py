@@ -1,0 +1,44 @@
+"""Reports and checks of adapters' versions, and what this machine is."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from data.wording import speaking
+from service.api.languages import preferred_language
+from service.http.endpoints import DESCRIBE_MACHINE, READ_REPORT, VERIFY_VERSION
+from service.http.replies import REFUSALS
+
+from .machine import MachineInspection
+from .protocol import MachineInfo, Verification
+from .versions import VersionInspection
+
+PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
+# Reports quote texts that anybody may have written: whatever these hold, nothing runs or is loaded.
+SANDBOX = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "sandbox",
+    "Cache-Control": "no-store",
+}
+
+
+def inspection_routes(versions: VersionInspection, machine: MachineInspection) -> APIRouter:
+    router = APIRouter(responses=REFUSALS)
+
+    @router.get(READ_REPORT.path, response_class=Response, responses=PAGE)
+    def read_report(name: str, version: str) -> HTMLResponse:
+        return HTMLResponse(versions.report(name, version), headers=SANDBOX)
+
+    @router.get(VERIFY_VERSION.path)
+    def verify(name: str, version: str, request: Request, response: Response) -> Verification:
+        response.headers["Vary"] = "Accept-Language"
+        with speaking(preferred_language(request.headers.get("accept-language", ""))):
+            return versions.verify(name, version)
+
+    @router.get(DESCRIBE_MACHINE.path)
+    async def describe_machine() -> MachineInfo:
+        return await machine.describe()
+
+    _ = (read_report, verify, describe_machine)
+    return router
