@@ -30,6 +30,7 @@ from .answering.metering import Metering
 from .api.chat.completions import ChatCompletions
 from .api.chat_routes import chat_routes
 from .api.engine_request import EngineRequests
+from .api.fine_tuning.routes import fine_tuning_routes
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
 from .api.text.completions import TextCompletions
@@ -101,6 +102,7 @@ def build_app(
     tell_right_paths(app)
     _add_answers(app, answering, engine, models, settings)
     _add_adapters(app, engine, models, settings)
+    _add_jobs(app)
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
@@ -127,6 +129,11 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     app.include_router(model_routes(engine, models, adapters))
     app.include_router(adapter_routes(adapters, intake))
     app.include_router(lora_routes(loading, models))
+
+
+def _add_jobs(app: FastAPI) -> None:
+    """Everything that trains."""
+    app.include_router(fine_tuning_routes(None))
 
 
 def _lifespan(
