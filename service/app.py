@@ -1,6 +1,5 @@
 """The FastAPI application: one engine and the routes on it."""
 
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -33,13 +32,14 @@ from .api.chat_routes import chat_routes
 from .api.engine_request import EngineRequests
 from .api.files.filing import Filing
 from .api.files.routes import file_routes
+from .api.fine_tuning.fine_tuning import FineTuning
+from .api.fine_tuning.routes import fine_tuning_routes
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
 from .api.text.completions import TextCompletions
 from .api.text_routes import text_routes
 from .api.tokens.routes import token_routes
 from .api.tokens.tokenization import Tokenization
-from .files.files import Files
 from .http.access import Access
 from .http.body_limit import BodyLimit
 from .http.browser_guard import BrowserGuard
@@ -54,14 +54,12 @@ from .http.right_path import tell_right_paths
 from .inspection.machine import MachineInspection
 from .inspection.routes import inspection_routes
 from .inspection.versions import VersionInspection
-from .jobs.desk import Desk
-from .jobs.fine_tuning import FineTuning, open_fine_tuning
+from .jobs.planning import Planning
+from .jobs.workshop import Workshop, open_workshop
 from .models import Models
 from .settings import ServiceSettings
 from .state.database import State
 from .telemetry.metrics import Metrics
-
-logger = logging.getLogger(__name__)
 
 VERSION = version("lora-chat")
 
@@ -98,14 +96,13 @@ def build_app(
         models.decode if settings.log_content else None,
     )
     answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
-    files = _open_files(settings, state)
-    filing = Filing(files, settings)
-    fine_tuning = _fine_tuning(engine, models, settings, gate, state, files)
+    workshop = open_workshop(engine, models, settings, gate, state)
+    filing = Filing(workshop and workshop.files, settings)
     app = Service(
         _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate, ledger, filing, fine_tuning),
+        lifespan=_lifespan(engine, models, gate, ledger, filing, workshop),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         openapi_url=OPENAPI.path,
         docs_url=None,
@@ -116,6 +113,7 @@ def build_app(
     _add_answers(app, answering, engine, models, settings)
     _add_adapters(app, engine, models, settings)
     app.include_router(file_routes(filing))
+    app.include_router(fine_tuning_routes(_fine_tuning(workshop, models, settings, gate)))
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
@@ -146,30 +144,22 @@ def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: Servic
     app.include_router(inspection_routes(VersionInspection(models.store), machine))
 
 
-def _open_files(settings: ServiceSettings, state: State | None) -> Files | None:
-    """None where nothing can be kept: without a database, or below a home that is only read."""
-    if state is None or state.is_read_only:
-        return None
-    try:
-        place = Desk(settings.home).place
-    except OSError as error:
-        logger.warning("No files for training can come in: %s", error)
-        return None
-    return Files(state, settings.home, place)
-
-
 def _fine_tuning(
-    engine: Engine,
-    models: Models,
-    settings: ServiceSettings,
-    gate: Gate,
-    state: State | None,
-    files: Files | None,
+    workshop: Workshop | None, models: Models, settings: ServiceSettings, gate: Gate
 ) -> FineTuning | None:
-    """None where nothing may be trained: it is turned off, or nothing can be kept."""
-    if state is None or files is None or settings.jobs == "off":
+    if workshop is None:
         return None
-    return open_fine_tuning(engine, models, settings, gate, state, files)
+    files = workshop.files
+    return FineTuning(
+        workshop.state,
+        workshop.desk,
+        files,
+        models,
+        settings.base,
+        Planning(settings.home, lambda file_id: files.path(files.find(file_id))),
+        gate,
+        workshop.watch.wake,
+    )
 
 
 def _lifespan(
@@ -178,7 +168,7 @@ def _lifespan(
     gate: Gate,
     ledger: UsageLedger | None,
     filing: Filing,
-    fine_tuning: FineTuning | None,
+    workshop: Workshop | None,
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -192,8 +182,8 @@ def _lifespan(
             gate.open()
             await stack.enter_async_context(watching(engine, models.store))
             await stack.enter_async_context(filing.running())
-            if fine_tuning is not None:
-                await stack.enter_async_context(fine_tuning.watch.watching())
+            if workshop is not None:
+                await stack.enter_async_context(workshop.watch.watching())
             yield
 
     return lifespan

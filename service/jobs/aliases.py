@@ -68,8 +68,19 @@ class Aliases:
             found
             for job in unfinished
             if caller.owns(job.key_id) and caller.may_use(job.name)
-            for found in self._checkpoints_of(job)
+            for _, found in self._checkpoints_of(job)
         ]
+
+    def steps(self, job: FineTuningJob) -> dict[int, AdapterVersion]:
+        """What can be asked of one job, by steps: its checkpoints while it goes on, and what it has
+        made, by the step that this was made of."""
+        found = {step: model.entry for step, model in self._checkpoints_of(job)}
+        if job.fine_tuned_model is not None:
+            with suppress(ModelNotFound, AdapterRefused):  # it has been removed since
+                entry = self._store.entry(_part(job.fine_tuned_model))
+                if (best := _best_step(entry)) is not None:
+                    found[best] = entry
+        return found
 
     def _job(self, asked: FineTuned) -> FineTuningJob:
         """The job whose id the name ends in, if the rest of the name is right, too."""
@@ -92,9 +103,8 @@ class Aliases:
         return job
 
     def _entry(self, version: str, asked: FineTuned) -> AdapterVersion:
-        name, _, number = version.partition("@")
         try:
-            return self._store.entry(Part(name, number))
+            return self._store.entry(_part(version))
         except ModelNotFound:
             raise ModelGone(str(asked), f"It was {version}, which is not here any more.") from None
 
@@ -102,14 +112,14 @@ class Aliases:
         """What a job has made, where it was made of that checkpoint."""
         if job.version is not None and job.status in ("running", "succeeded"):
             entry = self._entry(job.version, asked)
-            if entry.card is not None and entry.card.metrics.get(BEST_STEP) == asked.step:
+            if _best_step(entry) == asked.step:
                 return entry
         raise ModelGone(str(asked), NO_CHECKPOINT)
 
-    def _checkpoints_of(self, job: FineTuningJob) -> Iterator[FineTunedModel]:
+    def _checkpoints_of(self, job: FineTuningJob) -> Iterator[tuple[int, FineTunedModel]]:
         for step, folder in sorted(self._folders(job).items()):
             try:
-                yield self._checkpoint(job, step, folder)
+                yield step, self._checkpoint(job, step, folder)
             except (FileNotFoundError, AdapterRefused) as error:
                 logger.debug("A checkpoint is not listed: %s", error)
 
@@ -133,6 +143,16 @@ class Aliases:
                 raise
             raise FileNotFoundError(folder) from None
         return FineTunedModel(job.checkpoint(step), entry, job.id)
+
+
+def _part(version: str) -> Part:
+    name, _, number = version.partition("@")
+    return Part(name, number)
+
+
+def _best_step(entry: AdapterVersion) -> int | None:
+    best = None if entry.card is None else entry.card.metrics.get(BEST_STEP)
+    return None if best is None else int(best)
 
 
 def _result(job: FineTuningJob, asked: FineTuned) -> str:

@@ -86,7 +86,7 @@ class Planning:
         finally:
             self._num_waiting -= 1
         if outcome.plan is None:
-            raise InvalidRequest(outcome.refused, "training_file")
+            raise InvalidRequest(self._without_folders(outcome.refused, new), "training_file")
         return outcome.plan
 
     async def _rehearse(self, new: NewJob) -> Outcome:
@@ -115,9 +115,18 @@ class Planning:
         return Outcome.model_validate_json(answer)
 
     def _options(self, new: NewJob) -> dict[str, Any]:
-        files = {"data": new.training_file, "validation": new.validation_file}
-        paths = {key: str(self._path_of(file)) for key, file in files.items() if file is not None}
+        paths = {key: str(path) for key, path in self._paths(new).items()}
         return {**new.options, **paths, "name": new.name}
+
+    def _paths(self, new: NewJob) -> dict[str, Path]:
+        files = {"data": new.training_file, "validation": new.validation_file}
+        return {key: self._path_of(file) for key, file in files.items() if file is not None}
+
+    def _without_folders(self, message: str, new: NewJob) -> str:
+        """Where this server keeps things is nothing to clients."""
+        for folder in (*(path.parent for path in self._paths(new).values()), self._home):
+            message = message.replace(f"{folder}{os.sep}", "")
+        return message
 
 
 def _end_of(said: bytes) -> str:

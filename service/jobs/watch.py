@@ -44,17 +44,20 @@ class JobWatch:
         self._events = events
         self._desk = desk
         self._aside = aside
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._is_stopped = False
         self._problem = ""
 
     def wake(self) -> None:
-        """Look at once: something has changed. Belongs to the event loop."""
-        self._woken.set()
+        """Look at once: something has changed. Any thread may say so."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._woken.set)
 
     @asynccontextmanager
     async def watching(self) -> AsyncGenerator[None]:
         """Look for as long as the block lasts. Jobs that run then go on running."""
+        self._loop = asyncio.get_running_loop()
         task = asyncio.create_task(self._run())
         try:
             yield

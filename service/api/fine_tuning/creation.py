@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from service.accounts.caller import Caller, current_caller
 from service.accounts.keys import DAY
 from service.errors import FileNotFound, InvalidRequest, LimitReached, NotAllowed, OfField
+from service.jobs.desk import Desk
 from service.jobs.events import Events, News
 from service.jobs.job import FineTuningJob, NewJob, new_job_id
 from service.jobs.jobs import Jobs
-from service.running import named_base
 
 from .names import AdapterNames
 from .origins import Origin, Origins
@@ -34,12 +34,6 @@ class OwnFiles(Protocol):
         ...
 
 
-class KeyPermits(Protocol):
-    def allow(self, key_id: str, adapter: str) -> object:
-        """Let a key use an adapter from now on."""
-        ...
-
-
 class JobCreation:
     """Every method reads files and asks the database, and so belongs into a thread."""
 
@@ -50,9 +44,7 @@ class JobCreation:
         files: OwnFiles,
         origins: Origins,
         names: AdapterNames,
-        permits: KeyPermits,
-        base: str,
-        place: Callable[[], str],
+        desk: Desk,
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -61,9 +53,7 @@ class JobCreation:
         self._files = files
         self._origins = origins
         self._names = names
-        self._permits = permits
-        self._base = base
-        self._place = place
+        self._desk = desk
         self._wake = wake
         self._clock = clock
 
@@ -85,7 +75,7 @@ class JobCreation:
         return NewJob(
             id=job_id,
             key_id=caller.owner,
-            place=self._place(),
+            place=self._desk.place,
             model=origin.model,
             name=self._names.choose(asked.suffix, origin.adapter, training.filename),
             suffix=asked.suffix,
@@ -109,7 +99,7 @@ class JobCreation:
         is_new = self._names.is_new(new.name)
         job = self._jobs.add(new, most=caller.limits.max_jobs, claims=is_new)
         if is_new:
-            self._permits.allow(job.key_id, job.name)
+            self._names.give(job.name, job.key_id)
         self._events.tell(job.id, *_first_news(job))
         self._wake()
         return job
@@ -128,7 +118,7 @@ class JobCreation:
         return file
 
     def _options(self, asked: JobRequest, origin: Origin, seed: int) -> dict[str, Any]:
-        """Of the run, those that are set."""
+        """A run's options, those that are set."""
         numbers = {
             "epochs": asked.numbers.n_epochs,
             "batch_size": asked.numbers.batch_size,
@@ -137,8 +127,7 @@ class JobCreation:
         options = {key: value for key, value in numbers.items() if value != AUTO}
         if origin.adapter is not None:
             options["from_adapter"] = origin.model
-        base = named_base(self._base)
-        ours = {"base": base, "promote": asked.promote, "serve_checkpoints": True}
+        ours = {"base": origin.base, "promote": asked.promote, "serve_checkpoints": True}
         return {**options, **ours, "seed": seed}
 
     def _check_tokens(self, caller: Caller) -> None:

@@ -2,12 +2,11 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Protocol
 
 from finetune.adapters.versions import NAME, check_has_versions, folder_names
 from finetune.errors import AdapterInvalid
 from service.accounts.caller import current_caller
-from service.accounts.keys import Key
+from service.accounts.keys import Keys
 from service.errors import InvalidRequest, NameTaken
 from service.models import Models
 
@@ -15,16 +14,10 @@ MAX_LENGTH = 64
 NAMELESS = "adapter"  # where a file's name has nothing that a name can have
 
 
-class Allowances(Protocol):
-    """The keys, by the names of adapters that they may use."""
-
-    def all(self) -> list[Key]: ...
-
-
 class AdapterNames:
     """Every method reads files or asks the database, and so belongs into a thread."""
 
-    def __init__(self, models: Models, keys: Allowances, base: str) -> None:
+    def __init__(self, models: Models, keys: Keys, base: str) -> None:
         self._adapters = models.store.adapters
         self._keys = keys
         self._bases = (models.base_id, base)
@@ -62,6 +55,10 @@ class AdapterNames:
         if holders or name in folder_names(self._adapters):
             raise NameTaken(name)
         return True
+
+    def give(self, name: str, key_id: str) -> None:
+        """Let a key use an adapter by that name from now on."""
+        self._keys.allow(key_id, name)
 
 
 def name_from(filename: str) -> str:

@@ -1,7 +1,6 @@
 """The jobs that the caller may see: looked at, and told what to do."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 from urllib.parse import parse_qsl
 
 from service.accounts.caller import current_caller
@@ -15,16 +14,6 @@ from .protocol import EventList, JobAnswer, JobList
 
 Act = Callable[[str], FineTuningJob]
 NO_METADATA = ("metadata", "null")  # in a query: jobs that have none
-
-
-class Actions(Protocol):
-    """Each raises JobNotFound, or JobRefused where the job's status does not allow it."""
-
-    def cancel(self, job_id: str) -> FineTuningJob: ...
-
-    def pause(self, job_id: str) -> FineTuningJob: ...
-
-    def resume(self, job_id: str) -> FineTuningJob: ...
 
 
 class OwnJobs:

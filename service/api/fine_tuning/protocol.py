@@ -11,7 +11,7 @@ Auto = Literal["auto"]
 
 
 class JobHyperparameters(BaseModel):
-    """As asked for; as resolved, once that is known."""
+    """What was asked for; the resolved numbers, once they are known."""
 
     n_epochs: Auto | int = "auto"
     batch_size: Auto | int = "auto"

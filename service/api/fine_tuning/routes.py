@@ -1,10 +1,11 @@
 """/v1/fine_tuning/jobs."""
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from service.errors import NotAllowed
 from service.http.connection import EventStream, answer_whole
 from service.http.endpoints import (
     CANCEL_JOB,
@@ -18,17 +19,17 @@ from service.http.endpoints import (
 )
 from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
-from service.jobs.job import NewJob
 from service.jobs.planning import Plan
 
 from .answers import job_answer, plan_answer
-from .checkpoints import Checkpoints
-from .creation import JobCreation
-from .event_stream import EventStreams
-from .own_jobs import Actions, OwnJobs
+from .fine_tuning import FineTuning
 from .protocol import CheckpointList, EventList, JobAnswer, JobList, PlanAnswer
 from .request import JobRequest
 
+NO_JOBS = (
+    "This server trains nothing: it has no database, or may not write to its home. Its operator "
+    "can start one that has both."
+)
 Limit = Annotated[int, Query(ge=1, le=100)]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -47,47 +48,42 @@ METADATA: dict[str, Any] = {
 }
 
 
-class Planner(Protocol):
-    async def plan(self, new: NewJob) -> Plan: ...
-
-
-def fine_tuning_routes(
-    own: OwnJobs,
-    creation: JobCreation,
-    planner: Planner,
-    actions: Actions,
-    streams: EventStreams,
-    checkpoints: Checkpoints,
-) -> APIRouter:
+def fine_tuning_routes(found: FineTuning | None) -> APIRouter:
+    """Where nothing is found to work with, every one says so."""
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+
+    def work() -> FineTuning:
+        if found is None:
+            raise NotAllowed(NO_JOBS)
+        return found
 
     @router.post(CREATE_JOB.path, response_model=JobAnswer | PlanAnswer)
     async def create(asked: JobRequest, request: Request) -> JobAnswer | PlanAnswer | Response:
         if not asked.dry_run:
-            return job_answer(await run_in_threadpool(creation.add, asked))
-        new = await run_in_threadpool(creation.prepare, asked)
-        planned = await answer_whole(request, planner.plan(new))
+            return job_answer(await run_in_threadpool(work().creation.add, asked))
+        new = await run_in_threadpool(work().creation.prepare, asked)
+        planned = await answer_whole(request, work().planner.plan(new))
         return plan_answer(new, planned) if isinstance(planned, Plan) else planned
 
     @router.get(LIST_JOBS.path, openapi_extra=METADATA)
     def list_jobs(request: Request, after: str | None = None, limit: Limit = 20) -> JobList:
-        return own.page(request.url.query, after, limit)
+        return work().own.page(request.url.query, after, limit)
 
     @router.get(FIND_JOB.path)
     def find(job_id: str) -> JobAnswer:
-        return job_answer(own.find(job_id))
+        return job_answer(work().own.find(job_id))
 
     @router.post(CANCEL_JOB.path)
     def cancel(job_id: str) -> JobAnswer:
-        return own.act(actions.cancel, job_id)
+        return work().own.act(work().actions.cancel, job_id)
 
     @router.post(PAUSE_JOB.path)
     def pause(job_id: str) -> JobAnswer:
-        return own.act(actions.pause, job_id)
+        return work().own.act(work().actions.pause, job_id)
 
     @router.post(RESUME_JOB.path)
     def resume(job_id: str) -> JobAnswer:
-        return own.act(actions.resume, job_id)
+        return work().own.act(work().actions.resume, job_id)
 
     @router.get(LIST_JOB_EVENTS.path, response_model=EventList, responses=STREAM)
     def list_events(
@@ -98,15 +94,15 @@ def fine_tuning_routes(
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventList | Response:
         if not stream:
-            return own.events(job_id, after, limit)
-        job = own.find(job_id)
-        return EventStream(None, streams.open(job.id, last_event_id or after))
+            return work().own.events(job_id, after, limit)
+        job = work().own.find(job_id)
+        return EventStream(None, work().streams.open(job.id, last_event_id or after))
 
     @router.get(LIST_CHECKPOINTS.path)
     def list_checkpoints(
         job_id: str, after: str | None = None, limit: Limit = 10
     ) -> CheckpointList:
-        return checkpoints.page(own.find(job_id), after, limit)
+        return work().checkpoints.page(work().own.find(job_id), after, limit)
 
     _ = (create, list_jobs, find, cancel, pause, resume, list_events, list_checkpoints)
     return router

@@ -14,19 +14,16 @@ from service.accounts.caller import Caller
 from service.accounts.keyring import Keyring
 from service.accounts.keys import Key, Keys, KeyWish
 from service.accounts.rate_limit import RateLimits
-from service.api.fine_tuning.checkpoints import Checkpoints
-from service.api.fine_tuning.creation import JobCreation
-from service.api.fine_tuning.event_stream import EventStreams
-from service.api.fine_tuning.names import AdapterNames
-from service.api.fine_tuning.origins import Origins
-from service.api.fine_tuning.own_jobs import OwnJobs
+from service.api.fine_tuning.fine_tuning import FineTuning
 from service.api.fine_tuning.routes import fine_tuning_routes
-from service.errors import FileNotFound, JobRefused
+from service.errors import FileNotFound
 from service.http.access import Access
 from service.http.gate import Gate
 from service.http.replies import answer_errors
+from service.jobs.aliases import Aliases
+from service.jobs.desk import Desk
 from service.jobs.events import Events
-from service.jobs.job import FineTuningJob, NewJob, Status
+from service.jobs.job import NewJob
 from service.jobs.jobs import Jobs
 from service.jobs.planning import Plan
 from service.models import Models
@@ -68,25 +65,6 @@ class Files:
 
 
 @dataclass
-class Actions:
-    jobs: Jobs
-
-    def cancel(self, job_id: str) -> FineTuningJob:
-        return self._move(job_id, "cancelled")
-
-    def pause(self, job_id: str) -> FineTuningJob:
-        return self._move(job_id, "paused")
-
-    def resume(self, job_id: str) -> FineTuningJob:
-        return self._move(job_id, "queued")
-
-    def _move(self, job_id: str, to: Status) -> FineTuningJob:
-        if not self.jobs.move(job_id, ["validating_files", "queued", "paused"], to):
-            raise JobRefused(f"Job {job_id} has ended.")
-        return self.jobs.find(job_id)
-
-
-@dataclass
 class Planner:
     asked: list[NewJob] = field(default_factory=list[NewJob])
 
@@ -110,10 +88,6 @@ class Service:
 
     def __post_init__(self) -> None:
         self.jobs, self.events, self.keys = Jobs(self.state), Events(self.state), Keys(self.state)
-        self.allowed: list[tuple[str, str]] = []
-
-    def allow(self, key_id: str, adapter: str) -> None:
-        self.allowed.append((key_id, adapter))
 
     def wake(self) -> None:
         self.num_woken += 1
@@ -133,30 +107,25 @@ class Service:
         app = FastAPI()
         answer_errors(app)
         app.add_middleware(Access, keyring=Keyring(self.keys, max_age=0), limits=RateLimits())
-        own = OwnJobs(self.jobs, self.events)
-        creation = JobCreation(
-            self.jobs,
-            self.events,
+        made = FineTuning(
+            self.state,
+            Desk(self.home),
             self.files,
-            Origins(self.models, self.base),
-            AdapterNames(self.models, self.keys, self.base),
-            self,
+            self.models,
             self.base,
-            place=lambda: "here",
-            wake=self.wake,
+            self.planner,
+            self.gate,
+            self.wake,
         )
-        streams = EventStreams(self.jobs, self.events, self.gate)
-        checkpoints = Checkpoints(self.events, self.home)
-        actions = Actions(self.jobs)
-        app.include_router(
-            fine_tuning_routes(own, creation, self.planner, actions, streams, checkpoints)
-        )
+        app.include_router(fine_tuning_routes(made))
         return app
 
 
 @pytest.fixture
 def service(own_state: State, tmp_path: Path, models_here: Models) -> Service:
-    return Service(own_state, tmp_path, models_here)
+    aliases = Aliases(Jobs(own_state), tmp_path, models_here.store)
+    models = Models("base", models_here.tokenizer, models_here.store, fine_tuned=aliases)
+    return Service(own_state, tmp_path, models)
 
 
 @pytest.fixture

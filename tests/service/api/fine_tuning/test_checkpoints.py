@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from openai import BadRequestError, OpenAI
 
+from finetune.adapters.card import BEST_STEP
+from service.jobs.aliases import SERVED
 from service.jobs.events import News
 
 
@@ -19,11 +21,15 @@ def job_id(service: Any, openai: OpenAI) -> str:
 
 
 @pytest.fixture
-def save(service: Any, tmp_path: Path, job_id: str) -> Callable[[int], None]:
+def save(
+    service: Any, tmp_path: Path, job_id: str, add_adapter: Callable[..., Path]
+) -> Callable[[int], None]:
     """Let a checkpoint lie there."""
+    served = tmp_path / "runs" / job_id / SERVED
 
     def write(step: int) -> None:
-        (tmp_path / "runs" / job_id / "served" / f"step-{step:06d}").mkdir(parents=True)
+        served.mkdir(parents=True, exist_ok=True)
+        add_adapter("making", str(step)).rename(served / f"step-{step:06d}")
         measured = {"step": step, "train_loss": 2 / step, "valid_loss": 3 / step, "other": 1}
         service.events.tell(job_id, News(f"step-{step}", "x", measured))
 
@@ -89,7 +95,7 @@ def test_of_an_ended_job_the_one_that_was_kept_is_left(
 ):
     for step in (2, 40):
         save(step)
-    add_adapter("tcm", "3", metrics={"best_step": 2})
+    add_adapter("tcm", "3", metrics={BEST_STEP: 2})
     service.jobs.move(job_id, ["running"], "succeeded", fine_tuned_model="tcm@3")
     (kept,) = openai.fine_tuning.jobs.checkpoints.list(job_id).data
     assert (kept.step_number, kept.metrics.valid_loss) == (2, 1.5)

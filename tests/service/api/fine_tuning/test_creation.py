@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 from openai import BadRequestError, NotFoundError, OpenAI, PermissionDeniedError, RateLimitError
 
 from service.accounts.caller import Limits
+from service.jobs.aliases import SERVED
+from service.jobs.desk import Desk
 from service.jobs.job import JobError
 
 Post = Callable[..., Any]
@@ -127,7 +129,7 @@ def test_what_is_asked_becomes_the_runs_options(service: Any, openai: OpenAI):
     assert (found.name, found.suffix, found.place, found.run) == (
         "中医",
         "中医",
-        "here",
+        Desk(service.home).place,
         f"runs/{job.id}",
     )
     assert (job.validation_file, job.metadata, job.seed) == (validation, {"诊所": "甲"}, 7)
@@ -272,6 +274,36 @@ def test_training_goes_on_from_an_adapter_as_its_next_version(
     assert found.options["from_adapter"] == version
 
 
+def test_training_goes_on_from_what_a_job_has_made_by_its_alias(
+    service: Any, openai: OpenAI, add_adapter: Callable[..., Path]
+):
+    add_adapter("tcm", "4")
+    jobs, file_id = openai.fine_tuning.jobs, service.add_file()
+    made = jobs.create(model="base", training_file=file_id, suffix="tcm")
+    alias = service.jobs.find(made.id).alias
+    with pytest.raises(NotFoundError, match="has not made a model"):
+        jobs.create(model=alias, training_file=file_id)
+    service.jobs.move(made.id, ["validating_files"], "succeeded", fine_tuned_model="tcm@4")
+    further = jobs.create(model=alias, training_file=file_id)
+    assert service.jobs.find(further.id).options["from_adapter"] == "tcm@4"
+    assert further.model == "tcm@4"
+
+
+def test_a_checkpoint_of_a_job_that_goes_on_is_none_to_go_on_from(
+    service: Any, post: Post, openai: OpenAI, add_adapter: Callable[..., Path], tmp_path: Path
+):
+    job_id = openai.fine_tuning.jobs.create(
+        model="base", training_file=service.add_file(), suffix="tcm"
+    ).id
+    served = tmp_path / "runs" / job_id / SERVED
+    served.mkdir(parents=True)
+    add_adapter("making").rename(served / "step-2")
+    service.jobs.move(job_id, ["validating_files"], "running")
+    param, _, message = refusal(post(model=service.jobs.find(job_id).checkpoint(2)))
+    assert param == "model"
+    assert "one version of one adapter" in message
+
+
 def test_the_base_may_be_called_as_the_server_was_told_it(service: Any, openai: OpenAI):
     job = openai.fine_tuning.jobs.create(model="smollm2-135m", training_file=service.add_file())
     assert job.model == "base"
@@ -325,7 +357,7 @@ def test_a_key_makes_new_names_and_versions_of_its_own_alone(
     file_id = service.add_file(key=anna)
     for suffix in ("tcm", "new"):
         jobs.create(model="base", training_file=file_id, suffix=suffix)
-    assert service.allowed == [(anna.id, "new")]
+    assert service.keys.find(anna.id).adapters == ("base", "tcm", "new")
     with pytest.raises(BadRequestError) as taken:
         jobs.create(model="base", training_file=file_id, suffix="other")
     assert (taken.value.param, taken.value.code) == ("suffix", "name_taken")

@@ -1,5 +1,6 @@
-"""Fine-tuning in one server, put together: its files, its jobs, and who looks after them."""
+"""What a server trains with: its files, its jobs, and who looks after them."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +11,6 @@ from service.settings import ServiceSettings
 from service.state.database import State
 from serving.engine import Engine
 
-from .actions import JobActions
 from .desk import Desk
 from .events import Events
 from .jobs import Jobs
@@ -20,32 +20,34 @@ from .supervisor import Supervisor
 from .verification import Verification
 from .watch import JobWatch
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
-class FineTuning:
-    """What the routes need."""
+class Workshop:
+    """Belongs to one home."""
 
-    files: Files
-    jobs: Jobs
-    events: Events
+    state: State
     desk: Desk
-    actions: JobActions
+    files: Files
     watch: JobWatch
 
 
-def open_fine_tuning(
-    engine: Engine,
-    models: Models,
-    settings: ServiceSettings,
-    gate: Gate,
-    state: State,
-    files: Files,
-) -> FineTuning:
-    """Everything on one home; nothing runs yet."""
-    desk = Desk(settings.home)
+def open_workshop(
+    engine: Engine, models: Models, settings: ServiceSettings, gate: Gate, state: State | None
+) -> Workshop | None:
+    """None where nothing can be trained: it is turned off, or nothing can be kept."""
+    if state is None or state.is_read_only or settings.jobs == "off":
+        return None
+    try:
+        desk = Desk(settings.home)
+        files = Files(state, settings.home, desk.place)
+    except OSError as error:
+        logger.warning("Nothing can be trained here: %s", error)
+        return None
     jobs, events = Jobs(state), Events(state)
     start = partial(start_worker, desk, database=settings.database, slots=settings.job_slots)
     supervisor = Supervisor(jobs, events, files, desk, start, settings.job_slots)
     aside = SteppingAside(engine, gate, settings.grace) if settings.jobs == "exclusive" else None
     watch = JobWatch(supervisor, Verification(engine, models), jobs, events, desk, aside)
-    return FineTuning(files, jobs, events, desk, JobActions(jobs, events, desk), watch)
+    return Workshop(state, desk, files, watch)
