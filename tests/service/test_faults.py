@@ -8,7 +8,6 @@ import shutil
 import socket
 import sqlite3
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -333,20 +332,6 @@ def test_an_engine_that_raises_ends_a_stream_with_an_error_and_no_end(ask: Calla
     assert all("choices" in json.loads(event) for event in events)
     assert len(events) == 3, "the role and two tokens"
     assert ask(engine, stream=True, max_tokens=1).text.rstrip().endswith("data: [DONE]")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Generator[Path]:
-    """Eight megabytes."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small disk can only be mounted by root on Linux: {error}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_an_upload_that_fills_the_disk_leaves_nothing_behind(

@@ -22,6 +22,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from service.app import build_app
+from service.models import Models
+from service.settings import ServiceSettings
+from service.state.database import State
 from serving.scripted import ScriptedEngine
 
 ERROR = validator_for(
@@ -62,9 +66,12 @@ CHECKS: list[Any] = [
 
 
 @pytest.fixture
-def app(build: Callable[..., FastAPI], add_adapter: Callable[..., Path]) -> Generator[FastAPI]:
+def app(
+    models_here: Models, own_state: State, add_adapter: Callable[..., Path], tmp_path: Path
+) -> Generator[FastAPI]:
     add_adapter("中医")
-    yield build(ScriptedEngine(), host="0.0.0.0")  # any Host will do
+    settings = ServiceSettings(home=tmp_path, host="0.0.0.0")  # any Host will do
+    yield build_app(ScriptedEngine(), models_here, settings, state=own_state)
     shutdown_lifespans()
 
 
