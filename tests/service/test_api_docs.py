@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
 
+from finetune.adapters.files import REPORT_FILE
 from service.app import build_app
 from service.files.files import Files
 from service.jobs.desk import Desk
@@ -50,10 +51,12 @@ def url(
     models_here: Models,
     own_state: State,
     add_adapter: Callable[..., Path],
+    adapters: Path,
     tmp_path: Path,
 ) -> str:
     for version in ("1", "2"):
         add_adapter("tcm", version)
+    (adapters / "tcm" / "2" / REPORT_FILE).write_text("<!doctype html>")
     shutil.copytree(add_adapter("style"), tmp_path, dirs_exist_ok=True)  # to be uploaded
     add_adapter("desk", template=WRITES_TOOLS)
     add_file(own_state, tmp_path)
