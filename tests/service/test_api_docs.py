@@ -1,11 +1,11 @@
-"""docs/api.md tells the truth: every curl in it runs, and answers what stands below it."""
+"""The pages on the API tell the truth: every curl runs, and answers what stands below it."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,14 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
 
+from finetune.adapters.card import BEST_STEP
 from finetune.adapters.files import REPORT_FILE
 from service.app import build_app
 from service.files.files import Files
 from service.jobs.desk import Desk
+from service.jobs.events import Events, News
+from service.jobs.job import NewJob, Status
+from service.jobs.jobs import Jobs
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
@@ -25,12 +29,14 @@ from serving.engine import Engine
 from serving.scripted import ScriptedEngine
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-TEXT = (DOCS / "api.md").read_text(encoding="utf-8")
+PAGES = ("api.md", "fine-tuning-api.md")
+TEXTS = {page: (DOCS / page).read_text(encoding="utf-8") for page in PAGES}
 BLOCK = re.compile(
     r"```bash\n(?P<command>.*?)```(?:\s*```(?P<kind>json|text)\n(?P<answer>.*?)```)?", re.DOTALL
 )
 EXAMPLE = "http://127.0.0.1:8000"
 EVENT = "data: "
+SUCCEEDED, RUNNING = "ftjob-5f0c1d2e3a4b", "ftjob-6a7b8c9d0e1f"
 FILE_ID = "file-019ace6d7a1b4c0e5f3a9b2d"
 WRITES_TOOLS = (
     "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
@@ -40,9 +46,10 @@ CALL = '[{"name": "free_hours", "arguments": {"day": "周二"}}]'
 
 
 def examples() -> Iterator[Any]:
-    for match in BLOCK.finditer(TEXT):
-        line = TEXT[: match.start()].count("\n") + 2
-        yield pytest.param(match, id=f"line {line}")
+    for page, text in TEXTS.items():
+        for match in BLOCK.finditer(text):
+            line = text[: match.start()].count("\n") + 2
+            yield pytest.param(match, id=f"{page}:{line}")
 
 
 @pytest.fixture
@@ -53,16 +60,18 @@ def url(
     add_adapter: Callable[..., Path],
     adapters: Path,
     tmp_path: Path,
-) -> str:
-    for version in ("1", "2"):
-        add_adapter("tcm", version)
+) -> Generator[str]:
+    add_adapter("tcm")
+    add_adapter("tcm", "2", metrics={BEST_STEP: 24})
     (adapters / "tcm" / "2" / REPORT_FILE).write_text("<!doctype html>")
     shutil.copytree(add_adapter("style"), tmp_path, dirs_exist_ok=True)  # to be uploaded
     add_adapter("desk", template=WRITES_TOOLS)
     add_file(own_state, tmp_path)
+    add_jobs(own_state, tmp_path)
     engine = ScriptedEngine({("desk",): CALL}, default="多休息。")
     settings = ServiceSettings(home=tmp_path)
-    return serve_app(build_app(engine, models_here, settings, state=own_state))
+    with Desk(tmp_path).working_on(RUNNING):  # here, so that nothing is really trained
+        yield serve_app(build_app(engine, models_here, settings, state=own_state))
 
 
 def add_file(state: State, home: Path) -> None:
@@ -73,6 +82,36 @@ def add_file(state: State, home: Path) -> None:
     known = {"id": FILE_ID, "num_conversations": 1}
     with state.begin() as connection:
         connection.execute(update(FILES).values(known))
+
+
+def add_jobs(state: State, home: Path) -> None:
+    """Those that the page asks for by their ids."""
+    jobs, place = Jobs(state), Desk(home).place
+
+    def add(job_id: str, status: Status, **values: Any) -> None:
+        new = NewJob(
+            id=job_id,
+            key_id="",
+            place=place,
+            model="base",
+            name="tcm",
+            training_file=FILE_ID,
+            run=f"runs/{job_id}",
+            options={},
+            seed=7,
+            metadata={"clinic": "north"},
+        )
+        jobs.add(new, status=status, **values)
+
+    add(SUCCEEDED, "succeeded", fine_tuned_model="tcm@2", trained_tokens=4711)
+    add(RUNNING, "running")
+    add("ftjob-7b8c9d0e1f2a", "paused")
+    measured = {"step": 24, "total_steps": 24, "train_loss": 0.15, "full_valid_loss": 0.27}
+    Events(state).tell(
+        SUCCEEDED,
+        News("created", f"Created fine-tuning job: {SUCCEEDED}"),
+        News("step-24", "Step 24/24: training loss=0.15, full validation loss=0.27", measured),
+    )
 
 
 @pytest.mark.parametrize("example", list(examples()))
@@ -99,12 +138,13 @@ def test_a_curl_of_the_documentation_answers_as_it_says(
 
 
 def test_every_endpoint_has_a_curl(build: Callable[[Engine], FastAPI]):
-    asked = [_asked(example["command"]) for example in BLOCK.finditer(TEXT)]
+    found = [match for text in TEXTS.values() for match in BLOCK.finditer(text)]
+    asked = [_asked(example["command"]) for example in found]
     for path, methods in build(ScriptedEngine()).openapi()["paths"].items():
         pattern = re.sub(r"\{[^}]*\}", "[^/]+", path)
         for method in methods:
             assert any(verb == method and re.fullmatch(pattern, at) for verb, at in asked), (
-                f"docs/api.md has no curl for {method} {path}"
+                f"no page has a curl for {method} {path}"
             )
 
 
@@ -112,7 +152,7 @@ def _asked(command: str) -> tuple[str, str]:
     """The method and the path of a curl."""
     named = re.search(r"-X (\w+)", command)
     method = named[1].lower() if named else "post" if re.search(r" -[dF] ", command) else "get"
-    return method, command.partition(EXAMPLE)[2].split()[0]
+    return method, re.split(r"[\s?']", command.partition(EXAMPLE)[2])[0]
 
 
 def assert_resembles(answer: Any, documented: Any) -> None:

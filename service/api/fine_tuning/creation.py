@@ -3,11 +3,13 @@
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from service.accounts.caller import Caller, current_caller
 from service.accounts.keys import DAY
 from service.errors import FileNotFound, InvalidRequest, LimitReached, NotAllowed, OfField
+from service.files.files import Files
+from service.files.stored_file import Purpose, StoredFile
 from service.jobs.desk import Desk
 from service.jobs.events import Events, News
 from service.jobs.job import FineTuningJob, NewJob, new_job_id
@@ -17,21 +19,7 @@ from .names import AdapterNames
 from .origins import Origin, Origins
 from .request import AUTO, MAX_SEED, JobRequest
 
-PURPOSE = "fine-tune"
-
-
-class TrainingFile(Protocol):
-    @property
-    def filename(self) -> str: ...
-
-    @property
-    def purpose(self) -> str: ...
-
-
-class OwnFiles(Protocol):
-    def find_owned(self, file_id: str, caller: Caller) -> TrainingFile:
-        """Raises FileNotFound."""
-        ...
+PURPOSE: Purpose = "fine-tune"
 
 
 class JobCreation:
@@ -41,7 +29,7 @@ class JobCreation:
         self,
         jobs: Jobs,
         events: Events,
-        files: OwnFiles,
+        files: Files,
         origins: Origins,
         names: AdapterNames,
         desk: Desk,
@@ -104,7 +92,7 @@ class JobCreation:
         self._wake()
         return job
 
-    def _file(self, field: str, file_id: str) -> TrainingFile:
+    def _file(self, field: str, file_id: str) -> StoredFile:
         try:
             file = self._files.find_owned(file_id, current_caller.get())
         except FileNotFound as error:
@@ -113,6 +101,11 @@ class JobCreation:
             raise InvalidRequest(
                 f"The file {file_id} has the purpose {file.purpose!r}. A job needs one that was "
                 f"uploaded with the purpose {PURPOSE!r}.",
+                field,
+            )
+        if file.place != self._desk.place:
+            raise InvalidRequest(
+                f"The content of {file_id} lies with another server. Upload it to this one, too.",
                 field,
             )
         return file

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from service.accounts.keys import Keys
+from service.files.files import Files
 from service.http.gate import Gate
 from service.jobs.actions import JobActions
 from service.jobs.aliases import Aliases
@@ -16,7 +17,7 @@ from service.models import Models
 from service.state.database import State
 
 from .checkpoints import Checkpoints
-from .creation import JobCreation, OwnFiles
+from .creation import JobCreation
 from .event_stream import EventStreams
 from .names import AdapterNames
 from .origins import Origins
@@ -34,7 +35,7 @@ class FineTuning:
         self,
         state: State,
         desk: Desk,
-        files: OwnFiles,
+        files: Files,
         models: Models,
         base: str,
         planner: Planner,

@@ -27,8 +27,8 @@ from .protocol import CheckpointList, EventList, JobAnswer, JobList, PlanAnswer
 from .request import JobRequest
 
 NO_JOBS = (
-    "This server trains nothing: it has no database, or may not write to its home. Its operator "
-    "can start one that has both."
+    "This server trains nothing: that is turned off (the setting jobs), or it has no database, or "
+    "may not write to its home."
 )
 Limit = Annotated[int, Query(ge=1, le=100)]
 STREAM: dict[int | str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""The fine-tuning API on a scripted base: files that are there, actions and plans as told."""
+"""The fine-tuning API on a scripted base: real files and jobs, plans as told."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from openai import OpenAI
 
-from service.accounts.caller import Caller
 from service.accounts.keyring import Keyring
 from service.accounts.keys import Key, Keys, KeyWish
 from service.accounts.rate_limit import RateLimits
 from service.api.fine_tuning.fine_tuning import FineTuning
 from service.api.fine_tuning.routes import fine_tuning_routes
-from service.errors import FileNotFound
+from service.files.files import Files
+from service.files.stored_file import Purpose
 from service.http.access import Access
 from service.http.gate import Gate
 from service.http.replies import answer_errors
@@ -46,25 +46,6 @@ PLAN = Plan(
 
 
 @dataclass
-class StoredFile:
-    id: str
-    key_id: str
-    filename: str
-    purpose: str
-
-
-@dataclass
-class Files:
-    files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile])
-
-    def find_owned(self, file_id: str, caller: Caller) -> StoredFile:
-        found = self.files.get(file_id)
-        if found is None or not caller.owns(found.key_id):
-            raise FileNotFound(file_id)
-        return found
-
-
-@dataclass
 class Planner:
     asked: list[NewJob] = field(default_factory=list[NewJob])
 
@@ -80,7 +61,6 @@ class Service:
     state: State
     home: Path
     models: Models
-    files: Files = field(default_factory=Files)
     planner: Planner = field(default_factory=Planner)
     gate: Gate = field(default_factory=Gate)
     num_woken: int = 0
@@ -88,17 +68,19 @@ class Service:
 
     def __post_init__(self) -> None:
         self.jobs, self.events, self.keys = Jobs(self.state), Events(self.state), Keys(self.state)
+        self.desk = Desk(self.home)
+        self.files = Files(self.state, self.home, self.desk.place)
+        self.file_id = "file-1"  # the last one
 
     def wake(self) -> None:
         self.num_woken += 1
 
     def add_file(
-        self, file_id: str = "file-1", key: Key | None = None, name: str = "clinic.jsonl", **of: Any
+        self, key: Key | None = None, name: str = "clinic.jsonl", purpose: Purpose = "fine-tune"
     ) -> str:
-        purpose = of.get("purpose", "fine-tune")
         owner = "" if key is None else key.id
-        self.files.files[file_id] = StoredFile(file_id, owner, name, purpose)
-        return file_id
+        self.file_id = self.files.keep(owner, name, purpose, b"{}").id
+        return self.file_id
 
     def add_key(self, name: str, *scopes: str, **wish: Any) -> tuple[Key, str]:
         return self.keys.create(KeyWish(name, scopes or ("train",), **wish))
@@ -109,7 +91,7 @@ class Service:
         app.add_middleware(Access, keyring=Keyring(self.keys, max_age=0), limits=RateLimits())
         made = FineTuning(
             self.state,
-            Desk(self.home),
+            self.desk,
             self.files,
             self.models,
             self.base,
@@ -150,11 +132,11 @@ def openai(connect: Callable[..., OpenAI]) -> OpenAI:
 
 
 @pytest.fixture
-def post(client: TestClient) -> Callable[..., Any]:
+def post(client: TestClient, service: Service) -> Callable[..., Any]:
     """Ask for a job by raw fields; returns the response."""
 
     def send(secret: str = "none", **fields: Any) -> Any:
-        body = {"model": "base", "training_file": "file-1"} | fields
+        body = {"model": "base", "training_file": service.file_id} | fields
         headers = {"Authorization": f"Bearer {secret}"}
         return client.post("/v1/fine_tuning/jobs", json=body, headers=headers)
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from openai import BadRequestError, NotFoundError, OpenAI, PermissionDeniedError, RateLimitError
 
 from service.accounts.caller import Limits
+from service.api.fine_tuning.names import name_from
 from service.jobs.aliases import SERVED
 from service.jobs.desk import Desk
 from service.jobs.job import JobError
@@ -103,7 +104,7 @@ def test_a_job_has_every_field_of_openais(service: Any, openai: OpenAI):
 
 
 def test_what_is_asked_becomes_the_runs_options(service: Any, openai: OpenAI):
-    training, validation = service.add_file(), service.add_file("file-2")
+    training, validation = service.add_file(), service.add_file()
     job = openai.fine_tuning.jobs.create(
         model="base",
         training_file=training,
@@ -163,12 +164,13 @@ def test_a_failed_job_says_why(service: Any, openai: OpenAI):
 
 
 def test_the_first_events_name_the_job_and_its_files(service: Any, openai: OpenAI):
+    files = [service.add_file(), service.add_file()]
     job = openai.fine_tuning.jobs.create(
-        model="base", training_file=service.add_file(), validation_file=service.add_file("file-2")
+        model="base", training_file=files[0], validation_file=files[1]
     )
     told = [event.message for event in openai.fine_tuning.jobs.list_events(job.id)]
     assert told == [
-        "Validating training file: file-1 and validation file: file-2",
+        f"Validating training file: {files[0]} and validation file: {files[1]}",
         f"Created fine-tuning job: {job.id}",
     ]
 
@@ -224,14 +226,11 @@ def test_the_old_form_of_numbers_may_be_said_beside_the_new_one_if_it_is_the_sam
 
 def test_a_file_is_the_callers_own_and_meant_for_training(service: Any, openai: OpenAI):
     with pytest.raises(NotFoundError) as missing:
-        openai.fine_tuning.jobs.create(model="base", training_file="file-9")
+        openai.fine_tuning.jobs.create(model="base", training_file="file-\0")
     assert (missing.value.param, missing.value.code) == ("training_file", "file_not_found")
-    service.add_file()
-    service.add_file("file-2", purpose="fine-tune-results")
+    training, result = service.add_file(), service.add_file(purpose="fine-tune-results")
     with pytest.raises(BadRequestError) as other:
-        openai.fine_tuning.jobs.create(
-            model="base", training_file="file-1", validation_file="file-2"
-        )
+        openai.fine_tuning.jobs.create(model="base", training_file=training, validation_file=result)
     assert other.value.param == "validation_file"
     assert "'fine-tune-results'" in other.value.message
 
@@ -309,23 +308,33 @@ def test_the_base_may_be_called_as_the_server_was_told_it(service: Any, openai: 
     assert job.model == "base"
 
 
+def test_without_a_suffix_the_files_name_names_the_adapter(service: Any, openai: OpenAI):
+    file_id = service.add_file(name="我的 医案(new).txt.gz")
+    job = openai.fine_tuning.jobs.create(model="base", training_file=file_id)
+    assert service.jobs.find(job.id).name == "我的-医案-new"
+
+
 @pytest.mark.parametrize(
     ("filename", "name"),
     [
         ("clinic.jsonl", "clinic"),
-        ("my clinic (new).txt.gz", "my-clinic-new"),
-        ("医案.txt", "医案"),
+        ("my clinic.v2.txt.gz", "my-clinic.v2"),
         ("...", "adapter"),
+        ("-.-.txt", "adapter"),
         ("x" * 200 + ".txt", "x" * 64),
-        ("a/../b.txt", "b"),
+        ("x" * 63 + "..txt", "x" * 63),
     ],
 )
-def test_without_a_suffix_the_files_name_names_the_adapter(
-    service: Any, openai: OpenAI, filename: str, name: str
-):
-    file_id = service.add_file(name=filename)
-    job = openai.fine_tuning.jobs.create(model="base", training_file=file_id)
-    assert service.jobs.find(job.id).name == name
+def test_a_name_is_made_of_any_files_name(filename: str, name: str):
+    assert name_from(filename) == name
+
+
+def test_a_file_that_another_server_has_cannot_be_trained_on_here(service: Any, post: Post):
+    service.files.place = "elsewhere"
+    service.add_file()
+    param, _, message = refusal(post())
+    assert param == "training_file"
+    assert "another server" in message
 
 
 def test_two_jobs_may_make_versions_of_one_name(service: Any, openai: OpenAI):
@@ -370,13 +379,12 @@ def test_a_new_name_that_another_key_has_or_is_about_to_make_is_taken(
 ):
     service.add_key("boss", "train", adapters=["base", "reserved"])
     keys = [service.add_key(name, "train", adapters=["base"]) for name in ("anna", "ben")]
-    for key, _ in keys:
-        service.add_file(f"file-{key.name}", key=key)
+    files = [service.add_file(key=key) for key, _ in keys]
     anna, ben = (connect(secret).fine_tuning.jobs for _, secret in keys)
-    anna.create(model="base", training_file="file-anna", suffix="new")
+    anna.create(model="base", training_file=files[0], suffix="new")
     for name in ("new", "reserved"):
         with pytest.raises(BadRequestError, match="is taken"):
-            ben.create(model="base", training_file="file-ben", suffix=name)
+            ben.create(model="base", training_file=files[1], suffix=name)
 
 
 def test_a_key_may_not_train_a_base_that_it_may_not_use(
@@ -392,15 +400,15 @@ def test_a_key_may_not_train_a_base_that_it_may_not_use(
 
 def test_promoting_needs_an_admin(service: Any, connect: Callable[..., OpenAI]):
     anna, secret = service.add_key("anna", "train")
-    service.add_file(key=anna)
+    file_id = service.add_file(key=anna)
     with pytest.raises(PermissionDeniedError) as refused:
         connect(secret).fine_tuning.jobs.create(
-            model="base", training_file="file-1", extra_body={"promote": True}
+            model="base", training_file=file_id, extra_body={"promote": True}
         )
     assert refused.value.param == "promote"
     _, admin = service.add_key("boss", "admin")
     job = connect(admin).fine_tuning.jobs.create(
-        model="base", training_file="file-1", extra_body={"promote": True}
+        model="base", training_file=file_id, extra_body={"promote": True}
     )
     assert service.jobs.find(job.id).options["promote"] is True
 

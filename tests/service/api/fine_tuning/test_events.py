@@ -46,7 +46,7 @@ def test_events_come_newest_first_page_by_page(service: Any, openai: OpenAI, job
 
 def test_an_event_of_another_job_is_none_to_go_on_from(service: Any, openai: OpenAI, job_id: str):
     jobs = openai.fine_tuning.jobs
-    other = jobs.create(model="base", training_file="file-1").id
+    other = jobs.create(model="base", training_file=service.file_id).id
     for after in (jobs.list_events(other).data[0].id, "ftevent-\0", "x", ""):
         with pytest.raises(NotFoundError) as refused:
             jobs.list_events(job_id, after=after)

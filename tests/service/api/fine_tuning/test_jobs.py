@@ -112,7 +112,7 @@ def test_anothers_jobs_do_not_exist(service: Any, connect: Callable[..., OpenAI]
     keys = [service.add_key(name, "train") for name in ("anna", "ben")]
     made: list[str] = []
     for key, secret in keys:
-        file_id = service.add_file(f"file-{key.name}", key=key)
+        file_id = service.add_file(key=key)
         job = connect(secret).fine_tuning.jobs.create(model="base", training_file=file_id)
         made.append(job.id)
     anna, ben = (connect(secret).fine_tuning.jobs for _, secret in keys)
@@ -126,7 +126,7 @@ def test_anothers_jobs_do_not_exist(service: Any, connect: Callable[..., OpenAI]
     with pytest.raises(NotFoundError):
         ben.list(after=made[0])
     with pytest.raises(NotFoundError) as foreign:
-        ben.create(model="base", training_file="file-anna")
+        ben.create(model="base", training_file=anna.retrieve(made[0]).training_file)
     assert foreign.value.param == "training_file"
     _, boss = service.add_key("boss", "admin")
     assert [job.id for job in connect(boss).fine_tuning.jobs.list()] == made[::-1]
