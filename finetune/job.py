@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,21 @@ class Job:
             plan,
         )
 
-    def execute(self, *, resume: bool = False, prepared: Prepared | None = None) -> Result:
+    def execute(
+        self,
+        *,
+        resume: bool = False,
+        prepared: Prepared | None = None,
+        on_begun: Callable[[Path], None] = lambda _folder: None,
+    ) -> Result:
         """Train and make a version; `prepared` is this job's own, where it was looked at before.
+        `on_begun` is told the run's folder once there is one.
 
         Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends.
         """
         prepared = prepared or self.prepare()
         run = self._open_run(prepared, resume=resume)
+        on_begun(run.folder)
         with _saying_what_is_kept(run), self._logged(run):
             trainer, before = self._train(prepared, run, resume=resume)
             done = self._compare(prepared, trainer, before)

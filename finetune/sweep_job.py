@@ -1,6 +1,7 @@
 """A sweep from end to end: a job for each combination of values, and the best one finished."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from data.wording import _
 
@@ -32,15 +33,18 @@ class SweepJob:
         self,
         *,
         resume: bool = False,
+        on_begun: Callable[[Path], None] = lambda _folder: None,
         on_tried: Callable[[Sequence[Point]], None] = lambda _points: None,
     ) -> Result:
-        """Train every combination, tell them, best first, and finish the best.
+        """Train every combination, tell them, best first, and finish the best. `on_begun` is told
+        the folder of all their runs.
 
         Raises as `Job.execute`.
         """
         job = self._job
         runs = job.home / "runs"
         folder = job.processes.from_first(lambda: sweep_folder(runs, job.name, resume=resume))
+        on_begun(folder)
         named = job.config.model_copy(update={"name": job.name})
         try:
             tried = run_sweep(

@@ -60,7 +60,26 @@ DatabaseOption = Annotated[
     str | None,
     typer.Option(
         "--database",
-        help="Where keys and their usage are kept: a URL such as postgresql://user@host/name. "
-        "[default: the server's setting, or state.db in the home folder]",
+        help="Where keys, their usage and jobs are kept: a URL such as "
+        "postgresql://user@host/name. [default: the server's setting, or state.db in the home "
+        "folder]",
+    ),
+]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="A running server that does the work instead of this machine, such as "
+        "https://clinic.example:8000.",
+    ),
+]
+ServerKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        "--api-key",
+        envvar=KEY_VARIABLE,
+        help="A key of that server, with the scope train, where it asks for one.",
     ),
 ]

@@ -1,10 +1,10 @@
 """The service as the terminal chat sees it: models, their disclaimers, answers in pieces."""
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -45,13 +45,15 @@ class Model(BaseModel):
 class Server:
     """Every method raises ServerRefused."""
 
+    option = "--url"  # by which commands are told of it
+
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
     def models(self) -> list[Model]:
         with self._errors():
             response = self._client.get(LIST_MODELS.path)
-            _check(response)
+            check(response)
             return [Model.model_validate(card) for card in response.json()["data"]]
 
     def model(self, name: str) -> Model:
@@ -60,7 +62,7 @@ class Server:
             if response.status_code == 404:
                 told = _("There is no model {name!r}.{nearest}")
                 raise ServerRefused(told.format(name=name, nearest=self._nearest(name)))
-            _check(response)
+            check(response)
             return Model.model_validate(response.json())
 
     def answer(self, model: str, messages: Sequence[dict[str, str]]) -> Generator[str]:
@@ -70,7 +72,7 @@ class Server:
         with self._errors(), closing(self._client.send(request, stream=True)) as response:
             if response.is_error:
                 response.read()
-            _check(response)
+            check(response)
             parser = EventParser()
             for received in response.iter_bytes():
                 for data in parser.feed(received):
@@ -95,21 +97,28 @@ class Server:
         except httpx.HTTPError as error:
             told = _(
                 "{url} does not answer: {error}. Start a server with `lora-chat serve`, or leave "
-                "out --url.{advice}"
-            ).format(url=self._client.base_url, error=error, advice=self._advice)
+                "out {option}.{advice}"
+            ).format(
+                url=self._client.base_url, error=error, option=self.option, advice=self._advice
+            )
             raise ServerRefused(told) from error
         except (ValueError, KeyError, TypeError) as error:
             told = _("{url} is no lora-chat server.").format(url=self._client.base_url)
             raise ServerRefused(told) from error
 
 
+Kind = TypeVar("Kind", bound=Server)
+
+
 @contextmanager
-def connected(url: str, api_key: str | None) -> Generator[Server]:
+def connected(
+    url: str, api_key: str | None, of: Callable[[httpx.Client], Kind] = Server
+) -> Generator[Kind]:
     """The server at a URL, which may end in /v1."""
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     base_url = url.rstrip("/").removesuffix("/v1")
     with httpx.Client(base_url=base_url, timeout=TIMEOUT, headers=headers, mounts=LOCAL) as client:
-        yield Server(client)
+        yield of(client)
 
 
 def has_model(url: str, name: str, api_key: str | None) -> bool:
@@ -120,7 +129,8 @@ def has_model(url: str, name: str, api_key: str | None) -> bool:
     return False
 
 
-def _check(response: httpx.Response) -> None:
+def check(response: httpx.Response) -> None:
+    """Raises ServerRefused for an answer that is an error."""
     if not response.is_error:
         return
     said = response.json()["error"]["message"]

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from service.home import find_home
-from service.options import BaseOption, HomeOption, LangOption
+from service.options import BaseOption, HomeOption, LangOption, ServerKeyOption, ServerOption
 from service.own_command import run_command
 
 from .data import FaultyOption, MapOption, RolesOption, pairs
@@ -185,21 +185,21 @@ def finetune(
             "such as: No medical advice."
         ),
     ] = None,
+    server: ServerOption = None,
+    key: ServerKeyOption = None,
     home: HomeOption = None,
     _language: LangOption = None,
 ) -> None:
     """Train an adapter on questions and answers.
 
-    At the end it is compared with its base, and a report says how good it is.
+    At the end it is compared with its base, and a report says how good it is. With --server the
+    file is sent there and trained on, by what its API knows: name, base or --from, promote, and
+    epochs, batch_size and seed by --set.
     """
     from data.wording import _
     from finetune.free_cores import give_way
     from finetune.hardware import before_torch
     from finetune.training.config import resolve_config
-
-    before_torch()
-    give_way()
-    from .training import train
 
     old_data, replay_ratio = _replay(replay)
     options = {
@@ -227,12 +227,23 @@ def finetune(
         "disclaimer": disclaimer,
     }
     resolved = resolve_config(config, options, assignments or ())
+    if server is not None:
+        from .jobs.remote import finetune_there
+
+        here = {"resume": resume, "dry-run": dry_run, "sweep": sweep, "processes": processes > 1}
+        refused = [f"--{name}" for name, is_given in here.items() if is_given]
+        finetune_there(server, key, *resolved, refused, Console(stderr=True))
+        return
+    before_torch()
+    give_way()
     if replay is not None and resolved[0].replay is None and resolved[0].from_adapter is None:
         raise typer.BadParameter(_("say which file, or give --from"), param_hint="--replay")
     if _is_to_launch(processes, data):
         from finetune.training.launcher import launch
 
         raise typer.Exit(launch(processes, partial(run_command, sys.argv[1:])))
+    from .training import train
+
     # Of several processes, one talks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     train(*resolved, find_home(home), console, resume=resume, dry_run=dry_run, sweep=sweep or ())

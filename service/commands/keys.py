@@ -1,20 +1,16 @@
 """`lora-chat keys`: who may use a server, and how much they did."""
 
 import time
-from contextlib import AbstractContextManager, closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from data.wording import _
 from service.commands.group import Commands
+from service.commands.opening import opened
 from service.commands.streams import say
 from service.options import ConfigOption, DatabaseOption, HomeOption
-
-if TYPE_CHECKING:
-    from service.state.database import State
 
 keys_app = typer.Typer(
     cls=Commands,
@@ -113,7 +109,7 @@ def create(
         ),
         expires,
     )
-    with _opened(home, database, config) as state:
+    with opened(home, database, config) as state:
         key, secret = Keys(state).create(wish)
     kept = _("Keep it now: it cannot be shown again.")
     say(f"{describe(key)} {kept}", err=True)
@@ -132,7 +128,7 @@ def list_keys(
 
     from .views.keys import print_keys
 
-    with _opened(home, database, config) as state:
+    with opened(home, database, config) as state:
         print_keys(Keys(state).all(), Console(), wants_json=wants_json)
 
 
@@ -148,7 +144,7 @@ def revoke(
     """Make a key invalid. Running servers know it within seconds."""
     from service.accounts.keys import Keys
 
-    with _opened(home, database, config) as state:
+    with opened(home, database, config) as state:
         keys = Keys(state)
         key = keys.revoke(reference)
         is_open = any(each.is_valid(time.time()) for each in keys.all())
@@ -174,7 +170,7 @@ def clear(
     """
     from service.accounts.keys import Keys
 
-    with _opened(home, database, config) as state:
+    with opened(home, database, config) as state:
         if not yes:
             question = _(
                 "Forget every key and all usage? Servers of this state then answer anybody."
@@ -202,7 +198,7 @@ def usage(
 
     from .views.keys import print_usage
 
-    with _opened(home, database, config) as state:
+    with opened(home, database, config) as state:
         names = {key.id: key.name for key in Keys(state).all()}
         rows = read_usage(state, days, time.time())
     print_usage(rows, names, Console(), wants_json=wants_json)
@@ -218,14 +214,3 @@ def _num_bytes(size: str | None, option: str) -> int | None:
         return TypeAdapter(ByteSize).validate_python(size)
     except ValidationError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
-
-
-def _opened(
-    home: Path | None, database: str | None, config: Path | None
-) -> "AbstractContextManager[State]":
-    """The state of the server that has these options, its environment and its file."""
-    from service.configuration import resolve_settings
-    from service.state.database import open_state
-
-    settings = resolve_settings({"home": home, "database": database}, config=config).settings
-    return closing(open_state(settings.home, settings.database))

@@ -40,7 +40,7 @@ class JobActions:
         waiting = ("validating_files", "queued", "running")
         if not self._jobs.move(job_id, waiting, "paused", estimated_finish=None):
             raise _refused(job, "be paused")
-        self._tell(job, "paused", "Fine-tuning job paused")
+        self._events.tell_again(job_id, "paused", "Fine-tuning job paused")
         return self._jobs.find(job_id)
 
     def resume(self, job_id: str) -> FineTuningJob:
@@ -54,13 +54,8 @@ class JobActions:
         again = {"error": None, "finished": None, "num_starts": 0, "source": "queue"}
         if not self._jobs.move(job_id, of, "queued", **again):
             raise _refused(job, "be resumed")
-        self._tell(job, "resumed", "Fine-tuning job resumed")
+        self._events.tell_again(job_id, "resumed", "Fine-tuning job resumed")
         return self._jobs.find(job_id)
-
-    def _tell(self, job: FineTuningJob, what: str, message: str) -> None:
-        """A job may be paused several times."""
-        before = self._events.count(job.id, what)
-        self._events.tell(job.id, News(f"{what}-{before + 1}", message))
 
 
 def _refused(job: FineTuningJob, what: str) -> JobRefused:

@@ -67,6 +67,11 @@ class Events:
                 if tried + 1 == TRIES:
                     raise
 
+    def tell_again(self, job_id: str, what: str, message: str, level: Level = "info") -> None:
+        """Add what may happen to a job several times."""
+        number = self.count(job_id, what) + 1
+        self.tell(job_id, News(f"{what}-{number}", message, level=level))
+
     def newest(self, job_id: str, after: str | None = None, limit: int = 20) -> list[Event]:
         """Newest first, those before the event `after`. Raises EventNotFound."""
         where = [JOB_EVENTS.c.job_id == job_id]

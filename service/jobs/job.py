@@ -75,6 +75,10 @@ class FineTuningJob(NewJob):
         return self.status in ENDED
 
     @property
+    def is_waiting(self) -> bool:
+        return self.status in WAITING
+
+    @property
     def alias(self) -> str:
         """What its result can be asked by, too: a name in OpenAI's form."""
         return str(FineTuned(self.model, self.name, self.short_id))

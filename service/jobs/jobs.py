@@ -82,6 +82,14 @@ class Jobs:
             raise JobNotFound(job_id)
         return _job(row)
 
+    def of_run(self, place: str, run: str) -> FineTuningJob | None:
+        """The last job of a home whose run has that folder."""
+        where = JOBS.c.place == place, JOBS.c.run == run
+        with self.state.begin() as connection:
+            found = connection.execute(select(JOBS).where(*where).order_by(JOBS.c.number.desc()))
+            row = found.mappings().first()
+        return None if row is None else _job(row)
+
     def newest(
         self,
         *,

@@ -93,6 +93,7 @@ def _news(metrics: StepMetrics) -> News:
         "train_loss": metrics.loss,
         "learning_rate": metrics.learning_rate,
         "tokens_per_second": metrics.tokens_per_second,
+        "memory_bytes": metrics.memory_bytes,
     }
     if metrics.eval_loss is not None:
         told += f", full validation loss={metrics.eval_loss:.2f}"

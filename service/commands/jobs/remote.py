@@ -1,0 +1,95 @@
+"""`lora-chat finetune --server`: another machine trains, and this one shows it."""
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from data.wording import _
+from finetune.training.config import Origins, TrainConfig
+from service.client.fine_tuning import FineTuningServer, RemoteJob
+from service.client.server import connected
+
+from .following import check_end, follow_to_end
+
+NUMBERS = {"epochs": "n_epochs", "batch_size": "batch_size"}  # what the API calls them
+SENT = {"data", "name", "base", "from_adapter", "seed", "promote", *NUMBERS}
+
+
+def finetune_there(
+    url: str,
+    key: str | None,
+    config: TrainConfig,
+    origins: Origins,
+    refused: Iterable[str],
+    console: Console,
+) -> None:
+    """Send the file and what the API knows of the options, and follow the job to its end.
+
+    `refused` are options of the command that only make sense here. Raises BadParameter for what the
+    API does not know, and ServerRefused.
+    """
+    path = _check(config, origins, refused)
+    with connected(url, key, FineTuningServer) as server:
+        _say(_("Sending {path} to {url}").format(path=path, url=url), console)
+        file = server.send(path)
+        model = config.from_adapter or (config.base if "base" in origins else server.base())
+        job = server.create(_wanted(config, origins) | {"model": model, "training_file": file.id})
+        _say(_("The job's id is {id}").format(id=job.id), console)
+        _follow(server, url, job.id, console)
+
+
+def follow_there(url: str, key: str | None, job_id: str, console: Console) -> None:
+    """Show how a server's job goes until it ends. Raises ServerRefused."""
+    with connected(url, key, FineTuningServer) as server:
+        _follow(server, url, server.find(job_id).id, console)
+
+
+def _follow(server: FineTuningServer, url: str, job_id: str, console: Console) -> None:
+    again = f"lora-chat jobs follow {job_id} --server {shlex.quote(url)}"
+    follow_to_end(server.events(job_id), console, again)
+    _tell_end(server.find(job_id), url)
+
+
+def _tell_end(job: RemoteJob, url: str) -> None:
+    check_end(job.status, job.error and job.error.message)
+    typer.echo(_("Adapter {adapter}, on {url}").format(adapter=job.fine_tuned_model, url=url))
+    command = f"lora-chat chat {job.fine_tuned_model} --url {shlex.quote(url)}"
+    typer.echo(_("Ask it: {command}").format(command=command))
+
+
+def _check(config: TrainConfig, origins: Origins, refused: Iterable[str]) -> Path:
+    """The file to send. Raises BadParameter."""
+    unknown = [*refused, *(key for key in origins if key not in SENT)]
+    if config.from_adapter and "base" in origins:
+        unknown.append("base")  # it is the adapter's
+    if unknown:
+        told = _("not with --server, whose API does not know it: {names}")
+        raise typer.BadParameter(told.format(names=", ".join(unknown)), param_hint="--server")
+    if config.data is None or not config.data.is_file():
+        told = _("{path} is no file; --server takes one, and no folder")
+        raise typer.BadParameter(told.format(path=config.data), param_hint="DATA")
+    return config.data
+
+
+def _wanted(config: TrainConfig, origins: Origins) -> dict[str, Any]:
+    """What was said of the job, as the API calls it."""
+    numbers = {
+        name: getattr(config, option) for option, name in NUMBERS.items() if option in origins
+    }
+    wanted: dict[str, Any] = {
+        "suffix": config.name,
+        "seed": config.seed if "seed" in origins else None,
+        "promote": config.promote if "promote" in origins else None,
+    }
+    if numbers:
+        wanted["method"] = {"type": "supervised", "supervised": {"hyperparameters": numbers}}
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _say(text: str, console: Console) -> None:
+    console.print(Text(text), soft_wrap=not console.is_interactive)
