@@ -63,7 +63,7 @@ class CheckReport(Found):
 
 
 def failed(name: str, field: str, message: str) -> CheckReport:
-    """Of a file that could not be read at all."""
+    """The report of a file that could not be read at all."""
     fault = ToldFault(source=name, line=None, field=field, message=message)
     return CheckReport(
         num_conversations=None,

@@ -45,7 +45,7 @@ class FileChecks:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """For as long as the block lasts: sweep, and check what was left unchecked, first."""
+        """Sweep and check for as long as the block lasts; what was left unchecked comes first."""
         try:
             await self._begin()
             yield

@@ -69,7 +69,7 @@ class FileCheck(BaseModel):
 
     @classmethod
     def unread(cls, file: StoredFile) -> Self:
-        """Of a file that waits for its check, is none to train on, or is missing."""
+        """The check of a file that waits for it, is none to train on, or is missing."""
         return cls(
             id=file.id,
             status=file.status,

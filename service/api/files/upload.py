@@ -69,7 +69,7 @@ class _OneFile:
 
 
 def _check_fields(fields: Mapping[str, str]) -> int | None:
-    """In how many seconds the file expires; None: never. Raises InvalidRequest."""
+    """The seconds in which the file expires; None: never. Raises InvalidRequest."""
     purpose = fields.get("purpose")
     if purpose != PURPOSE:
         if purpose is None:
