@@ -43,11 +43,15 @@ def split_conversations(
 
 
 def unlike(
-    conversations: Sequence[Conversation], others: Sequence[Conversation]
+    conversations: Sequence[Conversation],
+    others: Sequence[Conversation],
+    roles: Sequence[Role] = ROLES,
 ) -> list[Conversation]:
-    """Those that are in no group with one of the others: that could be held out beside them."""
+    """Those that are in no group with one of the others: that could be held out beside them. What
+    is equal makes a group in `roles` alone."""
     both = [*others, *conversations]
-    groups = _group_duplicates(both, [*map(_all_said, both)])
+    said: list[Said] = [{role: _said(each, role) for role in roles} for each in both]
+    groups = _group_duplicates(both, said)
     joined = {index for group in groups if min(group) < len(others) for index in group}
     return [each for index, each in enumerate(both) if index not in joined]
 

@@ -100,7 +100,8 @@ class EvalJob:
     ) -> Material:
         """What to evaluate on: the held-out part of the adapter's own data, all of other data."""
         if dataset is not None:
-            self.announce(_("The adapter was trained on this data: taking what was held out"))
+            if dataset.rows:  # and not a file that was held out whole
+                self.announce(_("The adapter was trained on this data: taking what was held out"))
             conversations = without_system(dataset.held_out_conversations, side.system)
         chosen = conversations[: self.options.limit]
         samples = self.options.report_samples

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from .training.observer import Observer, Silent
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import make_plan
 from .training.processes import Processes, join_processes
-from .training.rows import read_checked_data
+from .training.rows import read_training_data
 from .training.run import Run, RunState
 from .training.trainer import Trainer
 
@@ -73,21 +73,18 @@ class Job:
         Raises DataError or FinetuneError.
         """
         self.observer.on_stage(_("Reading {path}").format(path=self.data_path))
-        conversations = read_checked_data(self.data_path, self.config)
-        speak_like(conversations)
+        data = read_training_data(self.data_path, self.config)
+        speak_like(data.conversations)
         check_name(self.name, self.config.base)  # before a base is fetched or converted
         with self.processes.first_before_others():
             base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
-        if warning := warn_of_spelling(conversations, base):
+        if warning := warn_of_spelling(data.conversations, base):
             logger.warning(warning)
         check_has_versions(self.adapters, self.name)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
-        old = read_checked_data(self.config.replay, self.config) if self.config.replay else []
-        lineage = self._lineage(base, renderer, old)
-        dataset = prepare_dataset(
-            conversations, renderer, self.config, self.data_path, old, lineage
-        )
+        lineage = self._lineage(base, renderer, data.old)
+        dataset = prepare_dataset(data, renderer, self.config, lineage)
         lengths = [len(row.token_ids) for row in dataset.rows]
         plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
         for sentence in (*describe_lineage(lineage, dataset), describe_plan(plan, dataset, base)):
@@ -166,7 +163,7 @@ class Job:
         return log_file(run) if self.processes.is_first else nullcontext()
 
     def _lineage(
-        self, base: Base, renderer: ChatRenderer, old: list[Conversation]
+        self, base: Base, renderer: ChatRenderer, old: Sequence[Conversation]
     ) -> Lineage | None:
         """Raises BaseMismatch."""
         if self.parent is None:
@@ -179,7 +176,8 @@ class Job:
         state = RunState(
             name=self.name,
             data_sha256=dataset.sha256,
-            data=self.data_path.resolve() if self.data_path.exists() else None,
+            data=_absolute(self.data_path),
+            validation=_absolute(self.config.validation),
             held_out=dataset.identities,
         )
         return self.processes.from_first(lambda: self._begin(state, resume=resume))
@@ -257,6 +255,11 @@ class Job:
         if self.parent is not None:
             return load_adapter(model, self.parent.folder, trainable=True)
         return add_adapter(model, self.config, prepared.plan.dropout)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """None where it is no file."""
+    return path.resolve() if path and path.exists() else None
 
 
 @contextmanager

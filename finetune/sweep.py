@@ -26,8 +26,8 @@ MOST = 64  # runs
 # What decides which rows are held out and how they read, and what is each run's own.
 FIXED = frozenset(
     {
-        *("data", "base", "seed", "holdout", "max_tokens", "system", "roles", "columns"),
-        *("faulty", "redact", "from_adapter"),
+        *("data", "validation", "base", "seed", "holdout", "max_tokens", "system", "roles"),
+        *("columns", "faulty", "redact", "from_adapter"),
         *("name", "output_dir", "promote"),
     }
 )
@@ -35,7 +35,8 @@ FIXED = frozenset(
 # What decides how many steps there are and what they change, and not how long one takes.
 AS_FAST = frozenset(
     {
-        *("learning_rate", "epochs", "max_training_tokens", "warmup_ratio", "weight_decay"),
+        *("learning_rate", "learning_rate_multiplier", "warmup_ratio", "weight_decay"),
+        *("epochs", "max_training_tokens"),
         *("dropout", "max_grad_norm", "evals_per_epoch", "patience", "replay_ratio", "alpha"),
         *("general_mix", "output_dir"),
     }

@@ -15,6 +15,7 @@ from data.conversation import Conversation, Message
 from finetune.bases.base import Base
 from finetune.training.config import load_config
 from finetune.training.dataset import prepare_dataset
+from finetune.training.rows import TrainingData
 
 from .task import IGNORED
 
@@ -67,7 +68,7 @@ def split(data: Path, seed: int, base: Base) -> tuple[list[Rendered], list[Rende
     conversations, _ = read_checked(data)
     renderer = ChatRenderer(base.tokenizer)
     config = load_config(None, {"data": data, "seed": seed})
-    dataset = prepare_dataset(conversations, renderer, config, data)
+    dataset = prepare_dataset(TrainingData(data, conversations), renderer, config)
     return dataset.rows, dataset.held_out
 
 

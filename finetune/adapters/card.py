@@ -46,6 +46,7 @@ class DataSummary(BaseModel):
     num_conversations: int
     num_trained: int
     num_held_out: int
+    held_out_source: str | None = None  # the file that they are from, if not from the same
     num_inherited: int = 0  # of them, those that an adapter before it held out
     num_shortened: int = 0
     num_replayed: int = 0  # of older data, trained on again

@@ -20,7 +20,7 @@ from finetune.training.dataset import Dataset, build_dataset, prepare_dataset
 from finetune.training.division import Division
 from finetune.training.going_on.identity import hash_conversations, identify
 from finetune.training.going_on.lineage import files_of
-from finetune.training.rows import build_rows, fitting, read_data, with_system
+from finetune.training.rows import TrainingData, build_rows, fitting, read_data, with_system
 
 SAMPLES = Path(data_package.__file__).parent / "samples"
 MOST_ROWS = 200
@@ -73,19 +73,22 @@ def own_dataset(
     path: Path,
 ) -> Dataset | None:
     """The data divided as for the training; None where it is not what the card tells of, and not
-    what holds all that an adapter before it held out."""
+    what holds all that was held out, of another file or by an adapter before it."""
     if card is None or card.data is None:
         return None
+    data = TrainingData(path, conversations)
     is_same = card.data.sha256 == hash_conversations(conversations)
     if is_same and not card.held_out:  # an older card
-        return prepare_dataset(conversations, renderer, config, path)
+        return prepare_dataset(data, renderer, config)
     kept = fitting(conversations, renderer, config)
     held_out = [each for each in kept if identify(each) in card.held_out]
-    is_of_line = config.from_adapter and {*card.held_out} == {*map(identify, held_out)}
-    if not held_out or not (is_same or is_of_line):
+    is_all_of_them = {*card.held_out} == {*map(identify, held_out)}
+    is_of_line = config.from_adapter or card.data.held_out_source
+    if not held_out or not (is_same or (is_of_line and is_all_of_them)):
         return None
-    trained = [each for each in kept if identify(each) not in card.held_out]
-    return build_dataset(conversations, Division(trained, held_out), renderer, config, path)
+    rest = [each for each in kept if identify(each) not in card.held_out]
+    trained = [] if card.data.held_out_source else rest
+    return build_dataset(data, Division(trained, held_out), renderer, config)
 
 
 def _held_out(

@@ -47,6 +47,7 @@ class TrainConfig(BaseModel):
     roles: dict[str, Part] = {}  # by name in a dialogue
     columns: dict[str, str] = {}  # what question, answer and others are called in a table
     faulty: Faulty = "stop"  # what becomes of conversations with faults
+    validation: Path | None = None  # to hold out; then all of `data` is trained on
     replay: Path | None = None  # older data to mix in, of which old adapters were made
     replay_ratio: float = Field(0.1, ge=0, le=10)  # replayed conversations for each new one
     general_mix: float = Field(0.0, ge=0, le=1)  # everyday conversations for each new one
@@ -66,6 +67,7 @@ class TrainConfig(BaseModel):
     quantize: Literal["nf4", "int8", "none"] = "nf4"
 
     learning_rate: float | None = Field(None, gt=0, lt=1)
+    learning_rate_multiplier: float = Field(1.0, gt=0, allow_inf_nan=False)  # of what else it is
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=1)  # [conversations] per optimizer step
     micro_batch_tokens: int = Field(1024, ge=16)  # packed into one forward pass

@@ -4,8 +4,7 @@ import hashlib
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from data.chat import ChatRenderer, Rendered
 from data.checking.own_words import OwnWords
@@ -19,7 +18,7 @@ from .config import TrainConfig
 from .division import Division, divide
 from .going_on.identity import hash_conversations, identify
 from .going_on.lineage import Lineage
-from .rows import build_rows, fitting, with_system
+from .rows import TrainingData, build_rows, fitting, with_system
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +49,9 @@ class Dataset:
 
 
 def prepare_dataset(
-    conversations: Sequence[Conversation],
+    data: TrainingData,
     renderer: ChatRenderer,
     config: TrainConfig,
-    source: Path,
-    old: Sequence[Conversation] = (),
     lineage: Lineage | None = None,
 ) -> Dataset:
     """Split and render; some of the old conversations are trained on too, none is held out.
@@ -62,17 +59,21 @@ def prepare_dataset(
     Without old ones they come from the lineage. Raises DataError, and ConfigError where there is
     too little to split.
     """
-    division = divide(fitting(conversations, renderer, config), config, source, lineage)
-    replayed = _replay(division, config, old, lineage)
-    return build_dataset(conversations, division, renderer, config, source, replayed)
+    fitted = replace(
+        data,
+        conversations=fitting(data.conversations, renderer, config),
+        validation=fitting(data.validation, renderer, config),
+    )
+    division = divide(fitted, config, lineage)
+    replayed = _replay(division, config, data.old, lineage)
+    return build_dataset(data, division, renderer, config, replayed)
 
 
 def build_dataset(
-    conversations: Sequence[Conversation],
+    data: TrainingData,
     division: Division,
     renderer: ChatRenderer,
     config: TrainConfig,
-    source: Path,
     replayed: Sequence[Conversation] = (),
 ) -> Dataset:
     """Render what has been divided, with everyday conversations mixed in. Raises DataError."""
@@ -89,11 +90,12 @@ def build_dataset(
         )
         logger.warning("%s", told.format(count=num_shortened, tokens=config.max_tokens))
     summary = DataSummary(
-        source=source.name,
-        sha256=hash_conversations(conversations),
-        num_conversations=len(conversations),
+        source=data.source.name,
+        sha256=hash_conversations(data.conversations),
+        num_conversations=len(data.conversations),
         num_trained=len(trained),
         num_held_out=len(held_out),
+        held_out_source=data.validation_source.name if data.validation_source else None,
         num_inherited=division.num_inherited,
         num_shortened=num_shortened,
         num_replayed=len(older),

@@ -4,6 +4,7 @@ What was held out stays so for all that go on from an adapter, unless it is aske
 new answer is trained, and the old one measures no longer.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from finetune.errors import ConfigError
 from .config import TrainConfig
 from .going_on.identity import identify
 from .going_on.lineage import Lineage
+from .rows import TrainingData
+
+logger = logging.getLogger(__name__)
 
 FEW = 20  # new conversations: up to so many are corrections, typed by hand, and none is held out
 
@@ -29,30 +33,54 @@ class Division:
     are_corrections: bool = False
 
 
-def divide(
-    conversations: Sequence[Conversation],
-    config: TrainConfig,
-    source: Path,
-    lineage: Lineage | None = None,
-) -> Division:
+def divide(data: TrainingData, config: TrainConfig, lineage: Lineage | None = None) -> Division:
     """Raises ConfigError where nothing could be trained on, or nothing measures."""
+    conversations = data.conversations
+    if data.validation_source is not None:
+        return _checked(_with_validation(data, lineage), data.source)
     if lineage is None:
-        return _checked(Division(*_split(conversations, config)), source)
+        return _checked(Division(*_split(conversations, config)), data.source)
     if len(conversations) <= FEW and "holdout" not in config.model_fields_set:
         if not lineage.held_out:
-            raise ConfigError(str(source), [_nothing_measures(len(conversations), lineage)])
+            raise ConfigError(str(data.source), [_nothing_measures(len(conversations), lineage)])
         if kept := unlike(lineage.held_out, conversations):
             num_left_out = len(lineage.held_out) - len(kept)
             return Division([*conversations], kept, len(kept), num_left_out, True)
-    return _checked(_divide_many(conversations, config, lineage), source)
-
-
-def _divide_many(
-    conversations: Sequence[Conversation], config: TrainConfig, lineage: Lineage
-) -> Division:
-    """Hold out of what is new, too; what is word for word the lineage's stays where it was."""
     new = unlike(conversations, [*lineage.trained, *lineage.held_out])
-    _trained, own = _split(new, config)
+    own = _split(new, config)[1]
+    return _checked(_beside_lineage(conversations, own, lineage), data.source)
+
+
+def _with_validation(data: TrainingData, lineage: Lineage | None) -> Division:
+    """Hold out a file of its own but for what is trained on, too: the same questions, or nearly the
+    same text. Equal answers alone are no leak here: whoever has divided the data has seen them."""
+    known = [*data.conversations, *(lineage.trained if lineage else ())]
+    own = unlike(data.validation, known, ("user",))
+    told = _(
+        "{count} of {total} conversations of {file} ask what is trained on, too, or are nearly the "
+        "same: they measure nothing, and are left out"
+    ).format(
+        count=len(data.validation) - len(own),
+        total=len(data.validation),
+        file=data.validation_source,
+    )
+    if not own:
+        better = _("give others, or leave the file out: then some of {source} measure")
+        problem = f"{told}; {better.format(source=data.source)}"
+        raise ConfigError(_("The options have faults"), [f"validation: {problem}"])
+    if len(own) < len(data.validation):
+        logger.warning("%s", told)
+    if lineage is None:
+        return Division([*data.conversations], own)
+    inherited = {*map(identify, lineage.held_out)}
+    own = [each for each in own if identify(each) not in inherited]
+    return _beside_lineage(data.conversations, own, lineage)
+
+
+def _beside_lineage(
+    conversations: Sequence[Conversation], own: list[Conversation], lineage: Lineage
+) -> Division:
+    """Hold out what the lineage does, too: what comes again word for word stays where it was."""
     out = {*map(identify, (*own, *lineage.held_out))}
     trained = [each for each in conversations if identify(each) not in out]
     kept = unlike(lineage.held_out, trained)

@@ -74,7 +74,7 @@ def make_plan(
     dropout = config.dropout if config.dropout is not None else 0.1 if num_rows < 300 else 0.05
     usual = default_learning_rate(hidden_size) * (CORRECTION_RATE if num_corrections else 1)
     return Plan(
-        learning_rate=config.learning_rate or usual,
+        learning_rate=(config.learning_rate or usual) * config.learning_rate_multiplier,
         dropout=dropout,
         epochs=epochs,
         batch_size=batch_size,

@@ -1,8 +1,8 @@
 """Conversations as the trainer sees them: read as the options say, fitted, and rendered."""
 
 import logging
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.chat import ChatRenderer, Rendered
@@ -18,6 +18,17 @@ from data.wording import _
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a run reads, before it is divided."""
+
+    source: Path
+    conversations: Sequence[Conversation]
+    old: Sequence[Conversation] = ()  # some of which are trained on again
+    validation_source: Path | None = None  # what is held out, if not some of the conversations
+    validation: Sequence[Conversation] = ()
 
 
 def read_data(
@@ -42,6 +53,15 @@ def read_checked_data(path: Path, config: TrainConfig) -> list[Conversation]:
         )
         logger.warning("%s", told.format(kinds=_(", ").join(warnings), path=path))
     return _redacted(conversations, config)
+
+
+def read_training_data(path: Path, config: TrainConfig) -> TrainingData:
+    """All that a run reads, with the same warnings. Raises DataError with all faults of a file."""
+    new, old, validation = (
+        read_checked_data(each, config) if each else []
+        for each in (path, config.replay, config.validation)
+    )
+    return TrainingData(path, new, old, config.validation, validation)
 
 
 def _redacted(conversations: list[Conversation], config: TrainConfig) -> list[Conversation]:

@@ -36,6 +36,7 @@ class RunState(BaseModel):
     name: str
     data_sha256: str
     data: Path | None = None  # from the root; None where it is no file
+    validation: Path | None = None  # the same of what is held out, if not a part of the data
     held_out: tuple[str, ...] = ()  # identities of the conversations
     adapter: str | None = None  # name@version, once it is made
 

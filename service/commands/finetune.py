@@ -140,6 +140,13 @@ def finetune(
             "[default: 0.1, at least 10; of up to 20 new ones with --from, none]",
         ),
     ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file to hold out whole, to measure with. All of the data is trained on then; "
+            "what asks in this file what the data asks is left out of the measuring.",
+        ),
+    ] = None,
     general_mix: Annotated[
         float | None,
         typer.Option(
@@ -216,6 +223,7 @@ def finetune(
         "replay": old_data,
         "replay_ratio": replay_ratio,
         "holdout": holdout,
+        "validation": validation,
         "general_mix": general_mix,
         "report": report,
         "report_samples": report_samples,

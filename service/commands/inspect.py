@@ -9,7 +9,7 @@ from rich.text import Text
 
 from data.local_time import local_time
 from data.wording import N_, _
-from finetune.adapters.card import AdapterCard
+from finetune.adapters.card import AdapterCard, DataSummary
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
 from serving.adapters.notation import Part, parse_model
@@ -113,6 +113,13 @@ def _details(entry: AdapterVersion, store: AdapterStore) -> list[tuple[str, str]
     return [*rows, (_("card"), _("none: a bare PEFT folder"))]
 
 
+def _held_out(data: DataSummary) -> str:
+    if data.held_out_source is None:
+        return str(data.num_held_out)
+    size = _("{path}: {count:,} conversations")
+    return size.format(path=data.held_out_source, count=data.num_held_out)
+
+
 def _of_card(card: AdapterCard, folder: Path) -> list[tuple[str, str]]:
     data, imported = card.data, card.imported
     size = _("{path}: {count:,} conversations")
@@ -120,7 +127,7 @@ def _of_card(card: AdapterCard, folder: Path) -> list[tuple[str, str]]:
         (_("base"), card.base.id),
         (_("imported"), " ".join((f"{imported.source}.", *imported.notes)) if imported else ""),
         (_("data"), size.format(path=data.source, count=data.num_conversations) if data else ""),
-        (_("held out"), str(data.num_held_out) if data else ""),
+        (_("held out"), _held_out(data) if data else ""),
         *((_metric(name), f"{value:.4g}") for name, value in card.metrics.items()),
         (_("system"), card.system or ""),
         (_("disclaimer"), card.disclaimer or ""),

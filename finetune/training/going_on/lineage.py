@@ -44,6 +44,7 @@ class Ancestor:
     adapter: str  # name@version
     config: TrainConfig
     data: Path | None  # None: it came from no file
+    validation: Path | None  # a file of its own that was held out
     held_out: frozenset[str]  # identities; empty where the run is older than these are kept
 
 
@@ -58,9 +59,12 @@ def find_lineage(
     notes: list[str] = []
     generations = [*_generations(runs, str(parent))]
     sets: list[list[Conversation]] = []
+    validations: list[list[Conversation]] = []
     for each in generations:
         try:
-            sets.append(_read(each, renderer))
+            sets.append(_read(each, each.data, renderer))
+            if each.config.validation is not None:
+                validations.append(_read(each, each.validation, renderer))
         except DataError as error:
             told = _("The data of {adapter} cannot be read: {error}")
             notes.append(told.format(adapter=each.adapter, error=error))
@@ -71,7 +75,10 @@ def find_lineage(
     pinned = _pinned(card, sets)
     never = pinned.union(*(each.held_out for each in generations))
     found = {
-        identity: each for rows in sets for each in rows if (identity := identify(each)) in pinned
+        identity: each
+        for rows in (*sets, *validations)
+        for each in rows
+        if (identity := identify(each)) in pinned
     }
     trained = [each for each in _newest(sets) if identify(each) not in never]
     num_held_out = card.data.num_held_out if card and card.data else 0
@@ -82,8 +89,7 @@ def files_of(runs: Path, adapter: str) -> Iterator[Path]:
     """The files of the runs that made this adapter and those before it, newest first."""
     for generation in _generations(runs, adapter):
         for each in _runs_of(runs, generation.adapter):
-            if each.data is not None and each.data.exists():
-                yield each.data
+            yield from (path for path in (each.data, each.validation) if path and path.exists())
 
 
 def _generations(runs: Path, adapter: str) -> Iterator[Ancestor]:
@@ -115,13 +121,13 @@ def _runs_of(runs: Path, adapter: str) -> Iterator[Ancestor]:
 
 
 def _generation(adapter: str, state: RunState, config: TrainConfig) -> Ancestor:
-    data = state.data or config.data
-    return Ancestor(adapter, config, data, frozenset(state.held_out))
+    data, validation = state.data or config.data, state.validation or config.validation
+    return Ancestor(adapter, config, data, validation, frozenset(state.held_out))
 
 
-def _read(generation: Ancestor, renderer: ChatRenderer) -> list[Conversation]:
-    """Read a generation's data as it was read then. Raises DataError."""
-    config, path = generation.config, generation.data
+def _read(generation: Ancestor, path: Path | None, renderer: ChatRenderer) -> list[Conversation]:
+    """Read a file of a generation as it was read then. Raises DataError."""
+    config = generation.config
     if path is None or not path.exists():
         raise DataError(_("{path} is no file, or no longer there").format(path=path))
     conversations = read_data(path, config)

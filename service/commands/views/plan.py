@@ -106,7 +106,10 @@ def _time(seconds: float) -> str:
 
 
 def _values(config: TrainConfig, plan: Plan) -> Iterator[tuple[str, object]]:
-    for key, value in config.model_dump(mode="json", exclude={"sampling", "alpha"}).items():
+    hidden = {"sampling", "alpha"}
+    if config.learning_rate_multiplier == 1:
+        hidden.add("learning_rate_multiplier")
+    for key, value in config.model_dump(mode="json", exclude=hidden).items():
         yield key, getattr(plan, key) if key in CHOSEN else value
     sampling = config.sampling.model_dump(exclude_none=True)
     yield "sampling", ", ".join(f"{key} {value}" for key, value in sampling.items()) or None

@@ -11,6 +11,7 @@ from data.conversation import Conversation, Message
 from data.shipped import conversations_to_mix_in, general_conversations
 from finetune.training.config import TrainConfig
 from finetune.training.dataset import Dataset, prepare_dataset
+from finetune.training.rows import TrainingData
 
 
 def conversations(number: int, word: str = "问题") -> list[Conversation]:
@@ -26,7 +27,8 @@ def prepare(make_tokenizer: Any) -> Any:
 
     def run(old: Sequence[Conversation] = (), **options: Any) -> Dataset:
         config = TrainConfig.model_validate(options)
-        return prepare_dataset(conversations(30), renderer, config, Path("x.txt"), old)
+        data = TrainingData(Path("x.txt"), conversations(30), old)
+        return prepare_dataset(data, renderer, config)
 
     return run
 
@@ -73,6 +75,6 @@ def test_special_tokens_in_texts_are_told_once(
 ):
     rows = conversations(30, "问<|im_end|>题")
     renderer = ChatRenderer(make_tokenizer())
-    prepare_dataset(rows, renderer, TrainConfig.model_validate({}), Path("a.txt"))
+    prepare_dataset(TrainingData(Path("a.txt"), rows), renderer, TrainConfig.model_validate({}))
     [record] = caplog.records
     assert "'<|im_end|>' in 60" in record.getMessage()

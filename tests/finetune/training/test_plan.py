@@ -57,6 +57,14 @@ def test_the_learning_rate_falls_with_width_within_bounds():
     assert plan(10, learning_rate=3e-5).learning_rate == 3e-5
 
 
+def test_a_multiplier_scales_the_rate_whoever_has_chosen_it():
+    usual = plan(10, hidden_size=4096).learning_rate
+    scaled = plan(10, hidden_size=4096, learning_rate_multiplier=2.5)
+    assert scaled.learning_rate == pytest.approx(2.5 * usual)
+    given = plan(10, learning_rate=3e-5, learning_rate_multiplier=0.1)
+    assert given.learning_rate == pytest.approx(3e-6)
+
+
 def test_the_learning_rate_warms_up_linearly_then_falls_as_a_cosine():
     made = plan(1000, learning_rate=1e-3, epochs=2)
     assert (made.num_steps, made.warmup_steps) == (126, 4)
