@@ -214,11 +214,11 @@ def serve(
 
 
 @contextmanager
-def serving_in_background(settings: ServiceSettings) -> Generator[str]:
+def serving_in_background(settings: ServiceSettings, *, is_private: bool = True) -> Generator[str]:
     """Serve on a free loopback port for as long as the block lasts; yields the URL."""
     listener = listen("127.0.0.1", 0)
     quiet = settings.model_copy(update={"log_requests": False})  # a person reads this terminal
-    server = uvicorn.Server(configure(quiet, Gate(), is_private=True))
+    server = uvicorn.Server(configure(quiet, Gate(), is_private=is_private))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started and thread.is_alive():

@@ -31,7 +31,7 @@ MOST_EXAMPLES = 3
 NUM_PREVIEWED = 3
 MOST_MESSAGES = 40  # of a conversation in the preview
 LONGEST_TEXT = 4_000  # [characters] of a message in the preview
-LONGEST_MESSAGE = 600  # [characters] of a fault
+LONGEST_MESSAGE = 300  # [characters] of a fault
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 20  # [seconds] that the upload of a small file waits for its check
 SMALL_AT_ONCE, LARGE_AT_ONCE = 2, 1
-MOST_KEPT = 64  # reports
+MOST_KEPT = 16  # reports
 
 Key = tuple[str, Language]  # a file's id
 

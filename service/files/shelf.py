@@ -29,9 +29,13 @@ class Shelf:
 
     @contextmanager
     def filling(self, file_id: str) -> Generator[Path]:
-        """A new folder, which nobody takes for a leftover for as long as the block lasts."""
+        """A new folder, which nobody takes for a leftover for as long as the block lasts.
+
+        What is left there of somebody who was killed while filling it goes.
+        """
         make_lasting(self.folder)
         with self._held(file_id):
+            self.remove(file_id)
             folder = self.folder / file_id
             folder.mkdir(OWN_MODE)
             yield folder

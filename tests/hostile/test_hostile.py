@@ -11,6 +11,7 @@ from service.server import serving_in_background
 from service.settings import ServiceSettings
 from tests.hostile.bodies import bodies
 from tests.hostile.fields import as_format, fields, patient_schemas
+from tests.hostile.files import files
 from tests.hostile.framing import framing
 from tests.hostile.names import names
 from tests.hostile.uploads import form, right_files, upload, uploads, with_template, zipped
@@ -19,7 +20,7 @@ from tests.hostile.wire import BASE, CHAT, QUESTION, Hostile, chat, send
 MakeBase = Callable[..., Path]
 MakeAdapter = Callable[..., Path]
 
-CASES = [*names(), *bodies(), *fields(), *framing(), *uploads()]
+CASES = [*names(), *bodies(), *fields(), *framing(), *uploads(), *files()]
 EVERYDAY = 10  # one in so many runs every day
 PARAMETERS = [
     pytest.param(case, id=case.name, marks=[pytest.mark.slow] if index % EVERYDAY else [])
@@ -38,7 +39,7 @@ def url(
     settings = ServiceSettings(
         base=str(base), home=home, compile=False, header_timeout=2, body_timeout=2
     )
-    with serving_in_background(settings) as url:
+    with serving_in_background(settings, is_private=False) as url:
         yield url
 
 

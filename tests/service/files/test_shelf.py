@@ -94,6 +94,22 @@ def test_content_whose_row_went_first_is_swept(
     assert left() == []
 
 
+def test_what_is_made_for_a_job_is_one_file_however_often_its_maker_is_killed(
+    files: Files, home: Path, left: Left
+):
+    def keep() -> StoredFile:
+        return files.keep("anna", "r.csv", "fine-tune-results", b"step\n", made_for="ftjob-1")
+
+    file = keep()
+    files.remove(file.id)
+    half = home / "files" / file.id
+    half.mkdir()
+    (half / "r.csv").write_bytes(b"st")
+    assert keep().id == keep().id == file.id
+    assert files.path(file).read_bytes() == b"step\n"
+    assert left() == [file.id, f"{file.id}/r.csv"]
+
+
 def test_what_is_coming_in_is_not_swept(files: Files, left: Left):
     with closing(files.arrival(ANYBODY, 100, 10)) as arrival:
         arrival.begin("a.txt")

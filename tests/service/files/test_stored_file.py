@@ -1,8 +1,11 @@
 """Names of files: whatever a client sends, the disk gets one that every system can have."""
 
+from pathlib import PurePath
+
 import pytest
 
-from service.files.stored_file import LONGEST, safe_name
+from service.files.stored_file import LONGEST, NOT_IN_NAMES, safe_name
+from tests.hostile.names import NAMES
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,16 @@ from service.files.stored_file import LONGEST, safe_name
 def test_a_name_loses_folders_and_what_no_system_has(given: str, kept: str):
     assert safe_name(given) == kept
     assert safe_name(kept) == kept
+
+
+@pytest.mark.parametrize("given", NAMES.values(), ids=NAMES)
+def test_a_hostile_name_becomes_one_of_a_plain_file(given: str):
+    name = safe_name(given)
+    assert name == safe_name(name) == PurePath(name).name
+    assert name.isprintable()
+    assert name not in ("", ".", "..", "-")
+    assert not set(name) & set(NOT_IN_NAMES)
+    assert len(name.encode()) <= LONGEST
 
 
 @pytest.mark.parametrize("stem", ["a", "中", "😀"])
