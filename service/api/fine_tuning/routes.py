@@ -32,7 +32,7 @@ NO_JOBS = (
 )
 Limit = Annotated[int, Query(ge=1, le=100)]
 STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {"content": {"text/event-stream": {}}}
 }
 METADATA: dict[str, Any] = {
     "parameters": [

@@ -25,9 +25,13 @@ from schemathesis.specs.openapi.checks import (
 from service.app import build_app
 from service.models import Models
 from service.settings import ServiceSettings
+from service.jobs.desk import Desk
+from service.jobs.job import NewJob, Status
+from service.jobs.jobs import Jobs
 from service.state.database import State
 from serving.scripted import ScriptedEngine
 
+ENDED_JOB = "ftjob-2"  # whose events come to an end
 ERROR = validator_for(
     {
         "type": "object",
@@ -70,9 +74,28 @@ def app(
     models_here: Models, own_state: State, add_adapter: Callable[..., Path], tmp_path: Path
 ) -> Generator[FastAPI]:
     add_adapter("中医")
+    desk = Desk(tmp_path)
+    add_job(own_state, desk, "ftjob-1", "running")
+    add_job(own_state, desk, ENDED_JOB, "cancelled")
     settings = ServiceSettings(home=tmp_path, host="0.0.0.0")  # any Host will do
-    yield build_app(ScriptedEngine(), models_here, settings, state=own_state)
-    shutdown_lifespans()
+    with desk.working_on("ftjob-1"):  # here, so that nothing is really trained
+        yield build_app(ScriptedEngine(), models_here, settings, state=own_state)
+        shutdown_lifespans()
+
+
+def add_job(state: State, desk: Desk, job_id: str, status: Status) -> None:
+    new = NewJob(
+        id=job_id,
+        key_id="",
+        place=desk.place,
+        model="base",
+        name="tcm",
+        training_file="file-1",
+        run=f"runs/{job_id}",
+        options={},
+        seed=7,
+    )
+    Jobs(state).add(new, status=status)
 
 
 def send_generated(app: FastAPI, num_cases: int, share: int) -> int:
@@ -108,8 +131,11 @@ def send(operation: Any, mode: GenerationMode, share: int, turn: int) -> int:
     def send_one(case: Case[Any]) -> None:
         nonlocal num_sent
         num_sent += 1
+        # Generated names are always unknown.
         if mode.is_positive and isinstance(case.body, dict) and "model" in case.body:
-            case.body["model"] = "base"  # a generated one is always unknown
+            case.body["model"] = "base"
+        if mode.is_positive and "job_id" in case.path_parameters:
+            case.path_parameters["job_id"] = ENDED_JOB
         case.call_and_validate(checks=CHECKS)
 
     with suppress(Unsatisfiable):
