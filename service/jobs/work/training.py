@@ -96,5 +96,5 @@ def resolved(prepared: Prepared) -> dict[str, Any]:
     return {
         "n_epochs": plan.epochs,
         "batch_size": plan.batch_size,
-        "learning_rate_multiplier": 1.0,
+        "learning_rate_multiplier": prepared.config.learning_rate_multiplier,
     }
