@@ -31,9 +31,7 @@ NO_JOBS = (
     "may not write to its home."
 )
 Limit = Annotated[int, Query(ge=1, le=100)]
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}}
-}
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 METADATA: dict[str, Any] = {
     "parameters": [
         {

@@ -1,14 +1,18 @@
 """An observer that tells of a run in the database, and asks there whether it shall go on."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from finetune.training.observer import Observer, StepMetrics
+from service.errors import StateUnavailable
 from service.jobs.events import Events, News
 from service.jobs.jobs import Jobs
 
-OFTEN = 0.5  # [seconds] between two looks into the database
+logger = logging.getLogger(__name__)
+
+OFTEN = 0.5  # [seconds]
 BATCH = 200  # events in one transaction
 
 
@@ -22,12 +26,14 @@ class Recorder:
         events: Events,
         observer: Observer,
         clock: Callable[[], float] = time.time,
+        often: float = OFTEN,
     ) -> None:
         self._job_id = job_id
         self._jobs = jobs
         self._events = events
         self._observer = observer
         self._clock = clock
+        self._often = often  # [seconds] between two looks into the database
         self._untold: list[StepMetrics] = []
         self._looked = 0.0
         self._is_stopped = False
@@ -52,10 +58,17 @@ class Recorder:
         return self._is_stopped or self._observer.should_stop()
 
     def flush(self) -> None:
-        """Tell what has not been told."""
+        """Tell what has not been told; where the database is away, the next time."""
+        self._looked = time.monotonic()
+        try:
+            self._flush()
+        except StateUnavailable as error:
+            logger.warning("The steps cannot be told now: %s", error)
+
+    def _flush(self) -> None:
         if not self._untold:
             return
-        untold, self._untold = self._untold, []
+        untold = self._untold
         self.tell(untold)
         last, now = untold[-1], self._clock()
         self._first = self._first or (untold[0].step, now)
@@ -69,7 +82,7 @@ class Recorder:
             num_starts=0,
             estimated_finish=finish,
         )
-        self._looked = time.monotonic()
+        self._untold = []
 
     def tell(self, metrics: Sequence[StepMetrics]) -> None:
         """Tell of steps, also of those that have been told."""
@@ -78,11 +91,14 @@ class Recorder:
             self._events.tell(self._job_id, *news)
 
     def _is_time(self) -> bool:
-        return time.monotonic() - self._looked >= OFTEN
+        return time.monotonic() - self._looked >= self._often
 
     def _look(self) -> None:
         self._looked = time.monotonic()
-        self._is_stopped |= self._jobs.find(self._job_id).status != "running"
+        try:
+            self._is_stopped |= self._jobs.find(self._job_id).status != "running"
+        except StateUnavailable as error:
+            logger.warning("Whether to go on cannot be asked now: %s", error)
 
 
 def _news(metrics: StepMetrics) -> News:

@@ -17,6 +17,7 @@ from data.errors import DataError
 from data.wording import speak
 from finetune.errors import FinetuneError, Interrupted
 from finetune.free_cores import give_way
+from service.errors import FileNotFound, StateUnavailable
 from service.files.files import Files
 from service.jobs.desk import Desk
 from service.jobs.events import Events, News
@@ -63,6 +64,11 @@ class Worker:
                 self._train(job)
             except Interrupted as stopped:
                 logger.info("%s", stopped)
+            except StateUnavailable:  # whoever works on it next finds what is done
+                logger.exception("The database is away")
+                return 1
+            except FileNotFound as error:
+                self._fail(job, JobError("file_not_found", str(error), "training_file"))
             except (DataError, FinetuneError) as error:
                 self._fail(job, error_of(error, self._desk.home))
             except Exception:
