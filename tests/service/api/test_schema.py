@@ -23,11 +23,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.app import build_app
-from service.models import Models
-from service.settings import ServiceSettings
 from service.jobs.desk import Desk
 from service.jobs.job import NewJob, Status
 from service.jobs.jobs import Jobs
+from service.models import Models
+from service.settings import ServiceSettings
 from service.state.database import State
 from serving.scripted import ScriptedEngine
 
