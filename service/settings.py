@@ -97,7 +97,7 @@ class ServiceSettings(BaseSettings):
     file_limit: ByteSize = Field(default=ByteSize(512 << 20), ge=1)  # of a file for training
     max_files: int = Field(default=1000, ge=1)  # of a key
     check_memory: float = Field(default=4, ge=0.25)  # [GiB] that reading a file may take
-    check_timeout: int = Field(default=600, ge=1)  # [seconds]
+    check_timeout: int = Field(default=300, ge=1)  # [seconds], more for a large file
     deadline: float = Field(default=600, gt=0)  # [seconds] an answer may take, waiting included
     header_timeout: float = Field(default=10, gt=0)  # [seconds] for a request's line and headers
     body_timeout: float = Field(default=30, gt=0)  # [seconds] for its body, more if large

@@ -21,6 +21,7 @@ from .stored_file import StoredFile
 logger = logging.getLogger(__name__)
 
 PATIENCE = 20  # [seconds] that the upload of a small file waits for its check
+SLOWEST = 128 * 1024  # [bytes a second] that a large file may be read with
 SMALL_AT_ONCE, LARGE_AT_ONCE = 2, 1
 MOST_KEPT = 16  # reports
 
@@ -33,7 +34,7 @@ class FileChecks:
     def __init__(self, files: Files, memory: int, seconds: int) -> None:
         self._files = files
         self._memory = memory  # [bytes] that a check may take
-        self._seconds = seconds
+        self._seconds = seconds  # that any check may take; those of large files more
         self._reports: OrderedDict[Key, CheckReport] = OrderedDict()  # the last ones asked for
         self._running: dict[Key, asyncio.Task[CheckReport]] = {}
         self._settling: set[asyncio.Task[None]] = set()
@@ -100,8 +101,9 @@ class FileChecks:
         is_small = file.num_bytes <= SMALL
         try:
             async with self._lines[file.key_id, is_small], self._lanes[is_small]:
+                seconds = self._seconds + file.num_bytes // SLOWEST
                 path = self._files.path(file)
-                report = await run_check(path, key[1], self._memory, self._seconds)
+                report = await run_check(path, key[1], self._memory, seconds)
             self._reports[key] = report
             while len(self._reports) > MOST_KEPT:
                 self._reports.popitem(last=False)

@@ -45,6 +45,15 @@ def test_a_large_file_is_checked_later(files: Files, add: Add):
     assert files.find(file.id).num_conversations == 10
 
 
+def test_a_large_file_has_more_time(files: Files, add: Add):
+    async def run() -> list[str]:
+        checks = FileChecks(files, MUCH, 0)
+        contents = RIGHT, large()
+        return [(await checks.report(add(each, limit=1 << 30), "en")).status for each in contents]
+
+    assert asyncio.run(run()) == ["error", "processed"]
+
+
 def test_a_server_that_stops_leaves_what_is_not_checked_to_the_next_start(files: Files, add: Add):
     file, other = add(large(), limit=1 << 30), add(b'{"x": 1}\n')
 
