@@ -1,7 +1,13 @@
-"""What is asked of the disk, in order: which files are written through, and which take a place."""
+"""What is asked of the disk, in order: which files are written through, and which take a place.
+
+And processes that are killed at such a moment.
+"""
 
 import os
 import re
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +40,30 @@ def record_disk(monkeypatch: pytest.MonkeyPatch, root: Path) -> list[str]:
     monkeypatch.setattr(os, "replace", recorded_replace)
     monkeypatch.setattr(os, "rename", recorded_rename)
     return calls
+
+
+def killed_at(place: Path, act: Callable[..., object], *given: Any, is_taken: bool = False) -> None:
+    """Let a process of its own act, which is killed when a file or folder takes its place: before,
+    or right after."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["peft", "transformers", "finetune.job"])  # once for all
+    process = context.Process(target=_act, args=(place, is_taken, act, given))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _act(place: Path, is_taken: bool, act: Callable[..., object], given: tuple[Any, ...]) -> None:
+    def dying(real: Any) -> Any:
+        def take_place(source: Any, target: Any) -> None:
+            if is_taken:
+                real(source, target)
+            if Path(target) == place:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if not is_taken:
+                real(source, target)
+
+        return take_place
+
+    os.rename, os.replace = dying(os.rename), dying(os.replace)
+    act(*given)

@@ -163,10 +163,7 @@ class Trainer:
         eval_loss = self._evaluate(held_out) if is_due else None
         if is_learned:
             self.progress.evals_without_gain = self.config.patience  # nothing more to gain
-        every = self.config.save_steps
-        if eval_loss is not None or (every and (index + 1) % every == 0):
-            self._save()
-        self.observer.on_step(
+        self.observer.on_step(  # before it is saved: what is kept has been told
             StepMetrics(
                 step=index + 1,
                 num_steps=self.plan.num_steps,
@@ -179,6 +176,9 @@ class Trainer:
                 eval_loss=eval_loss,
             )
         )
+        every = self.config.save_steps
+        if eval_loss is not None or (every and (index + 1) % every == 0):
+            self._save()
 
     def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
         """One optimizer step; the loss is normalised by the window's trained tokens."""

@@ -21,6 +21,7 @@ from finetune.job import Job
 from finetune.training.checkpoint import list_checkpoints
 from finetune.training.config import TrainConfig
 from finetune.training.observer import Silent, StepMetrics
+from tests.disk_calls import killed_at
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(16)) + "\n"
 
@@ -114,6 +115,21 @@ def test_a_run_killed_at_any_moment_goes_on_as_if_it_never_was(work: Work):
         assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+@pytest.mark.parametrize("is_taken", [False, True], ids=["before", "after"])
+def test_a_run_killed_as_a_checkpoint_appears_tells_each_step_once(is_taken: bool, work: Work):
+    job_of(work, "whole", Silent()).try_out()
+    checkpoint = work.folder / "run" / "checkpoints" / "step-000004"
+    killed_at(checkpoint, try_out, work, "run", is_taken=is_taken)
+    assert len(work.losses("run")) == 4
+    assert checkpoint.exists() == is_taken
+    try_out(work, "run")
+    assert work.losses("run") == work.losses("whole")
+
+
+def try_out(work: Work, run: str) -> None:
+    job_of(work, run, Silent()).try_out()
+
+
 def _wait_for_lines(path: Path, number: int, process: Any) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -158,7 +174,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_how_to_go_on(work: Work)
     class Filling(Observer):
         def on_step(self, metrics: StepMetrics) -> None:
             super().on_step(metrics)
-            if metrics.step == 3:
+            if metrics.step == 4:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, unlimited[1]))
 
     job, unlimited = job_of(work, "run", Filling()), resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,9 +1,6 @@
 """Runs that are killed while their version appears: it is made once, and known again."""
 
-import os
 import shutil
-import signal
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from finetune.job import Job
 from finetune.training.config import TrainConfig
 from finetune.training.observer import Silent, StepMetrics
 from finetune.training.run import STATE_FILE, made_version, read_state, settle
+from tests.disk_calls import killed_at
 
 DIALOGUE = "\n\n".join(f"患者：问题{i}，怎么办？\n医生：宜多休息{i}天。" for i in range(12)) + "\n"
 RUN = Path("runs/tcm-2")
@@ -56,27 +54,13 @@ class Work:
 
     def resume_and_die(self, place: Path, **options: Any) -> None:
         """Resume in a process that is killed before something takes its place."""
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["peft", "transformers", "finetune.job"])  # once for all
-        process = context.Process(target=die_at, args=(self, place, options))
-        process.start()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
+        killed_at(self.home / place, resume, self, options)
 
     def leftovers(self) -> list[Path]:
         return [path for folder in (self.adapters, self.run) for path in folder.glob(".*")]
 
 
-def die_at(work: Work, place: Path, options: dict[str, Any]) -> None:
-    def dying(real: Any) -> Any:
-        def take_place(source: Any, target: Any) -> None:
-            if Path(target) == work.home / place:
-                os.kill(os.getpid(), signal.SIGKILL)
-            real(source, target)
-
-        return take_place
-
-    os.rename, os.replace = dying(os.rename), dying(os.replace)
+def resume(work: Work, options: dict[str, Any]) -> None:
     work.job(**options).execute(resume=True)
 
 
