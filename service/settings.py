@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, model_validator
 from pydantic_settings import (
@@ -21,6 +21,8 @@ from serving.engine import EngineLimits, ServedPrecision
 from .home import DEFAULT_HOME
 
 LIMITS = EngineLimits()
+WhetherJobs = Literal["off", "on", "exclusive"]
+WHETHER_JOBS: tuple[WhetherJobs, ...] = get_args(WhetherJobs)
 
 
 def _listed(value: object) -> object:
@@ -28,6 +30,11 @@ def _listed(value: object) -> object:
     if not isinstance(value, str):
         return value
     return [part for word in value.split(",") if (part := word.strip())]
+
+
+def _as_word(value: object) -> object:
+    """`on` and `off` are words here; YAML reads them as true and false."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
 
 
 def _absolute(path: Path) -> Path:
@@ -89,7 +96,9 @@ class ServiceSettings(BaseSettings):
     max_choices: int = Field(default=16, ge=1, le=128)  # `n` of a request
     plain_marks: OnMarks = "refuse"  # in messages, of a template's that are no tokens
     append_disclaimer: bool = False  # to the text of answers too, beside the field
-    jobs: Literal["off", "on", "exclusive"] = "on"  # fine-tuning; exclusive: answers wait for it
+    jobs: Annotated[WhetherJobs, BeforeValidator(_as_word)] = (
+        "on"  # fine-tuning; exclusive: nobody is answered while one is trained
+    )
     job_slots: int = Field(default=1, ge=1)  # jobs that run at once
     max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)

@@ -1,5 +1,6 @@
 """`lora-chat serve`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -34,14 +35,22 @@ def _help(option: object) -> str:
 
 
 def _known_precision(value: str | None) -> str | None:
-    if value is None:
-        return None
     from serving.engine import PRECISIONS
 
-    if value not in PRECISIONS:
+    return _one_of(PRECISIONS, value)
+
+
+def _known_jobs(value: str | None) -> str | None:
+    from service.settings import WHETHER_JOBS
+
+    return _one_of(WHETHER_JOBS, value)
+
+
+def _one_of(known: Sequence[str], value: str | None) -> str | None:
+    if value is not None and value not in known:
         from data.wording import _
 
-        raise typer.BadParameter(_("choose one of {known}").format(known=", ".join(PRECISIONS)))
+        raise typer.BadParameter(_("choose one of {known}").format(known=", ".join(known)))
     return value
 
 
@@ -120,6 +129,15 @@ def serve(
             help="Put the adapter's disclaimer behind the text of each answer, too.",
         ),
     ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            callback=_known_jobs,
+            help="Fine-tuning jobs over the API: on (beside answers), exclusive (nobody is "
+            "answered while one is trained: for a base that does not fit into memory twice), or "
+            "off.",
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -191,6 +209,7 @@ def serve(
         "compile": compile_,
         "accept_base": accept_base,
         "append_disclaimer": append_disclaimer,
+        "jobs": jobs,
         "insecure": insecure,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,

@@ -1,5 +1,6 @@
 """Settings from the command line, the environment and a file, and what is wrong with them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,23 @@ def test_sizes_may_have_units(write: Callable[..., Path]):
     assert (settings.body_limit, settings.upload_limit) == (2 << 20, 1 << 30)
 
 
+@pytest.mark.parametrize("word", ["on", "off", "exclusive"])
+def test_jobs_are_turned_on_and_off_in_words_that_yaml_takes_for_others(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, word: str
+):
+    from_file = resolve_settings({}, config=write(f"jobs: {word}\n"))
+    from_assignment = resolve_settings({}, [f"jobs={word}"])
+    monkeypatch.setenv("LORA_CHAT_JOBS", word)
+    for found in (
+        from_file,
+        from_assignment,
+        resolve_settings({}),
+        resolve_settings({"jobs": word}),
+    ):
+        assert found.settings.jobs == word
+        assert reread(found, write).jobs == word
+
+
 def test_what_is_printed_is_a_file_that_gives_the_same_settings(write: Callable[..., Path]):
     options = {"lora_folders": ["/srv/医院"], "base": "yes", "cors_origins": ["https://a, b"]}
     resolved = resolve_settings(options)
@@ -146,3 +164,9 @@ def test_a_databases_password_is_not_printed():
 def test_the_example_configuration_holds_the_defaults():
     settings = resolve_settings({}, config=ROOT / "configs" / "serve.yaml").settings
     assert settings == resolve_settings({}).settings
+
+
+def test_the_example_configuration_names_every_setting():
+    text = (ROOT / "configs" / "serve.yaml").read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:# )?(\w+): ", text, flags=re.MULTILINE))
+    assert named >= ServiceSettings.model_fields.keys() - {"home", "insecure"}
