@@ -96,7 +96,7 @@ def build_app(
         models.decode if settings.log_content else None,
     )
     answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
-    workshop = open_workshop(engine, models, settings, gate, state)
+    workshop = open_workshop(engine, models, settings, gate, state, metrics)
     filing = Filing(workshop and workshop.files, settings)
     app = Service(
         _layers(settings, metrics, gate, rates, state),

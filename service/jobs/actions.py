@@ -5,10 +5,8 @@ from service.errors import JobRefused
 
 from .desk import Desk
 from .events import Events, News
-from .job import FineTuningJob, Status
+from .job import UNFINISHED, FineTuningJob, Status
 from .jobs import Jobs
-
-OPEN: tuple[Status, ...] = ("validating_files", "queued", "running", "paused")
 
 
 class JobActions:
@@ -22,7 +20,7 @@ class JobActions:
     def cancel(self, job_id: str) -> FineTuningJob:
         """End a job; nothing that it made is kept. Raises JobNotFound or JobRefused."""
         job = self._jobs.find(job_id)
-        if not self._jobs.move(job_id, OPEN, "cancelled", has_leftovers=True):
+        if not self._jobs.move(job_id, UNFINISHED, "cancelled", has_leftovers=True):
             raise _refused(job, "be cancelled")
         self._events.tell(job_id, News("cancelled", "Fine-tuning job cancelled", level="warn"))
         if job.source == "queue":  # whoever sits at a terminal is told by what runs there

@@ -10,6 +10,7 @@ Status = Literal[
     "validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"
 ]
 Source = Literal["queue", "terminal"]  # a terminal's run belongs to whoever sits there
+UNFINISHED: tuple[Status, ...] = ("validating_files", "queued", "running", "paused")
 ENDED: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
 WAITING: tuple[Status, ...] = ("validating_files", "queued")
 ID_PREFIX = "ftjob-"

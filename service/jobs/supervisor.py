@@ -29,6 +29,7 @@ Starter = Callable[[str], "subprocess.Popen[bytes]"]
 class Look:
     """What a look has found."""
 
+    jobs: Sequence[FineTuningJob]  # all that something was or is to be done for
     made: Sequence[FineTuningJob]  # their versions have not answered yet
     waiting: Sequence[FineTuningJob]  # to be begun, the first ones as soon as there is room
     num_held: int  # jobs that processes work on
@@ -86,7 +87,7 @@ class Supervisor:
             elif job.status in ("queued", "running"):
                 waiting.append(job)
         self._tidy({job.id for job in found})
-        return Look(made, waiting, len({*held, *self._started}))
+        return Look(found, made, waiting, len({*held, *self._started}))
 
     def begin(self, found: Look) -> None:
         """Start processes for the first jobs that wait, as far as there is room."""

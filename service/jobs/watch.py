@@ -12,6 +12,7 @@ from data.errors import TemplateError
 from service.errors import StateUnavailable
 from serving.errors import EngineBusy, EngineFailed, ServingError
 
+from .counting import Counting
 from .desk import Desk
 from .events import Events, News
 from .job import FineTuningJob, JobError
@@ -35,6 +36,7 @@ class JobWatch:
         jobs: Jobs,
         events: Events,
         desk: Desk,
+        counting: Counting,
         aside: SteppingAside | None = None,
     ) -> None:
         """Answers nobody while a job is trained, where there is `aside`."""
@@ -43,6 +45,7 @@ class JobWatch:
         self._jobs = jobs
         self._events = events
         self._desk = desk
+        self._counting = counting
         self._aside = aside
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
@@ -79,6 +82,7 @@ class JobWatch:
     async def _look(self) -> None:
         try:
             found = await run_in_threadpool(self._supervisor.look)
+            await run_in_threadpool(self._counting.look, found.jobs)
             self._problem = ""
         except StateUnavailable as error:
             if str(error) != self._problem:  # once, not twice a second

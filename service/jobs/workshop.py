@@ -9,10 +9,13 @@ from service.http.gate import Gate
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
+from service.telemetry.metrics import Metrics
 from serving.engine import Engine
 
+from .counting import Counting
 from .desk import Desk
 from .events import Events
+from .job import ENDED, UNFINISHED
 from .jobs import Jobs
 from .start import start_worker
 from .stepping_aside import SteppingAside
@@ -34,9 +37,15 @@ class Workshop:
 
 
 def open_workshop(
-    engine: Engine, models: Models, settings: ServiceSettings, gate: Gate, state: State | None
+    engine: Engine,
+    models: Models,
+    settings: ServiceSettings,
+    gate: Gate,
+    state: State | None,
+    metrics: Metrics,
 ) -> Workshop | None:
     """None where nothing can be trained: it is turned off, or nothing can be kept."""
+    told = metrics.of_jobs(UNFINISHED, ENDED)
     if state is None or state.is_read_only or settings.jobs == "off":
         return None
     try:
@@ -49,5 +58,6 @@ def open_workshop(
     start = partial(start_worker, desk, database=settings.database, slots=settings.job_slots)
     supervisor = Supervisor(jobs, events, files, desk, start, settings.job_slots)
     aside = SteppingAside(engine, gate, settings.grace) if settings.jobs == "exclusive" else None
-    watch = JobWatch(supervisor, Verification(engine, models), jobs, events, desk, aside)
+    counting = Counting(jobs, told)
+    watch = JobWatch(supervisor, Verification(engine, models), jobs, events, desk, counting, aside)
     return Workshop(state, desk, files, watch)

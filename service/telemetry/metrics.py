@@ -1,6 +1,6 @@
 """What /metrics tells: counts, times and what the engine holds, in a registry of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from serving.engine import Blend, Engine
 
+from .job_metrics import JobMetrics
 from .request_record import RequestRecord
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -68,6 +69,10 @@ class Metrics:
         self.token_seconds = self._histogram(
             "time_between_tokens_seconds", "From one token of an answer to the next"
         )
+
+    def of_jobs(self, unfinished: Iterable[str], ended: Iterable[str]) -> JobMetrics:
+        """What is told of jobs, by the statuses that they have before and when they end."""
+        return JobMetrics(self._registry, unfinished, ended)
 
     def model(self, blend: Blend) -> str:
         """The label of what answers."""

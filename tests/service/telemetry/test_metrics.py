@@ -190,3 +190,9 @@ def test_the_dashboard_asks_for_metrics_that_there_are(
     asked = set(re.findall(r"lora_chat_(\w+)", dashboard))
     assert len(asked) > 10
     assert asked <= {name.partition(" ")[0] for name in scrape(client)}
+
+
+def test_a_server_that_trains_nothing_has_no_jobs(open_client: Callable[..., TestClient]):
+    told = scrape(open_client(ScriptedEngine()))
+    assert told["jobs status=running"] == told["jobs status=paused"] == 0
+    assert told["job_seconds_count status=failed"] == told["trained_tokens_total"] == 0
