@@ -24,6 +24,7 @@ PATIENCE = 20  # [seconds] that the upload of a small file waits for its check
 SLOWEST = 128 * 1024  # [bytes a second] that a large file may be read with
 SMALL_AT_ONCE, LARGE_AT_ONCE = 2, 1
 MOST_KEPT = 16  # reports
+HOUR = 3600.0  # [seconds]
 
 Key = tuple[str, Language]  # a file's id
 
@@ -31,10 +32,11 @@ Key = tuple[str, Language]  # a file's id
 class FileChecks:
     """Checks the files of a home. Each key has a check at a time of small files, and of large."""
 
-    def __init__(self, files: Files, memory: int, seconds: int) -> None:
+    def __init__(self, files: Files, memory: int, seconds: int, sweeps_every: float = HOUR) -> None:
         self._files = files
         self._memory = memory  # [bytes] that a check may take
         self._seconds = seconds  # that any check may take; those of large files more
+        self._sweeps_every = sweeps_every  # [seconds]
         self._reports: OrderedDict[Key, CheckReport] = OrderedDict()  # the last ones asked for
         self._running: dict[Key, asyncio.Task[CheckReport]] = {}
         self._settling: set[asyncio.Task[None]] = set()
@@ -47,11 +49,12 @@ class FileChecks:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Sweep and check for as long as the block lasts; what was left unchecked comes first."""
+        await self._begin()
+        sweeping = asyncio.create_task(self._sweep())
         try:
-            await self._begin()
             yield
         finally:
-            tasks: list[asyncio.Task[Any]] = [*self._settling, *self._running.values()]
+            tasks: list[asyncio.Task[Any]] = [sweeping, *self._settling, *self._running.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -81,6 +84,15 @@ class FileChecks:
                 self._settle_later(file, "en")
         except (StateUnavailable, OSError) as error:
             logger.warning("What is left of old files stays until the next start: %s", error)
+
+    async def _sweep(self) -> None:
+        """Remove what has expired, again and again."""
+        while True:
+            await asyncio.sleep(self._sweeps_every)
+            try:
+                await run_in_threadpool(self._files.sweep)
+            except (StateUnavailable, OSError) as error:
+                logger.warning("Files that have expired stay for another while: %s", error)
 
     def _settle_later(self, file: StoredFile, language: Language) -> asyncio.Task[None]:
         task = asyncio.create_task(self._settle(file, language))

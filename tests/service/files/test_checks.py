@@ -7,6 +7,7 @@ from collections.abc import Callable
 from service.files.checks import FileChecks
 from service.files.files import Files
 from service.files.stored_file import StoredFile
+from tests.service.files.conftest import Clock
 
 Add = Callable[..., StoredFile]
 RIGHT = b'{"question": "a", "answer": "b"}\n'
@@ -114,3 +115,16 @@ def test_a_file_that_is_removed_while_it_is_checked_stays_removed(files: Files, 
 
     asyncio.run(run())
     assert files.list() == []
+
+
+def test_what_expires_while_a_server_runs_leaves_its_disk(files: Files, add: Add, clock: Clock):
+    file = add(RIGHT, seconds=3600)
+
+    async def run() -> None:
+        async with FileChecks(files, MUCH, 60, sweeps_every=0.01).running():
+            assert files.path(file).is_file()
+            clock.now += 3601
+            while files.path(file).exists():
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
