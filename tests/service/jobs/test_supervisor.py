@@ -128,3 +128,37 @@ def test_a_paused_job_leaves_memory_and_goes_on_with_the_same_losses(clinic: Cli
     clinic.wait(lambda: clinic.answered("ftjob-2"))
     assert clinic.losses("ftjob-2") == pytest.approx(clinic.losses("ftjob-1"), abs=1e-4)
     assert 0 < step <= len(clinic.losses("ftjob-2"))
+
+
+@pytest.mark.slow
+def test_two_servers_on_one_home_never_run_a_job_twice(clinic: Clinic):
+    other = clinic.supervise()
+    clinic.order("ftjob-1", options={"epochs": 1})
+
+    def both_have_looked() -> bool:
+        other.see_to()
+        return clinic.answered("ftjob-1")
+
+    clinic.wait(both_have_looked)
+    other.wait()
+    assert list_versions(clinic.home / "adapters", "tcm") == ["1"]
+    assert (
+        sum(
+            event.message == "Fine-tuning job started"
+            for event in clinic.events.since("ftjob-1", 0)
+        )
+        == 1
+    )
+    lines = (clinic.home / "runs" / "ftjob-1" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == clinic.jobs.find("ftjob-1").num_steps
+
+
+def test_a_job_whose_process_dies_again_and_again_is_given_up(clinic: Clinic):
+    clinic.order("ftjob-1")
+    clinic.wait(lambda: clinic.jobs.find("ftjob-1").status == "queued")
+    clinic.jobs.move("ftjob-1", ["queued"], "running", num_starts=5)
+    clinic.supervisor.see_to()
+    job = clinic.jobs.find("ftjob-1")
+    assert job.error is not None
+    assert (job.status, job.error.code) == ("failed", "worker_died")
+    assert "jobs/ftjob-1.log" in job.error.message

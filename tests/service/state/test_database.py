@@ -142,9 +142,14 @@ def test_sqlite_waits_for_other_writers_and_lets_readers_pass(own_state: State):
     with own_state.begin() as connection:
         pragmas = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar()
-            for name in ("journal_mode", "foreign_keys", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # full: what is committed survives a power cut
+        "foreign_keys": 1,
+        "busy_timeout": 15_000,
+    }
 
 
 @pytest.mark.parametrize(
