@@ -17,10 +17,10 @@ from service.errors import InvalidRequest
 from serving.errors import EngineBusy
 
 from .job import NewJob
+from .start import own_environment
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]  # from which the process imports what this one does
 PATIENCE = 300.0  # [seconds] for one plan
 MAX_WAITING = 4  # plans that wait while another one is made
 SHOWN = 2000  # [characters] of what a process said at last
@@ -44,8 +44,8 @@ class Plan(BaseModel):
     num_conversations: int  # that are trained on
     num_held_out: int
     num_steps: int
-    num_tokens: int  # over all steps, prompts included
-    trained_tokens: int  # of them, those of answers
+    trained_tokens: int  # over all steps, prompts included
+    answer_tokens: int  # of them, those of answers
     seconds: float  # without the report at the end
     report_seconds: float
     memory_bytes: int
@@ -91,11 +91,11 @@ class Planning:
 
     async def _rehearse(self, new: NewJob) -> Outcome:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", __name__),  # -P: not what lies in the current folder
+            *(sys.executable, "-m", __name__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=own_environment(),
         )
         asked = Rehearsal(home=self._home, options=self._options(new)).model_dump_json()
         try:
@@ -151,8 +151,8 @@ def rehearse(asked: Rehearsal) -> Outcome:
             num_conversations=summary.num_trained,
             num_held_out=summary.num_held_out,
             num_steps=plan.num_steps,
-            num_tokens=plan.num_tokens,
-            trained_tokens=rehearsed.num_trained_tokens,
+            trained_tokens=plan.num_tokens,
+            answer_tokens=rehearsed.num_trained_tokens,
             seconds=rehearsed.seconds,
             report_seconds=rehearsed.report_seconds,
             memory_bytes=rehearsed.memory_bytes,

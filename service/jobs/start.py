@@ -13,14 +13,19 @@ DATABASE = "LORA_CHAT_DATABASE"  # its URL may hold a password, which no list of
 DETACHED = 0x00000200 | 0x08000000 if sys.platform == "win32" else 0
 
 
+def own_environment() -> dict[str, str]:
+    """The environment of a process that imports what this one does, whatever folder it is in."""
+    path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+
+
 def start_worker(
     desk: Desk, job_id: str, database: str | None = None, slots: int = 1
 ) -> "subprocess.Popen[bytes]":
     """Start what works on a job. It ends at once where somebody else does, or where already so many
     jobs run. What it says goes into the job's log."""
     command = [sys.executable, "-m", "service.jobs.work.worker", str(desk.home), job_id, str(slots)]
-    path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    environment = own_environment()
     environment.pop(DATABASE, None)
     if database is not None:
         environment[DATABASE] = database

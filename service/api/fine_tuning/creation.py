@@ -120,8 +120,7 @@ class JobCreation:
         options = {key: value for key, value in numbers.items() if value != AUTO}
         if origin.adapter is not None:
             options["from_adapter"] = origin.model
-        ours = {"base": origin.base, "promote": asked.promote, "serve_checkpoints": True}
-        return {**options, **ours, "seed": seed}
+        return {**options, "base": origin.base, "promote": asked.promote, "seed": seed}
 
     def _check_tokens(self, caller: Caller) -> None:
         most = caller.limits.training_tokens_per_day

@@ -72,8 +72,8 @@ class PlanAnswer(BaseModel):
     num_conversations: int  # that are trained on
     num_held_out: int
     num_steps: int
-    num_tokens: int  # over all steps, prompts included
-    trained_tokens: int  # of them, those of answers
+    trained_tokens: int  # over all steps, prompts included
+    answer_tokens: int  # of them, those of answers
     seconds: float  # without the report at the end
     report_seconds: float
     memory_bytes: int

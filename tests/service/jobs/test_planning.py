@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from service.errors import InvalidRequest
@@ -32,7 +33,7 @@ def test_a_plan_tells_what_the_job_would_do(tmp_path: Path, new: NewJob):
     assert (plan.n_epochs, plan.batch_size, plan.learning_rate_multiplier) == (2, 4, 1.0)
     assert plan.num_conversations + plan.num_held_out == 24
     assert plan.num_steps == 2 * -(-plan.num_conversations // 4)
-    assert 0 < plan.trained_tokens < plan.num_tokens
+    assert 0 < plan.answer_tokens < plan.trained_tokens
     assert min(plan.seconds, plan.report_seconds, plan.memory_bytes) > 0
     assert not (tmp_path / "home" / "runs").exists()
     assert not (tmp_path / "home" / "adapters").exists()
@@ -59,3 +60,22 @@ def test_only_so_many_plans_wait(tmp_path: Path, new: NewJob):
 
     told = [str(error) for error in asyncio.run(ask_often())]
     assert sum(each.startswith("Other jobs are being planned") for each in told) == 2
+
+
+def test_a_plan_that_nobody_waits_for_is_given_up(tmp_path: Path, new: NewJob):
+    async def go_away() -> None:
+        asked = asyncio.create_task(planning(tmp_path).plan(new))
+        while not processes():
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(go_away())
+    assert processes() == []
+
+
+def processes() -> list[psutil.Process]:
+    """Those that make a plan for us."""
+    found = psutil.Process().children()
+    return [each for each in found if Planning.__module__ in each.cmdline()]

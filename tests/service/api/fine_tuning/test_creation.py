@@ -125,7 +125,6 @@ def test_what_is_asked_becomes_the_runs_options(service: Any, openai: OpenAI):
         "learning_rate_multiplier": 0.5,
         "promote": False,
         "seed": 7,
-        "serve_checkpoints": True,
     }
     assert (found.name, found.suffix, found.place, found.run) == (
         "中医",
@@ -451,8 +450,8 @@ def test_a_dry_run_tells_what_a_job_would_do_and_makes_none(service: Any, post: 
         "num_conversations": 90,
         "num_held_out": 10,
         "num_steps": 45,
-        "num_tokens": 9000,
-        "trained_tokens": 4000,
+        "trained_tokens": 9000,
+        "answer_tokens": 4000,
         "seconds": 12.5,
         "report_seconds": 3.0,
         "memory_bytes": 1 << 30,
