@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import IO, TextIO
 from .errors import UnreadableFile
 from .wording import _
 
+REMOVED = ".removed-"
 STANDARD_OUTPUT = Path("-")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
 NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP)  # of a file system that writes through files alone
@@ -105,6 +107,16 @@ def remove_new(parent: Path, owner: str) -> None:
     """Remove what an owner began to make in a folder."""
     for leftover in parent.glob(f"{_prefix(owner)}*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def remove_whole(path: Path) -> None:
+    """Rename it out of sight first: nobody ever finds half of it."""
+    os.rename(path, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
+    for leftover in path.parent.glob(f"{REMOVED}*"):  # of removals that were cut short, too
+        if leftover.is_symlink():
+            leftover.unlink()
+        else:
+            shutil.rmtree(leftover)
 
 
 def _prefix(owner: str) -> str:

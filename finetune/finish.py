@@ -1,17 +1,15 @@
 """The end of a run: the adapter is compared with its base, and its folder is written."""
 
-import importlib.metadata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from data.chat import ChatRenderer
 from data.whole_file import NO_ROOM
 from data.wording import N_, _
 
-from .adapters.card import ADAPTER_LOSS, BASE_LOSS, BEST_STEP, AdapterCard, BaseIdentity
+from .adapters.card import ADAPTER_LOSS, BASE_LOSS, BEST_STEP, TRAINING_PRECISION_LOSS
 from .adapters.files import README_FILE, REPORT_FILE, TEMPLATE_FILE
 from .adapters.version import AdapterVersion
 from .adapters.versions import install, staging_folder
@@ -28,8 +26,6 @@ from .training.observer import StepMetrics
 from .training.peft_model import save_adapter
 from .training.run import Run
 from .training.trainer import Trainer
-
-RECORDED_PACKAGES = ("lora-chat", "torch", "transformers", "peft", "bitsandbytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +69,8 @@ def finish(
         report = _report(prepared, run, folder, training_loss)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
-        best_step = trainer.progress.best_step
-        card = _card(prepared, run.state.id, report, best_step, continuation)
-        card.write(folder)
+        metrics = _metrics(report, trainer.progress.best_step, continuation)
+        prepared.card(metrics, run.state.id).write(folder)
         (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
         version = install(adapters, name, folder, promoted=prepared.config.promote)
     run.finish(str(version))
@@ -171,34 +166,17 @@ def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, st
     }
 
 
-def _card(
-    prepared: Prepared, run_id: str, report: Report, best_step: int, done: Continuation | None
-) -> AdapterCard:
-    config, losses, history = prepared.config, report.measured.unseen.nll, report.history
+def _metrics(report: Report, best_step: int, done: Continuation | None) -> dict[str, float]:
+    losses, history = report.measured.unseen.nll, report.history
     assert history is not None
-    return AdapterCard(
-        name=prepared.name,
-        base=BaseIdentity(id=prepared.base.id, fingerprint=prepared.base.fingerprint),
-        chat_template_sha256=prepared.renderer.sha256,
-        preamble=prepared.renderer.preamble,
-        system=config.system,
-        sampling=config.sampling,
-        disclaimer=config.disclaimer,
-        data=prepared.dataset.summary,
-        config=config.model_dump(mode="json", exclude={"data", "output_dir"}),
-        metrics={
-            BASE_LOSS: losses.baseline.value,
-            ADAPTER_LOSS: losses.adapter.value,
-            "held_out_loss_training_precision": history.loss,
-            "num_steps": len(history.steps),
-            BEST_STEP: best_step,
-            **_continuation(done),
-        },
-        versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
-        run=run_id,
-        held_out=prepared.dataset.identities,
-        created=datetime.now(UTC),
-    )
+    return {
+        BASE_LOSS: losses.baseline.value,
+        ADAPTER_LOSS: losses.adapter.value,
+        TRAINING_PRECISION_LOSS: history.loss,
+        "num_steps": len(history.steps),
+        BEST_STEP: best_step,
+        **_continuation(done),
+    }
 
 
 def _continuation(done: Continuation | None) -> dict[str, float]:

@@ -21,6 +21,7 @@ from .finish import Result, finish
 from .hardware import pick_device, wide_precision
 from .prepared import Prepared
 from .rehearsal import Rehearsal, rehearse
+from .served import ServedCheckpoints
 from .sweep import check_comparable
 from .training.announcement import describe_lineage, describe_plan, describe_start
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
@@ -197,6 +198,8 @@ class Job:
                 trainer = self._trainer(prepared, run.folder, observer)
                 if self.processes.is_first:
                     check_room(run.folder, trainer.best)
+                if self.config.serve_checkpoints:
+                    trainer.on_saved = ServedCheckpoints(prepared, run, trainer.model).update
                 if prepared.lineage is not None:
                     told = _("Measuring {parent} on what it held out")
                     observer.on_stage(told.format(parent=prepared.lineage.parent))

@@ -15,6 +15,7 @@ from finetune.wrong_values import told
 from .files import CARD_FILE, PEFT_FILES, TEMPLATE_FILE
 
 BASE_LOSS, ADAPTER_LOSS = "held_out_loss_base", "held_out_loss_adapter"  # among the metrics
+TRAINING_PRECISION_LOSS = "held_out_loss_training_precision"
 BEST_STEP = "best_step"  # after which its weights were as they are
 
 
@@ -95,7 +96,9 @@ class AdapterCard(BaseModel):
     @property
     def losses(self) -> tuple[float, float] | None:
         """The losses of its base and of itself on what it held out; None: it was not measured."""
-        return (self.metrics[BASE_LOSS], self.metrics[ADAPTER_LOSS]) if self.metrics else None
+        if BASE_LOSS not in self.metrics:
+            return None
+        return self.metrics[BASE_LOSS], self.metrics[ADAPTER_LOSS]
 
     def check_base(self, adapter: object, fingerprint: Fingerprint, called: str) -> None:
         """Raises BaseMismatch for another base than the adapter's own."""

@@ -7,13 +7,11 @@ adapters/<name>/adapter_model…     or: a bare PEFT folder, a name with the one
 
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from data.whole_file import make_lasting, new_folder, whole_path, write_through
+from data.whole_file import make_lasting, new_folder, remove_whole, whole_path, write_through
 from data.wording import _
 from finetune.errors import AdapterInvalid
 
@@ -24,7 +22,6 @@ NAME = re.compile(r"\w[\w.-]{0,63}")
 PROMOTED_FILE = "promoted"
 BARE_VERSION = "1"
 MAX_POINTER = 64  # [bytes] that a version's number can take
-REMOVED = ".removed-"  # no name and no version begins like this
 
 
 def check_name(name: str, base_id: str) -> str:
@@ -159,7 +156,7 @@ def remove_version(adapters: Path, version: AdapterVersion) -> None:
     if heir := heir_of(adapters, version):
         promote(adapters, version.name, heir)
     home = adapters / version.name
-    _remove(version.folder)
+    remove_whole(version.folder)
     if version.folder != home and not version_folders(adapters, version.name):
         (home / PROMOTED_FILE).unlink(missing_ok=True)
         with suppress(OSError):  # what else a person keeps in there stays
@@ -168,17 +165,7 @@ def remove_version(adapters: Path, version: AdapterVersion) -> None:
 
 def remove_name(adapters: Path, name: str) -> None:
     """Remove an adapter with all its versions, at once."""
-    _remove(adapters / name)
-
-
-def _remove(path: Path) -> None:
-    """Rename it out of sight first: nobody ever finds half of it."""
-    os.rename(path, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
-    for leftover in path.parent.glob(f"{REMOVED}*"):  # of removals that were cut short, too
-        if leftover.is_symlink():
-            leftover.unlink()
-        else:
-            shutil.rmtree(leftover)
+    remove_whole(adapters / name)
 
 
 @contextmanager
@@ -219,7 +206,7 @@ def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -
         if promoted or is_first:
             promote(adapters, name, number)
     except OSError:  # no room for the pointer: as if nothing had been
-        _remove(home / number)
+        remove_whole(home / number)
         raise
     return AdapterVersion(name, number, home / number)
 

@@ -26,6 +26,7 @@ from data.wording import _
 from finetune.errors import CheckpointFailed, NotResumable
 from finetune.wrong_values import told
 
+NEWEST_FILE, BEST_FILE = "adapter.safetensors", "best.safetensors"
 KEPT = 2
 MOMENTS = 2  # that AdamW keeps of each weight
 REST = 16_000_000  # [bytes] for log, events and report
@@ -73,8 +74,8 @@ def save_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         make_lasting(folder)
         temporary.mkdir()
-        save_file(weights, temporary / "adapter.safetensors")
-        save_file(best, temporary / "best.safetensors")
+        for name, tensors in ((NEWEST_FILE, weights), (BEST_FILE, best)):
+            save_file(tensors, temporary / name, metadata={"format": "pt"})  # as PEFT does
         torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
         (temporary / "state.json").write_text(progress.model_dump_json(), encoding="utf-8")
         course = [each for each in run.iterdir() if each.is_file()]  # what it tells of these steps
@@ -147,5 +148,5 @@ def _load(folder: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
 
     progress = _read_progress(folder)
     optimizer = torch.load(folder / "optimizer.pt", weights_only=True, map_location="cpu")
-    weights = load_file(folder / "adapter.safetensors")
-    return progress, weights, load_file(folder / "best.safetensors"), optimizer
+    weights = load_file(folder / NEWEST_FILE)
+    return progress, weights, load_file(folder / BEST_FILE), optimizer

@@ -84,6 +84,7 @@ class TrainConfig(BaseModel):
     evals_per_epoch: int = Field(2, ge=1)
     patience: int = Field(3, ge=1)  # evaluations without a better one
     save_steps: int | None = Field(None, ge=1)  # at each evaluation if None
+    serve_checkpoints: bool = False  # the best and the newest, as adapters in the run's folder
     report: Depth = "full"  # at the end of the run
     report_samples: int = Field(4, ge=0)  # answers of either side shown in the report
     report_tokens: int | None = Field(None, ge=1)  # of each; by the references' lengths if None

@@ -1,5 +1,6 @@
 """A base with one trainable adapter on it, through PEFT."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ def load_adapter(model: Any, folder: Path, *, trainable: bool = False) -> Any:
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+
+
+def save_settings(model: Any, folder: Path, base_id: str) -> None:
+    """Write `adapter_config.json` alone, as `save_adapter` does."""
+    settings = replace(model.peft_config["default"], inference_mode=True)
+    settings.base_model_name_or_path = base_id
+    settings.save_pretrained(str(folder))
 
 
 def save_adapter(model: Any, folder: Path, base_id: str) -> None:

@@ -3,12 +3,19 @@
 import json
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from data.whole_file import make_lasting, remove_new, remove_unfinished, whole_file
+from data.whole_file import (
+    make_lasting,
+    remove_new,
+    remove_unfinished,
+    remove_whole,
+    whole_file,
+)
 from data.wording import _
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import promote, version_folders
@@ -22,9 +29,11 @@ from .observer import StepMetrics
 CONFIG_FILE = "config.yaml"
 STATE_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+SERVED_FOLDER = "served"  # its checkpoints as adapters, while it goes on
 # What may change when a run goes on: it trains the same all the same.
 FREE = {
     *("micro_batch_tokens", "gradient_checkpointing", "save_steps", "promote"),
+    "serve_checkpoints",
     *("report", "report_samples", "report_tokens", "disclaimer", "sampling"),
 }
 
@@ -89,8 +98,11 @@ class Run:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self, adapter: str) -> None:
+        """Note what it has made, instead of which nobody asks its checkpoints any more."""
         self.state.adapter = adapter
         self._write_state()
+        with suppress(OSError):  # there are none, most of the time
+            remove_whole(self.folder / SERVED_FOLDER)
 
     def log(self, metrics: StepMetrics) -> None:
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
@@ -194,8 +206,8 @@ def settle(run: Path, adapters: Path) -> AdapterVersion | None:
     remove_unfinished(run)
     if state.id:
         remove_new(adapters, state.id)
-    if made is not None and state.adapter is None:
-        if load_config(run / CONFIG_FILE, {}).promote:
+    if made is not None:
+        if state.adapter is None and load_config(run / CONFIG_FILE, {}).promote:
             promote(adapters, made.name, made.number)
         Run(run, state).finish(str(made))
     return made

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,6 +23,8 @@ from .loss import answer_loss, count_sure
 from .observer import Observer, StepMetrics
 from .plan import Plan
 from .processes import ALONE, Processes
+
+OnSaved = Callable[[Path, Progress], None]  # told of each new checkpoint
 
 FIRST = 5  # [steps] whose mean loss later ones are held against
 EXPLODED = 3.0  # [nats] above it: twenty times the perplexity
@@ -52,6 +54,7 @@ class Trainer:
         self.observer = observer
         self.processes = processes
         self.progress = Progress()
+        self.on_saved: OnSaved = lambda _checkpoint, _progress: None
         self.lean = LeanModel(model)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -257,10 +260,13 @@ class Trainer:
         if not self.processes.is_first:
             return
         try:
-            save_checkpoint(self.run, self.progress, self.weights(), self.best, self.optimizer)
+            saved = save_checkpoint(
+                self.run, self.progress, self.weights(), self.best, self.optimizer
+            )
         except CheckpointFailed as error:
             told = _(
                 "{error} Checkpoints before step {step} are kept in {folder}. Make room and go on "
                 "with the same command and --resume."
             ).format(error=error, step=self.progress.step, folder=self.run)
             raise TrainingStopped(told) from error
+        self.on_saved(saved, self.progress)
