@@ -109,6 +109,11 @@ def list_checkpoints(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step-*"))
 
 
+def has_saved(run: Path) -> bool:
+    """Whether there is something to go on from, in a run or in one of a sweep's."""
+    return any((run / "checkpoints").glob("step-*")) or any(run.glob("*/checkpoints/step-*"))
+
+
 def read_progress(run: Path) -> Progress | None:
     """How far the newest checkpoint that can be read has come; None where there is none."""
     for folder in reversed(list_checkpoints(run)):

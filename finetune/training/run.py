@@ -30,8 +30,10 @@ CONFIG_FILE = "config.yaml"
 STATE_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 SERVED_FOLDER = "served"  # its checkpoints as adapters, while it goes on
-# What may change when a run goes on: it trains the same all the same.
+# What may change when a run goes on: it trains the same all the same. Data and name are looked at
+# by themselves: what they are, not how they were said.
 FREE = {
+    *("data", "name", "output_dir"),
     *("micro_batch_tokens", "gradient_checkpointing", "save_steps", "promote"),
     "serve_checkpoints",
     *("report", "report_samples", "report_tokens", "disclaimer", "sampling"),
@@ -87,7 +89,7 @@ class Run:
         settle(found[-1], adapters)
         run = cls(found[-1], read_state(found[-1]))
         run._check_state(state)
-        run._check_config(config)
+        run._check_config(config, state)
         if not run.state.id:
             run._write_new_id()
         return run
@@ -143,9 +145,10 @@ class Run:
             )
             raise NotResumable(told.format(folder=self.folder))
 
-    def _check_config(self, config: TrainConfig) -> None:
+    def _check_config(self, config: TrainConfig, state: RunState) -> None:
         before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json", exclude=FREE)
         now = config.model_dump(mode="json", exclude=FREE)
+        before["name"], now["name"] = self.state.name, state.name
         none = _("not given")
         if changed := [f"{key} ({before[key] or none})" for key in now if now[key] != before[key]]:
             told = _(

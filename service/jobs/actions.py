@@ -48,6 +48,11 @@ class JobActions:
         """
         job = self._jobs.find(job_id)
         has_saved = bool(list_checkpoints(self._desk.home / job.run))
+        if job.status == "paused" and job.source == "terminal" and not has_saved:
+            raise JobRefused(
+                f"Job {job.id} is a sweep. It goes on where it was begun, by the same command and "
+                "--resume."
+            )
         of: tuple[Status, ...] = ("paused", "failed") if has_saved else ("paused",)
         again = {"error": None, "finished": None, "num_starts": 0, "source": "queue"}
         if not self._jobs.move(job_id, of, "queued", **again):

@@ -14,6 +14,7 @@ from data.whole_file import whole_file
 FOLDER = "jobs"  # below home
 PLACE_FILE = "place"
 TAKING = "taking"
+GLANCE = 0.5  # [seconds] longer than anybody takes who only looks whether a lock is held
 
 
 def place_of(home: Path) -> str | None:
@@ -52,7 +53,7 @@ class Desk:
     @contextmanager
     def working_on(self, job_id: str) -> Generator[bool]:
         """Hold a job for as long as the block lasts; yields False where another process does."""
-        lock = FileLock(self._lock(job_id), blocking=False)
+        lock = FileLock(self._lock(job_id), timeout=GLANCE)
         try:
             lock.acquire()
         except Timeout:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.training.checkpoint import list_checkpoints
+from finetune.training.checkpoint import has_saved
 from service.errors import FileNotFound
 from service.files.files import Files, StoredFile
 
@@ -120,8 +120,8 @@ class Supervisor:
         self._jobs.move(job.id, [job.status], has_leftovers=False)
 
     def _hurry(self, job: FineTuningJob) -> None:
-        """End a process that has had its time to save."""
-        if job.status == "running":
+        """End a process that has had its time to save; one at a terminal ends by itself."""
+        if job.status == "running" or job.source == "terminal":
             self._paused.pop(job.id, None)
             return
         since = self._paused.setdefault(job.id, time.monotonic())
@@ -129,12 +129,14 @@ class Supervisor:
             self._desk.kill(job.id)
 
     def _leave(self, job: FineTuningJob) -> None:
-        """A terminal's run that has been killed is its owner's to go on with."""
-        if list_checkpoints(self._desk.home / job.run):
-            self._jobs.move(job.id, ["running"], "paused", estimated_finish=None)
-            self._events.tell(job.id, News("left", "The training was stopped", level="warn"))
+        """A terminal's run that has been killed is its owner's to go on with, and so is whatever
+        it has left."""
+        if has_saved(self._desk.home / job.run):
+            to, told = "paused", "The training was killed; what it saved is kept"
         else:
-            self._jobs.move(job.id, ["running"], "cancelled", has_leftovers=True)
+            to, told = "cancelled", "The training was killed before anything was saved"
+        if self._jobs.move(job.id, ["running"], to, estimated_finish=None):
+            self._events.tell_again(job.id, "killed", told, level="warn")
 
     def _give_up(self, job: FineTuningJob) -> None:
         said = (

@@ -112,7 +112,13 @@ def _make_private(url: URL) -> None:
     path = Path(url.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        # One that is there is not opened: closing it would take away the locks that another
+        # connection of this process has on it, which then sees nothing of what others write.
+        if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+            told = f"Cannot keep the state in {path}: it is no file that may be written."
+            raise StateUnavailable(told) from None
     except OSError as error:
         raise StateUnavailable(f"Cannot keep the state in {path}: {error.strerror}.") from error
 

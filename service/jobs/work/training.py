@@ -12,6 +12,7 @@ from finetune.training.config import TrainConfig, load_config
 from finetune.training.observer import Silent
 from finetune.training.run import read_metrics, settle
 from service.files.files import Files
+from service.files.stored_file import ID_PREFIX
 from service.jobs.events import Events
 from service.jobs.job import FineTuningJob
 from service.jobs.jobs import Jobs
@@ -87,6 +88,9 @@ class Training:
         return load_config(None, options)
 
     def _path(self, file_id: str) -> Path:
+        """Of what a terminal's run has begun with, the path itself."""
+        if not file_id.startswith(ID_PREFIX):
+            return Path(file_id)
         return self._files.path(self._files.find(file_id))
 
 

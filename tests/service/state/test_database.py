@@ -37,6 +37,18 @@ Keys(state).create(KeyWish(sys.argv[3]))
 state.close()
 """
 
+ADD_AND_STAY = """
+import sys
+from pathlib import Path
+from service.accounts.keys import Keys, KeyWish
+from service.state.database import open_state
+state = open_state(Path(sys.argv[1]))
+Keys(state).create(KeyWish(sys.argv[2]))
+print("done", flush=True)
+sys.stdin.read()
+state.close()
+"""
+
 
 def test_what_was_written_is_there_when_it_is_opened_again(database: str, tmp_path: Path):
     with closing(open_state(tmp_path, database)) as state:
@@ -105,6 +117,20 @@ def _first_version(database: str) -> State:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     return state
+
+
+def test_a_state_that_is_opened_twice_in_a_process_sees_what_other_processes_write(tmp_path: Path):
+    given = [sys.executable, "-c", ADD_AND_STAY, str(tmp_path)]
+    with closing(open_state(tmp_path)) as first:
+        with closing(open_state(tmp_path)) as second:
+            Keys(second).create(KeyWish("a"))
+        subprocess.run([*given, "b"], cwd=ROOT, input=b"", stdout=subprocess.DEVNULL, check=True)
+        with subprocess.Popen(
+            [*given, "c"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            assert sorted(key.name for key in Keys(first).all()) == ["a", "b", "c"]
 
 
 def test_a_database_of_a_newer_program_is_refused_with_advice(database: str, tmp_path: Path):
