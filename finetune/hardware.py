@@ -85,6 +85,29 @@ def device_memory(device: str) -> int:
     return psutil.virtual_memory().total
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How much of it there is at one moment."""
+
+    device: str
+    total_bytes: int
+    free_bytes: int
+    own_bytes: int  # that this process holds
+
+
+def look_at_memory() -> Memory:
+    """The memory of the GPU, or of the machine."""
+    import psutil
+    import torch
+
+    device = pick_device()
+    if device == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        return Memory(device, total, free, torch.cuda.memory_reserved() + PROGRAM_BYTES[device])
+    memory = psutil.virtual_memory()
+    return Memory(device, memory.total, memory.available, psutil.Process().memory_info().rss)
+
+
 def pick_device() -> str:
     import torch
 

@@ -33,6 +33,7 @@ from .api.engine_request import EngineRequests
 from .api.files.filing import Filing
 from .api.files.routes import file_routes
 from .api.fine_tuning.fine_tuning import FineTuning
+from .api.fine_tuning.fit import Fit
 from .api.fine_tuning.routes import fine_tuning_routes
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
@@ -157,6 +158,7 @@ def _fine_tuning(
         models,
         settings.base,
         Planning(settings.home, lambda file_id: files.path(files.find(file_id))),
+        Fit(settings.base, settings.home, is_exclusive=settings.jobs == "exclusive"),
         gate,
         workshop.watch.wake,
     )

@@ -15,6 +15,7 @@ from service.jobs.events import Events, News
 from service.jobs.job import FineTuningJob, NewJob, new_job_id
 from service.jobs.jobs import Jobs
 
+from .fit import Fit
 from .names import AdapterNames
 from .origins import Origin, Origins
 from .request import AUTO, MAX_SEED, JobRequest
@@ -33,6 +34,7 @@ class JobCreation:
         origins: Origins,
         names: AdapterNames,
         desk: Desk,
+        fit: Fit,
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -42,11 +44,32 @@ class JobCreation:
         self._origins = origins
         self._names = names
         self._desk = desk
+        self._fit = fit
         self._wake = wake
         self._clock = clock
 
     def prepare(self, asked: JobRequest) -> NewJob:
         """Decide what the job is to be. Raises ServiceError and ServingError."""
+        new = self._decide(asked)
+        self._fit.check(new, is_training=self._is_training())
+        return new
+
+    def add(self, asked: JobRequest) -> FineTuningJob:
+        """Raises as `prepare` does, and LimitReached and NameTaken."""
+        new = self.prepare(asked)
+        caller = current_caller.get()
+        self._check_tokens(caller)
+        is_new = self._names.is_new(new.name)
+        job = self._jobs.add(new, most=caller.limits.max_jobs, claims=is_new)
+        if is_new:
+            self._names.give(job.name, job.key_id)
+        self._events.tell(job.id, *_first_news(job))
+        if told := self._fit.warning(new):
+            self._events.tell(job.id, News("memory", told, level="warn"))
+        self._wake()
+        return job
+
+    def _decide(self, asked: JobRequest) -> NewJob:
         caller = current_caller.get()
         if asked.promote and not caller.has("admin"):
             raise NotAllowed(
@@ -79,19 +102,6 @@ class JobCreation:
             metadata=asked.metadata,
         )
 
-    def add(self, asked: JobRequest) -> FineTuningJob:
-        """Raises as `prepare` does, and LimitReached and NameTaken."""
-        new = self.prepare(asked)
-        caller = current_caller.get()
-        self._check_tokens(caller)
-        is_new = self._names.is_new(new.name)
-        job = self._jobs.add(new, most=caller.limits.max_jobs, claims=is_new)
-        if is_new:
-            self._names.give(job.name, job.key_id)
-        self._events.tell(job.id, *_first_news(job))
-        self._wake()
-        return job
-
     def _file(self, field: str, file_id: str) -> StoredFile:
         try:
             file = self._files.find_owned(file_id, current_caller.get())
@@ -121,6 +131,9 @@ class JobCreation:
         if origin.adapter is not None:
             options["from_adapter"] = origin.model
         return {**options, "base": origin.base, "promote": asked.promote, "seed": seed}
+
+    def _is_training(self) -> bool:
+        return any(self._desk.is_held(job.id) for job in self._jobs.open(self._desk.place))
 
     def _check_tokens(self, caller: Caller) -> None:
         most = caller.limits.training_tokens_per_day

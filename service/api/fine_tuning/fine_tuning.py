@@ -19,6 +19,7 @@ from service.state.database import State
 from .checkpoints import Checkpoints
 from .creation import JobCreation
 from .event_stream import EventStreams
+from .fit import Fit
 from .names import AdapterNames
 from .origins import Origins
 from .own_jobs import OwnJobs
@@ -39,6 +40,7 @@ class FineTuning:
         models: Models,
         base: str,
         planner: Planner,
+        fit: Fit,
         gate: Gate,
         wake: Callable[[], None],
     ) -> None:
@@ -46,7 +48,7 @@ class FineTuning:
         jobs, events, keys = Jobs(state), Events(state), Keys(state)
         origins, names = Origins(models, base), AdapterNames(models, keys, base)
         self.own = OwnJobs(jobs, events)
-        self.creation = JobCreation(jobs, events, files, origins, names, desk, wake)
+        self.creation = JobCreation(jobs, events, files, origins, names, desk, fit, wake)
         self.planner = planner
         self.actions = JobActions(jobs, events, desk)
         self.streams = EventStreams(jobs, events, gate)

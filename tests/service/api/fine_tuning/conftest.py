@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from openai import OpenAI
 
+from finetune.hardware import GIB, Memory
 from service.accounts.keyring import Keyring
 from service.accounts.keys import Key, Keys, KeyWish
 from service.accounts.rate_limit import RateLimits
 from service.api.fine_tuning.fine_tuning import FineTuning
+from service.api.fine_tuning.fit import Fit
 from service.api.fine_tuning.routes import fine_tuning_routes
 from service.files.files import Files
 from service.files.stored_file import Purpose
@@ -43,6 +45,7 @@ PLAN = Plan(
     report_seconds=3.0,
     memory_bytes=1 << 30,
 )
+PLENTY = Memory("cpu", total_bytes=64 * GIB, free_bytes=60 * GIB, own_bytes=GIB)
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Service:
     gate: Gate = field(default_factory=Gate)
     num_woken: int = 0
     base: str = "smollm2-135m"  # as the server was told it
+    memory: Memory = PLENTY
+    is_exclusive: bool = False
 
     def __post_init__(self) -> None:
         self.jobs, self.events, self.keys = Jobs(self.state), Events(self.state), Keys(self.state)
@@ -96,6 +101,7 @@ class Service:
             self.models,
             self.base,
             self.planner,
+            Fit(self.base, self.home, is_exclusive=self.is_exclusive, look=lambda: self.memory),
             self.gate,
             self.wake,
         )
