@@ -20,7 +20,7 @@ from service.jobs.jobs import Jobs
 from .recorder import Recorder
 from .results import FILE_NAME, write_results
 
-SERVED: dict[str, Any] = {}  # {"serve_checkpoints": True}
+SERVED = {"serve_checkpoints": True}
 
 
 @dataclass(frozen=True, slots=True)
