@@ -49,6 +49,8 @@ class Recorder:
         self._observer.on_step(metrics)
 
     def on_work(self, done: float, left: float) -> None:
+        if self._is_time():
+            self._expect(int(self._clock() + left))
         self._observer.on_work(done, left)
 
     def should_stop(self) -> bool:
@@ -89,6 +91,13 @@ class Recorder:
         for start in range(0, len(metrics), BATCH):
             news = [_news(each) for each in metrics[start : start + BATCH]]
             self._events.tell(self._job_id, *news)
+
+    def _expect(self, finish: int) -> None:
+        self._looked = time.monotonic()
+        try:
+            self._jobs.move(self._job_id, ["running"], estimated_finish=finish)
+        except StateUnavailable as error:
+            logger.warning("When it ends cannot be told now: %s", error)
 
     def _is_time(self) -> bool:
         return time.monotonic() - self._looked >= self._often

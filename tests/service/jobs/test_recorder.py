@@ -77,3 +77,9 @@ def test_a_job_that_is_paused_hears_of_it(own_state: State, jobs: Moody):
     assert recorder.should_stop()
     jobs.move("ftjob-1", ["paused"], "running")  # somebody else's by now
     assert recorder.should_stop()
+
+
+def test_the_work_after_the_last_step_shows_when_it_ends(own_state: State, jobs: Moody):
+    recorder = Recorder("ftjob-1", jobs, Events(own_state), Silent(), lambda: 100.0, often=0.0)
+    recorder.on_work(5.0, 42.0)
+    assert jobs.find("ftjob-1").estimated_finish == 142
