@@ -95,7 +95,8 @@ class Recorder:
     def _expect(self, finish: int) -> None:
         self._looked = time.monotonic()
         try:
-            self._jobs.move(self._job_id, ["running"], estimated_finish=finish)
+            is_running = self._jobs.move(self._job_id, ["running"], estimated_finish=finish)
+            self._is_stopped |= not is_running
         except StateUnavailable as error:
             logger.warning("When it ends cannot be told now: %s", error)
 
