@@ -19,8 +19,6 @@ from .evaluation.finding import Finding
 from .evaluation.report import History, Report
 from .evaluation.sides import Pair, PairedRows, Side
 from .prepared import Prepared
-from .training.config import TrainConfig
-from .training.dataset import Dataset
 from .training.going_on.continuation import Continuation
 from .training.observer import StepMetrics
 from .training.peft_model import save_adapter
@@ -104,12 +102,10 @@ def _room(run: Run) -> Generator[None]:
         raise TrainingStopped(told.format(error=error, folder=run.folder)) from error
 
 
-def report_seconds(
-    config: TrainConfig, dataset: Dataset, renderer: ChatRenderer, device: str, rate: float
-) -> float:
+def report_seconds(prepared: Prepared, rate: float) -> float:
     """How long the report takes where so many tokens are read a second."""
-    sides = _sides(None, renderer)
-    efforts = efforts_of(*sides, _material(config, dataset), device)
+    sides = _sides(None, prepared.renderer)
+    efforts = efforts_of(*sides, _material(prepared), prepared.device)
     return sum(effort.seconds(rate) for effort in efforts)
 
 
@@ -117,7 +113,8 @@ def _sides(adapter: Path | None, renderer: ChatRenderer) -> tuple[Side, Side]:
     return Side(N_("the base"), None, renderer), Side(N_("the adapter"), adapter, renderer)
 
 
-def _material(config: TrainConfig, dataset: Dataset) -> Material:
+def _material(prepared: Prepared) -> Material:
+    config, dataset = prepared.config, prepared.dataset
     return Material(
         conversations=dataset.held_out_conversations,
         rows=PairedRows(dataset.held_out, dataset.held_out),
@@ -130,7 +127,7 @@ def _material(config: TrainConfig, dataset: Dataset) -> Material:
 
 def _report(prepared: Prepared, run: Run, adapter: Path, training_loss: float) -> Report:
     """Raises Interrupted where the observer asks to stop between two parts of the comparison."""
-    config, dataset, observer = prepared.config, prepared.dataset, prepared.observer
+    config, observer = prepared.config, prepared.observer
     sides = _sides(adapter, prepared.renderer)
     pair = Pair(prepared.base, *sides, prepared.device, config.micro_batch_tokens)
     steps = run.metrics()
@@ -148,15 +145,16 @@ def _report(prepared: Prepared, run: Run, adapter: Path, training_loss: float) -
         name=prepared.name,
         base_id=prepared.base.id,
         baseline="the base",
-        data=dataset.summary,
-        measured=compare(pair, _material(config, dataset), announce, observer.on_work),
-        history=History(steps, training_loss, _settings(config, steps)),
+        data=prepared.dataset.summary,
+        measured=compare(pair, _material(prepared), announce, observer.on_work),
+        history=History(steps, training_loss, _settings(prepared, steps)),
         disclaimer=config.disclaimer,
     )
 
 
-def _settings(config: TrainConfig, steps: Sequence[StepMetrics]) -> dict[str, str]:
+def _settings(prepared: Prepared, steps: Sequence[StepMetrics]) -> dict[str, str]:
     """What a reader may want to know of the run."""
+    config = prepared.config
     return {
         N_("steps"): str(len(steps)),
         N_("highest rate"): f"{max(step.learning_rate for step in steps):.1e}",

@@ -19,6 +19,8 @@ WEIGHT_BYTES: dict[Precision, float] = {
 }
 PROGRAM_BYTES = {"cpu": 700 << 20, "cuda": 900 << 20}  # of Python and torch, or of CUDA itself
 
+CHUNK_BYTES = 64 << 20  # of float32 logits that training makes at a time
+
 # What the arithmetic here profits from; the rest of a CPU's flags says nothing to a user.
 TELLING_FEATURES = (
     *("avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"),

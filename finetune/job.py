@@ -155,10 +155,10 @@ class Job:
         run and no adapter comes of it."""
         prepared = self.prepare()
         if like is not None:
-            return like.scaled(prepared.plan, prepared.dataset)
+            return like.scaled(prepared)
         trainer = self._trainer(prepared, self.home, self.observer)
         self.observer.on_stage(_("Measuring a few steps"))
-        return rehearse(trainer, prepared.dataset, prepared.renderer)
+        return rehearse(trainer, prepared)
 
     def _logged(self, run: Run) -> AbstractContextManager[None]:
         return log_file(run) if self.processes.is_first else nullcontext()

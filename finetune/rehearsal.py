@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from data.chat import ChatRenderer, Rendered
+from data.chat import Rendered
 from finetune.kernels.batch import pack
 
 from .finish import report_seconds
 from .hardware import peak_memory
+from .prepared import Prepared
 from .training.dataset import Dataset
 from .training.loss import answer_loss
 from .training.plan import Plan
@@ -22,8 +23,7 @@ EVALUATED = 4  # held-out rows
 class Rehearsal:
     """The plan, and how long it takes on this machine."""
 
-    plan: Plan
-    dataset: Dataset
+    prepared: Prepared
     num_trained_tokens: int  # over all steps, answers alone
     tokens_per_second: float  # while training, prompts included
     training_seconds: float
@@ -32,27 +32,35 @@ class Rehearsal:
     memory_bytes: int  # at the highest
 
     @property
+    def plan(self) -> Plan:
+        return self.prepared.plan
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.prepared.dataset
+
+    @property
     def seconds(self) -> float:
         """A run's seconds without the report; one whose held-out loss falls no more ends sooner."""
         return self.training_seconds + self.evaluation_seconds
 
-    def scaled(self, plan: Plan, dataset: Dataset) -> "Rehearsal":
+    def scaled(self, prepared: Prepared) -> "Rehearsal":
         """The rehearsal of another run that is as fast."""
+        plan = prepared.plan
         one = self.evaluation_seconds / len(self.plan.eval_steps)
         return replace(
             self,
-            plan=plan,
-            dataset=dataset,
-            num_trained_tokens=_num_trained(plan, dataset),
+            prepared=prepared,
+            num_trained_tokens=_num_trained(prepared),
             training_seconds=plan.num_tokens / self.tokens_per_second,
             evaluation_seconds=len(plan.eval_steps) * one,
         )
 
 
-def rehearse(trainer: Trainer, dataset: Dataset, renderer: ChatRenderer) -> Rehearsal:
+def rehearse(trainer: Trainer, prepared: Prepared) -> Rehearsal:
     """Compute gradients of the window with the largest micro-batch, for memory, and of a few first
     ones, for time; weights stay as they are."""
-    plan, rows = trainer.plan, dataset.rows
+    plan, rows, held_out = prepared.plan, prepared.dataset.rows, prepared.dataset.held_out
     sizes = [sum(len(rows[i].token_ids) for i in window) for window in plan.windows]
     budget = trainer.gradients.micro_batch_tokens
     packs = [_largest_pack([rows[i] for i in window], budget) for window in plan.windows]
@@ -68,24 +76,22 @@ def rehearse(trainer: Trainer, dataset: Dataset, renderer: ChatRenderer) -> Rehe
     seconds = _seconds(lambda: [compute(step) for step in chosen])
     rate = sum(sizes[step] for step in chosen) / seconds
     trainer.optimizer.zero_grad(set_to_none=True)
-    num_held_out = sum(len(row.token_ids) for row in dataset.held_out)
-    evaluation_seconds = _evaluation_seconds(trainer, dataset.held_out)
+    num_held_out = sum(len(row.token_ids) for row in held_out)
+    evaluation_seconds = _evaluation_seconds(trainer, held_out)
     return Rehearsal(
-        plan=plan,
-        dataset=dataset,
-        num_trained_tokens=_num_trained(plan, dataset),
+        prepared=prepared,
+        num_trained_tokens=_num_trained(prepared),
         tokens_per_second=rate,
         training_seconds=plan.num_tokens / rate,
         evaluation_seconds=len(plan.eval_steps) * evaluation_seconds,
-        report_seconds=report_seconds(
-            trainer.config, dataset, renderer, trainer.device, num_held_out / evaluation_seconds
-        ),
+        report_seconds=report_seconds(prepared, num_held_out / evaluation_seconds),
         memory_bytes=peak_memory(trainer.device) + _moments(trainer),
     )
 
 
-def _num_trained(plan: Plan, dataset: Dataset) -> int:
-    return sum(dataset.rows[i].num_trained for window in plan.windows for i in window)
+def _num_trained(prepared: Prepared) -> int:
+    rows = prepared.dataset.rows
+    return sum(rows[i].num_trained for window in prepared.plan.windows for i in window)
 
 
 def _largest_pack(rows: Sequence[Rendered], budget: int) -> int:

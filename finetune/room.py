@@ -6,7 +6,7 @@ from typing import Any
 from .bases.base import Base
 from .bases.gguf_base import GgufBase, find_any_base
 from .bases.shape import Shape
-from .cost import Conditions, run_bytes
+from .cost import Conditions, RunCost
 from .errors import FinetuneError
 from .hardware import Memory, compute_precision
 from .training.config import load_config
@@ -43,7 +43,7 @@ class Reckoning:
             return None
         wide = compute_precision(memory.device)
         conditions = Conditions(memory.device, wide, memory.total_bytes)
-        return None if shape is None else run_bytes(shape, config, conditions)
+        return None if shape is None else RunCost(shape, config, conditions).run_bytes
 
     def _read_shape(self) -> Shape | None:
         if not self._is_read:

@@ -7,7 +7,7 @@ from data.checking.language import Language, language_of
 from data.conversation import Conversation
 from data.script import IDEOGRAPH
 from finetune.bases.catalogue import KnownBase, read_catalogue
-from finetune.cost import Conditions, run_bytes, training_rate
+from finetune.cost import Conditions, RunCost
 from finetune.hardware import Machine, Precision
 from finetune.pace import Pace
 from finetune.training.config import TrainConfig
@@ -119,12 +119,13 @@ def reckon(base: KnownBase, here: Here, amount: Amount) -> BaseEstimate:
 
     shape, conditions = base.shape, here.conditions
     config = TrainConfig.model_validate({})
-    rate = training_rate(shape, config, conditions, here.pace.operations)
+    cost = RunCost(shape, config, conditions)
+    rate = cost.training_rate(here.pace.operations)
     num_tokens = amount.num_tokens(read_catalogue().spelling_of(base))
     engine = TorchEngineConfig(device=conditions.device, context_length=CONTEXT)
     return BaseEstimate(
         base,
-        run_bytes(shape, config, conditions),
+        cost.run_bytes,
         num_tokens / rate / 3600,
         serving_bytes(shape, base.context_length, here.served, engine),
         here.pace.reading / read_bytes(shape, here.served),

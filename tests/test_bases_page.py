@@ -4,7 +4,7 @@ from pathlib import Path
 
 from finetune.bases.catalogue import KnownBase, read_catalogue
 from finetune.bases.spelling import MUCH
-from finetune.cost import Conditions, run_bytes
+from finetune.cost import Conditions, RunCost
 from finetune.hardware import Precision
 from finetune.training.config import TrainConfig
 from serving.torch.cost import serving_bytes
@@ -22,7 +22,7 @@ DEFAULTS = TrainConfig.model_validate({})
 
 
 def row(base: KnownBase) -> str:
-    training = (run_bytes(base.shape, DEFAULTS, each) for each in CONDITIONS)
+    training = (RunCost(base.shape, DEFAULTS, each).run_bytes for each in CONDITIONS)
     serving = (
         serving_bytes(
             base.shape,

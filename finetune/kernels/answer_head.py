@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-CHUNK_BYTES = 64 << 20  # of float32 logits at a time
+from finetune.hardware import CHUNK_BYTES
+
 STRIDE = 32  # rows; products of few sizes, as in attention.py
 Loss = tuple[torch.Tensor, torch.Tensor]
 

@@ -63,7 +63,7 @@ def _rehearse(job: Job, sweep: SweepJob | None, origins: Origins) -> None:
         return
     rehearsal = job.rehearse()
     if job.processes.is_first:
-        print_plan(job.config, origins, rehearsal, Console())
+        print_plan(origins, rehearsal, Console())
 
 
 def _print_points(points: Sequence[Point]) -> None:

@@ -5,14 +5,7 @@ from pathlib import Path
 import pytest
 
 from finetune.bases.catalogue import read_catalogue
-from finetune.cost import (
-    Conditions,
-    comparing_bytes,
-    num_adapted,
-    run_bytes,
-    training_bytes,
-    training_rate,
-)
+from finetune.cost import Conditions, RunCost
 from finetune.training.config import TrainConfig, load_config
 
 GIB = 1 << 30
@@ -27,14 +20,14 @@ DEFAULTS = TrainConfig.model_validate({})
 
 def test_the_default_base_is_reckoned_as_it_was_measured():
     """1.84 GiB for micro-batches of 1024 tokens (benchmarks/results/2026-11-25-finetune.md)."""
-    assert training_bytes(SMALL, DEFAULTS, CPU) / GIB == pytest.approx(1.84, rel=0.2)
+    assert RunCost(SMALL, DEFAULTS, CPU).training_bytes / GIB == pytest.approx(1.84, rel=0.2)
 
 
 def test_an_adapter_has_as_many_weights_as_plain_lora():
     """Of LLaMA-2-7B, 2.4986 million for each rank."""
-    assert num_adapted(SEVEN, DEFAULTS) == 16 * 2_498_560
+    assert RunCost(SEVEN, DEFAULTS, GPU).num_adapted == 16 * 2_498_560
     queries = TrainConfig.model_validate({"target_modules": ["q_proj"]})
-    assert num_adapted(SEVEN, queries) == 32 * 16 * 2 * 4096
+    assert RunCost(SEVEN, queries, GPU).num_adapted == 32 * 16 * 2 * 4096
 
 
 @pytest.mark.parametrize(
@@ -50,21 +43,21 @@ def test_an_adapter_has_as_many_weights_as_plain_lora():
 )
 def test_what_takes_more_is_reckoned_to_take_more(options: dict[str, object]):
     more = TrainConfig.model_validate(options)
-    assert training_bytes(SEVEN, more, GPU) > training_bytes(SEVEN, DEFAULTS, GPU)
+    assert RunCost(SEVEN, more, GPU).training_bytes > RunCost(SEVEN, DEFAULTS, GPU).training_bytes
 
 
 def test_a_run_takes_what_its_hungriest_part_takes():
     for shape in (SMALL, SEVEN):
-        parts = (training_bytes(shape, DEFAULTS, GPU), comparing_bytes(shape, DEFAULTS, GPU))
-        assert run_bytes(shape, DEFAULTS, GPU) == max(parts)
+        cost = RunCost(shape, DEFAULTS, GPU)
+        assert cost.run_bytes == max(cost.training_bytes, cost.comparing_bytes)
 
 
 def test_a_larger_base_trains_slower_and_a_faster_machine_faster():
-    rates = [training_rate(shape, DEFAULTS, CPU, 1e11) for shape in (SMALL, SEVEN)]
+    rates = [RunCost(shape, DEFAULTS, CPU).training_rate(1e11) for shape in (SMALL, SEVEN)]
     assert rates[0] > 30 * rates[1]
-    assert training_rate(SMALL, DEFAULTS, CPU, 2e11) == pytest.approx(2 * rates[0])
+    assert RunCost(SMALL, DEFAULTS, CPU).training_rate(2e11) == pytest.approx(2 * rates[0])
     again = TrainConfig.model_validate({"gradient_checkpointing": True})
-    assert training_rate(SMALL, again, CPU, 1e11) < rates[0]
+    assert RunCost(SMALL, again, CPU).training_rate(1e11) < rates[0]
 
 
 @pytest.mark.parametrize("size", [8, 16, 24])
@@ -72,7 +65,7 @@ def test_a_shipped_configuration_fits_into_the_gpu_that_it_is_named_for(size: in
     [path] = CONFIGS.glob(f"qwen2.5-*-{size}gb.yaml")
     config = load_config(path, {})
     gpu = Conditions("cuda", "bf16", size * 10**9)
-    needed = run_bytes(BASES[config.base].shape, config, gpu)
+    needed = RunCost(BASES[config.base].shape, config, gpu).run_bytes
     assert needed < 0.92 * size * 1e9
     assert f"{needed / GIB:.1f} GiB" in path.read_text(encoding="utf-8")
 
@@ -80,12 +73,13 @@ def test_a_shipped_configuration_fits_into_the_gpu_that_it_is_named_for(size: in
 def test_the_shipped_configuration_for_a_cpu_fits_into_eight_gigabytes():
     path = CONFIGS / "qwen2.5-0.5b-cpu.yaml"
     config = load_config(path, {})
-    needed = run_bytes(BASES[config.base].shape, config, Conditions("cpu", "fp32", 8 * 10**9))
+    cpu = Conditions("cpu", "fp32", 8 * 10**9)
+    needed = RunCost(BASES[config.base].shape, config, cpu).run_bytes
     assert needed < 0.85 * 8e9
     assert f"{needed / GIB:.1f} GiB" in path.read_text(encoding="utf-8")
 
 
 def test_a_base_too_large_to_be_compared_in_full_is_compared_in_4_bits():
     small = Conditions("cuda", "bf16", 16 * 10**9)
-    assert comparing_bytes(SEVEN, DEFAULTS, GPU) > 2 * SEVEN.num_parameters
-    assert comparing_bytes(SEVEN, DEFAULTS, small) < SEVEN.num_parameters
+    assert RunCost(SEVEN, DEFAULTS, GPU).comparing_bytes > 2 * SEVEN.num_parameters
+    assert RunCost(SEVEN, DEFAULTS, small).comparing_bytes < SEVEN.num_parameters

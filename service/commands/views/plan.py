@@ -10,22 +10,20 @@ from data.wording import N_, _
 from finetune.hardware import GIB
 from finetune.rehearsal import Rehearsal
 from finetune.sweep import show
-from finetune.training.config import Origins, TrainConfig
-from finetune.training.plan import Plan, origins_of
+from finetune.training.config import Origins
+from finetune.training.plan import origins_of
 
 HOUR = 3600  # [seconds]
 CHOSEN = ("learning_rate", "dropout", "epochs", "batch_size")  # by the plan where nobody says
 NOTHING_DONE = N_("Nothing was trained. Leave out --dry-run to train.")
 
 
-def print_plan(
-    config: TrainConfig, origins: Origins, rehearsal: Rehearsal, console: Console
-) -> None:
-    console.print(_pairs(_work(config, rehearsal)))
+def print_plan(origins: Origins, rehearsal: Rehearsal, console: Console) -> None:
+    console.print(_pairs(_work(rehearsal)))
     table = Table(_("option"), _("value"), _("from"), box=None)
-    for key, value in _values(config, rehearsal.plan):
+    for key, value in _values(rehearsal):
         if value is not None and value != {}:
-            table.add_row(key, Text(str(value)), Text(_origin(key, config, origins, rehearsal)))
+            table.add_row(key, Text(str(value)), Text(_origin(key, origins, rehearsal)))
     console.print(table)
     console.print(_(NOTHING_DONE))
 
@@ -49,7 +47,7 @@ def print_sweep_plan(
     console.print(_(NOTHING_DONE))
 
 
-def _work(config: TrainConfig, rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
+def _work(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     summary = rehearsal.dataset.summary
     yield (
         _("conversations"),
@@ -57,8 +55,8 @@ def _work(config: TrainConfig, rehearsal: Rehearsal) -> Iterator[tuple[str, str]
             trained=summary.num_trained, held_out=summary.num_held_out
         ),
     )
-    if config.from_adapter:
-        yield from _line(config.from_adapter, rehearsal)
+    if parent := rehearsal.prepared.config.from_adapter:
+        yield from _line(parent, rehearsal)
     for name, told, count in (
         (_("older ones"), _("{count}, trained on again"), summary.num_replayed),
         (_("everyday ones"), _("{count}, mixed in"), summary.num_mixed_in),
@@ -105,7 +103,8 @@ def _time(seconds: float) -> str:
     return _("about {count:,.1f} hours").format(count=seconds / HOUR)
 
 
-def _values(config: TrainConfig, plan: Plan) -> Iterator[tuple[str, object]]:
+def _values(rehearsal: Rehearsal) -> Iterator[tuple[str, object]]:
+    config, plan = rehearsal.prepared.config, rehearsal.plan
     hidden = {"sampling", "alpha"}
     if config.learning_rate_multiplier == 1:
         hidden.add("learning_rate_multiplier")
@@ -117,7 +116,8 @@ def _values(config: TrainConfig, plan: Plan) -> Iterator[tuple[str, object]]:
     yield "warmup_steps", plan.warmup_steps
 
 
-def _origin(key: str, config: TrainConfig, origins: Origins, rehearsal: Rehearsal) -> str:
+def _origin(key: str, origins: Origins, rehearsal: Rehearsal) -> str:
+    config = rehearsal.prepared.config
     if key in origins:
         return _(origins[key])
     if config.from_adapter and key in config.model_fields_set:
