@@ -14,8 +14,9 @@ def codes_of(table: str) -> set[str]:
 
 
 def test_every_refusal_of_the_page_is_one_that_the_server_gives():
-    paths = (ROOT / "service" / "http" / name for name in ("replies.py", "fields.py"))
-    known = set(re.findall(r'"(\w+)"', "".join(path.read_text("utf-8") for path in paths)))
+    places = ("http/replies.py", "http/fields.py", "api/fine_tuning/fit.py")
+    code = "".join((ROOT / "service" / place).read_text("utf-8") for place in places)
+    known = set(re.findall(r'"(\w+)"', code))
     assert len(codes_of(REFUSALS)) > 10
     assert codes_of(REFUSALS) <= known
 
