@@ -57,9 +57,11 @@ class Client:
     command: tuple[str, ...]
     home: Path
 
-    def run(self, url: str, scenario: str, *, key: str = "none-needed") -> Any:
+    def run(
+        self, url: str, scenario: str, *, key: str = "none-needed", patience: float = PATIENCE
+    ) -> Any:
         process = self.start(f"{url}/v1", scenario, key=key)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=patience)
         assert process.returncode == 0, err
         return json.loads(out)
 
@@ -110,13 +112,19 @@ def python_client(tmp_path: Path) -> Callable[[str], Client]:
 
 
 @pytest.fixture
-def node_client(tmp_path: Path) -> Client:
+def node_script(tmp_path: Path) -> Callable[[str], Client]:
+    """The client that a script of that name for Node uses."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no Node")
     if not (CLIENTS / "node" / "node_modules" / "openai").exists():
         pytest.skip("there is no OpenAI client for Node in .clients: `make clients` installs it")
-    return Client((node, str(SCRIPTS / "openai_node.cjs")), tmp_path)
+    return lambda name: Client((node, str(SCRIPTS / f"{name}.cjs")), tmp_path)
+
+
+@pytest.fixture
+def node_client(node_script: Callable[[str], Client]) -> Client:
+    return node_script("openai_node")
 
 
 @pytest.fixture
