@@ -13,6 +13,7 @@ FinetuneError
 ├── CheckpointFailed   a checkpoint cannot be written: the disk is full, say
 └── TrainingStopped    training ended before its end; says how to go on
     ├── Interrupted    because somebody asked it to
+    ├── OutOfRoom      because nothing can be written any more: the disk is full, say
     └── Hopeless       and going on with the same options would end in the same way
 """
 
@@ -109,6 +110,14 @@ class TrainingStopped(FinetuneError):
 
 class Interrupted(TrainingStopped):
     """Somebody asked it to stop, which is no fault; the message says what is kept."""
+
+
+class OutOfRoom(TrainingStopped):
+    """Nothing can be written any more; what was is kept. `reason` says what could not be."""
+
+    def __init__(self, message: str, reason: Exception) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class Hopeless(TrainingStopped):

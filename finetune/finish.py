@@ -13,7 +13,7 @@ from .adapters.card import ADAPTER_LOSS, BASE_LOSS, BEST_STEP, TRAINING_PRECISIO
 from .adapters.files import README_FILE, REPORT_FILE, TEMPLATE_FILE
 from .adapters.version import AdapterVersion
 from .adapters.versions import install, staging_folder
-from .errors import Interrupted, TrainingStopped
+from .errors import Interrupted, OutOfRoom
 from .evaluation.compare import Material, compare, efforts_of
 from .evaluation.finding import Finding
 from .evaluation.report import History, Report
@@ -87,7 +87,7 @@ def finish(
 
 @contextmanager
 def _room(run: Run) -> Generator[None]:
-    """Raises TrainingStopped where the disk is full."""
+    """Raises OutOfRoom where the disk is full."""
     from safetensors import SafetensorError
 
     try:
@@ -99,7 +99,7 @@ def _room(run: Run) -> Generator[None]:
             "The adapter cannot be written: {error}. What was trained is kept in {folder}. Make "
             "room and go on with the same command and --resume."
         )
-        raise TrainingStopped(told.format(error=error, folder=run.folder)) from error
+        raise OutOfRoom(told.format(error=error, folder=run.folder), error) from error
 
 
 def report_seconds(prepared: Prepared, rate: float) -> float:

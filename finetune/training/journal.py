@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from data.wording import _
-from finetune.errors import TrainingStopped
+from finetune.errors import OutOfRoom
 
 from .observer import Observer, StepMetrics
 from .run import Run
@@ -48,7 +48,7 @@ class Journal:
         self._observer.on_stage(text)
 
     def on_step(self, metrics: StepMetrics) -> None:
-        """Raises TrainingStopped where the disk is full."""
+        """Raises OutOfRoom where the disk is full."""
         try:
             self._write(metrics)
         except OSError as error:
@@ -56,7 +56,7 @@ class Journal:
                 "The course of the run cannot be written: {error}. The last checkpoints are kept "
                 "in {folder}. Make room and go on with the same command and --resume."
             ).format(error=error, folder=self._run.folder)
-            raise TrainingStopped(told) from error
+            raise OutOfRoom(told, error) from error
         self._observer.on_step(metrics)
 
     def _write(self, metrics: StepMetrics) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 
 from data.chat import Rendered
 from data.wording import _
-from finetune.errors import CheckpointFailed, Hopeless, Interrupted, TrainingStopped
+from finetune.errors import (
+    CheckpointFailed,
+    Hopeless,
+    Interrupted,
+    OutOfRoom,
+)
 from finetune.free_cores import FreeCores
 from finetune.hardware import free_memory, peak_memory
 from finetune.kernels.dropout import row_seed
@@ -268,5 +273,5 @@ class Trainer:
                 "{error} Checkpoints before step {step} are kept in {folder}. Make room and go on "
                 "with the same command and --resume."
             ).format(error=error, step=self.progress.step, folder=self.run)
-            raise TrainingStopped(told) from error
+            raise OutOfRoom(told, error) from error
         self.on_saved(saved, self.progress)

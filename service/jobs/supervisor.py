@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.free_space import free_space
 from finetune.training.checkpoint import has_saved
 from service.errors import FileNotFound
 from service.files.files import Files, StoredFile
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 MIN_EXAMPLES = 10  # OpenAI's
 MAX_STARTS = 5  # of a process that dies before it has done another step
 PATIENCE = 10.0  # [seconds] in which a paused job's process saves and ends
+LEAST_ROOM = 1 << 20  # [bytes] of the disk, to begin a job
 Starter = Callable[[str], "subprocess.Popen[bytes]"]
 
 
@@ -56,6 +58,7 @@ class Supervisor:
         self._start = start
         self._slots = slots
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._is_full = False  # the home's disk
         self._paused: dict[str, float] = {}  # since when a paused job has a process
 
     def see_to(self) -> Look:
@@ -91,9 +94,10 @@ class Supervisor:
 
     def begin(self, found: Look) -> None:
         """Start processes for the first jobs that wait, as far as there is room."""
-        if self._start is None:
+        waiting = found.waiting[: max(0, self._slots - found.num_held)]
+        if self._start is None or not waiting or not self._has_room():
             return
-        for job in found.waiting[: max(0, self._slots - found.num_held)]:
+        for job in waiting:
             if job.num_starts >= MAX_STARTS:
                 self._give_up(job)
             elif job.id not in self._started:
@@ -103,6 +107,14 @@ class Supervisor:
         """Wait until the processes that were started here have ended."""
         for process in self._started.values():
             process.wait()
+
+    def _has_room(self) -> bool:
+        """Whether a process could so much as say that it begins."""
+        is_full = free_space(self._desk.home) < LEAST_ROOM
+        if is_full and not self._is_full:
+            logger.warning("The disk of %s is full: jobs wait for room", self._desk.home)
+        self._is_full = is_full
+        return not is_full
 
     def _reap(self) -> None:
         """Forget processes that have ended; the system keeps them until somebody asks."""

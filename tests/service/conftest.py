@@ -261,9 +261,21 @@ def wait_until_fixture() -> Callable[..., None]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Generator[Path]:
     """Eight megabytes."""
-    folder = tmp_path / "home"
+    with _disk(tmp_path / "home", "8m") as folder:
+        yield folder
+
+
+@pytest.fixture
+def disk_for_a_run(tmp_path: Path) -> Generator[Path]:
+    """As small as one on which a training begins."""
+    with _disk(tmp_path / "home", "32m") as folder:
+        yield folder
+
+
+@contextmanager
+def _disk(folder: Path, size: str) -> Generator[Path]:
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:

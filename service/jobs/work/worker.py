@@ -13,11 +13,11 @@ from pathlib import Path
 
 from sqlalchemy import func
 
-from data.errors import DataError
+from data.errors import DataError, NoRoom
 from data.wording import speak
-from finetune.errors import FinetuneError, Interrupted
+from finetune.errors import FinetuneError, Interrupted, OutOfRoom
 from finetune.free_cores import give_way
-from service.errors import FileNotFound, StateUnavailable
+from service.errors import DiskFull, FileNotFound, StateUnavailable
 from service.files.files import Files
 from service.jobs.desk import Desk
 from service.jobs.events import Events, News
@@ -32,6 +32,10 @@ from .training import Training
 logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+KEPT = (
+    "What was trained is kept up to the last checkpoint. Make room on the server's disk, and "
+    "resume the job."
+)
 UNEXPECTED = "The job ended with an error of the program itself; the server's log of it says more."
 
 
@@ -69,7 +73,7 @@ class Worker:
                 return 1
             except FileNotFound as error:
                 self._fail(job, JobError("file_not_found", str(error), "training_file"))
-            except (DataError, FinetuneError) as error:
+            except (DataError, FinetuneError, DiskFull) as error:
                 self._fail(job, error_of(error, self._desk.home))
             except Exception:
                 logger.exception("The job failed unexpectedly")
@@ -116,12 +120,17 @@ class Worker:
             self._events.tell(job.id, News("failed", error.message, level="error"))
 
 
-def error_of(error: DataError | FinetuneError, home: Path) -> JobError:
+def error_of(error: DataError | FinetuneError | DiskFull, home: Path) -> JobError:
     """Why a job has failed, in OpenAI's form, without where the home lies."""
-    message = str(error).replace(f"{home}{os.sep}", "")
-    if isinstance(error, DataError):
-        return JobError("invalid_training_file", message, "training_file")
-    return JobError("training_failed", message)
+    said = f"{error.reason} {KEPT}" if isinstance(error, OutOfRoom) else str(error)
+    message = said.replace(f"{home}{os.sep}", "")
+    match error:
+        case OutOfRoom() | NoRoom() | DiskFull():
+            return JobError("disk_full", message)
+        case DataError():
+            return JobError("invalid_training_file", message, "training_file")
+        case _:
+            return JobError("training_failed", message)
 
 
 if __name__ == "__main__":

@@ -26,11 +26,12 @@ FEW = "\n".join(TURNS.format(number=number) for number in range(3))
 class Clinic:
     """One home, and what its server would see to, without the server."""
 
-    def __init__(self, home: Path, base: Path, slots: int = 1) -> None:
+    def __init__(self, home: Path, base: Path, slots: int = 1, database: str | None = None) -> None:
         self.home = home
         self.base = base
         home.mkdir(exist_ok=True)
-        self.state = open_state(home)
+        self.database = database
+        self.state = open_state(home, database)
         self.desk = Desk(home)
         self.jobs = Jobs(self.state)
         self.events = Events(self.state)
@@ -39,7 +40,7 @@ class Clinic:
         self.supervisor = self.supervise(slots)
 
     def supervise(self, slots: int = 1) -> Supervisor:
-        start = partial(start_worker, self.desk, slots=slots)
+        start = partial(start_worker, self.desk, database=self.database, slots=slots)
         return Supervisor(self.jobs, self.events, self.files, self.desk, start, slots)
 
     def bring(self, text: str = DATA, name: str = "questions.txt") -> str:
