@@ -18,6 +18,7 @@ from .commands.data import data_app
 from .commands.eval import evaluate
 from .commands.finetune import finetune
 from .commands.group import EXIT_CODE, Commands
+from .commands.jobs.cli import jobs_app
 from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
 from .commands.streams import StderrHandler, open_streams, say
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(bases_app, name="bases")
 app.add_typer(data_app, name="data")
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
 app.command(epilog="Example: `lora-chat finetune my-clinic.txt --name tcm`")(finetune)
 app.command("eval", epilog="Example: `lora-chat eval tcm my-clinic.txt`")(evaluate)

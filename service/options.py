@@ -70,7 +70,7 @@ ServerOption = Annotated[
     typer.Option(
         "--server",
         metavar="URL",
-        help="A running server that does the work instead of this machine, such as "
+        help="A running server that trains instead of this machine, such as "
         "https://clinic.example:8000.",
     ),
 ]

@@ -30,10 +30,10 @@ CONFIG_FILE = "config.yaml"
 STATE_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 SERVED_FOLDER = "served"  # its checkpoints as adapters, while it goes on
-# What may change when a run goes on: it trains the same all the same. Data and name are looked at
-# by themselves: what they are, not how they were said.
+# What may change when a run goes on: it trains the same all the same. Name and files are compared
+# as what they are, not as how they were said.
 FREE = {
-    *("data", "name", "output_dir"),
+    *("data", "validation", "name", "output_dir"),
     *("micro_batch_tokens", "gradient_checkpointing", "save_steps", "promote"),
     "serve_checkpoints",
     *("report", "report_samples", "report_tokens", "disclaimer", "sampling"),
@@ -148,7 +148,8 @@ class Run:
     def _check_config(self, config: TrainConfig, state: RunState) -> None:
         before = load_config(self.folder / CONFIG_FILE, {}).model_dump(mode="json", exclude=FREE)
         now = config.model_dump(mode="json", exclude=FREE)
-        before["name"], now["name"] = self.state.name, state.name
+        before |= {"name": self.state.name, "validation": self.state.validation}
+        now |= {"name": state.name, "validation": state.validation}
         none = _("not given")
         if changed := [f"{key} ({before[key] or none})" for key in now if now[key] != before[key]]:
             told = _(

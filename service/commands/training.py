@@ -1,8 +1,9 @@
 """What `lora-chat finetune` does with its options: train, say what it would do, or sweep."""
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -16,8 +17,11 @@ from finetune.sweep import Point, show
 from finetune.sweep_job import SweepJob
 from finetune.training.config import Origins, TrainConfig
 from finetune.training.going_on.continuation import Continuation
-from service.home import find_home
+from service.jobs.work.training import resolved
 
+from .jobs.terminal import TerminalJob
+from .opening import settings_of, state_of
+from .views.made import print_made
 from .views.plan import print_plan, print_sweep_plan
 from .views.progress import TerminalObserver
 from .views.verdict import print_findings
@@ -40,18 +44,36 @@ def train(
             _("each of its runs has a folder; leave output_dir out"), param_hint="--sweep"
         )
     observer = TerminalObserver(console)
-    job = Job(config, home, observer)
+    seen = TerminalJob(home, observer, lambda: state_of(settings_of(home)))
+    job = Job(config, home, seen)
     together = SweepJob(job, sweep) if sweep else None
     if dry_run:
         _rehearse(job, together, origins)
         return
-    with observer.watching():
+    with observer.watching(), seen.seen():
         if together is None:
-            result = job.execute(resume=resume)
+            result = _train_one(job, seen, resume=resume)
         else:
-            result = together.execute(resume=resume, on_tried=_print_points)
+            result = together.execute(
+                resume=resume, on_begun=_telling(job, seen), on_tried=_print_points
+            )
+        seen.succeed(str(result.version), result.trained_tokens)
     if job.processes.is_first:
         _print_result(result, home)
+
+
+def _train_one(job: Job, seen: TerminalJob, *, resume: bool) -> Result:
+    prepared = job.prepare()
+    plan = prepared.plan
+    known = {"num_steps": plan.num_steps, "hyperparameters": resolved(prepared)}
+    return job.execute(resume=resume, prepared=prepared, on_begun=_telling(job, seen, **known))
+
+
+def _telling(job: Job, seen: TerminalJob, **known: Any) -> Callable[[Path], None]:
+    """What makes the training a job; of several processes, the first one does it."""
+    if not job.processes.is_first:
+        return lambda _folder: None
+    return partial(seen.begin, job, known)
 
 
 def _rehearse(job: Job, sweep: SweepJob | None, origins: Origins) -> None:
@@ -93,13 +115,7 @@ def _print_result(result: Result, home: Path) -> None:
     )
     if result.continuation is not None:
         _print_continuation(result.continuation)
-    told = _("Adapter {adapter}: {folder}")
-    typer.echo(told.format(adapter=result.version, folder=result.version.folder))
-    if result.report is not None:
-        typer.echo(_("Report: {path}").format(path=result.report))
-    own = "" if home == find_home(None) else f" --home {shlex.quote(str(home))}"
-    command = f"lora-chat chat {result.version.name}{own}"
-    typer.echo(_("Ask it: {command}").format(command=command))
+    print_made(result.version, home)
 
 
 def _print_continuation(done: Continuation) -> None:

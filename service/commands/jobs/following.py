@@ -69,8 +69,7 @@ def show(events: Iterable[Told], console: Console, now: Clock = time.monotonic) 
             if event.level == "error":
                 continue  # which is the end, and said there
             if metrics is None:
-                known = event.message in MESSAGES
-                observer.on_stage(_(event.message) if known else event.message)
+                observer.on_stage(_in_words(event.message))
                 continue
             observer.on_step(metrics)
             if metrics.step == metrics.num_steps:
@@ -94,6 +93,11 @@ def check_end(status: str, error: str | None) -> None:
     said = _("Error: {error}").format(error=error) if error else _("The job was cancelled.")
     say(said, err=True)
     raise typer.Exit(1)
+
+
+def _in_words(message: str) -> str:
+    head, colon, rest = message.partition(":")
+    return f"{_(head)}{colon}{rest}" if head in MESSAGES else message
 
 
 def _metrics(data: Mapping[str, Any]) -> StepMetrics | None:

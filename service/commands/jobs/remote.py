@@ -16,8 +16,12 @@ from service.client.server import connected
 
 from .following import check_end, follow_to_end
 
-NUMBERS = {"epochs": "n_epochs", "batch_size": "batch_size"}  # what the API calls them
-SENT = {"data", "name", "base", "from_adapter", "seed", "promote", *NUMBERS}
+NUMBERS = {  # and what the API calls them
+    "epochs": "n_epochs",
+    "batch_size": "batch_size",
+    "learning_rate_multiplier": "learning_rate_multiplier",
+}
+SENT = {"data", "validation", "name", "base", "from_adapter", "seed", "promote", *NUMBERS}
 
 
 def finetune_there(
@@ -33,12 +37,14 @@ def finetune_there(
     `refused` are options of the command that only make sense here. Raises BadParameter for what the
     API does not know, and ServerRefused.
     """
-    path = _check(config, origins, refused)
+    paths = _check(config, origins, refused)
     with connected(url, key, FineTuningServer) as server:
-        _say(_("Sending {path} to {url}").format(path=path, url=url), console)
-        file = server.send(path)
+        files: dict[str, str] = {}
+        for field, path in paths.items():
+            _say(_("Sending {path} to {url}").format(path=path, url=url), console)
+            files[field] = server.send(path).id
         model = config.from_adapter or (config.base if "base" in origins else server.base())
-        job = server.create(_wanted(config, origins) | {"model": model, "training_file": file.id})
+        job = server.create({"model": model, **files, **_wanted(config, origins)})
         _say(_("The job's id is {id}").format(id=job.id), console)
         _follow(server, url, job.id, console)
 
@@ -62,18 +68,21 @@ def _tell_end(job: RemoteJob, url: str) -> None:
     typer.echo(_("Ask it: {command}").format(command=command))
 
 
-def _check(config: TrainConfig, origins: Origins, refused: Iterable[str]) -> Path:
-    """The file to send. Raises BadParameter."""
+def _check(config: TrainConfig, origins: Origins, refused: Iterable[str]) -> dict[str, Path]:
+    """The files to send, by what they are for. Raises BadParameter."""
     unknown = [*refused, *(key for key in origins if key not in SENT)]
     if config.from_adapter and "base" in origins:
         unknown.append("base")  # it is the adapter's
     if unknown:
         told = _("not with --server, whose API does not know it: {names}")
         raise typer.BadParameter(told.format(names=", ".join(unknown)), param_hint="--server")
-    if config.data is None or not config.data.is_file():
-        told = _("{path} is no file; --server takes one, and no folder")
-        raise typer.BadParameter(told.format(path=config.data), param_hint="DATA")
-    return config.data
+    given = {"training_file": config.data or Path(), "validation_file": config.validation}
+    files = {field: path for field, path in given.items() if path is not None}
+    for path in files.values():
+        if not path.is_file():
+            told = _("{path} is no file, and only files can be sent")
+            raise typer.BadParameter(told.format(path=path), param_hint="--server")
+    return files
 
 
 def _wanted(config: TrainConfig, origins: Origins) -> dict[str, Any]:

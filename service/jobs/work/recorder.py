@@ -16,6 +16,10 @@ OFTEN = 0.5  # [seconds]
 BATCH = 200  # events in one transaction
 
 
+def _log(error: StateUnavailable) -> None:
+    logger.warning("The database cannot be asked whether to go on, nor told of steps: %s", error)
+
+
 class Recorder:
     """Tells of steps as metrics events, and how far a job is."""
 
@@ -27,6 +31,7 @@ class Recorder:
         observer: Observer,
         clock: Callable[[], float] = time.time,
         often: float = OFTEN,
+        on_outage: Callable[[StateUnavailable], None] = _log,
     ) -> None:
         self._job_id = job_id
         self._jobs = jobs
@@ -34,6 +39,7 @@ class Recorder:
         self._observer = observer
         self._clock = clock
         self._often = often  # [seconds] between two looks into the database
+        self._on_outage = on_outage  # is told that the database is away
         self._untold: list[StepMetrics] = []
         self._looked = 0.0
         self._is_stopped = False
@@ -65,7 +71,7 @@ class Recorder:
         try:
             self._flush()
         except StateUnavailable as error:
-            logger.warning("The steps cannot be told now: %s", error)
+            self._on_outage(error)
 
     def _flush(self) -> None:
         if not self._untold:
@@ -108,7 +114,7 @@ class Recorder:
         try:
             self._is_stopped |= self._jobs.find(self._job_id).status != "running"
         except StateUnavailable as error:
-            logger.warning("Whether to go on cannot be asked now: %s", error)
+            self._on_outage(error)
 
 
 def _news(metrics: StepMetrics) -> News:

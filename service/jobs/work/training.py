@@ -88,7 +88,7 @@ class Training:
         return load_config(None, options)
 
     def _path(self, file_id: str) -> Path:
-        """The file's place; what a terminal's run has begun with is named by its path."""
+        """Where the content lies; a terminal's job names its path."""
         if not file_id.startswith(ID_PREFIX):
             return Path(file_id)
         return self._files.path(self._files.find(file_id))

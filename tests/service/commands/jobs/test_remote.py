@@ -50,17 +50,22 @@ def test_another_machine_trains_and_this_one_shows_it(finetune: Any, data: Path,
     assert not (tmp_path / "home").exists()
 
 
-def test_what_the_api_knows_of_the_options_is_sent(finetune: Any):
-    fake = FakeFineTuning(connections=((DONE,), (DONE,)))
-    plan = ("--set", "epochs=3", "--set", "batch_size=4", "--set", "seed=7")
-    finetune(fake, "--name", "tcm", "--base", "big", "--promote", *plan)
-    finetune(fake, "--from", "bike", "--no-promote")
-    numbers = {"n_epochs": 3, "batch_size": 4}
+def test_what_the_api_knows_of_the_options_is_sent(finetune: Any, tmp_path: Path):
+    fake = FakeFineTuning(connections=((DONE,), (DONE,)), file=("processed",) * 3)
+    plan = ("epochs=3", "batch_size=4", "learning_rate_multiplier=0.5", "seed=7")
+    sets = [part for each in plan for part in ("--set", each)]
+    finetune(fake, "--name", "tcm", "--base", "big", "--promote", *sets)
+    measured = tmp_path / "measured.txt"
+    measured.write_text("Q: c?\nA: d.\n")
+    finetune(fake, "--from", "bike", "--no-promote", "--validation", str(measured))
+    assert [name for name, _, _ in fake.sent] == ["clinic.txt", "clinic.txt", "measured.txt"]
+    numbers = {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 0.5}
     first, second = fake.wanted
     assert first.pop("method") == {"type": "supervised", "supervised": {"hyperparameters": numbers}}
     named = {"model": "big", "suffix": "tcm", "seed": 7, "promote": True}
     assert first == named | {"training_file": "file-1"}
-    assert second == {"model": "bike", "promote": False, "training_file": "file-1"}
+    files = {"training_file": "file-1", "validation_file": "file-1"}
+    assert second == {"model": "bike", "promote": False} | files
 
 
 @pytest.mark.parametrize(
@@ -117,3 +122,12 @@ def test_a_job_that_does_not_succeed_ends_the_command_with_1(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines()[-1] == said
     assert result.stderr.count("seven examples") == (status == "failed")
+
+
+def test_a_job_of_a_server_is_followed_later(serve_app: Serve):
+    url = serve_app(FakeFineTuning(connections=(COURSE,)).build())
+    given = ["jobs", "follow", "ftjob-1", "--server", f"{url}/v1", "--key", "lc-any"]
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 0, result.output
+    assert "step 2 of 2" in result.stderr
+    assert "Ask it: lora-chat chat tcm@4" in result.stdout
