@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, NotFoundError
 
 URL, BASE = sys.argv[1:]
 TRAIN: Any = [
@@ -82,8 +83,9 @@ async def ask_checkpoint(job_id: str) -> Any:
     """How the job stood when its checkpoint had answered."""
     while (await jobs.retrieve(job_id)).status not in ENDED:
         async for checkpoint in jobs.checkpoints.list(job_id):
-            answer = await ask(checkpoint.fine_tuned_model_checkpoint)
-            return [(await jobs.retrieve(job_id)).status, answer, checkpoint.step_number]
+            with suppress(NotFoundError):  # a newer one has taken its place meanwhile
+                answer = await ask(checkpoint.fine_tuned_model_checkpoint)
+                return [(await jobs.retrieve(job_id)).status, answer, checkpoint.step_number]
         await asyncio.sleep(LOOK)
     return None
 

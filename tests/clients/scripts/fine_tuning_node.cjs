@@ -63,8 +63,12 @@ async function ask(model) {
 async function askCheckpoint(id) {
   while (!ended.includes((await jobs.retrieve(id)).status)) {
     for await (const checkpoint of jobs.checkpoints.list(id)) {
-      const answer = await ask(checkpoint.fine_tuned_model_checkpoint);
-      return [(await jobs.retrieve(id)).status, answer, checkpoint.step_number];
+      try {
+        const answer = await ask(checkpoint.fine_tuned_model_checkpoint);
+        return [(await jobs.retrieve(id)).status, answer, checkpoint.step_number];
+      } catch (error) {
+        if (!(error instanceof OpenAI.NotFoundError)) throw error; // a newer one has its place now
+      }
     }
     await sleep(LOOK);
   }

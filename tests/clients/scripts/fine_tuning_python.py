@@ -5,9 +5,10 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
-from openai import OpenAI
+from openai import NotFoundError, OpenAI
 
 URL, BASE = sys.argv[1:]
 TRAIN: Any = [
@@ -71,8 +72,9 @@ def ask_checkpoint(job_id: str) -> Any:
     """How the job stood when its checkpoint had answered."""
     while jobs.retrieve(job_id).status not in ENDED:
         for checkpoint in jobs.checkpoints.list(job_id):
-            answer = ask(checkpoint.fine_tuned_model_checkpoint)
-            return [jobs.retrieve(job_id).status, answer, checkpoint.step_number]
+            with suppress(NotFoundError):  # a newer one has taken its place meanwhile
+                answer = ask(checkpoint.fine_tuned_model_checkpoint)
+                return [jobs.retrieve(job_id).status, answer, checkpoint.step_number]
         time.sleep(LOOK)
     return None
 
