@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -122,10 +123,16 @@ def gives_way() -> bool:
     return sys.platform != "win32" and os.nice(0) > 0
 
 
-def give_way() -> None:
-    """Let answers and whatever else is at work here come first; alone it costs nothing."""
-    if sys.platform != "win32" and os.nice(0) == 0:
-        os.nice(NICENESS)
+def give_way(process_id: int = 0) -> None:
+    """Let answers and whatever else is at work here come first; alone it costs nothing.
+
+    Another process than this one has to be told before it has threads.
+    """
+    if sys.platform == "win32":
+        return
+    with suppress(ProcessLookupError):  # it has ended
+        if os.getpriority(os.PRIO_PROCESS, process_id) == 0:
+            os.setpriority(os.PRIO_PROCESS, process_id, NICENESS)
 
 
 def look_at(cores: Sequence[int]) -> CpuUsage:

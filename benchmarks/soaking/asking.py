@@ -1,9 +1,10 @@
 """One question put to a server over HTTP: whole, streamed, or left in the middle."""
 
 import json
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ class Reply:
     outcome: Outcome
     shown: str = ""  # what came, where that is not right
     num_tokens: int = 0  # of the answer, as the server counts or as its chunks came
+    times: Sequence[float] = ()  # [seconds] when the pieces of a stream came
 
 
 class _StreamFailed(Exception):
@@ -31,6 +33,7 @@ class _StreamFailed(Exception):
 @dataclass(slots=True)
 class _Collected:
     texts: list[str] = field(default_factory=list[str])
+    times: list[float] = field(default_factory=list[float])
     is_complete: bool = False
 
     @property
@@ -73,14 +76,14 @@ async def ask_streamed(
             async with aclosing(_pieces(response, collected)) as pieces:
                 async for piece in pieces:
                     collected.texts.append(piece)
+                    collected.times.append(time.perf_counter())
                     if len(collected.texts) == leave_after:
                         break
     except (httpx.HTTPError, _StreamFailed) as error:
         return Reply(Outcome.BROKEN, repr(error))
-    num_pieces = len(collected.texts)
-    if collected.is_complete:
-        return _judged(question.judge(collected.text), collected.text, num_pieces)
-    return _judged(question.judge_beginning(collected.text), collected.text, num_pieces)
+    judge = question.judge if collected.is_complete else question.judge_beginning
+    judged = _judged(judge(collected.text), collected.text, len(collected.texts))
+    return replace(judged, times=collected.times)
 
 
 def _body(question: Question, **fields: Any) -> dict[str, Any]:

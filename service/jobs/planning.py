@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data.errors import DataError
 from finetune.errors import FinetuneError
+from finetune.free_cores import give_way
 from service.errors import InvalidRequest
 from serving.errors import EngineBusy
 
@@ -97,6 +98,7 @@ class Planning:
             stderr=asyncio.subprocess.PIPE,
             env=own_environment(),
         )
+        give_way(process.pid)
         asked = Rehearsal(home=self._home, options=self._options(new)).model_dump_json()
         try:
             talk = process.communicate(asked.encode())
@@ -162,11 +164,9 @@ def rehearse(asked: Rehearsal) -> Outcome:
 
 def main() -> None:
     """JSON on stdin, JSON on stdout."""
-    from finetune.free_cores import give_way
     from finetune.hardware import before_torch
 
     before_torch()
-    give_way()
     asked = Rehearsal.model_validate_json(sys.stdin.read())
     with redirect_stdout(sys.stderr):
         outcome = rehearse(asked)

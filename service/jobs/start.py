@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from finetune.free_cores import give_way
+
 from .desk import Desk
 
 PACKAGES = Path(__file__).parents[2]  # from where the process imports what this one imports
@@ -30,7 +32,7 @@ def start_worker(
     if database is not None:
         environment[DATABASE] = database
     with desk.log(job_id).open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -39,3 +41,5 @@ def start_worker(
             start_new_session=True,
             creationflags=DETACHED,
         )
+    give_way(process.pid)  # by itself it would do so after seconds of importing
+    return process
