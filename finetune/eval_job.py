@@ -26,7 +26,7 @@ from .hardware import pick_device
 from .training.config import TrainConfig
 from .training.dataset import Dataset
 from .training.going_on.identity import hash_conversations
-from .training.rows import read_data, without_system
+from .training.rows import Reader, without_system
 from .whole_folder import whole_folder
 
 DEFAULT_SAMPLES: int = TrainConfig.model_fields["report_samples"].default
@@ -75,7 +75,7 @@ class EvalJob:
             base = find_trained_base(self.version, self.options.base, self.home)
             side, baseline = self._sides(base)
             dataset = own_dataset(
-                conversations, self.version.card, side.renderer, self.config, self.options.data
+                conversations, self.version.card, side.renderer, self.options.data
             )
             material = self._material(conversations, dataset, side, baseline)
             self.announce(_("Loading {base}").format(base=base.id))
@@ -124,7 +124,7 @@ class EvalJob:
             trained_with.faulty if said.faulty == "stop" else said.faulty,
         )
         speak_like_files(self.options.data)
-        conversations = read_data(self.options.data, self.config, options)
+        conversations = Reader(options, self.config.redact).read(self.options.data)
         if not conversations:
             raise UnreadableFile(self.options.data, _("holds no conversation to evaluate on"))
         return conversations

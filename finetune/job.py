@@ -26,16 +26,16 @@ from .sweep import check_comparable
 from .training.announcement import describe_lineage, describe_plan, describe_start
 from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
 from .training.config import TrainConfig
-from .training.dataset import prepare_dataset
+from .training.dataset import DatasetMaker
 from .training.going_on.continuation import Continuation
 from .training.going_on.lineage import Lineage, find_lineage
-from .training.going_on.parent import find_parent, hand_down
+from .training.going_on.parent import find_parent
 from .training.journal import Journal, log_file
 from .training.observer import Observer, Silent
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import make_plan
 from .training.processes import Processes, join_processes
-from .training.rows import read_training_data
+from .training.rows import TrainingData
 from .training.run import Run, RunState
 from .training.trainer import Trainer
 
@@ -62,8 +62,7 @@ class Job:
         self.adapters = home / "adapters"
         self.observer = observer or Silent()
         self.device = pick_device()
-        self.parent = find_parent(config, self.adapters)
-        self.config = hand_down(self.parent, config) if self.parent else config
+        self.parent, self.config = find_parent(config, self.adapters)
         stem = Path(config.data.name.removesuffix(".gz")).stem
         self.name = config.name or (self.parent.name if self.parent else stem)
         self.processes = processes or join_processes()
@@ -74,7 +73,7 @@ class Job:
         Raises DataError or FinetuneError.
         """
         self.observer.on_stage(_("Reading {path}").format(path=self.data_path))
-        data = read_training_data(self.data_path, self.config)
+        data = TrainingData.read(self.data_path, self.config)
         speak_like(data.conversations)
         check_name(self.name, self.config.base)  # before a base is fetched or converted
         with self.processes.first_before_others():
@@ -85,7 +84,7 @@ class Job:
         check_has_versions(self.adapters, self.name)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
         lineage = self._lineage(base, renderer, data.old)
-        dataset = prepare_dataset(data, renderer, self.config, lineage)
+        dataset = DatasetMaker(self.config, renderer).prepare(data, lineage)
         lengths = [len(row.token_ids) for row in dataset.rows]
         plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
         for sentence in (*describe_lineage(lineage, dataset), describe_plan(plan, dataset, base)):

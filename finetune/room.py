@@ -10,7 +10,7 @@ from .cost import Conditions, RunCost
 from .errors import FinetuneError
 from .hardware import Memory, compute_precision
 from .training.config import load_config
-from .training.going_on.parent import find_parent, hand_down
+from .training.going_on.parent import find_parent
 
 OUTPUT = "output.weight"  # of a GGUF file whose product with the vocabulary is a table of its own
 
@@ -36,8 +36,7 @@ class Reckoning:
         try:
             counted = {key: options[key] for key in COUNTED if key in options}
             config = load_config(None, {**counted, "base": self._base})
-            if parent := find_parent(config, self._home / "adapters"):
-                config = hand_down(parent, config)
+            config = find_parent(config, self._home / "adapters")[1]
             shape = self._read_shape()
         except FinetuneError:
             return None

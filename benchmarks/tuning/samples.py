@@ -14,7 +14,7 @@ from data.checking.check import read_checked
 from data.conversation import Conversation, Message
 from finetune.bases.base import Base
 from finetune.training.config import load_config
-from finetune.training.dataset import prepare_dataset
+from finetune.training.dataset import DatasetMaker
 from finetune.training.rows import TrainingData
 
 from .task import IGNORED
@@ -68,7 +68,7 @@ def split(data: Path, seed: int, base: Base) -> tuple[list[Rendered], list[Rende
     conversations, _ = read_checked(data)
     renderer = ChatRenderer(base.tokenizer)
     config = load_config(None, {"data": data, "seed": seed})
-    dataset = prepare_dataset(TrainingData(data, conversations), renderer, config)
+    dataset = DatasetMaker(config, renderer).prepare(TrainingData(data, conversations))
     return dataset.rows, dataset.held_out
 
 

@@ -16,11 +16,11 @@ from data.wording import _
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.training.config import TrainConfig, load_config
-from finetune.training.dataset import Dataset, build_dataset, prepare_dataset
+from finetune.training.dataset import Dataset, DatasetMaker
 from finetune.training.division import Division
 from finetune.training.going_on.identity import hash_conversations, identify
 from finetune.training.going_on.lineage import files_of
-from finetune.training.rows import TrainingData, build_rows, fitting, read_data, with_system
+from finetune.training.rows import Reader, RowMaker, TrainingData
 
 SAMPLES = Path(data_package.__file__).parent / "samples"
 MOST_ROWS = 200
@@ -44,19 +44,20 @@ def find_yardstick(
     Otherwise the conversations of `data`, or without any the shipped samples. Raises DataError
     where `data` cannot be read.
     """
-    card, config = version.card, config_of(version.card)
+    config = config_of(version.card)
+    reader, maker = Reader.of(config), RowMaker.of(config, renderer)
     if data is not None:
-        conversations = read_data(data, config)
-        held_out = _held_out(conversations, card, renderer, config, data)
-        return held_out or _all_of(conversations, renderer, config, data.name)
+        conversations = reader.read(data)
+        held_out = _held_out(conversations, version.card, renderer, data)
+        return held_out or _all_of(conversations, maker, data.name)
     for path in files_of(runs, str(version)):
         try:
-            held_out = _held_out(read_data(path, config), card, renderer, config, path)
+            held_out = _held_out(reader.read(path), version.card, renderer, path)
         except DataError:  # it has changed, or is no more
             continue
         if held_out is not None:
             return held_out
-    return _samples(renderer, config)
+    return _samples(maker)
 
 
 def config_of(card: AdapterCard | None) -> TrainConfig:
@@ -69,18 +70,18 @@ def own_dataset(
     conversations: list[Conversation],
     card: AdapterCard | None,
     renderer: ChatRenderer,
-    config: TrainConfig,
     path: Path,
 ) -> Dataset | None:
     """The data divided as for the training; None where it is not what the card tells of, and not
     what holds all that was held out, of another file or by an adapter before it."""
     if card is None or card.data is None:
         return None
-    data = TrainingData(path, conversations)
+    config, data = config_of(card), TrainingData(path, conversations)
+    maker = DatasetMaker(config, renderer)
     is_same = card.data.sha256 == hash_conversations(conversations)
     if is_same and not card.held_out:  # an older card
-        return prepare_dataset(data, renderer, config)
-    kept = fitting(conversations, renderer, config)
+        return maker.prepare(data)
+    kept = RowMaker.of(config, renderer).fitting(conversations)
     held_out = [each for each in kept if identify(each) in card.held_out]
     is_all_of_them = {*card.held_out} == {*map(identify, held_out)}
     is_of_line = config.from_adapter or card.data.held_out_source
@@ -88,17 +89,16 @@ def own_dataset(
         return None
     rest = [each for each in kept if identify(each) not in card.held_out]
     trained = [] if card.data.held_out_source else rest
-    return build_dataset(data, Division(trained, held_out), renderer, config)
+    return maker.build(data, Division(trained, held_out))
 
 
 def _held_out(
     conversations: list[Conversation],
     card: AdapterCard | None,
     renderer: ChatRenderer,
-    config: TrainConfig,
     path: Path,
 ) -> Yardstick | None:
-    dataset = own_dataset(conversations, card, renderer, config, path)
+    dataset = own_dataset(conversations, card, renderer, path)
     if dataset is None:
         return None
     words = _("the {count} held-out conversations of {file}")
@@ -106,20 +106,17 @@ def _held_out(
     return Yardstick(dataset.held_out, words)
 
 
-def _all_of(
-    conversations: list[Conversation], renderer: ChatRenderer, config: TrainConfig, name: str
-) -> Yardstick:
-    chosen = with_system(conversations[:MOST_ROWS], config.system)
-    rows = build_rows(chosen, renderer, config.max_tokens)[0]
+def _all_of(conversations: list[Conversation], maker: RowMaker, name: str) -> Yardstick:
+    rows = maker.rows(maker.asked(conversations[:MOST_ROWS]))[0]
     words = _("{count} conversations of {file}, not all unknown to the adapter")
     return Yardstick(rows, words.format(count=len(rows), file=name))
 
 
-def _samples(renderer: ChatRenderer, config: TrainConfig) -> Yardstick:
+def _samples(maker: RowMaker) -> Yardstick:
     chosen: list[Conversation] = []
     for path in sorted(SAMPLES.glob("*.txt")):
         chosen += read_conversations(path)[:PER_SAMPLE]
-    rows = build_rows(with_system(chosen, config.system), renderer, config.max_tokens)[0]
+    rows = maker.rows(maker.asked(chosen))[0]
     words = _(
         "{count} shipped sample conversations: the adapter's own data is not at hand (give it with "
         "--data FILE)"

@@ -124,6 +124,11 @@ class TrainConfig(BaseModel):
         chosen = self.gradient_checkpointing
         return chosen if chosen is not None else device == "cuda"
 
+    def dump(self) -> str:
+        """The resolved options as YAML that `load_config` reads back."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
+
     @property
     def effective_alpha(self) -> float:
         return self.alpha if self.alpha is not None else 2.0 * self.rank
@@ -163,12 +168,6 @@ def resolve_config(
     if faults:
         raise ConfigError(_where(path), faults)
     return config, origins
-
-
-def dump_config(config: TrainConfig) -> str:
-    """The resolved config as YAML that `load_config` reads back."""
-    values = config.model_dump(mode="json", exclude_none=True)
-    return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -15,10 +15,10 @@ from data.wording import _
 from finetune.adapters.card import DataSummary
 
 from .config import TrainConfig
-from .division import Division, divide
+from .division import Division, Share, divide
 from .going_on.identity import hash_conversations, identify
 from .going_on.lineage import Lineage
-from .rows import TrainingData, build_rows, fitting, with_system
+from .rows import RowMaker, TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -48,83 +48,79 @@ class Dataset:
         return tuple(dict.fromkeys(map(identify, self.held_out_conversations)))
 
 
-def prepare_dataset(
-    data: TrainingData,
-    renderer: ChatRenderer,
-    config: TrainConfig,
-    lineage: Lineage | None = None,
-) -> Dataset:
-    """Split and render; some of the old conversations are trained on too, none is held out.
+class DatasetMaker:
+    """Makes datasets by one run's options, for one base's template."""
 
-    Without old ones they come from the lineage. Raises DataError, and ConfigError where there is
-    too little to split.
-    """
-    fitted = replace(
-        data,
-        conversations=fitting(data.conversations, renderer, config),
-        validation=fitting(data.validation, renderer, config),
-    )
-    division = divide(fitted, config, lineage)
-    replayed = _replay(division, config, data.old, lineage)
-    return build_dataset(data, division, renderer, config, replayed)
+    def __init__(self, config: TrainConfig, renderer: ChatRenderer) -> None:
+        self._config = config
+        self._rows = RowMaker.of(config, renderer)
 
+    def prepare(self, data: TrainingData, lineage: Lineage | None = None) -> Dataset:
+        """Split and render; some of the old conversations are trained on too, none is held out.
 
-def build_dataset(
-    data: TrainingData,
-    division: Division,
-    renderer: ChatRenderer,
-    config: TrainConfig,
-    replayed: Sequence[Conversation] = (),
-) -> Dataset:
-    """Render what has been divided, with everyday conversations mixed in. Raises DataError."""
-    trained = with_system(division.trained, config.system)  # as the server will ask
-    held_out = with_system(division.held_out, config.system)
-    older = with_system(replayed, config.system)
-    mixed_in = with_system(_mix_in(config.general_mix * len(trained), config.seed), config.system)
-    rows, shortened = build_rows([*trained, *older, *mixed_in], renderer, config.max_tokens)
-    held_out_rows, also_shortened = build_rows(held_out, renderer, config.max_tokens)
-    _say_own_words([*trained, *held_out, *older], renderer)
-    if num_shortened := shortened + also_shortened:
-        told = _(
-            "{count} conversations were longer than {tokens} tokens and lost their oldest turns"
+        Without old ones they come from the lineage. Raises DataError, and ConfigError where there
+        is too little to split.
+        """
+        config, fitting = self._config, self._rows.fitting
+        fitted = replace(
+            data, conversations=fitting(data.conversations), validation=fitting(data.validation)
         )
-        logger.warning("%s", told.format(count=num_shortened, tokens=config.max_tokens))
-    summary = DataSummary(
-        source=data.source.name,
-        sha256=hash_conversations(data.conversations),
-        num_conversations=len(data.conversations),
-        num_trained=len(trained),
-        num_held_out=len(held_out),
-        held_out_source=data.validation_source.name if data.validation_source else None,
-        num_inherited=division.num_inherited,
-        num_shortened=num_shortened,
-        num_replayed=len(older),
-        num_mixed_in=len(mixed_in),
-    )
-    num_corrections = len(trained) if division.are_corrections else 0
-    return Dataset(rows, held_out_rows, held_out, summary, division.num_left_out, num_corrections)
+        share = Share(config.holdout, config.seed, "holdout" in config.model_fields_set)
+        division = divide(fitted, share, lineage)
+        return self.build(data, division, self._replay(division, data.old, lineage))
 
+    def build(
+        self,
+        data: TrainingData,
+        division: Division,
+        replayed: Sequence[Conversation] = (),
+    ) -> Dataset:
+        """Render what has been divided, with everyday conversations mixed in. Raises DataError."""
+        asked = self._rows.asked
+        trained, held_out, older = map(asked, (division.trained, division.held_out, replayed))
+        mixed_in = asked(_mix_in(self._config.general_mix * len(trained), self._config.seed))
+        rows, shortened = self._rows.rows([*trained, *older, *mixed_in])
+        held_out_rows, also_shortened = self._rows.rows(held_out)
+        _say_own_words([*trained, *held_out, *older], self._rows.renderer)
+        if num_shortened := shortened + also_shortened:
+            told = _(
+                "{count} conversations were longer than {tokens} tokens and lost their oldest turns"
+            )
+            logger.warning("%s", told.format(count=num_shortened, tokens=self._rows.max_tokens))
+        summary = DataSummary(
+            source=data.source.name,
+            sha256=hash_conversations(data.conversations),
+            num_conversations=len(data.conversations),
+            num_trained=len(trained),
+            num_held_out=len(held_out),
+            held_out_source=data.validation_source.name if data.validation_source else None,
+            num_inherited=division.num_inherited,
+            num_shortened=num_shortened,
+            num_replayed=len(older),
+            num_mixed_in=len(mixed_in),
+        )
+        num_corrections = len(trained) if division.are_corrections else 0
+        return Dataset(
+            rows, held_out_rows, held_out, summary, division.num_left_out, num_corrections
+        )
 
-def _replay(
-    division: Division,
-    config: TrainConfig,
-    old: Sequence[Conversation],
-    lineage: Lineage | None,
-) -> list[Conversation]:
-    """Old conversations to train on again: none that is held out, nor, of a lineage, that is
-    answered anew."""
-    known = [*division.held_out]
-    wanted = config.replay_ratio * len(division.trained)
-    if lineage is not None:
-        given = {*map(identify, old)}
-        old = [each for each in lineage.trained if not given or identify(each) in given]
-        known += division.trained
-        wanted = max(wanted, LEAST_REPLAYED) if config.replay_ratio else 0
-    replayed = _choose(unlike(old, known), wanted, config.seed)
-    if old:
-        told = _("{count} of {total} older conversations are trained on again")
-        logger.info("%s", told.format(count=len(replayed), total=len(old)))
-    return replayed
+    def _replay(
+        self, division: Division, old: Sequence[Conversation], lineage: Lineage | None
+    ) -> list[Conversation]:
+        """Old conversations to train on again: none that is held out, nor, of a lineage, that is
+        answered anew."""
+        known, ratio = [*division.held_out], self._config.replay_ratio
+        wanted = ratio * len(division.trained)
+        if lineage is not None:
+            given = {*map(identify, old)}
+            old = [each for each in lineage.trained if not given or identify(each) in given]
+            known += division.trained
+            wanted = max(wanted, LEAST_REPLAYED) if ratio else 0
+        replayed = _choose(unlike(old, known), wanted, self._config.seed)
+        if old:
+            told = _("{count} of {total} older conversations are trained on again")
+            logger.info("%s", told.format(count=len(replayed), total=len(old)))
+        return replayed
 
 
 def _say_own_words(conversations: Sequence[Conversation], renderer: ChatRenderer) -> None:

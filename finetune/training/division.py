@@ -14,7 +14,6 @@ from data.split import split_conversations, unlike
 from data.wording import _
 from finetune.errors import ConfigError
 
-from .config import TrainConfig
 from .going_on.identity import identify
 from .going_on.lineage import Lineage
 from .rows import TrainingData
@@ -22,6 +21,21 @@ from .rows import TrainingData
 logger = logging.getLogger(__name__)
 
 FEW = 20  # new conversations: up to so many are corrections, typed by hand, and none is held out
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much is held out of what is divided, and which part."""
+
+    fraction: float
+    seed: int
+    is_asked_for: bool = False  # also of a few
+
+    def split(
+        self, conversations: Sequence[Conversation]
+    ) -> tuple[list[Conversation], list[Conversation]]:
+        """What is trained on, and what is held out."""
+        return split_conversations([*conversations], self.seed, fraction=self.fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +47,21 @@ class Division:
     are_corrections: bool = False
 
 
-def divide(data: TrainingData, config: TrainConfig, lineage: Lineage | None = None) -> Division:
+def divide(data: TrainingData, share: Share, lineage: Lineage | None = None) -> Division:
     """Raises ConfigError where nothing could be trained on, or nothing measures."""
     conversations = data.conversations
     if data.validation_source is not None:
         return _checked(_with_validation(data, lineage), data.source)
     if lineage is None:
-        return _checked(Division(*_split(conversations, config)), data.source)
-    if len(conversations) <= FEW and "holdout" not in config.model_fields_set:
+        return _checked(Division(*share.split(conversations)), data.source)
+    if len(conversations) <= FEW and not share.is_asked_for:
         if not lineage.held_out:
             raise ConfigError(str(data.source), [_nothing_measures(len(conversations), lineage)])
         if kept := unlike(lineage.held_out, conversations):
             num_left_out = len(lineage.held_out) - len(kept)
             return Division([*conversations], kept, len(kept), num_left_out, True)
     new = unlike(conversations, [*lineage.trained, *lineage.held_out])
-    own = _split(new, config)[1]
+    own = share.split(new)[1]
     return _checked(_beside_lineage(conversations, own, lineage), data.source)
 
 
@@ -86,12 +100,6 @@ def _beside_lineage(
     kept = unlike(lineage.held_out, trained)
     num_left_out = len(lineage.held_out) - len(kept)
     return Division(trained, [*own, *kept], len(kept), num_left_out)
-
-
-def _split(
-    conversations: Sequence[Conversation], config: TrainConfig
-) -> tuple[list[Conversation], list[Conversation]]:
-    return split_conversations([*conversations], config.seed, fraction=config.holdout)
 
 
 def _checked(division: Division, source: Path) -> Division:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from data.chat import ChatRenderer, Rendered
 from data.checking.check import read_checked
@@ -12,12 +13,51 @@ from data.errors import Fault, InvalidData, MarkInText
 from data.length import fit, too_long
 from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
+from data.reading.faulty import Faulty
 from data.reading.reader import ReadOptions, read_conversations
 from data.wording import _
 
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads what a run is to be trained on."""
+
+    options: ReadOptions
+    is_redacting: bool = False
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Self:
+        return cls(config.reading, config.redact)
+
+    def read(self, path: Path) -> list[Conversation]:
+        """The conversations of a file. Raises DataError."""
+        return self._redacted(read_conversations(path, self.options))
+
+    def read_checked(self, path: Path) -> list[Conversation]:
+        """The same, with a warning of what is suspicious. Raises DataError with all faults."""
+        speak_like_files(path)
+        conversations, findings = read_checked(path, self.options)
+        warnings = [
+            f"{_(kind)} {count}"
+            for (severity, kind), count in findings.counts.items()
+            if severity == "warning"
+        ]
+        if warnings:
+            told = _(
+                "Worth a look before you train on it: {kinds}. `lora-chat data check {path}` says "
+                "where"
+            )
+            logger.warning("%s", told.format(kinds=_(", ").join(warnings), path=path))
+        return self._redacted(conversations)
+
+    def _redacted(self, conversations: list[Conversation]) -> list[Conversation]:
+        if not self.is_redacting:
+            return conversations
+        return [redact_conversation(each) for each in conversations]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +70,51 @@ class TrainingData:
     validation_source: Path | None = None  # what is held out, if not some of the conversations
     validation: Sequence[Conversation] = ()
 
-
-def read_data(
-    path: Path, config: TrainConfig, options: ReadOptions | None = None
-) -> list[Conversation]:
-    """The conversations; other `options` win. Raises DataError."""
-    return _redacted(read_conversations(path, options or config.reading), config)
-
-
-def read_checked_data(path: Path, config: TrainConfig) -> list[Conversation]:
-    """The same, with a warning of what is suspicious. Raises DataError with all faults."""
-    speak_like_files(path)
-    conversations, findings = read_checked(path, config.reading)
-    warnings = [
-        f"{_(kind)} {count}"
-        for (severity, kind), count in findings.counts.items()
-        if severity == "warning"
-    ]
-    if warnings:
-        told = _(
-            "Worth a look before you train on it: {kinds}. `lora-chat data check {path}` says where"
+    @classmethod
+    def read(cls, source: Path, config: TrainConfig) -> Self:
+        """Read all files, with warnings. Raises DataError with all faults of a file."""
+        reader = Reader.of(config)
+        new, old, validation = (
+            reader.read_checked(each) if each else []
+            for each in (source, config.replay, config.validation)
         )
-        logger.warning("%s", told.format(kinds=_(", ").join(warnings), path=path))
-    return _redacted(conversations, config)
+        return cls(source, new, old, config.validation, validation)
 
 
-def read_training_data(path: Path, config: TrainConfig) -> TrainingData:
-    """All that a run reads, with the same warnings. Raises DataError with all faults of a file."""
-    new, old, validation = (
-        read_checked_data(each, config) if each else []
-        for each in (path, config.replay, config.validation)
-    )
-    return TrainingData(path, new, old, config.validation, validation)
+@dataclass(frozen=True, slots=True)
+class RowMaker:
+    """Makes rows of conversations: as a server will ask, and no longer than they may be."""
 
+    renderer: ChatRenderer
+    system: str | None
+    max_tokens: int
+    faulty: Faulty
 
-def _redacted(conversations: list[Conversation], config: TrainConfig) -> list[Conversation]:
-    return [redact_conversation(each) for each in conversations] if config.redact else conversations
+    @classmethod
+    def of(cls, config: TrainConfig, renderer: ChatRenderer) -> Self:
+        return cls(renderer, config.system, config.max_tokens, config.faulty)
+
+    def asked(self, conversations: Iterable[Conversation]) -> list[Conversation]:
+        """The conversations with the system prompt."""
+        return with_system(conversations, self.system)
+
+    def fitting(self, conversations: Iterable[Conversation]) -> list[Conversation]:
+        """The same without what `faulty` leaves out for its length."""
+        kept = self.asked(conversations)
+        if self.faulty == "stop":
+            return kept
+        kept, faults = fit(kept, self.renderer, self.max_tokens, self.faulty)
+        for fault in faults:
+            logger.warning("%s", fault.seen)
+        return kept
+
+    def fitting_as_read(self, conversations: Iterable[Conversation]) -> list[Conversation]:
+        """The same as they stand in the data."""
+        return without_system(self.fitting(conversations), self.system)
+
+    def rows(self, conversations: Iterable[Conversation]) -> tuple[list[Rendered], int]:
+        """See `build_rows`."""
+        return build_rows(conversations, self.renderer, self.max_tokens)
 
 
 def build_rows(
@@ -119,19 +168,6 @@ def without_system(conversations: Iterable[Conversation], system: str | None) ->
         else each
         for each in conversations
     ]
-
-
-def fitting(
-    conversations: Iterable[Conversation], renderer: ChatRenderer, config: TrainConfig
-) -> list[Conversation]:
-    """Conversations with the system prompt, and without what `faulty` leaves out for its length."""
-    kept = with_system(conversations, config.system)
-    if config.faulty == "stop":
-        return kept
-    kept, faults = fit(kept, renderer, config.max_tokens, config.faulty)
-    for fault in faults:
-        logger.warning("%s", fault.seen)
-    return kept
 
 
 def _fit(

@@ -23,7 +23,7 @@ from finetune.errors import AdapterInvalid, ConfigError, NotResumable
 from finetune.wrong_values import told
 
 from .checkpoint import list_checkpoints
-from .config import TrainConfig, dump_config, load_config
+from .config import TrainConfig, load_config
 from .observer import StepMetrics
 
 CONFIG_FILE = "config.yaml"
@@ -68,7 +68,7 @@ class Run:
             raise ConfigError("output_dir", [told.format(folder=folder)])
         make_lasting(folder)
         run = cls(folder, state)
-        run._write_config(config)
+        run._write(CONFIG_FILE, config.dump())
         run._write_new_id()
         return run
 
@@ -103,8 +103,10 @@ class Run:
         """Note what it has made, instead of which nobody asks its checkpoints any more."""
         self.state.adapter = adapter
         self._write_state()
-        with suppress(OSError):  # there are none, most of the time
-            remove_whole(self.folder / SERVED_FOLDER)
+        served = self.folder / SERVED_FOLDER
+        if served.is_dir():
+            with suppress(OSError):  # what was made counts, whatever is left of these
+                remove_whole(served)
 
     def log(self, metrics: StepMetrics) -> None:
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
@@ -119,17 +121,16 @@ class Run:
         with whole_file(self.folder / METRICS_FILE) as file:
             file.writelines(json.dumps(asdict(metrics)) + "\n" for metrics in kept)
 
-    def _write_config(self, config: TrainConfig) -> None:
-        with whole_file(self.folder / CONFIG_FILE, lasting=True) as file:
-            file.write(dump_config(config))
-
     def _write_new_id(self) -> None:
         self.state.id = secrets.token_hex(8)
         self._write_state()
 
     def _write_state(self) -> None:
-        with whole_file(self.folder / STATE_FILE, lasting=True) as file:
-            file.write(self.state.model_dump_json(indent=2))
+        self._write(STATE_FILE, self.state.model_dump_json(indent=2))
+
+    def _write(self, name: str, text: str) -> None:
+        with whole_file(self.folder / name, lasting=True) as file:
+            file.write(text)
 
     def _check_state(self, state: RunState) -> None:
         if self.state.adapter is not None:
@@ -157,7 +158,7 @@ class Run:
                 "or leave out --resume to start anew."
             )
             raise NotResumable(told.format(folder=self.folder, changed=", ".join(changed)))
-        self._write_config(config)
+        self._write(CONFIG_FILE, config.dump())
 
 
 def read_metrics(folder: Path) -> list[StepMetrics]:

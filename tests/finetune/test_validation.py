@@ -13,7 +13,7 @@ from finetune.eval_job import EvalJob, EvalOptions
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.dataset import Dataset, prepare_dataset
+from finetune.training.dataset import Dataset, DatasetMaker
 from finetune.training.rows import TrainingData
 
 LONG = (
@@ -36,7 +36,7 @@ def prepare(make_tokenizer: Any) -> Any:
 
     def run(*validation: Conversation, **options: Any) -> Dataset:
         data = TrainingData(Path("x.txt"), new, (), Path("measure.txt"), validation)
-        return prepare_dataset(data, renderer, TrainConfig.model_validate(options))
+        return DatasetMaker(TrainConfig.model_validate(options), renderer).prepare(data)
 
     return run
 
@@ -63,7 +63,7 @@ def test_nearly_the_same_text_measures_nothing(make_tokenizer: Any):
     near, other = pair(f"{LONG}？", "早睡。"), pair("别的？", "好。")
     data = TrainingData(Path("x"), [pair(f"医生，{LONG}", "早睡。")], (), Path("y"), [near, other])
     renderer = ChatRenderer(make_tokenizer())
-    dataset = prepare_dataset(data, renderer, TrainConfig.model_validate({}))
+    dataset = DatasetMaker(TrainConfig.model_validate({}), renderer).prepare(data)
     assert dataset.held_out_conversations == [other]
 
 

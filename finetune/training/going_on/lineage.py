@@ -20,7 +20,7 @@ from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.errors import ConfigError, NotResumable
 from finetune.training.config import TrainConfig, load_config
-from finetune.training.rows import fitting, read_data, without_system
+from finetune.training.rows import Reader, RowMaker
 from finetune.training.run import CONFIG_FILE, STATE_FILE, RunState, read_state
 
 from .identity import hash_conversations, identify
@@ -127,11 +127,10 @@ def _generation(adapter: str, state: RunState, config: TrainConfig) -> Ancestor:
 
 def _read(generation: Ancestor, path: Path | None, renderer: ChatRenderer) -> list[Conversation]:
     """Read a file of a generation as it was read then. Raises DataError."""
-    config = generation.config
     if path is None or not path.exists():
         raise DataError(_("{path} is no file, or no longer there").format(path=path))
-    conversations = read_data(path, config)
-    return without_system(fitting(conversations, renderer, config), config.system)
+    conversations = Reader.of(generation.config).read(path)
+    return RowMaker.of(generation.config, renderer).fitting_as_read(conversations)
 
 
 def _pinned(card: AdapterCard | None, sets: Sequence[list[Conversation]]) -> set[str]:

@@ -1,5 +1,6 @@
 """The adapter that a run goes on from (`--from`), and what the run takes over from it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,21 @@ from finetune.training.config import TrainConfig
 KEPT = ("system", "sampling", "disclaimer", "max_tokens", "plain_marks", "quantize", "redact")
 
 
-def hand_down(parent: AdapterVersion, config: TrainConfig) -> TrainConfig:
-    """The run's configuration, with the parent's values where it sets none."""
-    values = {key: value for key, value in _own(parent).items() if value is not None}
-    missing = {key: values[key] for key in values if key not in config.model_fields_set}
-    exactly = {"from_adapter": str(parent)}
+def find_parent(config: TrainConfig, adapters: Path) -> tuple[AdapterVersion | None, TrainConfig]:
+    """The adapter that a run goes on from, and the run's options with its values where they set
+    none. No adapter, and the options as they are, for a fresh start.
+
+    Raises AdapterInvalid if there is none, and ConfigError for options that it cannot take on any
+    more.
+    """
+    if config.from_adapter is None:
+        return None, config
+    parent = find_version(adapters, config.from_adapter).read()
     given = config.model_dump(mode="json", exclude_unset=True)
-    return TrainConfig.model_validate({**given, **missing, **exactly})
+    _check_options(given, parent.settings)
+    own = {key: value for key, value in _own(parent).items() if value is not None}
+    exactly = {"from_adapter": str(parent)}
+    return parent, TrainConfig.model_validate({**own, **given, **exactly})
 
 
 def _own(parent: AdapterVersion) -> dict[str, Any]:
@@ -38,33 +47,21 @@ def _own(parent: AdapterVersion) -> dict[str, Any]:
     return {**trained, **served, **lora, **base}
 
 
-def find_parent(config: TrainConfig, adapters: Path) -> AdapterVersion | None:
-    """None for a fresh start.
-
-    Raises AdapterInvalid if there is none, and ConfigError for options that it cannot take on any
-    more.
-    """
-    if config.from_adapter is None:
-        return None
-    parent = find_version(adapters, config.from_adapter).read()
-    _check_options(config, parent.settings)
-    return parent
-
-
-def _check_options(config: TrainConfig, lora: LoraSettings) -> None:
+def _check_options(given: Mapping[str, Any], lora: LoraSettings) -> None:
     """An adapter keeps its shape; to ask for another one is an error, not something to ignore."""
+    adapter = given["from_adapter"]
     own = {"rank": lora.r, "alpha": lora.lora_alpha, "use_rslora": lora.use_rslora}
     kept = _("{key}: {adapter} keeps what it was trained with; leave the key out")
     wrong = [
-        kept.format(key=key, adapter=config.from_adapter)
+        kept.format(key=key, adapter=adapter)
         for key in ("dropout", "target_modules")
-        if key in config.model_fields_set
+        if key in given
     ]
     kept = _("{key}: {adapter} has {value} and keeps it; leave the key out")
     wrong += [
-        kept.format(key=key, adapter=config.from_adapter, value=value)
+        kept.format(key=key, adapter=adapter, value=value)
         for key, value in own.items()
-        if key in config.model_fields_set and getattr(config, key) != value
+        if key in given and given[key] != value
     ]
     if wrong:
         raise ConfigError(_("These options do not fit --from"), wrong)

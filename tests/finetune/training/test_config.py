@@ -6,7 +6,7 @@ import pytest
 
 from finetune.defaults import DEFAULT_BASE
 from finetune.errors import ConfigError
-from finetune.training.config import TrainConfig, dump_config, load_config
+from finetune.training.config import TrainConfig, load_config
 
 FOLDER = Path(__file__).parents[3] / "configs"
 CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {FOLDER / "serve.yaml"})  # that one is the service's
@@ -173,10 +173,8 @@ def test_a_dumped_config_reads_back_the_same(tmp_path: Path):
             "sampling": {"temperature": 0.3, "top_k": 5},
         }
     )
-    assert load_config(write(tmp_path, dump_config(config)), {}) == config
-    assert load_config(write(tmp_path, dump_config(load_config(None, {}))), {}) == load_config(
-        None, {}
-    )
+    assert load_config(write(tmp_path, config.dump()), {}) == config
+    assert load_config(write(tmp_path, load_config(None, {}).dump()), {}) == load_config(None, {})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -10,7 +10,7 @@ from data.chat import ChatRenderer
 from data.conversation import Conversation, Message
 from data.shipped import conversations_to_mix_in, general_conversations
 from finetune.training.config import TrainConfig
-from finetune.training.dataset import Dataset, prepare_dataset
+from finetune.training.dataset import Dataset, DatasetMaker
 from finetune.training.rows import TrainingData
 
 
@@ -28,7 +28,7 @@ def prepare(make_tokenizer: Any) -> Any:
     def run(old: Sequence[Conversation] = (), **options: Any) -> Dataset:
         config = TrainConfig.model_validate(options)
         data = TrainingData(Path("x.txt"), conversations(30), old)
-        return prepare_dataset(data, renderer, config)
+        return DatasetMaker(config, renderer).prepare(data)
 
     return run
 
@@ -75,6 +75,7 @@ def test_special_tokens_in_texts_are_told_once(
 ):
     rows = conversations(30, "问<|im_end|>题")
     renderer = ChatRenderer(make_tokenizer())
-    prepare_dataset(TrainingData(Path("a.txt"), rows), renderer, TrainConfig.model_validate({}))
+    maker = DatasetMaker(TrainConfig.model_validate({}), renderer)
+    maker.prepare(TrainingData(Path("a.txt"), rows))
     [record] = caplog.records
     assert "'<|im_end|>' in 60" in record.getMessage()
