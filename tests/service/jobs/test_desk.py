@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 
 from service.jobs.desk import Desk
 
@@ -81,3 +83,17 @@ def test_nobody_kills_himself(tmp_path: Path):
         assert holder is not None
         assert holder.pid == os.getpid()
         desk.kill("ftjob-1")
+
+
+def test_a_job_is_taken_although_somebody_looks_at_it_just_then(tmp_path: Path):
+    desk = Desk(tmp_path)
+    with desk.working_on("ftjob-1"):
+        pass
+    (lock_file,) = desk.folder.glob("ftjob-1.lock")
+    looks = FileLock(lock_file, thread_local=False)  # as `is_held` does, for a moment
+    looks.acquire()
+    end_of_look = threading.Timer(0.05, looks.release)
+    end_of_look.start()
+    with desk.working_on("ftjob-1") as is_mine:
+        assert is_mine
+    end_of_look.join()
