@@ -103,7 +103,7 @@ class Files:
     ) -> StoredFile:
         """A file of the server's own making for a key, such as a job's result. What is made for the
         same thing again is the same file. Raises DiskFull."""
-        file_id = self._new_id() if made_for is None else _id_for(made_for)
+        file_id = self._new_id() if made_for is None else self.id_for(made_for)
         with suppress(FileNotFound):
             return self.find(file_id)
         with closing(Arrival(self._shelf, file_id, len(content), None)) as arrival:
@@ -115,6 +115,11 @@ class Files:
                 connection.execute(insert(FILES).values(row))
             arrival.keep()
         return self.find(arrival.id)
+
+    @staticmethod
+    def id_for(made_for: str) -> str:
+        """The id of the file that `keep` makes for a thing."""
+        return f"{ID_PREFIX}{sha256(made_for.encode()).hexdigest()[:24]}"
 
     def settle(
         self, file_id: str, status: FileStatus, details: str | None, num_conversations: int | None
@@ -240,10 +245,6 @@ class Files:
         if file.place != self.place or self.path(file).is_file():
             return file
         return replace(file, status="error", status_details=MISSING)
-
-
-def _id_for(made_for: str) -> str:
-    return f"{ID_PREFIX}{sha256(made_for.encode()).hexdigest()[:24]}"
 
 
 def _is_behind(file: StoredFile, order: Order) -> ColumnElement[bool]:

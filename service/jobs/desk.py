@@ -14,6 +14,7 @@ from data.whole_file import whole_file
 FOLDER = "jobs"  # below home
 PLACE_FILE = "place"
 TAKING = "taking"
+LOOK = 0.05  # [seconds] that somebody who only looks whether a lock is held waits at most
 GLANCE = 0.5  # [seconds] longer than anybody takes who only looks whether a lock is held
 
 
@@ -37,12 +38,11 @@ class Desk:
     @property
     def place(self) -> str:
         """A name for this home that no other has."""
-        path = self.folder / PLACE_FILE
         with self.taking():
-            if not path.is_file():
-                with whole_file(path) as file:
+            if not place_of(self.home):
+                with whole_file(self.folder / PLACE_FILE, lasting=True) as file:
                     file.write(secrets.token_hex(8))
-        return path.read_text(encoding="ascii").strip()
+        return place_of(self.home) or ""
 
     @contextmanager
     def taking(self) -> Generator[None]:
@@ -71,8 +71,8 @@ class Desk:
         path = self._lock(job_id)
         if not path.exists():
             return False
-        try:
-            with FileLock(path, blocking=False):
+        try:  # whoever looks at the same moment is gone at once
+            with FileLock(path, timeout=LOOK, poll_interval=LOOK / 10):
                 return False
         except Timeout:
             return True
@@ -108,9 +108,10 @@ class Desk:
         return [each for each in known.difference(in_work) if not self.is_held(each)]
 
     def forget(self, job_id: str) -> None:
-        """Remove what lies here of a job that has ended."""
-        for path in (self._holder(job_id), self._lock(job_id)):
-            path.unlink(missing_ok=True)
+        """Remove what lies here of a job that has ended, unless somebody holds it again."""
+        with suppress(Timeout), FileLock(self._lock(job_id), timeout=LOOK):
+            self._holder(job_id).unlink(missing_ok=True)
+            self._lock(job_id).unlink(missing_ok=True)
 
     def _lock(self, job_id: str) -> Path:
         return self.folder / f"{job_id}.lock"

@@ -20,12 +20,13 @@ TRIES = 20  # where somebody else tells of the same job
 @dataclass(frozen=True, slots=True)
 class News:
     """What happened. A job that is resumed may tell it again: what has the same key takes the
-    place of what was told before."""
+    place of what was told before, unless it may happen several times."""
 
     key: str
     message: str
     data: dict[str, Any] | None = None  # of metrics
     level: Level = "info"
+    may_recur: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,11 @@ class Events:
         for tried in range(TRIES):
             try:
                 with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-                    self._write(connection, job_id, news)
+                    write_news(connection, job_id, news, int(self._clock()))
                 return
             except IntegrityError:
                 if tried + 1 == TRIES:
                     raise
-
-    def tell_again(self, job_id: str, what: str, message: str, level: Level = "info") -> None:
-        """Add what may happen to a job several times."""
-        number = self.count(job_id, what) + 1
-        self.tell(job_id, News(f"{what}-{number}", message, level=level))
 
     def newest(self, job_id: str, after: str | None = None, limit: int = 20) -> list[Event]:
         """Newest first, those before the event `after`. Raises EventNotFound."""
@@ -88,36 +84,36 @@ class Events:
         with self._state.begin() as connection:
             return [_event(row) for row in connection.execute(asked)]
 
-    def count(self, job_id: str, what: str) -> int:
-        """The events whose keys are `what` and a number."""
-        named = JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.key.startswith(f"{what}-")
-        asked = select(func.count()).select_from(JOB_EVENTS).where(*named)
-        with self._state.begin() as connection:
-            return connection.execute(asked).scalar_one()
 
-    def _write(self, connection: Connection, job_id: str, news: Sequence[News]) -> None:
-        of_job = JOB_EVENTS.c.job_id == job_id
-        keys = select(JOB_EVENTS.c.key).where(of_job, JOB_EVENTS.c.key.in_(n.key for n in news))
-        known = set(connection.execute(keys).scalars())
-        last = select(func.coalesce(func.max(JOB_EVENTS.c.number), 0)).where(of_job)
-        number = connection.execute(last).scalar_one()
-        for each in news:
-            told = {"level": each.level, "message": each.message, "data": each.data}
-            if each.key in known:
-                again = of_job, JOB_EVENTS.c.key == each.key
-                connection.execute(update(JOB_EVENTS).where(*again).values(told))
-                continue
-            number += 1
-            known.add(each.key)
-            row = {
-                "job_id": job_id,
-                "number": number,
-                "key": each.key,
-                "created": int(self._clock()),
-                "kind": "message" if each.data is None else "metrics",
-                **told,
-            }
-            connection.execute(insert(JOB_EVENTS).values(row))
+def write_news(connection: Connection, job_id: str, news: Sequence[News], now: int) -> None:
+    """Add what happened, in a transaction of whoever calls. Raises IntegrityError where somebody
+    else tells of the same job."""
+    of_job = JOB_EVENTS.c.job_id == job_id
+    keys = [_key(connection, job_id, each) for each in news]
+    asked = select(JOB_EVENTS.c.key).where(of_job, JOB_EVENTS.c.key.in_(keys))
+    known = set(connection.execute(asked).scalars())
+    last = select(func.coalesce(func.max(JOB_EVENTS.c.number), 0)).where(of_job)
+    number = connection.execute(last).scalar_one()
+    for key, each in zip(keys, news, strict=True):
+        told = {"level": each.level, "message": each.message, "data": each.data}
+        if key in known:
+            again = of_job, JOB_EVENTS.c.key == key
+            connection.execute(update(JOB_EVENTS).where(*again).values(told))
+            continue
+        number += 1
+        known.add(key)
+        kind = "message" if each.data is None else "metrics"
+        row = {"job_id": job_id, "number": number, "key": key, "created": now, "kind": kind}
+        connection.execute(insert(JOB_EVENTS).values(row | told))
+
+
+def _key(connection: Connection, job_id: str, news: News) -> str:
+    """What happens again gets a number behind its key."""
+    if not news.may_recur:
+        return news.key
+    named = JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.key.startswith(f"{news.key}-")
+    counted = select(func.count()).select_from(JOB_EVENTS).where(*named)
+    return f"{news.key}-{connection.execute(counted).scalar_one() + 1}"
 
 
 def number_of(job_id: str, event_id: str) -> int:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,10 +14,12 @@ from service.errors import JobNotFound, LimitReached, NameTaken
 from service.state.database import State
 from service.state.tables import JOBS
 
+from .events import News, write_news
 from .job import ENDED, ID_PREFIX, FineTuningJob, JobError, NewJob, Status
 
 ID = re.compile(rf"{ID_PREFIX}[0-9A-Za-z]{{1,32}}")
-TRIES = 20  # where others make jobs at the same moment
+TRIES = 20  # where others write at the same moment
+Written = TypeVar("Written")
 NEXT = select(func.coalesce(func.max(JOBS.c.number), 0) + 1)
 
 
@@ -38,9 +40,10 @@ class Jobs:
         status: Status = "validating_files",
         most: int | None = None,
         claims: bool = False,
+        news: Sequence[News] = (),
         **values: Any,
     ) -> FineTuningJob:
-        """Put a job at the end of the queue.
+        """Put a job at the end of the queue, and tell of it.
 
         Raises LimitReached where its key has `most` jobs already that have not ended, and NameTaken
         where it `claims` a new name that another key's unfinished job is about to make.
@@ -55,20 +58,18 @@ class Jobs:
             "has_leftovers": False,
             **values,
         }
-        for tried in range(TRIES):
-            try:
-                with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-                    # First of all: whoever adds a job after this look takes the number.
-                    number = connection.execute(NEXT).scalar_one()
-                    if most is not None:
-                        _check_number(connection, new, most)
-                    if claims:
-                        _check_unclaimed(connection, new)
-                    connection.execute(insert(JOBS).values(row | {"number": number}))
-                break
-            except IntegrityError:  # somebody else's job has got the number
-                if tried + 1 == TRIES:
-                    raise
+
+        def write(connection: Connection) -> None:
+            # First of all: whoever adds a job after this look takes the number.
+            number = connection.execute(NEXT).scalar_one()
+            if most is not None:
+                _check_number(connection, new, most)
+            if claims:
+                _check_unclaimed(connection, new)
+            connection.execute(insert(JOBS).values(row | {"number": number}))
+            write_news(connection, new.id, news, int(self._clock()))
+
+        self._write(write)
         return self.find(new.id)
 
     def find(self, job_id: str) -> FineTuningJob:
@@ -135,9 +136,16 @@ class Jobs:
             return [_job(row) for row in connection.execute(asked).mappings()]
 
     def move(
-        self, job_id: str, of: Sequence[Status], to: Status | None = None, **values: Any
+        self,
+        job_id: str,
+        of: Sequence[Status],
+        to: Status | None = None,
+        *,
+        news: Sequence[News] = (),
+        **values: Any,
     ) -> bool:
-        """Set a job's status and other values, where its status is one `of` these at this moment.
+        """Set a job's status and other values and tell of it, where its status is one `of` these at
+        this moment.
 
         Returns whether that was so.
         """
@@ -148,8 +156,30 @@ class Jobs:
         if isinstance(error := values.get("error"), JobError):
             values["error"] = asdict(error)
         changed = update(JOBS).where(JOBS.c.id == job_id, JOBS.c.status.in_(of)).values(values)
-        with self.state.begin() as connection:
-            return connection.execute(changed).rowcount == 1
+
+        def write(connection: Connection) -> bool:
+            is_so = connection.execute(changed).rowcount == 1
+            if is_so and news:
+                write_news(connection, job_id, news, int(self._clock()))
+            return is_so
+
+        return self._write(write)
+
+    def fail(self, job_id: str, of: Sequence[Status], error: JobError) -> bool:
+        """End a job with an error, where its status is one `of` these at this moment."""
+        told = News("failed", error.message, level="error", may_recur=True)
+        return self.move(job_id, of, "failed", news=[told], error=error, estimated_finish=None)
+
+    def _write(self, write: Callable[[Connection], Written]) -> Written:
+        """Do it in one transaction, again where somebody else was faster."""
+        for _ in range(TRIES):
+            try:
+                with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+                    return write(connection)
+            except IntegrityError:  # a job's or an event's number is taken
+                continue
+        with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+            return write(connection)
 
 
 def _check_number(connection: Connection, new: NewJob, most: int) -> None:

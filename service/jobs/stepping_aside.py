@@ -31,7 +31,11 @@ class SteppingAside:
         while self._gate.leashes and time.monotonic() < end:
             await asyncio.sleep(LOOK)
         self._gate.end_answers(TrainingNow())
-        await self._engine.stop()
+        try:
+            await self._engine.stop()
+        except BaseException:
+            self._gate.is_aside = False
+            raise
 
     async def come_back(self) -> None:
         """Raises what starting an engine raises."""

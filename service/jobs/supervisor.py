@@ -14,7 +14,7 @@ from service.files.files import Files, StoredFile
 
 from .desk import Desk
 from .discard import discard
-from .events import Events, News
+from .events import News
 from .job import FineTuningJob, JobError
 from .jobs import Jobs
 
@@ -43,7 +43,6 @@ class Supervisor:
     def __init__(
         self,
         jobs: Jobs,
-        events: Events,
         files: Files,
         desk: Desk,
         start: Starter | None,
@@ -51,7 +50,6 @@ class Supervisor:
     ) -> None:
         """Starts no process without `start`."""
         self._jobs = jobs
-        self._events = events
         self._files = files
         self._desk = desk
         self._place = desk.place
@@ -59,6 +57,7 @@ class Supervisor:
         self._slots = slots
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._is_full = False  # the home's disk
+        self._told: dict[str, str] = {}  # what was in the way of which job
         self._paused: dict[str, float] = {}  # since when a paused job has a process
 
     def see_to(self) -> Look:
@@ -77,27 +76,48 @@ class Supervisor:
         for job in found:
             if is_held := self._desk.is_held(job.id):
                 held.append(job.id)
-            if job.has_leftovers:
-                self._clear(job, is_held=is_held)
-            elif job.status == "validating_files":
-                self._validate(job)
-            elif is_held:
-                self._hurry(job)
-            elif job.status == "running" and job.version is not None:
+            try:
+                self._see_to(job, is_held=is_held)
+            except OSError as error:  # what lies there of one job keeps no other from going on
+                self._tell_once(job, error)
+                continue
+            if is_held or job.has_leftovers or job.status not in ("queued", "running"):
+                continue
+            if job.version is not None:
                 made.append(job)
-            elif job.status == "running" and job.source == "terminal":
-                self._leave(job)
-            elif job.status in ("queued", "running"):
+            elif job.source == "queue":
                 waiting.append(job)
         self._tidy({job.id for job in found})
         return Look(found, made, waiting, len({*held, *self._started}))
 
-    def begin(self, found: Look) -> None:
-        """Start processes for the first jobs that wait, as far as there is room."""
+    def _see_to(self, job: FineTuningJob, *, is_held: bool) -> None:
+        """Do for one job what is no matter of turns."""
+        if job.has_leftovers:
+            self._clear(job, is_held=is_held)
+        elif job.status == "validating_files":
+            self._validate(job)
+        elif is_held:
+            self._hurry(job)
+        elif job.status == "running" and job.source == "terminal" and job.version is None:
+            self._leave(job)
+
+    def _tell_once(self, job: FineTuningJob, error: OSError) -> None:
+        if self._told.get(job.id) != str(error):
+            logger.warning("%s cannot be seen to: %s", job.id, error)
+        self._told[job.id] = str(error)
+
+    def next_ones(self, found: Look) -> Sequence[FineTuningJob]:
+        """The jobs that `begin` would start processes for: none while the disk is full."""
         waiting = found.waiting[: max(0, self._slots - found.num_held)]
         if self._start is None or not waiting or not self._has_room():
+            return ()
+        return waiting
+
+    def begin(self, found: Look) -> None:
+        """Start processes for the first jobs that wait, as far as there is room."""
+        if self._start is None:
             return
-        for job in waiting:
+        for job in self.next_ones(found):
             if job.num_starts >= MAX_STARTS:
                 self._give_up(job)
             elif job.id not in self._started:
@@ -128,7 +148,7 @@ class Supervisor:
         if is_held:
             self._desk.kill(job.id) if job.source == "queue" else self._hurry(job)
             return
-        discard(job, self._desk)
+        discard(job, self._desk, self._files)
         self._jobs.move(job.id, [job.status], has_leftovers=False)
 
     def _hurry(self, job: FineTuningJob) -> None:
@@ -147,17 +167,15 @@ class Supervisor:
             to, told = "paused", "The training was killed; what it saved is kept"
         else:
             to, told = "cancelled", "The training was killed before anything was saved"
-        if self._jobs.move(job.id, ["running"], to, estimated_finish=None):
-            self._events.tell_again(job.id, "killed", told, level="warn")
+        killed = News("killed", told, level="warn", may_recur=True)
+        self._jobs.move(job.id, ["running"], to, news=[killed], estimated_finish=None)
 
     def _give_up(self, job: FineTuningJob) -> None:
         said = (
             f"The job's process has ended {job.num_starts} times before its next step, without a "
             f"word; memory may be too small for it. The server's log of it: {self._log(job)}."
         )
-        error = JobError("worker_died", said)
-        if self._jobs.move(job.id, ["queued", "running"], "failed", error=error):
-            self._events.tell(job.id, News("failed", said, level="error"))
+        self._jobs.fail(job.id, ["queued", "running"], JobError("worker_died", said))
 
     def _log(self, job: FineTuningJob) -> Path:
         return self._desk.log(job.id).relative_to(self._desk.home)
@@ -170,21 +188,17 @@ class Supervisor:
                 continue
             try:
                 file = self._files.find(file_id)
-            except FileNotFound as error:
-                self._refuse(job, JobError("file_not_found", str(error), param))
+            except FileNotFound as missing:
+                error = JobError("file_not_found", str(missing), param)
+                self._jobs.fail(job.id, ["validating_files"], error)
                 return
             if file.status == "uploaded":
                 return
             if error := _fault(file, param):
-                self._refuse(job, error)
+                self._jobs.fail(job.id, ["validating_files"], error)
                 return
-        if self._jobs.move(job.id, ["validating_files"], "queued"):
-            told = "Files validated, moving job to queued state"
-            self._events.tell(job.id, News("queued", told))
-
-    def _refuse(self, job: FineTuningJob, error: JobError) -> None:
-        if self._jobs.move(job.id, ["validating_files"], "failed", error=error):
-            self._events.tell(job.id, News("failed", error.message, level="error"))
+        told = News("queued", "Files validated, moving job to queued state")
+        self._jobs.move(job.id, ["validating_files"], "queued", news=[told])
 
 
 def _fault(file: StoredFile, param: str) -> JobError | None:

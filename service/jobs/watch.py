@@ -9,12 +9,13 @@ from dataclasses import replace
 from fastapi.concurrency import run_in_threadpool
 
 from data.errors import TemplateError
+from finetune.defaults import DEFAULT_BASE
 from service.errors import StateUnavailable
 from serving.errors import EngineBusy, EngineFailed, ServingError
 
 from .counting import Counting
 from .desk import Desk
-from .events import Events, News
+from .ending import succeed
 from .job import FineTuningJob, JobError
 from .jobs import Jobs
 from .stepping_aside import SteppingAside
@@ -24,6 +25,8 @@ from .verification import Verification
 logger = logging.getLogger(__name__)
 
 LOOK = 0.5  # [seconds] from one look to the next
+PATIENCE = 60.0  # [seconds] for a version's first token; a busy engine is asked again
+UNEXPECTED = "The version cannot be tried out, for a fault of the program; the log says more."
 
 
 class JobWatch:
@@ -34,17 +37,18 @@ class JobWatch:
         supervisor: Supervisor,
         verification: Verification,
         jobs: Jobs,
-        events: Events,
         desk: Desk,
+        base: str,
         counting: Counting,
         aside: SteppingAside | None = None,
     ) -> None:
-        """Answers nobody while a job is trained, where there is `aside`."""
+        """Answers nobody while a job is trained, where there is `aside`; `base` is the option that
+        jobs on what is served here have."""
         self._supervisor = supervisor
         self._verification = verification
         self._jobs = jobs
-        self._events = events
         self._desk = desk
+        self._base = base
         self._counting = counting
         self._aside = aside
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -98,45 +102,47 @@ class JobWatch:
             await self._try_out_all(found.made)
 
     async def _make_room(self, aside: SteppingAside, found: Look) -> None:
-        if found.num_held or (found.waiting and not found.made):
+        begins = not found.made and await run_in_threadpool(self._supervisor.next_ones, found)
+        if found.num_held or begins:
             await aside.leave()
         else:
             await aside.come_back()
 
     async def _try_out_all(self, made: Sequence[FineTuningJob]) -> None:
         for job in made:
-            if not self._is_stopped:
+            if not self._is_stopped and self._is_ours(job):
                 await self._try_out(job)
+
+    def _is_ours(self, job: FineTuningJob) -> bool:
+        """Whether it was trained on the base that is served here; another server tries out the
+        rest."""
+        return job.options.get("base", DEFAULT_BASE) == self._base
 
     async def _try_out(self, job: FineTuningJob) -> None:
         version = job.version or ""
         try:
-            seconds = await self._verification.try_out(version)
-        except (EngineBusy, EngineFailed):  # the next look may find it better
+            async with asyncio.timeout(PATIENCE):
+                seconds = await self._verification.try_out(version)
+        except (EngineBusy, EngineFailed, TimeoutError):  # the next look may find it better
             return
         except (ServingError, TemplateError) as error:
-            failed = JobError(
-                "model_not_loaded", f"{version} was trained and does not load: {error}"
-            )
-            await run_in_threadpool(self._fail, job, failed)
+            said = f"{version} was trained and does not load: {error}"
+            await run_in_threadpool(self._fail, job, JobError("model_not_loaded", said))
+            return
+        except Exception:  # of one job, which keeps no other from being tried
+            logger.exception("%s cannot be tried out", version)
+            await run_in_threadpool(self._fail, job, JobError("internal_error", UNEXPECTED))
             return
         await run_in_threadpool(self._succeed, job, version, seconds)
 
     def _succeed(self, job: FineTuningJob, version: str, seconds: float) -> None:
-        self._events.tell(
-            job.id,
-            News(
-                "answers",
-                f"New fine-tuned model created: {job.alias} ({version}); its first "
-                f"token came after {seconds:.2f} s",
-            ),
-            News("succeeded", "The job has successfully completed"),
+        told = (
+            f"New fine-tuned model created: {job.alias} ({version}); its first token came after "
+            f"{seconds:.2f} s"
         )
-        if self._jobs.move(job.id, ["running"], "succeeded", fine_tuned_model=version):
-            self._desk.log(job.id).unlink(missing_ok=True)
+        if succeed(job, version, told, self._jobs, self._desk):
             logger.info("%s has made %s", job.id, version)
 
     def _fail(self, job: FineTuningJob, error: JobError) -> None:
-        if self._jobs.move(job.id, ["running"], "failed", error=error):
-            self._events.tell(job.id, News("failed", error.message, level="error"))
+        if self._jobs.fail(job.id, ["running"], error):
             logger.warning("%s has failed: %s", job.id, error.message)

@@ -7,6 +7,7 @@ from functools import partial
 from service.files.files import Files
 from service.http.gate import Gate
 from service.models import Models
+from service.running import named_base
 from service.settings import ServiceSettings
 from service.state.database import State
 from service.telemetry.metrics import Metrics
@@ -14,7 +15,6 @@ from serving.engine import Engine
 
 from .counting import Counting
 from .desk import Desk
-from .events import Events
 from .job import ENDED, UNFINISHED
 from .jobs import Jobs
 from .start import start_worker
@@ -54,10 +54,17 @@ def open_workshop(
     except OSError as error:
         logger.warning("Nothing can be trained here: %s", error)
         return None
-    jobs, events = Jobs(state), Events(state)
+    jobs = Jobs(state)
     start = partial(start_worker, desk, database=settings.database, slots=settings.job_slots)
-    supervisor = Supervisor(jobs, events, files, desk, start, settings.job_slots)
+    supervisor = Supervisor(jobs, files, desk, start, settings.job_slots)
     aside = SteppingAside(engine, gate, settings.grace) if settings.jobs == "exclusive" else None
-    counting = Counting(jobs, told)
-    watch = JobWatch(supervisor, Verification(engine, models), jobs, events, desk, counting, aside)
+    watch = JobWatch(
+        supervisor,
+        Verification(engine, models),
+        jobs,
+        desk,
+        named_base(settings.base),
+        Counting(jobs, told),
+        aside,
+    )
     return Workshop(state, desk, files, watch)

@@ -60,12 +60,12 @@ class JobCreation:
         caller = current_caller.get()
         self._check_tokens(caller)
         is_new = self._names.is_new(new.name)
-        job = self._jobs.add(new, most=caller.limits.max_jobs, claims=is_new)
+        news = _first_news(new)
+        if told := self._fit.warning(new):
+            news.append(News("memory", told, level="warn"))
+        job = self._jobs.add(new, most=caller.limits.max_jobs, claims=is_new, news=news)
         if is_new:
             self._names.give(job.name, job.key_id)
-        self._events.tell(job.id, *_first_news(job))
-        if told := self._fit.warning(new):
-            self._events.tell(job.id, News("memory", told, level="warn"))
         self._wake()
         return job
 
@@ -147,11 +147,11 @@ class JobCreation:
             )
 
 
-def _first_news(job: FineTuningJob) -> tuple[News, News]:
-    files = f"training file: {job.training_file}"
-    if job.validation_file is not None:
-        files += f" and validation file: {job.validation_file}"
-    return (
-        News("created", f"Created fine-tuning job: {job.id}"),
+def _first_news(new: NewJob) -> list[News]:
+    files = f"training file: {new.training_file}"
+    if new.validation_file is not None:
+        files += f" and validation file: {new.validation_file}"
+    return [
+        News("created", f"Created fine-tuning job: {new.id}"),
         News("validating", f"Validating {files}"),
-    )
+    ]

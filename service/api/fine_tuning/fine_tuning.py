@@ -50,6 +50,6 @@ class FineTuning:
         self.own = OwnJobs(jobs, events)
         self.creation = JobCreation(jobs, events, files, origins, names, desk, fit, wake)
         self.planner = planner
-        self.actions = JobActions(jobs, events, desk)
+        self.actions = JobActions(jobs, desk)
         self.streams = EventStreams(jobs, events, gate)
         self.checkpoints = Checkpoints(events, Aliases(jobs, desk.home, models.store))

@@ -35,8 +35,8 @@ class HomeJobs:
         self._files = Files(state, self.home, self._desk.place)
         self.jobs = Jobs(state)
         self.events = Events(state)
-        self.actions = JobActions(self.jobs, self.events, self._desk)
-        self._supervisor = Supervisor(self.jobs, self.events, self._files, self._desk, None)
+        self.actions = JobActions(self.jobs, self._desk)
+        self._supervisor = Supervisor(self.jobs, self._files, self._desk, None)
 
     @property
     def is_served(self) -> bool:
@@ -62,8 +62,7 @@ class HomeJobs:
         made = self._supervisor.look().made
         if made and not self.is_served:
             for job in made:
-                adapters = self.home / "adapters"
-                accept(job.id, job.version or "", adapters, self.jobs, self.events)
+                accept(job, job.version or "", self.jobs, self._desk)
 
     def clear(self, job_id: str, wait: Callable[[float], None] = time.sleep) -> None:
         """Remove what a cancelled job has made, as soon as its process has ended."""

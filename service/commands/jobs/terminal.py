@@ -16,6 +16,7 @@ from finetune.errors import FinetuneError, Interrupted
 from finetune.job import Job
 from finetune.training.observer import Observer, Silent, StepMetrics
 from service.errors import JobRefused, StateUnavailable
+from service.files.files import Files
 from service.jobs.desk import Desk
 from service.jobs.discard import discard
 from service.jobs.events import Events, Level, News
@@ -139,8 +140,7 @@ class TerminalJob:
             record.jobs.move(
                 record.job_id, ["running"], version=version, trained_tokens=trained_tokens
             )
-            adapters = self._home / "adapters"
-            accept(record.job_id, version, adapters, record.jobs, record.events)
+            accept(record.jobs.find(record.job_id), version, record.jobs, record.desk)
 
         self._try_now(tell)
 
@@ -155,12 +155,13 @@ class TerminalJob:
             told = _("Another process works on this run. See it: lora-chat jobs follow {id}")
             raise JobRefused(told.format(id=job_id))
         if before:
-            jobs.move(job_id, GONE_ON_FROM, "running", **{**AGAIN, **known})
-            events.tell_again(job_id, "resumed", "Fine-tuning job resumed")
+            resumed = News("resumed", "Fine-tuning job resumed", may_recur=True)
+            jobs.move(job_id, GONE_ON_FROM, "running", news=[resumed], **{**AGAIN, **known})
         else:
             new = _new_job(job_id, desk.place, path, training)
-            jobs.add(new, status="running", started=int(time.time()), **known)
-            events.tell(job_id, News("started", "Fine-tuning job started"))
+            started = News("started", "Fine-tuning job started", may_recur=True)
+            now = int(time.time())
+            jobs.add(new, status="running", news=[started], started=now, **known)
         recorder = Recorder(job_id, jobs, events, Silent(), on_outage=self._rest)
         return Record(job_id, jobs, events, desk, recorder, lock)
 
@@ -181,20 +182,14 @@ class TerminalJob:
 
         def tell(record: Record) -> bool:
             record.recorder.flush()
-            if ending is not None and record.jobs.move(
-                record.job_id,
-                ["running"],
-                ending.status,
-                error=ending.error,
-                estimated_finish=None,
-            ):
-                record.events.tell_again(
-                    record.job_id, ending.what, ending.message, level=ending.level
-                )
+            if ending is not None:
+                told = News(ending.what, ending.message, level=ending.level, may_recur=True)
+                is_so = {"error": ending.error, "estimated_finish": None}
+                record.jobs.move(record.job_id, ["running"], ending.status, news=[told], **is_so)
             job = record.jobs.find(record.job_id)
             record.lock.close()
             if job.has_leftovers:
-                discard(job, record.desk)
+                discard(job, record.desk, Files(record.jobs.state, self._home, job.place))
                 record.jobs.move(job.id, [job.status], has_leftovers=False)
             elif job.has_ended:
                 record.desk.forget(job.id)

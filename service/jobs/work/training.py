@@ -76,8 +76,8 @@ class Training:
     def _config(self) -> TrainConfig:
         job = self._job
         options: dict[str, Any] = {
-            "promote": False,
             **job.options,
+            "promote": False,  # before it has answered; then, where that was asked for
             "data": self._path(job.training_file),
             "validation": job.validation_file and self._path(job.validation_file),
             "name": job.name,

@@ -90,25 +90,26 @@ class Worker:
                 return None
             if not stack.enter_context(self._desk.working_on(job_id)):
                 return None
+        told = News("started", "Fine-tuning job started", may_recur=True)
         is_mine = self._jobs.move(
             job_id,
             ["queued", "running"],
             "running",
+            news=[told] if self._jobs.find(job_id).status == "queued" else [],
             started=func.coalesce(JOBS.c.started, int(time.time())),
             num_starts=JOBS.c.num_starts + 1,
         )
         return self._jobs.find(job_id) if is_mine else None
 
     def _train(self, job: FineTuningJob) -> None:
-        self._events.tell(job.id, News("started", "Fine-tuning job started"))
         files = Files(self._state, self._desk.home, job.place)
         training = Training(job, self._desk.home, self._jobs, self._events, files)
         made = training.execute()
         told = f"The adapter {made.version} is written; it answers as soon as a server has tried it"
-        self._events.tell(job.id, News("made", told))
         self._jobs.move(
             job.id,
             ["running"],
+            news=[News("made", told)],
             version=str(made.version),
             trained_tokens=made.trained_tokens,
             result_files=[made.results],
@@ -116,8 +117,7 @@ class Worker:
         )
 
     def _fail(self, job: FineTuningJob, error: JobError) -> None:
-        if self._jobs.move(job.id, ["running"], "failed", error=error, estimated_finish=None):
-            self._events.tell(job.id, News("failed", error.message, level="error"))
+        self._jobs.fail(job.id, ["running"], error)
 
 
 def error_of(error: DataError | FinetuneError | DiskFull, home: Path) -> JobError:

@@ -36,12 +36,12 @@ class Clinic:
         self.jobs = Jobs(self.state)
         self.events = Events(self.state)
         self.files = Files(self.state, home, self.desk.place)
-        self.actions = JobActions(self.jobs, self.events, self.desk)
+        self.actions = JobActions(self.jobs, self.desk)
         self.supervisor = self.supervise(slots)
 
     def supervise(self, slots: int = 1) -> Supervisor:
         start = partial(start_worker, self.desk, database=self.database, slots=slots)
-        return Supervisor(self.jobs, self.events, self.files, self.desk, start, slots)
+        return Supervisor(self.jobs, self.files, self.desk, start, slots)
 
     def bring(self, text: str = DATA, name: str = "questions.txt") -> str:
         """A training file's id."""

@@ -10,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.app import build_app
 from service.jobs.actions import JobActions
 from service.jobs.desk import Desk
-from service.jobs.events import Events
 from service.jobs.jobs import Jobs
 from service.models import Models
 from service.settings import ServiceSettings
@@ -45,7 +44,7 @@ def test_jobs_are_told_by_their_status_and_once_when_they_end(
         jobs.add(new, status="paused", started=1_000 if number == 1 else None)
     wait_until(lambda: sample(url, "jobs", status="paused") == 3)
     jobs.move("ftjob-1", ["paused"], "succeeded", trained_tokens=700)
-    JobActions(jobs, Events(own_state), desk).cancel("ftjob-2")
+    JobActions(jobs, desk).cancel("ftjob-2")
     wait_until(lambda: sample(url, "jobs", status="paused") == 1)
     assert sample(url, "job_seconds_sum", status="succeeded") == 250
     assert sample(url, "job_seconds_bucket", status="succeeded", le="120.0") == 0

@@ -77,7 +77,7 @@ def test_jobs_wait_for_a_disk_without_any_room(small: Clinic, caplog: pytest.Log
         started.append(job_id)
         return subprocess.Popen([sys.executable, "-c", ""])
 
-    supervisor = Supervisor(small.jobs, small.events, small.files, small.desk, start)
+    supervisor = Supervisor(small.jobs, small.files, small.desk, start)
     filling = small.home / "filling"
     fill(filling)
     small.order("ftjob-1", file=file)

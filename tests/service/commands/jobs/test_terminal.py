@@ -45,7 +45,7 @@ class Here:
         self.desk = Desk(home)
         self.jobs = Jobs(self.state)
         self.events = Events(self.state)
-        self.actions = JobActions(self.jobs, self.events, self.desk)
+        self.actions = JobActions(self.jobs, self.desk)
         self.data = home / "clinic.txt"
         self.data.write_text(DIALOGUE)
         self.run = home / "runs" / "tcm-1"
