@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from finetune.adapters.versions import promote, promoted_version
 from service.app import build_app
 from service.jobs.desk import Desk
 from service.jobs.events import Events
@@ -34,10 +35,10 @@ def build_on(models_here: Models, own_state: State, tmp_path: Path) -> BuildOn:
     return build
 
 
-def made_job(state: State, home: Path, version: str) -> Jobs:
+def made_job(state: State, home: Path, version: str, **options: Any) -> Jobs:
     """A job whose process has made a version and ended."""
     jobs = Jobs(state)
-    new = new_job("ftjob-1", place=Desk(home).place, name="tcm", key_id="")
+    new = new_job("ftjob-1", place=Desk(home).place, name="tcm", key_id="", options=options)
     jobs.add(new, status="running", version=version)
     return jobs
 
@@ -87,6 +88,44 @@ def test_a_version_that_does_not_load_fails_its_job(
     assert (job.status, job.error.code) == ("failed", "model_not_loaded")
     assert "tcm@4" in job.error.message
     assert str(tmp_path) not in job.error.message
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_version_is_promoted_once_it_has_answered(
+    build_on: BuildOn,
+    serve_app: Callable[..., str],
+    add_adapter: Callable[..., Path],
+    own_state: State,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    is_whole: bool,
+):
+    add_adapter("tcm", "3")
+    promote(tmp_path / "adapters", "tcm", "3")
+    folder = add_adapter("tcm", "4")
+    if not is_whole:
+        (folder / "adapter_config.json").write_text("{}")
+    jobs = made_job(own_state, tmp_path, "tcm@4", promote=True)
+    serve_app(build_on(ScriptedEngine()))
+    wait_until(lambda: jobs.find("ftjob-1").has_ended)
+    assert promoted_version(tmp_path / "adapters", "tcm") == ("4" if is_whole else "3")
+
+
+def test_what_was_trained_on_another_base_is_left_to_its_server(
+    build_on: BuildOn,
+    serve_app: Callable[..., str],
+    add_adapter: Callable[..., Path],
+    own_state: State,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+):
+    add_adapter("tcm", "4")
+    jobs = made_job(own_state, tmp_path, "tcm@4", base="another")
+    other = new_job("ftjob-2", place=Desk(tmp_path).place, name="tcm", key_id="", options={})
+    jobs.add(other, status="running", version="tcm@4")
+    serve_app(build_on(ScriptedEngine()))
+    wait_until(lambda: jobs.find("ftjob-2").has_ended)
+    assert jobs.find("ftjob-1").status == "running"
 
 
 @contextmanager
