@@ -142,10 +142,13 @@ def rollback(adapters: Path, name: str) -> str:
 
 
 def heir_of(adapters: Path, version: AdapterVersion) -> str | None:
-    """The newest other version, where the one to be removed is promoted."""
+    """The version before the one to be removed, where that one is promoted: newer ones may have
+    been kept back. The newest, where there is none before."""
+    if promoted_version(adapters, version.name) != version.number:
+        return None
     others = [each for each in list_versions(adapters, version.name) if each != version.number]
-    is_promoted = promoted_version(adapters, version.name) == version.number
-    return others[-1] if others and is_promoted else None
+    older = [each for each in others if int(each) < int(version.number)]
+    return next(reversed(older or others), None)
 
 
 def remove_version(adapters: Path, version: AdapterVersion) -> None:

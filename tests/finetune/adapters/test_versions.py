@@ -273,6 +273,15 @@ def test_a_removed_version_leaves_the_others(tmp_path: Path):
     assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "3", "promoted"]
 
 
+def test_a_removed_versions_heir_is_the_one_before_it_or_else_the_newest(tmp_path: Path):
+    for _ in range(4):
+        add(tmp_path)
+    promote(tmp_path, "tcm", "2")
+    for removed, heir in (("2", "1"), ("1", "4"), ("4", "3"), ("3", None)):
+        remove_version(tmp_path, find_version(tmp_path, f"tcm@{removed}"))
+        assert promoted_version(tmp_path, "tcm") == heir
+
+
 def test_with_the_last_version_goes_the_name_but_nothing_that_a_person_keeps_there(tmp_path: Path):
     for name in ("tcm", "kept"):
         add(tmp_path, name)
