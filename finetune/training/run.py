@@ -211,9 +211,10 @@ def _is_made_by(state: RunState, version: AdapterVersion) -> bool:
         return False
 
 
-def settle(run: Path, adapters: Path) -> AdapterVersion | None:
+def settle(run: Path, adapters: Path, *, promotes: bool = True) -> AdapterVersion | None:
     """Do what a run that was killed has left undone, and that resuming it would not do: promote and
-    note the version that it made, or remove what it had begun to make one of.
+    note the version that it made, or remove what it had begun to make one of. What is about to be
+    removed is not promoted before.
 
     Nobody works on the run. Returns the version. Raises NotResumable where the run cannot be read.
     """
@@ -224,7 +225,7 @@ def settle(run: Path, adapters: Path) -> AdapterVersion | None:
     if state.id:
         remove_new(adapters, state.id)
     if made is not None:
-        if state.adapter is None and load_config(run / CONFIG_FILE, {}).promote:
+        if promotes and state.adapter is None and load_config(run / CONFIG_FILE, {}).promote:
             promote(adapters, made.name, made.number)
         Run(run, state).finish(str(made))
     return made

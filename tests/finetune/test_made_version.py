@@ -128,6 +128,12 @@ def test_a_version_that_was_to_be_kept_back_is_not_promoted_afterwards(work: Wor
     assert promoted_version(work.adapters, "tcm") == "1"
 
 
+def test_a_version_that_is_about_to_be_removed_is_not_promoted_before(work: Work):
+    work.resume_and_die(PLACES[1])
+    assert str(settle(work.run, work.adapters, promotes=False)) == "tcm@2"
+    assert promoted_version(work.adapters, "tcm") == "1"
+
+
 def test_what_is_settled_stays_as_it_is(work: Work):
     version = work.job().execute(resume=True).version
     promote(work.adapters, "tcm", "1")
