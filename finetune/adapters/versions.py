@@ -110,12 +110,17 @@ def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | Non
     """The same, of versions that have been listed."""
     if not versions:
         return None
+    chosen = _chosen(adapters, name)
+    return chosen if chosen in versions else versions[-1]
+
+
+def _chosen(adapters: Path, name: str) -> str | None:
+    """What the pointer says, be there such a version or not."""
     try:
         with open(f"{adapters}{os.sep}{name}{os.sep}{PROMOTED_FILE}", "rb") as pointer:
-            chosen = pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
+            return pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
     except OSError:  # there is none, or it cannot be read
-        return versions[-1]
-    return chosen if chosen in versions else versions[-1]
+        return None
 
 
 def promote(adapters: Path, name: str, version: str) -> None:
@@ -216,9 +221,9 @@ def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -
 
 def _pin(adapters: Path, name: str) -> None:
     """Let the bare name mean what it means now, also where a version comes that is kept back:
-    without a pointer the newest counts."""
+    without a pointer to one that is there, the newest counts."""
     versions = list_versions(adapters, name)
-    if versions and not (adapters / name / PROMOTED_FILE).is_file():
+    if versions and _chosen(adapters, name) not in versions:
         promote(adapters, name, versions[-1])
 
 

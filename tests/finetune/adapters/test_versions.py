@@ -68,6 +68,15 @@ def test_a_version_kept_back_leaves_a_pointer_less_older_one_promoted(tmp_path: 
     assert promoted_version(tmp_path, "tcm") == "1"
 
 
+@pytest.mark.parametrize("lost", ["3", f"3/{WEIGHTS_FILE}"], ids=["folder", "weights"])
+def test_a_version_kept_back_is_not_meant_where_the_promoted_one_is_lost(tmp_path: Path, lost: str):
+    for _ in range(3):
+        add(tmp_path)
+    (tmp_path / "tcm" / lost).rename(tmp_path / "lost")
+    add(tmp_path, promoted=False)
+    assert promoted_version(tmp_path, "tcm") == "2"
+
+
 def test_a_version_kept_back_never_means_the_name_even_if_nothing_follows_its_appearance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
