@@ -11,7 +11,14 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from data.whole_file import make_lasting, new_folder, remove_whole, whole_path, write_through
+from data.whole_file import (
+    make_lasting,
+    new_folder,
+    remove_forgotten,
+    remove_whole,
+    whole_path,
+    write_through,
+)
 from data.wording import _
 from finetune.errors import AdapterInvalid
 
@@ -126,6 +133,7 @@ def _chosen(adapters: Path, name: str) -> str | None:
 def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on: in one step, to survive a power cut."""
     pointer = adapters / name / PROMOTED_FILE
+    remove_forgotten(pointer)
     with whole_path(pointer, lasting=True) as temporary:
         temporary.write_text(version + "\n", encoding="utf-8")
 

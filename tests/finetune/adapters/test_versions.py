@@ -1,5 +1,6 @@
 """Names, versions and the promoted one."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -113,6 +114,14 @@ def test_promoting_moves_the_name_back_and_forth(tmp_path: Path):
         promote(tmp_path, "tcm", version)
         assert promoted_version(tmp_path, "tcm") == version
     assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "2", "promoted"]
+
+
+def test_promoting_removes_what_a_promotion_left_that_was_killed_long_ago(tmp_path: Path):
+    add(tmp_path)
+    (tmp_path / "tcm" / ".promoted.1").touch()
+    os.utime(tmp_path / "tcm" / ".promoted.1", (0, 0))
+    promote(tmp_path, "tcm", "1")
+    assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "promoted"]
 
 
 def test_a_pointer_to_a_deleted_or_senseless_version_means_the_newest(tmp_path: Path):
