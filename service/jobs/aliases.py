@@ -7,6 +7,8 @@ from pathlib import Path
 
 from finetune.adapters.card import BEST_STEP
 from finetune.adapters.version import AdapterVersion
+from finetune.served import STEP
+from finetune.training.run import SERVED_FOLDER
 from service.accounts.caller import current_caller
 from service.errors import JobNotFound, ModelGone, StateUnavailable
 from service.models import FineTunedModel
@@ -20,8 +22,6 @@ from .jobs import Jobs
 
 logger = logging.getLogger(__name__)
 
-SERVED = "served"  # below a run's folder: its checkpoints, as adapters
-STEP = "step-"  # their folders' names begin with it
 MAX_KNOWN = 1000  # jobs that are remembered
 UNFINISHED = "The job of that name has not made a model."
 NO_CHECKPOINT = (
@@ -125,7 +125,7 @@ class Aliases:
 
     def _folders(self, job: FineTuningJob) -> dict[int, Path]:
         """The checkpoints of a job that goes on, by their steps."""
-        served = self._home / job.run / SERVED
+        served = self._home / job.run / SERVED_FOLDER
         if job.has_ended or not served.is_relative_to(self._store.runs):
             return {}
         try:

@@ -13,10 +13,11 @@ from fastapi.testclient import TestClient
 from data.chat import Tokenizer
 from finetune.adapters.card import BEST_STEP, AdapterCard
 from finetune.adapters.files import CARD_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.training.run import SERVED_FOLDER
 from service.accounts.keys import Keys, KeyWish
 from service.app import build_app
 from service.errors import ModelGone
-from service.jobs.aliases import SERVED, Aliases
+from service.jobs.aliases import Aliases
 from service.jobs.desk import Desk
 from service.jobs.job import FineTuningJob
 from service.jobs.jobs import Jobs
@@ -63,7 +64,7 @@ class Place:
         return folder
 
     def served(self, job_id: str = "ftjob-Xy12") -> Path:
-        return self.home / "runs" / job_id / SERVED
+        return self.home / "runs" / job_id / SERVED_FOLDER
 
     def checkpoint(self, step: int, job_id: str = "ftjob-Xy12", **options: Any) -> Path:
         made = self.add_adapter("making", str(step), **options)
@@ -302,7 +303,7 @@ def test_checkpoints_are_read_below_the_homes_runs_alone(
 
 def test_a_run_elsewhere_has_no_checkpoints_to_ask(place: Place, tmp_path: Path):
     job = place.make("ftjob-b", run=str(tmp_path / "my-run"), source="terminal")
-    shutil.move(place.checkpoint(4), tmp_path / "my-run" / SERVED / "step-4")
+    shutil.move(place.checkpoint(4), tmp_path / "my-run" / SERVED_FOLDER / "step-4")
     with pytest.raises(ModelGone):
         place.models.resolve(job.checkpoint(4))
 

@@ -8,7 +8,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from finetune.adapters.card import BEST_STEP
-from service.jobs.aliases import SERVED
+from finetune.training.run import SERVED_FOLDER
 from service.jobs.events import News
 
 
@@ -25,7 +25,7 @@ def save(
     service: Any, tmp_path: Path, job_id: str, add_adapter: Callable[..., Path]
 ) -> Callable[[int], None]:
     """Let a checkpoint lie there."""
-    served = tmp_path / "runs" / job_id / SERVED
+    served = tmp_path / "runs" / job_id / SERVED_FOLDER
 
     def write(step: int) -> None:
         served.mkdir(parents=True, exist_ok=True)
