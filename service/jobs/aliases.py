@@ -46,7 +46,7 @@ class Aliases:
         """Raises ModelNotFound, AdapterRefused or StateUnavailable."""
         job = self._job(asked)
         if asked.step is None:
-            return FineTunedModel(str(asked), self._entry(_result(job, asked), asked))
+            return FineTunedModel(str(asked), self._entry(job, _result(job, asked), str(asked)))
         if folder := self._folders(job).get(asked.step):
             with suppress(FileNotFoundError):  # it has gone since
                 return self._checkpoint(job, asked.step, folder)
@@ -54,7 +54,12 @@ class Aliases:
 
     def version(self, asked: FineTuned) -> str:
         """The name@version that a job has made. Raises ModelNotFound or StateUnavailable."""
-        return _result(self._job(asked), asked)
+        job = self._job(asked)
+        version = _result(job, asked)
+        if asked.step is None:
+            with suppress(AdapterRefused):  # what is damaged has the name, too
+                self._entry(job, version, str(asked))
+        return version
 
     def checkpoints(self) -> list[FineTunedModel]:
         """Those that can be asked now, of the jobs that the caller may see."""
@@ -77,7 +82,7 @@ class Aliases:
         found = {step: model.entry for step, model in self._checkpoints_of(job)}
         if job.fine_tuned_model is not None:
             with suppress(ModelNotFound, AdapterRefused):  # it has been removed since
-                entry = self._store.entry(_part(job.fine_tuned_model))
+                entry = self._entry(job, job.fine_tuned_model, job.alias)
                 if (best := _best_step(entry)) is not None:
                     found[best] = entry
         return found
@@ -102,16 +107,22 @@ class Aliases:
             self._succeeded[asked.job] = job
         return job
 
-    def _entry(self, version: str, asked: FineTuned) -> AdapterVersion:
+    def _entry(self, job: FineTuningJob, version: str, asked: str) -> AdapterVersion:
+        """Raises ModelGone, also where another has been given its number since, and
+        AdapterRefused."""
+        gone = ModelGone(asked, f"It was {version}, which is not here any more.")
         try:
-            return self._store.entry(_part(version))
+            entry = self._store.entry(_part(version))
         except ModelNotFound:
-            raise ModelGone(str(asked), f"It was {version}, which is not here any more.") from None
+            raise gone from None
+        if job.finished is not None and entry.created > job.finished:
+            raise gone
+        return entry
 
     def _kept(self, job: FineTuningJob, asked: FineTuned) -> AdapterVersion:
         """What a job has made, where it was made of that checkpoint."""
         if job.version is not None and job.status in ("running", "succeeded"):
-            entry = self._entry(job.version, asked)
+            entry = self._entry(job, job.version, str(asked))
             if _best_step(entry) == asked.step:
                 return entry
         raise ModelGone(str(asked), NO_CHECKPOINT)

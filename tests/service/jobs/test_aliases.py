@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,8 @@ class Place:
         self.state = state
         self.jobs = Jobs(state)
         self.store = AdapterStore(home / "adapters", BASE)
-        self.models = Models(
-            "base", tokenizer, self.store, fine_tuned=Aliases(self.jobs, home, self.store)
-        )
+        self.aliases = Aliases(self.jobs, home, self.store)
+        self.models = Models("base", tokenizer, self.store, fine_tuned=self.aliases)
         self.add_adapter = add_adapter
         self.make("ftjob-Xy12")
 
@@ -202,6 +202,23 @@ def test_a_result_that_was_removed_is_not_found_and_the_answer_says_which(
     response = ask(client, RESULT)
     assert response.status_code == 404
     assert "It was tcm@4" in response.json()["error"]["message"]
+
+
+def test_a_version_that_got_the_number_since_is_not_the_jobs(place: Place, client: TestClient):
+    folder = place.succeed(best_step=4)
+    assert place.models.resolve(f"{RESULT}:ckpt-step-4").pinned == "tcm@4:1"
+    job = place.jobs.find("ftjob-Xy12")
+    assert place.aliases.steps(job).keys() == {4}
+    shutil.rmtree(folder)
+    folder = place.add_adapter("tcm", "4", metrics={BEST_STEP: 4}, template=CHATML)
+    card = AdapterCard.model_validate_json((folder / CARD_FILE).read_bytes())
+    card.model_copy(update={"created": datetime.now(UTC) + timedelta(hours=1)}).write(folder)
+    for alias in (RESULT, f"{RESULT}:ckpt-step-4"):
+        with pytest.raises(ModelGone):
+            place.models.resolve(alias)
+    assert place.aliases.steps(job) == {}
+    assert client.delete(f"/v1/models/{RESULT}").status_code == 404
+    assert place.store.versions("tcm") == ["4"]
 
 
 def test_deleting_an_alias_removes_the_version_that_it_means(place: Place, client: TestClient):
