@@ -78,7 +78,9 @@ class Aliases:
 
     def steps(self, job: FineTuningJob) -> dict[int, AdapterVersion]:
         """What can be asked of one job, by steps: its checkpoints while it goes on, and what it has
-        made, by the step that this was made of."""
+        made, by the step that this was made of. Nothing of another home's job."""
+        if job.place != place_of(self._home):
+            return {}
         found = {step: model.entry for step, model in self._checkpoints_of(job)}
         if job.fine_tuned_model is not None:
             with suppress(ModelNotFound, AdapterRefused):  # it has been removed since
