@@ -7,8 +7,9 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -18,6 +19,7 @@ from .wording import _
 REMOVED = ".removed-"
 STANDARD_OUTPUT = Path("-")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or a file beyond its limits
+FORGOTTEN = 3600.0  # [seconds] after which nobody writes what has not taken its place
 NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP)  # of a file system that writes through files alone
 
 
@@ -61,6 +63,16 @@ def remove_unfinished(folder: Path) -> None:
     for leftover in folder.glob(".*.*"):
         if leftover.suffix[1:].isdecimal():
             leftover.unlink()
+
+
+def remove_forgotten(path: Path) -> None:
+    """Remove the files that `whole_path` was about to put at `path` long ago, since whoever wrote
+    them was killed. Others may write there now; what cannot be removed stays."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):
+            is_old = time.time() - leftover.stat().st_mtime > FORGOTTEN
+            if is_old and leftover.suffix[1:].isdecimal():
+                leftover.unlink()
 
 
 def write_through(*paths: Path) -> None:

@@ -109,13 +109,13 @@ class Job:
         on_begun: Callable[[Path], None] = lambda _folder: None,
     ) -> Result:
         """Train and make a version; `prepared` is this job's own, where it was looked at before.
-        `on_begun` is told the run's folder once there is one.
+        `on_begun` is told the run's folder, in the first process, once there is one and before
+        anything changes in one that was there.
 
         Raises DataError or FinetuneError; nothing appears under `adapters/` unless it ends.
         """
         prepared = prepared or self.prepare()
-        run = self._open_run(prepared, resume=resume)
-        on_begun(run.folder)
+        run = self._open_run(prepared, on_begun, resume=resume)
         with _saying_what_is_kept(run), self._logged(run):
             trainer, before = self._train(prepared, run, resume=resume)
             done = self._compare(prepared, trainer, before)
@@ -171,7 +171,13 @@ class Job:
         check_base(self.parent, base)
         return find_lineage(self.parent, self.home / "runs", renderer, old)
 
-    def _open_run(self, prepared: Prepared, *, resume: bool) -> Run:
+    def _open_run(
+        self,
+        prepared: Prepared,
+        on_begun: Callable[[Path], None] = lambda _folder: None,
+        *,
+        resume: bool,
+    ) -> Run:
         dataset = prepared.dataset
         state = RunState(
             name=self.name,
@@ -180,13 +186,15 @@ class Job:
             validation=_absolute(self.config.validation),
             held_out=dataset.identities,
         )
-        return self.processes.from_first(lambda: self._begin(state, resume=resume))
+        return self.processes.from_first(lambda: self._begin(state, on_begun, resume=resume))
 
-    def _begin(self, state: RunState, *, resume: bool) -> Run:
+    def _begin(self, state: RunState, on_begun: Callable[[Path], None], *, resume: bool) -> Run:
         runs = self.home / "runs"
         if resume:
-            return Run.resume(self.config, state, runs, self.adapters)
-        return Run.start(self.config, state, runs)
+            return Run.resume(self.config, state, runs, self.adapters, on_begun)
+        run = Run.start(self.config, state, runs)
+        on_begun(run.folder)
+        return run
 
     def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> tuple[Trainer, float | None]:
         """The trainer when it is done, and the held-out loss of the adapter before."""

@@ -51,7 +51,8 @@ class FineTunedModels(Protocol):
         ...
 
     def version(self, asked: FineTuned) -> str:
-        """The name@version, without a look at its files. Raises as `find` does."""
+        """The name@version, whether its files are whole or damaged. Raises as `find` does, but for
+        AdapterRefused."""
         ...
 
     def checkpoints(self) -> list[FineTunedModel]:
@@ -142,7 +143,7 @@ class Models:
         return None if asked is None else self._of_job(asked, self._fine_tuned.find)
 
     def version(self, model: str) -> str:
-        """The name or name@version that a model's name stands for, without a look at its files.
+        """The name or name@version that a model's name stands for, be its files whole or damaged.
 
         Raises ModelNotFound, InvalidRequest for a checkpoint, or StateUnavailable.
         """

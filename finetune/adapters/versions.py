@@ -11,7 +11,14 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from data.whole_file import make_lasting, new_folder, remove_whole, whole_path, write_through
+from data.whole_file import (
+    make_lasting,
+    new_folder,
+    remove_forgotten,
+    remove_whole,
+    whole_path,
+    write_through,
+)
 from data.wording import _
 from finetune.errors import AdapterInvalid
 
@@ -110,17 +117,23 @@ def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | Non
     """The same, of versions that have been listed."""
     if not versions:
         return None
+    chosen = _chosen(adapters, name)
+    return chosen if chosen in versions else versions[-1]
+
+
+def _chosen(adapters: Path, name: str) -> str | None:
+    """What the pointer says, be there such a version or not."""
     try:
         with open(f"{adapters}{os.sep}{name}{os.sep}{PROMOTED_FILE}", "rb") as pointer:
-            chosen = pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
+            return pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
     except OSError:  # there is none, or it cannot be read
-        return versions[-1]
-    return chosen if chosen in versions else versions[-1]
+        return None
 
 
 def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on: in one step, to survive a power cut."""
     pointer = adapters / name / PROMOTED_FILE
+    remove_forgotten(pointer)
     with whole_path(pointer, lasting=True) as temporary:
         temporary.write_text(version + "\n", encoding="utf-8")
 
@@ -142,10 +155,13 @@ def rollback(adapters: Path, name: str) -> str:
 
 
 def heir_of(adapters: Path, version: AdapterVersion) -> str | None:
-    """The newest other version, where the one to be removed is promoted."""
+    """The version before the one to be removed, where that one is promoted: newer ones may have
+    been kept back. The newest, where there is none before."""
+    if promoted_version(adapters, version.name) != version.number:
+        return None
     others = [each for each in list_versions(adapters, version.name) if each != version.number]
-    is_promoted = promoted_version(adapters, version.name) == version.number
-    return others[-1] if others and is_promoted else None
+    older = [each for each in others if int(each) < int(version.number)]
+    return next(reversed(older or others), None)
 
 
 def remove_version(adapters: Path, version: AdapterVersion) -> None:
@@ -213,9 +229,9 @@ def install(adapters: Path, name: str, staged: Path, *, promoted: bool = True) -
 
 def _pin(adapters: Path, name: str) -> None:
     """Let the bare name mean what it means now, also where a version comes that is kept back:
-    without a pointer the newest counts."""
+    without a pointer to one that is there, the newest counts."""
     versions = list_versions(adapters, name)
-    if versions and not (adapters / name / PROMOTED_FILE).is_file():
+    if versions and _chosen(adapters, name) not in versions:
         promote(adapters, name, versions[-1])
 
 

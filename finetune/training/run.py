@@ -3,6 +3,7 @@
 import json
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -73,8 +74,16 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, config: TrainConfig, state: RunState, runs: Path, adapters: Path) -> "Run":
-        """Find the newest unfinished run of this name.
+    def resume(
+        cls,
+        config: TrainConfig,
+        state: RunState,
+        runs: Path,
+        adapters: Path,
+        on_found: Callable[[Path], None] = lambda _folder: None,
+    ) -> "Run":
+        """Find the newest unfinished run of this name. `on_found` is told its folder before
+        anything in it changes, and may raise where somebody works on it.
 
         Raises NotResumable if there is none, or if its data or options were others.
         """
@@ -86,10 +95,14 @@ class Run:
                 "out --resume to start one."
             )
             raise NotResumable(told.format(name=state.name))
-        settle(found[-1], adapters)
         run = cls(found[-1], read_state(found[-1]))
         run._check_state(state)
         run._check_config(config, state)
+        on_found(run.folder)
+        settle(run.folder, adapters)
+        run.state = read_state(run.folder)
+        run._check_state(state)  # it may have been killed after its version appeared
+        run._write(CONFIG_FILE, config.dump())
         if not run.state.id:
             run._write_new_id()
         return run
@@ -158,7 +171,6 @@ class Run:
                 "or leave out --resume to start anew."
             )
             raise NotResumable(told.format(folder=self.folder, changed=", ".join(changed)))
-        self._write(CONFIG_FILE, config.dump())
 
 
 def read_metrics(folder: Path) -> list[StepMetrics]:
@@ -199,9 +211,10 @@ def _is_made_by(state: RunState, version: AdapterVersion) -> bool:
         return False
 
 
-def settle(run: Path, adapters: Path) -> AdapterVersion | None:
+def settle(run: Path, adapters: Path, *, promotes: bool = True) -> AdapterVersion | None:
     """Do what a run that was killed has left undone, and that resuming it would not do: promote and
-    note the version that it made, or remove what it had begun to make one of.
+    note the version that it made, or remove what it had begun to make one of. What is about to be
+    removed is not promoted before.
 
     Nobody works on the run. Returns the version. Raises NotResumable where the run cannot be read.
     """
@@ -212,7 +225,7 @@ def settle(run: Path, adapters: Path) -> AdapterVersion | None:
     if state.id:
         remove_new(adapters, state.id)
     if made is not None:
-        if state.adapter is None and load_config(run / CONFIG_FILE, {}).promote:
+        if promotes and state.adapter is None and load_config(run / CONFIG_FILE, {}).promote:
             promote(adapters, made.name, made.number)
         Run(run, state).finish(str(made))
     return made

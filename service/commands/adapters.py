@@ -183,7 +183,7 @@ def remove(
         typer.Option(
             "--yes",
             "-y",
-            help="Do not ask. Where the promoted version goes, the newest other one is promoted.",
+            help="Do not ask. Where the promoted version goes, the one before it is promoted.",
         ),
     ] = False,
     home: HomeOption = None,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from finetune.adapters.card import BEST_STEP
 from finetune.adapters.version import AdapterVersion
+from finetune.served import STEP
+from finetune.training.run import SERVED_FOLDER
 from service.accounts.caller import current_caller
 from service.errors import JobNotFound, ModelGone, StateUnavailable
 from service.models import FineTunedModel
@@ -20,8 +22,6 @@ from .jobs import Jobs
 
 logger = logging.getLogger(__name__)
 
-SERVED = "served"  # below a run's folder: its checkpoints, as adapters
-STEP = "step-"  # their folders' names begin with it
 MAX_KNOWN = 1000  # jobs that are remembered
 UNFINISHED = "The job of that name has not made a model."
 NO_CHECKPOINT = (
@@ -46,7 +46,7 @@ class Aliases:
         """Raises ModelNotFound, AdapterRefused or StateUnavailable."""
         job = self._job(asked)
         if asked.step is None:
-            return FineTunedModel(str(asked), self._entry(_result(job, asked), asked))
+            return FineTunedModel(str(asked), self._entry(job, _result(job, asked), str(asked)))
         if folder := self._folders(job).get(asked.step):
             with suppress(FileNotFoundError):  # it has gone since
                 return self._checkpoint(job, asked.step, folder)
@@ -54,7 +54,12 @@ class Aliases:
 
     def version(self, asked: FineTuned) -> str:
         """The name@version that a job has made. Raises ModelNotFound or StateUnavailable."""
-        return _result(self._job(asked), asked)
+        job = self._job(asked)
+        version = _result(job, asked)
+        if asked.step is None:
+            with suppress(AdapterRefused):  # what is damaged has the name, too
+                self._entry(job, version, str(asked))
+        return version
 
     def checkpoints(self) -> list[FineTunedModel]:
         """Those that can be asked now, of the jobs that the caller may see."""
@@ -73,11 +78,13 @@ class Aliases:
 
     def steps(self, job: FineTuningJob) -> dict[int, AdapterVersion]:
         """What can be asked of one job, by steps: its checkpoints while it goes on, and what it has
-        made, by the step that this was made of."""
+        made, by the step that this was made of. Nothing of another home's job."""
+        if job.place != place_of(self._home):
+            return {}
         found = {step: model.entry for step, model in self._checkpoints_of(job)}
         if job.fine_tuned_model is not None:
             with suppress(ModelNotFound, AdapterRefused):  # it has been removed since
-                entry = self._store.entry(_part(job.fine_tuned_model))
+                entry = self._entry(job, job.fine_tuned_model, job.alias)
                 if (best := _best_step(entry)) is not None:
                     found[best] = entry
         return found
@@ -102,16 +109,22 @@ class Aliases:
             self._succeeded[asked.job] = job
         return job
 
-    def _entry(self, version: str, asked: FineTuned) -> AdapterVersion:
+    def _entry(self, job: FineTuningJob, version: str, asked: str) -> AdapterVersion:
+        """Raises ModelGone, also where another has been given its number since, and
+        AdapterRefused."""
+        gone = ModelGone(asked, f"It was {version}, which is not here any more.")
         try:
-            return self._store.entry(_part(version))
+            entry = self._store.entry(_part(version))
         except ModelNotFound:
-            raise ModelGone(str(asked), f"It was {version}, which is not here any more.") from None
+            raise gone from None
+        if job.finished is not None and entry.created > job.finished:
+            raise gone
+        return entry
 
     def _kept(self, job: FineTuningJob, asked: FineTuned) -> AdapterVersion:
         """What a job has made, where it was made of that checkpoint."""
         if job.version is not None and job.status in ("running", "succeeded"):
-            entry = self._entry(job.version, asked)
+            entry = self._entry(job, job.version, str(asked))
             if _best_step(entry) == asked.step:
                 return entry
         raise ModelGone(str(asked), NO_CHECKPOINT)
@@ -125,7 +138,7 @@ class Aliases:
 
     def _folders(self, job: FineTuningJob) -> dict[int, Path]:
         """The checkpoints of a job that goes on, by their steps."""
-        served = self._home / job.run / SERVED
+        served = self._home / job.run / SERVED_FOLDER
         if job.has_ended or not served.is_relative_to(self._store.runs):
             return {}
         try:

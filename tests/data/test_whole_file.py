@@ -2,13 +2,16 @@
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from data.whole_file import (
+    FORGOTTEN,
     make_lasting,
     new_folder,
+    remove_forgotten,
     remove_new,
     remove_unfinished,
     whole_file,
@@ -84,3 +87,17 @@ def test_files_that_were_about_to_take_their_place_can_be_removed(tmp_path: Path
         assert not temporary.exists()
         temporary.touch()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden.txt", "a.txt"]
+
+
+def test_what_was_about_to_take_a_place_long_ago_is_removed_and_nothing_else(tmp_path: Path):
+    long_ago = time.time() - FORGOTTEN - 1
+    for name in (".a.txt.1", ".a.txt.old", ".b.txt.1"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    (tmp_path / ".a.txt.2").touch()  # somebody writes it now
+    remove_forgotten(tmp_path / "a.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".a.txt.2",
+        ".a.txt.old",
+        ".b.txt.1",
+    ]

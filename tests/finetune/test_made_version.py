@@ -13,7 +13,7 @@ from finetune.adapters.versions import (
     promoted_version,
     remove_version,
 )
-from finetune.errors import NotResumable, TrainingStopped
+from finetune.errors import Interrupted, NotResumable, TrainingStopped
 from finetune.job import Job
 from finetune.training.config import TrainConfig
 from finetune.training.observer import Silent, StepMetrics
@@ -55,6 +55,11 @@ class Work:
     def resume_and_die(self, place: Path, **options: Any) -> None:
         """Resume in a process that is killed before something takes its place."""
         killed_at(self.home / place, resume, self, options)
+
+    def files(self) -> dict[Path, bytes]:
+        """What lies in the run and under adapters/."""
+        found = (path for folder in (self.adapters, self.run) for path in folder.rglob("*"))
+        return {path: path.read_bytes() for path in found if path.is_file()}
 
     def leftovers(self) -> list[Path]:
         return [path for folder in (self.adapters, self.run) for path in folder.glob(".*")]
@@ -103,9 +108,29 @@ def test_a_run_killed_after_its_version_appeared_makes_no_second_one(place: Path
     assert read_state(work.run).adapter == "tcm@2"
 
 
+@pytest.mark.parametrize("place", PLACES[:2], ids=["unmade", "unpromoted"])
+def test_a_run_that_somebody_works_on_stays_as_it_is(place: Path, work: Work):
+    work.resume_and_die(place)
+    before = work.files()
+
+    def refuse(folder: Path) -> None:
+        assert (folder, work.files()) == (work.run, before)
+        raise Interrupted("Another process works on this run.")
+
+    with pytest.raises(Interrupted, match="Another process"):
+        work.job(promote=False).execute(resume=True, on_begun=refuse)
+    assert work.files() == before
+
+
 def test_a_version_that_was_to_be_kept_back_is_not_promoted_afterwards(work: Work):
     work.resume_and_die(PLACES[2], promote=False)
     assert str(settle(work.run, work.adapters)) == "tcm@2"
+    assert promoted_version(work.adapters, "tcm") == "1"
+
+
+def test_a_version_that_is_about_to_be_removed_is_not_promoted_before(work: Work):
+    work.resume_and_die(PLACES[1])
+    assert str(settle(work.run, work.adapters, promotes=False)) == "tcm@2"
     assert promoted_version(work.adapters, "tcm") == "1"
 
 

@@ -1,5 +1,6 @@
 """Names, versions and the promoted one."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -68,6 +69,15 @@ def test_a_version_kept_back_leaves_a_pointer_less_older_one_promoted(tmp_path: 
     assert promoted_version(tmp_path, "tcm") == "1"
 
 
+@pytest.mark.parametrize("lost", ["3", f"3/{WEIGHTS_FILE}"], ids=["folder", "weights"])
+def test_a_version_kept_back_is_not_meant_where_the_promoted_one_is_lost(tmp_path: Path, lost: str):
+    for _ in range(3):
+        add(tmp_path)
+    (tmp_path / "tcm" / lost).rename(tmp_path / "lost")
+    add(tmp_path, promoted=False)
+    assert promoted_version(tmp_path, "tcm") == "2"
+
+
 def test_a_version_kept_back_never_means_the_name_even_if_nothing_follows_its_appearance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -104,6 +114,14 @@ def test_promoting_moves_the_name_back_and_forth(tmp_path: Path):
         promote(tmp_path, "tcm", version)
         assert promoted_version(tmp_path, "tcm") == version
     assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "2", "promoted"]
+
+
+def test_promoting_removes_what_a_promotion_left_that_was_killed_long_ago(tmp_path: Path):
+    add(tmp_path)
+    (tmp_path / "tcm" / ".promoted.1").touch()
+    os.utime(tmp_path / "tcm" / ".promoted.1", (0, 0))
+    promote(tmp_path, "tcm", "1")
+    assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "promoted"]
 
 
 def test_a_pointer_to_a_deleted_or_senseless_version_means_the_newest(tmp_path: Path):
@@ -271,6 +289,15 @@ def test_a_removed_version_leaves_the_others(tmp_path: Path):
     remove_version(tmp_path, find_version(tmp_path, "tcm@2"))
     assert contents(tmp_path) == ["0", "2"]
     assert sorted(path.name for path in (tmp_path / "tcm").iterdir()) == ["1", "3", "promoted"]
+
+
+def test_a_removed_versions_heir_is_the_one_before_it_or_else_the_newest(tmp_path: Path):
+    for _ in range(4):
+        add(tmp_path)
+    promote(tmp_path, "tcm", "2")
+    for removed, heir in (("2", "1"), ("1", "4"), ("4", "3"), ("3", None)):
+        remove_version(tmp_path, find_version(tmp_path, f"tcm@{removed}"))
+        assert promoted_version(tmp_path, "tcm") == heir
 
 
 def test_with_the_last_version_goes_the_name_but_nothing_that_a_person_keeps_there(tmp_path: Path):

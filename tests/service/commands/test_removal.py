@@ -58,7 +58,7 @@ def test_a_version_is_removed_when_the_question_is_answered_with_yes(adapters: P
     assert list_versions(adapters, "tcm") == ["1", "3"]
 
 
-def test_the_promoted_one_of_several_goes_only_with_yes_and_the_newest_other_takes_its_place(
+def test_the_promoted_one_of_several_goes_only_with_yes_and_the_one_before_takes_its_place(
     adapters: Path,
 ):
     with pytest.raises(AdapterInvalid, match=r"Promote one of them first: .* promote tcm@2\."):

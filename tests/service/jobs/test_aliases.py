@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from fastapi.testclient import TestClient
 from data.chat import Tokenizer
 from finetune.adapters.card import BEST_STEP, AdapterCard
 from finetune.adapters.files import CARD_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.training.run import SERVED_FOLDER
 from service.accounts.keys import Keys, KeyWish
 from service.app import build_app
 from service.errors import ModelGone
-from service.jobs.aliases import SERVED, Aliases
+from service.jobs.aliases import Aliases
 from service.jobs.desk import Desk
 from service.jobs.job import FineTuningJob
 from service.jobs.jobs import Jobs
@@ -42,9 +44,8 @@ class Place:
         self.state = state
         self.jobs = Jobs(state)
         self.store = AdapterStore(home / "adapters", BASE)
-        self.models = Models(
-            "base", tokenizer, self.store, fine_tuned=Aliases(self.jobs, home, self.store)
-        )
+        self.aliases = Aliases(self.jobs, home, self.store)
+        self.models = Models("base", tokenizer, self.store, fine_tuned=self.aliases)
         self.add_adapter = add_adapter
         self.make("ftjob-Xy12")
 
@@ -63,7 +64,7 @@ class Place:
         return folder
 
     def served(self, job_id: str = "ftjob-Xy12") -> Path:
-        return self.home / "runs" / job_id / SERVED
+        return self.home / "runs" / job_id / SERVED_FOLDER
 
     def checkpoint(self, step: int, job_id: str = "ftjob-Xy12", **options: Any) -> Path:
         made = self.add_adapter("making", str(step), **options)
@@ -203,6 +204,23 @@ def test_a_result_that_was_removed_is_not_found_and_the_answer_says_which(
     assert "It was tcm@4" in response.json()["error"]["message"]
 
 
+def test_a_version_that_got_the_number_since_is_not_the_jobs(place: Place, client: TestClient):
+    folder = place.succeed(best_step=4)
+    assert place.models.resolve(f"{RESULT}:ckpt-step-4").pinned == "tcm@4:1"
+    job = place.jobs.find("ftjob-Xy12")
+    assert place.aliases.steps(job).keys() == {4}
+    shutil.rmtree(folder)
+    folder = place.add_adapter("tcm", "4", metrics={BEST_STEP: 4}, template=CHATML)
+    card = AdapterCard.model_validate_json((folder / CARD_FILE).read_bytes())
+    card.model_copy(update={"created": datetime.now(UTC) + timedelta(hours=1)}).write(folder)
+    for alias in (RESULT, f"{RESULT}:ckpt-step-4"):
+        with pytest.raises(ModelGone):
+            place.models.resolve(alias)
+    assert place.aliases.steps(job) == {}
+    assert client.delete(f"/v1/models/{RESULT}").status_code == 404
+    assert place.store.versions("tcm") == ["4"]
+
+
 def test_deleting_an_alias_removes_the_version_that_it_means(place: Place, client: TestClient):
     place.add_adapter("tcm", "5")
     (place.succeed() / WEIGHTS_FILE).write_bytes(b"damaged")
@@ -302,7 +320,7 @@ def test_checkpoints_are_read_below_the_homes_runs_alone(
 
 def test_a_run_elsewhere_has_no_checkpoints_to_ask(place: Place, tmp_path: Path):
     job = place.make("ftjob-b", run=str(tmp_path / "my-run"), source="terminal")
-    shutil.move(place.checkpoint(4), tmp_path / "my-run" / SERVED / "step-4")
+    shutil.move(place.checkpoint(4), tmp_path / "my-run" / SERVED_FOLDER / "step-4")
     with pytest.raises(ModelGone):
         place.models.resolve(job.checkpoint(4))
 

@@ -8,8 +8,9 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from finetune.adapters.card import BEST_STEP
-from service.jobs.aliases import SERVED
+from finetune.training.run import SERVED_FOLDER
 from service.jobs.events import News
+from tests.service.jobs.test_jobs import new_job
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def save(
     service: Any, tmp_path: Path, job_id: str, add_adapter: Callable[..., Path]
 ) -> Callable[[int], None]:
     """Let a checkpoint lie there."""
-    served = tmp_path / "runs" / job_id / SERVED
+    served = tmp_path / "runs" / job_id / SERVED_FOLDER
 
     def write(step: int) -> None:
         served.mkdir(parents=True, exist_ok=True)
@@ -34,6 +35,25 @@ def save(
         service.events.tell(job_id, News(f"step-{step}", "x", measured))
 
     return write
+
+
+def test_a_job_of_another_home_has_none_here(
+    service: Any, openai: OpenAI, add_adapter: Callable[..., Path], tmp_path: Path
+):
+    for job_id, place in (("ftjob-here", service.desk.place), ("ftjob-there", "elsewhere")):
+        new = new_job(job_id, place=place, key_id="", name="tcm", run="runs/both")
+        service.jobs.add(new, status="running")
+    served = tmp_path / "runs" / "both" / SERVED_FOLDER
+    served.mkdir(parents=True)
+    add_adapter("making", "4").rename(served / "step-4")
+    listed = openai.fine_tuning.jobs.checkpoints.list
+    assert [each.step_number for each in listed("ftjob-here").data] == [4]
+    assert listed("ftjob-there").data == []
+    add_adapter("tcm", "1", metrics={BEST_STEP: 4})
+    for job_id in ("ftjob-here", "ftjob-there"):
+        service.jobs.move(job_id, ["running"], "succeeded", fine_tuned_model="tcm@1")
+    assert [each.step_number for each in listed("ftjob-here").data] == [4]
+    assert listed("ftjob-there").data == []
 
 
 def test_checkpoints_come_newest_first_with_what_was_measured(

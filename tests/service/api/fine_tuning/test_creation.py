@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from openai import BadRequestError, NotFoundError, OpenAI, PermissionDeniedError, RateLimitError
 
+from finetune.training.run import SERVED_FOLDER
 from service.accounts.caller import Limits
 from service.api.fine_tuning.names import name_from
-from service.jobs.aliases import SERVED
 from service.jobs.desk import Desk
 from service.jobs.job import JobError
 
@@ -293,7 +293,7 @@ def test_a_checkpoint_of_a_job_that_goes_on_is_none_to_go_on_from(
     job_id = openai.fine_tuning.jobs.create(
         model="base", training_file=service.add_file(), suffix="tcm"
     ).id
-    served = tmp_path / "runs" / job_id / SERVED
+    served = tmp_path / "runs" / job_id / SERVED_FOLDER
     served.mkdir(parents=True)
     add_adapter("making").rename(served / "step-2")
     service.jobs.move(job_id, ["validating_files"], "running")
