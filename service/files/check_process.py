@@ -36,7 +36,7 @@ async def run_check(path: Path, language: Language, memory: int, seconds: int) -
         async with asyncio.timeout(seconds):
             printed, said = await process.communicate()
     except TimeoutError:
-        return _failed(path, language, MUCH_TIME, seconds)
+        return _failed(path.name, language, MUCH_TIME, seconds)
     finally:
         if process.returncode is None:
             process.kill()
@@ -48,25 +48,30 @@ async def run_check(path: Path, language: Language, memory: int, seconds: int) -
         process.returncode,
         said.decode(errors="replace").strip()[-LONGEST_LOGGED:],
     )
-    return _ended(path, language, process.returncode or UNEXPECTED, memory, seconds)
+    return _ended(path.name, language, process.returncode or UNEXPECTED, memory, seconds)
 
 
-def _ended(path: Path, language: Language, code: int, memory: int, seconds: int) -> CheckReport:
+def unreadable(name: str, language: Language) -> CheckReport:
+    """The report of a file whose check fails, which is no fault that anybody could mend in it."""
+    return _failed(name, language, BROKEN, 0)
+
+
+def _ended(name: str, language: Language, code: int, memory: int, seconds: int) -> CheckReport:
     """What an exit code, or the number of a signal below zero, means."""
     if sys.platform != "win32":
         if code == -signal.SIGXCPU:
-            return _failed(path, language, MUCH_TIME, seconds)
+            return _failed(name, language, MUCH_TIME, seconds)
         # What is not Python's own aborts without memory, and the system kills.
         if code in (-signal.SIGABRT, -signal.SIGKILL):
             code = OUT_OF_MEMORY
     if code == OUT_OF_MEMORY:
-        return _failed(path, language, MUCH_MEMORY, memory // 1_000_000)
-    return _failed(path, language, BROKEN, 0)
+        return _failed(name, language, MUCH_MEMORY, memory // 1_000_000)
+    return unreadable(name, language)
 
 
-def _failed(path: Path, language: Language, told: str, count: int) -> CheckReport:
+def _failed(name: str, language: Language, told: str, count: int) -> CheckReport:
     with speaking(language):
-        return failed(path.name, _("file"), _(told).format(count=count))
+        return failed(name, _("file"), _(told).format(count=count))
 
 
 def _environment() -> dict[str, str]:
