@@ -9,13 +9,14 @@ terabyte. So memory and time are limited before the file is opened, and nobody e
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data.checking.check import Findings, check
-from data.conversation import Conversation, Item, Message, change_texts
+from data.conversation import Conversation, Item, Message
 from data.errors import DataError, Fault, UnreadableFile
 from data.reading.reader import read_items
 from data.wording import LANGUAGES, _, speak
@@ -31,7 +32,9 @@ MOST_EXAMPLES = 3
 NUM_PREVIEWED = 3
 MOST_MESSAGES = 40  # of a conversation in the preview
 LONGEST_TEXT = 4_000  # [characters] of a message in the preview
+MOST_ENTRIES = 40  # of each list and each object in tools and their calls in the preview
 LONGEST_MESSAGE = 300  # [characters] of a fault
+MOST_PRINTED = 256 << 10  # [bytes]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,8 +50,20 @@ def main(arguments: Sequence[str]) -> int:
         # Without its message, which may hold what people wrote.
         sys.stderr.write("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__)
         return UNEXPECTED
-    sys.stdout.write(report.model_dump_json())
+    sys.stdout.buffer.write(printed(report))
     return 0
+
+
+def printed(report: CheckReport) -> bytes:
+    """The report in as many bytes as a server takes: what is too large goes without the preview,
+    and with few examples."""
+    without = report.model_copy(update={"preview": [], "preview_left_out": True})
+    kinds = [each.model_copy(update={"examples": []}) for each in report.findings]
+    few = {"faults": report.faults[:MOST_IN_DETAILS], "findings": kinds}
+    for told in (report, without):
+        if len(content := told.model_dump_json().encode()) <= MOST_PRINTED:
+            return content
+    return without.model_copy(update=few).model_dump_json().encode()
 
 
 def check_file(name: str) -> CheckReport:
@@ -115,7 +130,7 @@ def _preview(conversation: Conversation) -> Preview:
     return Preview(
         line=conversation.line,
         messages=[_message(each) for each in conversation.messages[:MOST_MESSAGES]],
-        tools=change_texts(conversation.tools, _shown),
+        tools=_entries(conversation.tools),
     )
 
 
@@ -124,10 +139,21 @@ def _message(message: Message) -> PreviewMessage:
         role=message.role,
         content=_shown(message.content),
         trained=message.is_trained,
-        tool_calls=change_texts(message.tool_calls, _shown),
+        tool_calls=_entries(message.tool_calls),
         tool_call_id=message.tool_call_id and _shown(message.tool_call_id),
         name=message.name and _shown(message.name),
     )
+
+
+def _entries(value: Any) -> Any:
+    """JSON with its first entries and the beginnings of its texts."""
+    if isinstance(value, str):
+        return _shown(value)
+    if isinstance(value, Mapping):
+        return {_shown(key): _entries(value[key]) for key in islice(value, MOST_ENTRIES)}
+    if isinstance(value, Sequence):
+        return [_entries(each) for each in value[:MOST_ENTRIES]]
+    return value
 
 
 def _shown(text: str) -> str:

@@ -55,6 +55,7 @@ class CheckReport(Found):
     faults: list[ToldFault]  # the first ones that training would refuse
     findings: list[Finding]
     preview: list[Preview]
+    preview_left_out: bool = False  # as it would be too large
     details: str | None  # the first faults in words; None where there are none
 
     @property

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncGenerator
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -13,7 +14,7 @@ from data.wording import Language
 from service.errors import StateUnavailable
 
 from .check import SMALL
-from .check_process import run_check
+from .check_process import run_check, unreadable
 from .check_report import CheckReport
 from .files import Files
 from .stored_file import StoredFile
@@ -25,21 +26,35 @@ SLOWEST = 128 * 1024  # [bytes a second] that a large file may be read with
 SMALL_AT_ONCE, LARGE_AT_ONCE = 2, 1
 MOST_KEPT = 16  # reports
 HOUR = 3600.0  # [seconds]
+MINUTE = 60  # [seconds]
+MOST_FAILURES = 2  # of a file's checks that nobody expects; then it is one that cannot be read
+
+EXPECTED = (StateUnavailable, OSError)  # which come and go
 
 Key = tuple[str, Language]  # a file's id
+Result = TypeVar("Result")
 
 
 class FileChecks:
     """Checks the files of a home. Each key has a check at a time of small files, and of large."""
 
-    def __init__(self, files: Files, memory: int, seconds: int, sweeps_every: float = HOUR) -> None:
+    def __init__(
+        self,
+        files: Files,
+        memory: int,
+        seconds: int,
+        sweeps_every: float = HOUR,
+        looks_every: float = MINUTE,
+    ) -> None:
         self._files = files
         self._memory = memory  # [bytes] that a check may take
         self._seconds = seconds  # that any check may take; those of large files more
         self._sweeps_every = sweeps_every  # [seconds]
+        self._looks_every = looks_every  # [seconds]
         self._reports: OrderedDict[Key, CheckReport] = OrderedDict()  # the last ones asked for
         self._running: dict[Key, asyncio.Task[CheckReport]] = {}
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[str, asyncio.Task[None]] = {}  # by the ids of files
+        self._failures: Counter[str] = Counter()
         self._lanes = {
             True: asyncio.Semaphore(SMALL_AT_ONCE),
             False: asyncio.Semaphore(LARGE_AT_ONCE),
@@ -49,12 +64,14 @@ class FileChecks:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Sweep and check for as long as the block lasts; what was left unchecked comes first."""
-        await self._begin()
-        sweeping = asyncio.create_task(self._sweep())
+        await self._try(self._files.sweep)
+        await self._take_up(0)
+        repeating = [asyncio.create_task(each) for each in (self._sweep(), self._look())]
         try:
             yield
         finally:
-            tasks: list[asyncio.Task[Any]] = [sweeping, *self._settling, *self._running.values()]
+            checking = *self._settling.values(), *self._running.values()
+            tasks: list[asyncio.Task[Any]] = [*repeating, *checking]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -77,37 +94,60 @@ class FileChecks:
         # Whoever goes away leaves the check to those who come again.
         return await asyncio.shield(self._running[key])
 
-    async def _begin(self) -> None:
-        try:
-            await run_in_threadpool(self._files.sweep)
-            for file in await run_in_threadpool(self._files.unchecked):
-                self._settle_later(file, "en")
-        except (StateUnavailable, OSError) as error:
-            logger.warning("What is left of old files stays until the next start: %s", error)
-
     async def _sweep(self) -> None:
         """Remove what has expired, again and again."""
         while True:
             await asyncio.sleep(self._sweeps_every)
-            try:
-                await run_in_threadpool(self._files.sweep)
-            except (StateUnavailable, OSError) as error:
-                logger.warning("Files that have expired stay for another while: %s", error)
+            await self._try(self._files.sweep)
+
+    async def _look(self) -> None:
+        """Take up, again and again, what another server of this home was to check and did not, and
+        what this one could not."""
+        while True:
+            await asyncio.sleep(self._looks_every)
+            await self._take_up(MINUTE)
+
+    async def _take_up(self, seconds: int) -> None:
+        """Check all that has waited so long, and that this process is not checking already."""
+        for file in await self._try(partial(self._files.unchecked, seconds)) or []:
+            if file.id not in self._settling:
+                self._settle_later(file, "en")
+
+    async def _try(self, work: Callable[[], Result]) -> Result | None:
+        """What is tried in a thread now, and else the next time."""
+        try:
+            return await run_in_threadpool(work)
+        except EXPECTED as error:
+            logger.warning("Old files stay as they are for another while: %s", error)
+        except Exception:  # the border of what is done again and again
+            logger.warning("Old files stay as they are for another while", exc_info=True)
+        return None
 
     def _settle_later(self, file: StoredFile, language: Language) -> asyncio.Task[None]:
         task = asyncio.create_task(self._settle(file, language))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._settling[file.id] = task
+        task.add_done_callback(lambda _: self._settling.pop(file.id))
         return task
 
     async def _settle(self, file: StoredFile, language: Language) -> None:
-        try:
-            found = await self.report(file, language)
-            count = None if found.num_faults else found.num_conversations
-            told = found.status, found.details, count
-            await run_in_threadpool(self._files.settle, file.id, *told)
-        except (StateUnavailable, OSError) as error:
-            logger.warning("A file stays unchecked until the next start: %s", error)
+        for find in (self.report, _give_up):
+            try:
+                await self._note(file, await find(file, language))
+                self._failures.pop(file.id, None)
+                return
+            except EXPECTED as error:
+                logger.warning("A file stays unchecked for another while: %s", error)
+                return
+            except Exception:  # the task's border: the next look comes all the same
+                logger.warning("The check of a file has failed", exc_info=True)
+                self._failures[file.id] += 1
+                if self._failures[file.id] < MOST_FAILURES:
+                    return
+
+    async def _note(self, file: StoredFile, found: CheckReport) -> None:
+        count = None if found.num_faults else found.num_conversations
+        told = found.status, found.details, count
+        await run_in_threadpool(self._files.settle, file.id, *told)
 
     async def _check(self, key: Key, file: StoredFile) -> CheckReport:
         is_small = file.num_bytes <= SMALL
@@ -122,3 +162,7 @@ class FileChecks:
             return report
         finally:
             del self._running[key]
+
+
+async def _give_up(file: StoredFile, language: Language) -> CheckReport:
+    return unreadable(file.filename, language)

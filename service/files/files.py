@@ -134,9 +134,10 @@ class Files:
         with self._state.begin() as connection:
             connection.execute(update(FILES).where(*unchecked).values(found))
 
-    def unchecked(self) -> list[StoredFile]:
-        """Those of this home that wait for a check, the oldest first."""
-        where = FILES.c.place == self.place, FILES.c.status == "uploaded", self._is_alive()
+    def unchecked(self, seconds: int = 0) -> list[StoredFile]:
+        """Those of this home that have waited so long for a check, the oldest first."""
+        waiting = FILES.c.status == "uploaded", FILES.c.created <= int(self._clock()) - seconds
+        where = FILES.c.place == self.place, *waiting, self._is_alive()
         with self._state.begin() as connection:
             asked = select(FILES).where(*where).order_by(FILES.c.created, FILES.c.id)
             files = [self._file(row) for row in connection.execute(asked).mappings()]

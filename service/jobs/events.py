@@ -77,10 +77,10 @@ class Events:
         with self._state.begin() as connection:
             return [_event(row) for row in connection.execute(asked)]
 
-    def since(self, job_id: str, number: int) -> list[Event]:
-        """Oldest first, those after the one of that number."""
+    def since(self, job_id: str, number: int, limit: int = 1000) -> list[Event]:
+        """Oldest first, those after the one of that number, page by page."""
         newer = JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.number > number
-        asked = select(JOB_EVENTS).where(*newer).order_by(JOB_EVENTS.c.number)
+        asked = select(JOB_EVENTS).where(*newer).order_by(JOB_EVENTS.c.number).limit(limit)
         with self._state.begin() as connection:
             return [_event(row) for row in connection.execute(asked)]
 

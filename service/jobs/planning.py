@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import DataError
@@ -68,7 +69,7 @@ class Planning:
         self, home: Path, path_of: Callable[[str], Path], patience: float = PATIENCE
     ) -> None:
         self._home = home
-        self._path_of = path_of  # where the content of a file lies, by its id
+        self._path_of = path_of  # where the content of a file lies, by its id; asked in threads
         self._patience = patience
         self._lock = asyncio.Lock()
         self._num_waiting = 0
@@ -76,21 +77,26 @@ class Planning:
     async def plan(self, new: NewJob) -> Plan:
         """Ended early where nobody waits for it.
 
-        Raises EngineBusy, and InvalidRequest where the data or the options do not go.
+        Raises EngineBusy, InvalidRequest where the data or the options do not go, and what finding
+        the files raises.
         """
         if self._num_waiting > MAX_WAITING:
             raise EngineBusy("Other jobs are being planned. Try again shortly.")
         self._num_waiting += 1
         try:
             async with self._lock:
-                outcome = await self._rehearse(new)
+                paths = await run_in_threadpool(self._paths, new)
+                named = {key: str(path) for key, path in paths.items()}
+                outcome = await self._rehearse({**new.options, **named, "name": new.name})
         finally:
             self._num_waiting -= 1
         if outcome.plan is None:
-            raise InvalidRequest(self._without_folders(outcome.refused, new), "training_file")
+            told = self._without_folders(outcome.refused, paths)
+            raise InvalidRequest(told, "training_file")
         return outcome.plan
 
-    async def _rehearse(self, new: NewJob) -> Outcome:
+    async def _rehearse(self, options: dict[str, Any]) -> Outcome:
+        asked = Rehearsal(home=self._home, options=options).model_dump_json()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", __name__),
             stdin=asyncio.subprocess.PIPE,
@@ -98,9 +104,8 @@ class Planning:
             stderr=asyncio.subprocess.PIPE,
             env=own_environment(),
         )
-        give_way(process.pid)
-        asked = Rehearsal(home=self._home, options=self._options(new)).model_dump_json()
         try:
+            give_way(process.pid)
             talk = process.communicate(asked.encode())
             answer, said = await asyncio.wait_for(talk, self._patience)
         except TimeoutError:
@@ -116,17 +121,13 @@ class Planning:
             raise RuntimeError(f"A plan ended with {process.returncode}: {_end_of(said)}")
         return Outcome.model_validate_json(answer)
 
-    def _options(self, new: NewJob) -> dict[str, Any]:
-        paths = {key: str(path) for key, path in self._paths(new).items()}
-        return {**new.options, **paths, "name": new.name}
-
     def _paths(self, new: NewJob) -> dict[str, Path]:
         files = {"data": new.training_file, "validation": new.validation_file}
         return {key: self._path_of(file) for key, file in files.items() if file is not None}
 
-    def _without_folders(self, message: str, new: NewJob) -> str:
+    def _without_folders(self, message: str, paths: Mapping[str, Path]) -> str:
         """Where this server keeps things is nothing to clients."""
-        for folder in (*(path.parent for path in self._paths(new).values()), self._home):
+        for folder in (*(path.parent for path in paths.values()), self._home):
             message = message.replace(f"{folder}{os.sep}", "")
         return message
 

@@ -61,6 +61,7 @@ class FileCheck(BaseModel):
     faults: list[ToldFault]  # the first ones that training would refuse
     findings: list[Finding]  # all kinds, with their first examples
     preview: list[Preview]  # the first conversations, as trained
+    preview_left_out: bool = False  # as it would be too large
 
     @classmethod
     def of(cls, file: StoredFile, report: CheckReport) -> Self:

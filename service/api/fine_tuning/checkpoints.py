@@ -6,8 +6,8 @@ from typing import Any
 from finetune.adapters.version import AdapterVersion
 from service.errors import MAX_SHOWN, InvalidRequest
 from service.jobs.aliases import Aliases
-from service.jobs.events import Events
 from service.jobs.job import FineTuningJob
+from service.jobs.measurements import Measurements
 
 from .protocol import CheckpointAnswer, CheckpointList, CheckpointMetrics
 
@@ -17,14 +17,14 @@ ID_PREFIX = "ftckpt_"
 class Checkpoints:
     """Reads files and asks the database, and so belongs into a thread."""
 
-    def __init__(self, events: Events, aliases: Aliases) -> None:
-        self._events = events
+    def __init__(self, measurements: Measurements, aliases: Aliases) -> None:
+        self._measurements = measurements
         self._aliases = aliases
 
     def page(self, job: FineTuningJob, after: str | None, limit: int) -> CheckpointList:
         """Newest first. Raises InvalidRequest where there is none of the id `after`."""
-        metrics = self._metrics(job)
         there = sorted(self._aliases.steps(job).items(), reverse=True)
+        metrics = self._measurements.at(job.id, (step for step, _ in there))
         answers = [_answer(job, step, entry, metrics.get(step, {})) for step, entry in there]
         rest = _after(answers, after)
         shown = rest[:limit]
@@ -34,11 +34,6 @@ class Checkpoints:
             last_id=shown[-1].id if shown else None,
             has_more=len(rest) > limit,
         )
-
-    def _metrics(self, job: FineTuningJob) -> dict[int, dict[str, Any]]:
-        """What was measured at each step."""
-        told = (event.data for event in self._events.since(job.id, 0) if event.data is not None)
-        return {data["step"]: data for data in told if "step" in data}
 
 
 def _answer(

@@ -49,14 +49,22 @@ class JobCreation:
         self._clock = clock
 
     def prepare(self, asked: JobRequest) -> NewJob:
-        """Decide what the job is to be. Raises ServiceError and ServingError."""
+        """Decide what a job would be, for a dry run, which trusts that its files were checked.
+
+        Raises ServiceError and ServingError.
+        """
         new = self._decide(asked)
-        self._fit.check(new, is_training=self._is_training())
+        files = {"training_file": new.training_file, "validation_file": new.validation_file}
+        for field, file_id in files.items():
+            if file_id is not None:
+                _check_is_processed(field, self._file(field, file_id))
+        self._fit.check(new, is_training=False, is_dry=True)
         return new
 
     def add(self, asked: JobRequest) -> FineTuningJob:
         """Raises as `prepare` does, and LimitReached and NameTaken."""
-        new = self.prepare(asked)
+        new = self._decide(asked)
+        self._fit.check(new, is_training=self._is_training())
         caller = current_caller.get()
         self._check_tokens(caller)
         is_new = self._names.is_new(new.name)
@@ -145,6 +153,18 @@ class JobCreation:
                 f"This key may train on {most} tokens a day, and its jobs that ended in the last "
                 f"24 hours have trained on {trained}. Try again later."
             )
+
+
+def _check_is_processed(field: str, file: StoredFile) -> None:
+    """Raises InvalidRequest."""
+    if file.status == "uploaded":
+        raise InvalidRequest(
+            f"The file {file.id} is still being checked. Ask for a dry run once its status is "
+            "'processed'.",
+            field,
+        )
+    if file.status == "error":
+        raise InvalidRequest(f"Nothing can be trained on {file.id}: {file.status_details}", field)
 
 
 def _first_news(new: NewJob) -> list[News]:

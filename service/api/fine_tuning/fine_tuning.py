@@ -12,6 +12,7 @@ from service.jobs.desk import Desk
 from service.jobs.events import Events
 from service.jobs.job import NewJob
 from service.jobs.jobs import Jobs
+from service.jobs.measurements import Measurements
 from service.jobs.planning import Plan
 from service.models import Models
 from service.state.database import State
@@ -52,4 +53,4 @@ class FineTuning:
         self.planner = planner
         self.actions = JobActions(jobs, desk)
         self.streams = EventStreams(jobs, events, gate)
-        self.checkpoints = Checkpoints(events, Aliases(jobs, desk.home, models.store))
+        self.checkpoints = Checkpoints(Measurements(state), Aliases(jobs, desk.home, models.store))

@@ -26,14 +26,18 @@ class Fit:
         self._is_exclusive = is_exclusive
         self._look = look
 
-    def check(self, new: NewJob, *, is_training: bool) -> None:
+    def check(self, new: NewJob, *, is_training: bool, is_dry: bool = False) -> None:
         """Raises InvalidRequest where the job would not fit into a GPU's memory. What another one
-        that `is_training` holds is free again when this one's turn comes."""
+        that `is_training` holds is free again when this one's turn comes. Nothing makes room for a
+        dry run."""
         memory = self._look()
         needed = self._reckoning.run_bytes(new.options, memory)
         if needed is None or memory.device == "cpu":
             return
-        if self._is_exclusive:
+        if self._is_exclusive and is_dry:
+            free, where = memory.free_bytes, "has free beside this server"
+            advice = "Make the job without a dry run: the served base leaves memory to it."
+        elif self._is_exclusive:
             free, where = memory.total_bytes, "has in all"
             advice = "Serve a smaller base, or use a larger GPU."
         else:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from service.accounts.caller import current_caller
 from service.errors import NotAllowed
 from service.http.connection import EventStream, answer_whole
 from service.http.endpoints import (
@@ -84,7 +85,7 @@ def fine_tuning_routes(found: FineTuning | None) -> APIRouter:
         return work().own.act(work().actions.resume, job_id)
 
     @router.get(LIST_JOB_EVENTS.path, response_model=EventList, responses=STREAM)
-    def list_events(
+    async def list_events(
         job_id: str,
         after: str | None = None,
         limit: Limit = 20,
@@ -92,9 +93,11 @@ def fine_tuning_routes(found: FineTuning | None) -> APIRouter:
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventList | Response:
         if not stream:
-            return work().own.events(job_id, after, limit)
-        job = work().own.find(job_id)
-        return EventStream(None, work().streams.open(job.id, last_event_id or after))
+            return await run_in_threadpool(work().own.events, job_id, after, limit)
+        job = await run_in_threadpool(work().own.find, job_id)
+        owner = current_caller.get().owner
+        opened = await work().streams.open(owner, job.id, last_event_id or after)
+        return EventStream(None, opened)
 
     @router.get(LIST_CHECKPOINTS.path)
     def list_checkpoints(

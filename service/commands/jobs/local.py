@@ -36,9 +36,10 @@ def follow(
     number, had_ended = 0, False
     while True:
         has_ended = jobs.find(job_id).has_ended
-        for event in events.since(job_id, number):
-            number = event.number
-            yield event
+        while page := events.since(job_id, number):
+            for event in page:
+                number = event.number
+                yield event
         if had_ended:
             return
         had_ended = has_ended

@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 
 from data.wording import speak
-from service.files.check import LONGEST_TEXT, MOST_FAULTS, MOST_IN_DETAILS, check_file
-from service.files.check_report import CheckReport
+from service.files.check import (
+    LONGEST_TEXT,
+    MOST_ENTRIES,
+    MOST_FAULTS,
+    MOST_IN_DETAILS,
+    MOST_PRINTED,
+    check_file,
+    printed,
+)
+from service.files.check_report import CheckReport, Finding, ToldFault
 from tests.data.reading.excel import write_xlsx
 
 DIALOGUE = "问：失眠怎么办？\n答：早睡。\n\n问：头痛呢？\n答：休息。\n"
@@ -146,6 +154,34 @@ def test_texts_without_end_and_without_sense_are_cut_and_mended(check: Check):
     [shown] = report.preview
     assert shown.messages[1].content == "x" * LONGEST_TEXT + "…"
     assert "\0" not in report.model_dump_json()
+
+
+def test_tools_without_end_are_cut(check: Check):
+    kinds = {f"k{number}": {"type": "string"} for number in range(MOST_ENTRIES + 9)}
+    tool = {"type": "function", "function": {"name": "x", "parameters": {"properties": kinds}}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [CALL] * (MOST_ENTRIES + 9)}
+    row = chat(("user", "a"), tools=[tool] * (MOST_ENTRIES + 9))
+    row["messages"].append(asked)
+    [shown] = check("a.jsonl", lines(row)).preview
+    assert len(shown.tools) == len(shown.messages[1].tool_calls) == MOST_ENTRIES
+    assert len(shown.tools[0]["function"]["parameters"]["properties"]) == MOST_ENTRIES
+
+
+def test_a_report_without_end_tells_the_first_faults_alone():
+    fault = ToldFault(source="\1" * 300, line=1, field="\1" * 300, message="\1" * 300)
+    report = CheckReport(
+        num_conversations=1,
+        num_faults=500,
+        faults=[fault] * MOST_FAULTS,
+        findings=[Finding(severity="error", kind="x", title="x", count=9, examples=[fault] * 3)],
+        preview=[],
+        details="x",
+    )
+    content = printed(report)
+    told = CheckReport.model_validate_json(content)
+    assert len(content) <= MOST_PRINTED < len(report.model_dump_json())
+    assert (told.num_faults, len(told.faults), told.findings[0].count) == (500, MOST_IN_DETAILS, 9)
+    assert told.preview_left_out
 
 
 def test_everything_is_said_in_the_language_that_is_spoken(check: Check):

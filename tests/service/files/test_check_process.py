@@ -85,6 +85,22 @@ def test_a_file_that_takes_long_is_given_up(tmp_path: Path):
     assert_failed(check(path, seconds=1), path, "longer than the 1 seconds")
 
 
+def test_a_report_is_read_up_to_what_a_server_takes(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("question,answer\na,b\n")
+    report = asyncio.run(run_check(path, "en", MUCH, 60, most=10))
+    assert_failed(report, path, "the server's log says more")
+
+
+def test_a_preview_that_is_too_large_is_left_out(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    turns = [{"role": r, "content": "信" * 4000} for r in ("user", "assistant")] * 20
+    path.write_text(json.dumps({"messages": turns}))
+    report = check(path)
+    assert (report.status, report.num_conversations) == ("processed", 1)
+    assert (report.preview, report.preview_left_out) == ([], True)
+
+
 def test_a_file_that_went_meanwhile_is_one_that_cannot_be_read(tmp_path: Path):
     path = tmp_path / "gone.jsonl"
     assert_failed(check(path), path, "the server's log says more")

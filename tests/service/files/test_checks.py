@@ -3,10 +3,15 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from service.errors import StateUnavailable
 from service.files.checks import FileChecks
 from service.files.files import Files
-from service.files.stored_file import StoredFile
+from service.files.stored_file import FileStatus, StoredFile
+from service.state.database import State
 from tests.service.files.conftest import Clock
 
 Add = Callable[..., StoredFile]
@@ -128,3 +133,55 @@ def test_what_expires_while_a_server_runs_leaves_its_disk(files: Files, add: Add
                 await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_what_another_server_did_not_check_is_taken_up(files: Files, add: Add, clock: Clock):
+    async def run() -> StoredFile:
+        async with FileChecks(files, MUCH, 60, looks_every=0.01).running():
+            file = add(RIGHT)
+            clock.now += 60
+            young = add(RIGHT)
+            while files.find(file.id).status == "uploaded":
+                await asyncio.sleep(0.01)
+            return young
+
+    young = asyncio.run(asyncio.wait_for(run(), 20))
+    assert [each.id for each in files.unchecked()] == [young.id]
+
+
+class Unsettled(Files):
+    """Fails as nobody expects, or for as long as the database is away."""
+
+    away = 0
+    num_failures = 0
+
+    def settle(
+        self, file_id: str, status: FileStatus, details: str | None, num_conversations: int | None
+    ) -> None:
+        if self.away:
+            self.away -= 1
+            raise StateUnavailable("It is away.")
+        if status == "processed":
+            self.num_failures += 1
+            raise ValueError("nobody expects this")
+        super().settle(file_id, status, details, num_conversations)
+
+
+def test_a_file_whose_check_fails_again_is_one_that_cannot_be_read(
+    own_state: State, home: Path, add: Add, clock: Clock, caplog: pytest.LogCaptureFixture
+):
+    files = Unsettled(own_state, home, "here", clock)
+    files.away = 3
+    file = add(RIGHT)
+
+    async def run() -> None:
+        async with FileChecks(files, MUCH, 60, looks_every=0.01).running():
+            clock.now += 60
+            while files.find(file.id).status == "uploaded":
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    told = files.find(file.id).status_details
+    assert (files.num_failures, files.away) == (2, 0)
+    assert told == "a.jsonl: it could not be read; the server's log says more"
+    assert "nobody expects this" in caplog.text

@@ -90,6 +90,7 @@ def test_what_is_told_again_takes_the_place_of_what_was_told(state: State):
     assert [event.kind for event in told] == ["message", "metrics", "message"]
     assert events.newest("ftjob-1", after=told[0].id, limit=1) == [told[1]]
     assert [event.number for event in events.since("ftjob-1", 1)] == [2, 3]
+    assert [event.number for event in events.since("ftjob-1", 1, limit=1)] == [2]
 
 
 def test_events_of_two_tellers_are_all_kept(state: State):

@@ -1,13 +1,14 @@
 """A plan is made by a process of its own, one at a time, and refused where a job would fail."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from service.errors import InvalidRequest
+from service.errors import FileNotFound, InvalidRequest
 from service.jobs.job import NewJob
 from service.jobs.planning import MAX_WAITING, Planning
 from serving.errors import EngineBusy
@@ -45,6 +46,23 @@ def test_data_that_no_job_could_train_on_are_refused(tmp_path: Path, new: NewJob
     assert refused.value.param == "training_file"
     assert "clinic.txt" in str(refused.value)
     assert str(tmp_path) not in str(refused.value)
+
+
+def test_files_are_looked_up_in_a_thread_before_anything_is_started(tmp_path: Path, new: NewJob):
+    asked: list[tuple[str, bool]] = []
+
+    def gone(file_id: str) -> Path:
+        is_here = threading.current_thread() is threading.main_thread()
+        asked.append((file_id, is_here or bool(processes())))
+        raise FileNotFound(file_id)
+
+    async def ask() -> list[psutil.Process]:
+        with pytest.raises(FileNotFound):
+            await Planning(tmp_path, gone).plan(new)
+        return processes()
+
+    assert asyncio.run(ask()) == []
+    assert asked == [("file-1", False)]
 
 
 def test_a_plan_that_takes_too_long_is_given_up(tmp_path: Path, new: NewJob):

@@ -10,6 +10,7 @@ from openai import BadRequestError, OpenAI
 from finetune.adapters.card import BEST_STEP
 from finetune.training.run import SERVED_FOLDER
 from service.jobs.events import News
+from service.jobs.measurements import Measurements
 from tests.service.jobs.test_jobs import new_job
 
 
@@ -86,6 +87,15 @@ def test_checkpoints_come_newest_first_with_what_was_measured(
         },
         "step_number": 40,
     }
+
+
+def test_steps_are_asked_for_alone(service: Any, job_id: str):
+    for step in range(1, 5):
+        measured = {"step": step, "train_loss": 2.0}
+        service.events.tell(job_id, News(f"step-{step}", "x", measured))
+    found = Measurements(service.state).at(job_id, [2, 4, 9])
+    assert found == {step: {"step": step, "train_loss": 2.0} for step in (2, 4)}
+    assert Measurements(service.state).at("ftjob-other", [2]) == {}
 
 
 def test_a_job_without_checkpoints_has_an_empty_list(openai: OpenAI, job_id: str):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi.testclient import TestClient
 from openai import BadRequestError, NotFoundError, OpenAI, PermissionDeniedError, RateLimitError
 
 from finetune.training.run import SERVED_FOLDER
-from service.accounts.caller import Limits
+from service.accounts.caller import ANYBODY, Limits
 from service.api.fine_tuning.names import name_from
 from service.jobs.desk import Desk
 from service.jobs.job import JobError
@@ -459,3 +460,20 @@ def test_a_dry_run_tells_what_a_job_would_do_and_makes_none(service: Any, post: 
     assert [new.options["epochs"] for new in service.planner.asked] == [4]
     assert service.jobs.newest() == []
     assert refusal(post(dry_run=True, training_file="file-9"), 404)[0] == "training_file"
+
+
+@pytest.mark.parametrize("field", ["training_file", "validation_file"])
+def test_a_dry_run_reads_no_file_that_was_not_checked(service: Any, post: Post, field: str):
+    service.add_file()
+    with closing(service.files.arrival(ANYBODY, 100, 100)) as arrival:
+        arrival.begin("new.jsonl")
+        arrival.write(b"{}")
+        arrival.end()
+        file_id = service.files.add(arrival, ANYBODY, purpose="fine-tune", most=100).id
+    param, _, told = refusal(post(dry_run=True, **{field: file_id}))
+    assert (param, "still being checked" in told) == (field, True)
+    service.files.settle(file_id, "error", "new.jsonl:1: x: nothing; expected text", None)
+    param, _, told = refusal(post(dry_run=True, **{field: file_id}))
+    assert (param, told.endswith("new.jsonl:1: x: nothing; expected text")) == (field, True)
+    assert service.planner.asked == []
+    assert post(**{field: file_id}).status_code == 200  # the job itself tells of it when it fails

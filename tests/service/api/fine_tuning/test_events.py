@@ -1,7 +1,9 @@
 """A job's events are read page by page, and followed until it ends."""
 
+import asyncio
 import json
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -9,6 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from openai import NotFoundError, OpenAI
 
+from service.api.fine_tuning.event_stream import MOST_AT_ONCE, EventStreams
+from service.errors import LimitReached
 from service.jobs.events import News
 
 STEP = {"step": 1, "total_steps": 2, "train_loss": 2.5}
@@ -101,3 +105,43 @@ def test_a_stream_ends_when_the_server_is_to_stop(service: Any, followed: httpx.
     next(events)
     service.gate.close()
     assert all(event["data"] != "[DONE]" for event in events)
+
+
+def test_a_stream_tells_more_events_than_a_page_has(service: Any, client: TestClient, job_id: str):
+    service.events.tell(job_id, *(News(f"step-{n}", "x", {"step": n}) for n in range(1100)))
+    service.jobs.move(job_id, ["validating_files"], "cancelled")
+    response = client.get(f"/v1/fine_tuning/jobs/{job_id}/events?stream=true")
+    *events, done = parsed(response.iter_lines())
+    assert (len(events), done["data"]) == (1102, "[DONE]")
+
+
+def test_a_key_follows_so_many_streams_at_once(service: Any, job_id: str):
+    async def run() -> None:
+        streams = EventStreams(service.jobs, service.events, service.gate)
+        opened = [await streams.open("anna", job_id, None) for _ in range(MOST_AT_ONCE)]
+        with pytest.raises(LimitReached, match="10 streams"):
+            await streams.open("anna", job_id, None)
+        others = await streams.open("berta", job_id, None)
+        await opened.pop().aclose()  # unread
+        again = await streams.open("anna", job_id, None)
+        assert b"Created fine-tuning job" in await anext(again)
+        for each in (*opened, others, again):
+            await each.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_client_that_goes_away_gives_its_place_to_others(
+    service: Any, serve_app: Callable[..., str], job_id: str
+):
+    path = f"{serve_app(service.build())}/v1/fine_tuning/jobs/{job_id}/events?stream=true"
+
+    def status() -> int:
+        with httpx.stream("GET", path, timeout=20) as response:
+            return response.status_code
+
+    with ExitStack() as stack:
+        for _ in range(MOST_AT_ONCE):
+            stack.enter_context(httpx.stream("GET", path, timeout=20))
+        assert status() == 429
+    assert any(status() == 200 for _ in range(1000))

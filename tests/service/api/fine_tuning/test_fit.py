@@ -41,6 +41,13 @@ def test_beside_a_base_that_leaves_memory_for_jobs_all_of_the_gpu_counts(service
         exclusive(tiny).check(new_job("ftjob-1"), is_training=False)
 
 
+def test_a_dry_run_fits_beside_the_base_or_is_refused(service: Any):
+    fit = Fit(service.base, service.home, is_exclusive=True, look=lambda: SMALL)
+    fit.check(new_job("ftjob-1"), is_training=False)
+    with pytest.raises(InvalidRequest, match=r"free beside this server 1\.0 GiB\. Make the job"):
+        fit.check(new_job("ftjob-1"), is_training=False, is_dry=True)
+
+
 def test_of_a_base_whose_shape_is_not_known_nothing_is_said(service: Any):
     fit = Fit("nowhere.gguf", service.home, is_exclusive=False, look=lambda: SMALL)
     fit.check(new_job("ftjob-1"), is_training=False)
