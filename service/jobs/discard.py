@@ -18,7 +18,7 @@ def discard(job: FineTuningJob, desk: Desk, files: Files) -> None:
     gone already. Raises OSError."""
     run, adapters = desk.home / job.run, desk.home / "adapters"
     with suppress(NotResumable):  # what cannot be read was killed before it made anything
-        if version := settle(run, adapters):
+        if version := settle(run, adapters, promotes=False):
             remove_version(adapters, version)
     with suppress(FileNotFound):
         files.remove(files.id_for(job.id))
