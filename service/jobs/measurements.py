@@ -16,7 +16,7 @@ class Measurements:
         self._state = state
 
     def at(self, job_id: str, steps: Iterable[int]) -> dict[int, dict[str, Any]]:
-        """By steps; without those that nothing was told of."""
+        """Each step with what was told of it; without those that nothing was told of."""
         keys = [f"step-{step}" for step in steps]
         asked = select(JOB_EVENTS.c.data).where(
             JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.key.in_(keys)
