@@ -143,7 +143,11 @@ def peak_memory(device: str) -> int:
         return psutil.Process().memory_info().peak_wset
     status = Path("/proc/self/status")
     if status.is_file():  # what getrusage says there begins with what the parent held
-        (line,) = (each for each in status.read_text().splitlines() if each.startswith("VmHWM:"))
+        (line,) = (
+            each
+            for each in status.read_text(encoding="ascii", errors="replace").splitlines()
+            if each.startswith("VmHWM:")
+        )
         return int(line.split()[1]) * 1024
     import resource
 
