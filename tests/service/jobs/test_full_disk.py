@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ def small(make_base: Any, disk_for_a_run: Path, tmp_path: Path) -> Generator[Cli
 
 
 def fill(path: Path, left: int = 0) -> None:
-    """Leave so many bytes of the disk."""
-    size = shutil.disk_usage(path.parent).free - left
+    """Leave so many bytes of the disk, whoever writes at the same time."""
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, size)
+        while (free := shutil.disk_usage(path.parent).free) > left:
+            with suppress(OSError):  # somebody was faster
+                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free - left)
 
 
 @pytest.mark.slow
