@@ -371,13 +371,15 @@ def test_deletion_is_for_good_and_frees_memory(
     assert not adapters.exists() or list(adapters.iterdir()) == []
 
 
-def test_promoted_version_that_is_deleted_is_followed_by_the_newest_other(
+def test_promoted_version_that_is_deleted_is_followed_by_the_one_before_it(
     client: TestClient, add_adapter: Add
 ):
     for version in ("1", "2", "3"):
         add_adapter("tcm", version)
     client.post("/v1/adapters/tcm/promote", json={"version": "2"})
     client.delete("/v1/models/tcm@2")
+    assert client.get("/v1/models/tcm").json()["version"] == "1"
+    client.delete("/v1/models/tcm@1")  # the oldest: then the newest other
     assert client.get("/v1/models/tcm").json()["version"] == "3"
 
 
