@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from finetune.free_cores import give_way
+from finetune.free_cores import NICENESS, give_way
 
 from .desk import Desk
 
@@ -42,4 +43,12 @@ def start_worker(
             creationflags=DETACHED,
         )
     give_way(process.pid)  # by itself it would do so after seconds of importing
+    _let_session_give_way(process.pid)
     return process
+
+
+def _let_session_give_way(process_id: int) -> None:
+    """Linux divides cores among sessions first (sched(7), autogroup): how nice a process is counts
+    among those of its own session alone."""
+    with suppress(OSError):  # no Linux, or one without
+        Path(f"/proc/{process_id}/autogroup").write_text(f"{NICENESS}", encoding="ascii")

@@ -19,3 +19,17 @@ def test_a_process_gives_way_before_it_has_imported_anything(tmp_path: Path):
     finally:
         process.kill()
         process.wait()
+
+
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="cores are not divided among sessions here")
+def test_the_session_of_a_process_gives_way_to_other_sessions(tmp_path: Path):
+    process = start_worker(Desk(tmp_path), "ftjob-1")
+    try:
+        told = Path(f"/proc/{process.pid}/autogroup").read_text(encoding="ascii")
+        assert told.split()[-1] == str(NICENESS)
+    finally:
+        process.kill()
+        process.wait()
