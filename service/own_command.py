@@ -1,4 +1,4 @@
-"""This program's own command within a process that it has started, as if it had been typed."""
+"""Processes that this program starts of itself: its own commands, its own modules."""
 
 import importlib
 import os
@@ -13,3 +13,10 @@ def run_command(arguments: Sequence[str], variables: Mapping[str, str] | None = 
     os.environ.update(variables or {})
     sys.argv = ["lora-chat", *arguments]
     importlib.import_module("service.cli").main()  # which imports whoever calls this
+
+
+def own_environment() -> dict[str, str]:
+    """The environment of a `python -m` that imports what this process does, whatever folder it is
+    in, and nothing from there."""
+    paths = [each for each in sys.path if each and os.path.isabs(each)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -12,6 +11,7 @@ from pathlib import Path
 from fastapi.concurrency import run_in_threadpool
 
 from data.wording import N_, Language, _, speaking
+from service.own_command import own_environment
 
 from .check import MOST_PRINTED, OUT_OF_MEMORY, UNEXPECTED
 from .check_report import CheckReport, failed
@@ -33,11 +33,11 @@ async def run_check(
     """Check a file in a process of its own, which may have so many bytes of memory and seconds, and
     may print so many bytes at most."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", MODULE, str(path), language, str(memory), str(seconds)),
+        *(sys.executable, "-m", MODULE, str(path), language, str(memory), str(seconds)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
+        env=own_environment() | FEW_THREADS,
     )
     try:
         async with asyncio.timeout(seconds):
@@ -97,9 +97,3 @@ def _ended(name: str, language: Language, code: int, memory: int, seconds: int) 
 def _failed(name: str, language: Language, told: str, count: int) -> CheckReport:
     with speaking(language):
         return failed(name, _("file"), _(told).format(count=count))
-
-
-def _environment() -> dict[str, str]:
-    """Modules come from where this process has them, and never from the folder of the file."""
-    paths = [each for each in sys.path if each and os.path.isabs(each)]
-    return {**os.environ, **FEW_THREADS, "PYTHONPATH": os.pathsep.join(paths)}

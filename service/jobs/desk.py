@@ -38,6 +38,8 @@ class Desk:
     @property
     def place(self) -> str:
         """A name for this home that no other has."""
+        if known := place_of(self.home):
+            return known
         with self.taking():
             if not place_of(self.home):
                 with whole_file(self.folder / PLACE_FILE, lasting=True) as file:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from service.errors import EventNotFound
 from service.state.database import State
@@ -14,7 +13,6 @@ from service.state.tables import JOB_EVENTS
 
 Level = Literal["info", "warn", "error"]
 ID_PREFIX = "ftevent-"
-TRIES = 20  # where somebody else tells of the same job
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +57,9 @@ class Events:
 
     def tell(self, job_id: str, *news: News) -> None:
         """Add them, all or none."""
-        for tried in range(TRIES):
-            try:
-                with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-                    write_news(connection, job_id, news, int(self._clock()))
-                return
-            except IntegrityError:
-                if tried + 1 == TRIES:
-                    raise
+        self._state.write(
+            lambda connection: write_news(connection, job_id, news, int(self._clock()))
+        )
 
     def newest(self, job_id: str, after: str | None = None, limit: int = 20) -> list[Event]:
         """Newest first, those before the event `after`. Raises EventNotFound."""

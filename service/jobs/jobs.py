@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from service.errors import JobNotFound, LimitReached, NameTaken
 from service.state.database import State
@@ -18,8 +17,6 @@ from .events import News, write_news
 from .job import ENDED, ID_PREFIX, FineTuningJob, JobError, NewJob, Status
 
 ID = re.compile(rf"{ID_PREFIX}[0-9A-Za-z]{{1,32}}")
-TRIES = 20  # where others write at the same moment
-Written = TypeVar("Written")
 NEXT = select(func.coalesce(func.max(JOBS.c.number), 0) + 1)
 
 
@@ -69,7 +66,7 @@ class Jobs:
             connection.execute(insert(JOBS).values(row | {"number": number}))
             write_news(connection, new.id, news, int(self._clock()))
 
-        self._write(write)
+        self.state.write(write)
         return self.find(new.id)
 
     def find(self, job_id: str) -> FineTuningJob:
@@ -163,23 +160,12 @@ class Jobs:
                 write_news(connection, job_id, news, int(self._clock()))
             return is_so
 
-        return self._write(write)
+        return self.state.write(write)
 
     def fail(self, job_id: str, of: Sequence[Status], error: JobError) -> bool:
         """End a job with an error, where its status is one `of` these at this moment."""
         told = News("failed", error.message, level="error", may_recur=True)
         return self.move(job_id, of, "failed", news=[told], error=error, estimated_finish=None)
-
-    def _write(self, write: Callable[[Connection], Written]) -> Written:
-        """Do it in one transaction, again where somebody else was faster."""
-        for _ in range(TRIES):
-            try:
-                with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-                    return write(connection)
-            except IntegrityError:  # a job's or an event's number is taken
-                continue
-        with self.state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-            return write(connection)
 
 
 def _check_number(connection: Connection, new: NewJob, most: int) -> None:

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from data.errors import DataError
 from finetune.errors import FinetuneError
 from finetune.free_cores import give_way
 from service.errors import InvalidRequest
+from service.home import without_folders
+from service.own_command import own_environment
 from serving.errors import EngineBusy
 
 from .job import NewJob
-from .start import own_environment
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,8 @@ class Planning:
         finally:
             self._num_waiting -= 1
         if outcome.plan is None:
-            told = self._without_folders(outcome.refused, paths)
+            folders = (path.parent for path in paths.values())
+            told = without_folders(outcome.refused, *folders, self._home)
             raise InvalidRequest(told, "training_file")
         return outcome.plan
 
@@ -124,12 +125,6 @@ class Planning:
     def _paths(self, new: NewJob) -> dict[str, Path]:
         files = {"data": new.training_file, "validation": new.validation_file}
         return {key: self._path_of(file) for key, file in files.items() if file is not None}
-
-    def _without_folders(self, message: str, paths: Mapping[str, Path]) -> str:
-        """Where this server keeps things is nothing to clients."""
-        for folder in (*(path.parent for path in paths.values()), self._home):
-            message = message.replace(f"{folder}{os.sep}", "")
-        return message
 
 
 def _end_of(said: bytes) -> str:

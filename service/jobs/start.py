@@ -1,25 +1,18 @@
 """The process of a job, started so that it outlives whoever has started it."""
 
-import os
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from finetune.free_cores import NICENESS, give_way
+from service.own_command import own_environment
 
 from .desk import Desk
 
-PACKAGES = Path(__file__).parents[2]  # from where the process imports what this one imports
 DATABASE = "LORA_CHAT_DATABASE"  # its URL may hold a password, which no list of processes shows
 # A group of its own and no window, on Windows; elsewhere `start_new_session` does it.
 DETACHED = 0x00000200 | 0x08000000 if sys.platform == "win32" else 0
-
-
-def own_environment() -> dict[str, str]:
-    """The environment of a process that imports what this one does, whatever folder it is in."""
-    path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
 def start_worker(

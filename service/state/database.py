@@ -4,10 +4,10 @@ Opening brings the tables up to date, whichever process comes first; the others 
 """
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
@@ -15,6 +15,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     DBAPIError,
+    IntegrityError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 STATE_FILE = "state.db"  # below home
+TRIES = 20  # of a write where others write at the same moment
 PATIENCE = 15  # [seconds] to wait for a connection or another process's transaction
 TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout"}  # what drivers call that
 MIGRATIONS = Path(__file__).with_name("migrations")
 ADVISORY_LOCK = 0x6C6F7261  # any number, as long as nobody else in the database takes it
 DRIVERS = {"psycopg": "postgres"}  # with the extra that brings each
+
+Written = TypeVar("Written")
 
 
 class State:
@@ -51,6 +55,15 @@ class State:
             if not _is_outage(error):
                 raise
             raise _unavailable(self._engine.url, error) from error
+
+    def write(self, act: Callable[[Connection], Written]) -> Written:
+        """Look and write in one transaction; again, where somebody else has taken meanwhile what
+        has to be unique. Raises StateUnavailable, and IntegrityError where that goes on."""
+        for _ in range(TRIES - 1):
+            with suppress(IntegrityError), self.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+                return act(connection)
+        with self.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+            return act(connection)
 
     def close(self) -> None:
         self._engine.dispose()

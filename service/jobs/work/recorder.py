@@ -69,11 +69,12 @@ class Recorder:
         """Tell what has not been told; where the database is away, the next time."""
         self._looked = time.monotonic()
         try:
-            self._flush()
+            self.tell_rest()
         except StateUnavailable as error:
             self._on_outage(error)
 
-    def _flush(self) -> None:
+    def tell_rest(self) -> None:
+        """Tell what has not been told. Raises StateUnavailable."""
         if not self._untold:
             return
         untold = self._untold

@@ -49,14 +49,13 @@ class Training:
         """Raises DataError or FinetuneError; Interrupted where the job shall not run any more."""
         self._recorder.tell(read_metrics(self._run))
         version = settle(self._run, self._home / "adapters") or self._train()
-        steps = read_metrics(self._run)
-        self._recorder.tell(steps)
+        self._recorder.tell_rest()
         progress = read_progress(self._run)
         results = self._files.keep(
             self._job.key_id,
             FILE_NAME,
             "fine-tune-results",
-            write_results(steps),
+            write_results(read_metrics(self._run)),
             made_for=self._job.id,
         )
         return Made(version, progress.tokens if progress else 0, results.id)

@@ -19,6 +19,7 @@ from finetune.errors import FinetuneError, Interrupted, OutOfRoom
 from finetune.free_cores import give_way
 from service.errors import DiskFull, FileNotFound, StateUnavailable
 from service.files.files import Files
+from service.home import without_folders
 from service.jobs.desk import Desk
 from service.jobs.events import Events, News
 from service.jobs.job import FineTuningJob, JobError
@@ -123,7 +124,7 @@ class Worker:
 def error_of(error: DataError | FinetuneError | DiskFull, home: Path) -> JobError:
     """Why a job has failed, in OpenAI's form, without where the home lies."""
     said = f"{error.reason} {KEPT}" if isinstance(error, OutOfRoom) else str(error)
-    message = said.replace(f"{home}{os.sep}", "")
+    message = without_folders(said, home)
     match error:
         case OutOfRoom() | NoRoom() | DiskFull():
             return JobError("disk_full", message)
