@@ -1,5 +1,6 @@
 """Who is let in, who is inside, and how those inside are brought to an end."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,7 +10,7 @@ from .paths import endpoint_of
 from .replies import Reply
 
 RETRY_AFTER = "5"  # [seconds]; another server may be up by then
-AWAY = "30"
+AWAY = "30"  # [seconds] while a job is trained
 REASONS = {
     "starting": "The server is starting: the base is not loaded yet.",
     "stopping": "The server is stopping and takes no more requests. Try again shortly.",
@@ -55,9 +56,10 @@ class GateKeeper:
         if scope["type"] != "http" or (endpoint := endpoint_of(scope)).is_probe:
             await self._app(scope, receive, send)
         elif self._gate.reason is not None:
-            await _refuse(self._gate.reason)(scope, receive, send)
+            headers = {"Retry-After": RETRY_AFTER, "Connection": "close"}
+            await _refuse(self._gate.reason, headers)(scope, receive, send)
         elif self._gate.is_aside and endpoint.needs_engine:
-            await _refuse(ASIDE, AWAY)(scope, receive, send)
+            await _refuse(ASIDE, {"Retry-After": AWAY})(scope, receive, send)
         else:
             self._gate.num_inside += 1
             try:
@@ -66,6 +68,5 @@ class GateKeeper:
                 self._gate.num_inside -= 1
 
 
-def _refuse(reason: str, seconds: str = RETRY_AFTER) -> ASGIApp:
-    headers = {"Retry-After": seconds, "Connection": "close"}
+def _refuse(reason: str, headers: Mapping[str, str]) -> ASGIApp:
     return Reply(503, reason, code="server_unavailable", headers=headers).response
