@@ -4,6 +4,7 @@ ServingError
 ├── ModelNotFound       no adapter or version has this name
 ├── BlendError          the notation is wrong, or the adapters cannot be blended
 ├── AdapterRefused      the adapter's files are damaged, foreign or of a kind we cannot share
+│   └── AdapterGone     they were removed between being found and being read
 ├── PromptTooLong       prompt and answer do not fit the base's context
 ├── SchemaRefused       the JSON schema of an answer is wrong or of a kind we cannot enforce
 ├── BiasRefused         a logit bias names a token that the base does not have
@@ -12,8 +13,6 @@ ServingError
 ├── EngineUnsupported   the base is of an architecture this engine does not run
 └── EngineFailed        a step raised, or the engine has stopped
 """
-
-from typing import Self
 
 from data.wording import _
 from finetune.errors import AdapterFault
@@ -57,11 +56,18 @@ class AdapterRefused(AdapterFault, ServingError):
     """The adapter's files are damaged, foreign or of a kind we cannot share."""
 
     @classmethod
-    def of(cls, error: AdapterFault | OSError, adapter: object) -> Self:
+    def of(cls, error: AdapterFault | OSError, adapter: object) -> "AdapterRefused":
         """The same by a name: where the files lie is no client's business."""
+        if isinstance(error, FileNotFoundError):
+            return AdapterGone("was removed while it was asked for.", adapter)
         if isinstance(error, OSError):
             return cls(f"cannot be read: {error.strerror}.", adapter)
         return cls(error.problem, None if error.adapter is None else adapter, error.file)
+
+
+class AdapterGone(AdapterRefused):
+    """The adapter's files were removed between being found and being read, as a job's checkpoint is
+    when a newer one takes its place."""
 
 
 class PromptTooLong(ServingError):

@@ -40,6 +40,7 @@ from service.errors import (
     UploadTooLarge,
 )
 from serving.errors import (
+    AdapterGone,
     AdapterRefused,
     BiasRefused,
     BlendError,
@@ -154,7 +155,7 @@ def reply_to(error: Exception) -> Reply:
             return Reply(413, message, "file", "upload_too_large")
         case DiskFull():
             return Reply(507, message, code="disk_full")
-        case ModelNotFound():
+        case ModelNotFound() | AdapterGone():
             return Reply(404, message, "model", "model_not_found")
         case BlendError():
             return Reply(400, message, "model")

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from data.chat import Tokenizer
 from finetune.adapters.card import BEST_STEP, AdapterCard
 from finetune.adapters.files import CARD_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from finetune.adapters.version import AdapterVersion
 from finetune.training.run import SERVED_FOLDER
 from service.accounts.keys import Keys, KeyWish
 from service.app import build_app
@@ -26,6 +27,7 @@ from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
 from serving.adapters.store import AdapterStore
+from serving.engine import AdapterRef
 from serving.errors import AdapterRefused, BlendError, ModelNotFound
 from serving.scripted import ScriptedEngine
 from tests.service.conftest import BASE, CHATML, URL
@@ -295,6 +297,21 @@ def test_a_checkpoint_that_has_been_replaced_is_gone_and_breaks_no_request(
     assert held.pinned == "tcm@Xy12:ckpt-step-4:1"
     assert ask(client, alias).status_code == 404
     assert len(client.get("/v1/models").json()["data"]) == 1
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_asked_is_not_found(
+    place: Place, client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    folder, pin = place.checkpoint(4), AdapterStore.pin
+
+    def pin_late(store: AdapterStore, entry: AdapterVersion) -> AdapterRef:
+        shutil.rmtree(folder)
+        return pin(store, entry)
+
+    monkeypatch.setattr(AdapterStore, "pin", pin_late)
+    answer = ask(client, f"{RESULT}:ckpt-step-4")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert "tcm@Xy12:ckpt-step-4 was removed" in answer.json()["error"]["message"]
 
 
 def test_a_damaged_checkpoint_is_told_by_its_name(place: Place, client: TestClient):

@@ -14,7 +14,7 @@ from finetune.adapters.versions import promote
 from finetune.bases.fingerprint import Fingerprint
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
-from serving.errors import AdapterRefused, BlendError, ModelNotFound
+from serving.errors import AdapterGone, AdapterRefused, BlendError, ModelNotFound
 
 BASE = Fingerprint(shape={"hidden_size": 8}, vocabulary="v", norms=(1.0,))
 OTHER = Fingerprint(shape={"hidden_size": 16}, vocabulary="v", norms=(1.0,))
@@ -97,7 +97,7 @@ def test_an_adapter_replaced_since_it_was_pinned_is_not_confirmed(store: Adapter
     with pytest.raises(AdapterRefused, match="tcm@1 was replaced while it was loaded"):
         store.confirm(ref)
     (folder / WEIGHTS_FILE).unlink()
-    with pytest.raises(AdapterRefused):
+    with pytest.raises(AdapterGone):
         store.confirm(ref)
 
 
