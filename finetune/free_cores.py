@@ -135,6 +135,20 @@ def give_way(process_id: int = 0) -> None:
             os.setpriority(os.PRIO_PROCESS, process_id, NICENESS)
 
 
+def busiest_core() -> float:
+    """The share of a fifth of a second in which the busiest of this process's cores worked, for
+    whomever; 1 where nothing is known of it."""
+    try:
+        shares = psutil.cpu_percent(interval=0.2, percpu=True)
+    except (OSError, psutil.Error) as error:
+        logger.debug("Nothing is known of other programs now: %s", error)
+        return 1.0
+    cores = usable_cores()
+    if max(cores) < len(shares):
+        shares = [shares[core] for core in cores]
+    return max(shares) / 100
+
+
 def look_at(cores: Sequence[int]) -> CpuUsage:
     """What programs of low priority use does not count for one of usual priority: they give way."""
     each = psutil.cpu_times(percpu=True)

@@ -5,11 +5,23 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from finetune.free_cores import LOOK, NICENESS, SPAN, CpuUsage, FreeCores, look_at, usable_cores
+from finetune.free_cores import (
+    LOOK,
+    NICENESS,
+    SPAN,
+    CpuUsage,
+    FreeCores,
+    busiest_core,
+    look_at,
+    usable_cores,
+)
 
 CORES = len(usable_cores())
 
@@ -111,6 +123,17 @@ def test_another_process_is_seen_and_this_one_is_not():
     after = look_at(usable_cores())
     others = after.everybody - between.everybody - (after.own - between.own)
     assert others >= 0.5
+
+
+def test_a_busy_core_is_seen_whoever_works_on_it(monkeypatch: pytest.MonkeyPatch):
+    hog = threading.Thread(target=spin, args=(0.5,))
+    hog.start()
+    assert busiest_core() > 0.5
+    hog.join()
+    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: [7.0] * (max(usable_cores()) + 1))
+    assert busiest_core() == 0.07
+    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: Path("/none").read_text())
+    assert busiest_core() == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "nice"), reason="no priorities here")

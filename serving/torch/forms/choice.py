@@ -5,12 +5,14 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from math import inf
+from operator import mul
 from pathlib import Path
 
-from finetune.free_cores import usable_cores
+from finetune.free_cores import busiest_core, usable_cores
 from serving.torch.architecture import GROUPS, Architecture
 from serving.torch.linear import Linear, exact_limit
 from serving.torch.native.compiler import processor
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 MOST_WIDE = 1 << 30  # [bytes] of a base that may be held in fp32 to be faster
 ROWS = (1, 8)  # tokens in a step: one stream, and several
 TIMED = 1 << 26  # [bytes] of weights that are timed: more than caches keep
+BUSY = 0.5  # of a core, by others
+HEADS = 16  # parts of the head, none so long that it never runs undisturbed
 ROUNDS = 3
 Times = tuple[float, ...]  # [seconds] of all products of a step, for each of ROWS
 
@@ -62,13 +66,21 @@ def possible_forms(
 
 
 def choose(forms: Sequence[Form], architecture: Architecture, folder: Path | None) -> Form:
-    """The fastest; what was measured is kept in the folder, so that a second start is the same."""
+    """The fastest; what was measured is kept in the folder, so that a second start is the same.
+
+    Beside busy programs one thread is timed, for threads that wait for one another would tell how
+    the cores are shared; and it is not kept.
+    """
     if len(forms) == 1:
         return forms[0]
     times = _kept(forms, architecture, folder)
     if times is None:
-        times = time_products(forms, architecture)
-        _keep(forms, times, architecture, folder)
+        if is_busy := busiest_core() > BUSY:
+            logger.info("Other programs are busy: one thread is timed, and at the next start again")
+        with _threads(1) if is_busy else nullcontext():
+            times = time_products(forms, architecture)
+        if not is_busy:
+            _keep(forms, times, architecture, folder)
     best = [min(own) for own in zip(*times, strict=True)]
     ratios = [sum(t / b for t, b in zip(own, best, strict=True)) for own in times]
     told = "; ".join(
@@ -79,18 +91,33 @@ def choose(forms: Sequence[Form], architecture: Architecture, folder: Path | Non
     return forms[ratios.index(min(ratios))]
 
 
+@contextmanager
+def _threads(count: int) -> Generator[None]:
+    """With which this thread computes in the block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def time_products(forms: Sequence[Form], architecture: Architecture) -> list[Times]:
-    """Time products with weights of the base's shapes: some layers, and some of the head. The forms
-    take turns, so that whatever else runs meets them alike."""
+    """Time products with weights of the base's shapes: some layers, and some of the head.
+
+    Each product counts with the least that it took, of all rounds and copies: beside busy programs
+    a whole step is never undisturbed, and a product between two turns of theirs is.
+    """
     import torch
 
     with torch.inference_mode():
         timed = [Products(form, architecture) for form in forms]
-        rounds = [[[own.seconds(count) for count in ROWS] for own in timed] for _ in range(ROUNDS)]
-    return [
-        tuple(min(each[form][count] for each in rounds) for count in range(len(ROWS)))
-        for form in range(len(forms))
-    ]
+        for _ in range(ROUNDS):
+            for own in timed:
+                own.run()
+    return [own.times() for own in timed]
 
 
 class Products:
@@ -108,32 +135,35 @@ class Products:
             for group, names in enumerate(GROUPS)
         ]
         copies = min(architecture.num_layers, max(1, TIMED // sum(map(_bytes, layer))))
-        rows = min(architecture.vocab_size, TIMED // (4 * hidden))
+        rows = min(architecture.vocab_size, TIMED // (4 * hidden * HEADS))
+        head = Linear(kind.of(None), torch.randn(rows, hidden))
         self._library = form.library
-        self._layers = [*layer, *(_copy(each) for _ in range(copies - 1) for each in layer)]
-        self._head = [Linear(kind.of(None), torch.randn(rows, hidden))]
-        self._shares = architecture.num_layers / copies, architecture.vocab_size / rows
+        self._linears = [_copy(each) for _ in range(copies) for each in layer]
+        self._linears += [_copy(head) for _ in range(HEADS)]
+        self._needed = [architecture.num_layers] * len(layer) + [architecture.vocab_size / rows]
+        self._places = [*range(len(layer))] * copies + [len(layer)] * HEADS
+        self._least = {count: [inf] * len(self._needed) for count in ROWS}
 
-    def seconds(self, count: int) -> float:
-        """That all of the base's take for so many tokens."""
-        parts = (self._layers, self._head)
-        return sum(
-            share * self._seconds(part, count)
-            for part, share in zip(parts, self._shares, strict=True)
-        )
+    def run(self) -> None:
+        for count, least in self._least.items():
+            for place, linear in zip(self._places, self._linears, strict=True):
+                least[place] = min(least[place], self._seconds(linear, count))
 
-    def _seconds(self, linears: Sequence[Linear], count: int) -> float:
+    def times(self) -> Times:
+        """What all of the base's take."""
+        return tuple(sum(map(mul, self._needed, least)) for least in self._least.values())
+
+    def _seconds(self, linear: Linear, count: int) -> float:
         import torch
 
-        inputs = [torch.randn(count, linear.tensors[0].shape[1]) for linear in linears]
-        outputs = [torch.empty(count, linear.num_rows) for linear in linears]
+        inputs = torch.randn(count, linear.tensors[0].shape[1])
+        output = torch.empty(count, linear.num_rows)
+        structure = None if self._library is None else c_linear(linear, None, [])
         start = time.perf_counter()
-        for linear, own, output in zip(linears, inputs, outputs, strict=True):
-            if self._library is None:
-                linear.split(own, 0)
-            else:
-                structure = c_linear(linear, None, [])
-                self._library.product(structure, own, output, torch.get_num_threads())
+        if self._library is None:
+            linear.split(inputs, 0)
+        else:
+            self._library.product(structure, inputs, output, torch.get_num_threads())
         return time.perf_counter() - start
 
 
@@ -184,5 +214,5 @@ def _path(folder: Path, forms: Sequence[Form], architecture: Architecture) -> Pa
     codes = [form.library.path.name if form.library else str(form) for form in forms]
     shapes = (architecture.projections, architecture.num_layers, architecture.vocab_size)
     allowed = (torch.backends.cpu.get_cpu_capability(), exact_limit(), usable_cores())
-    made_of = (codes, shapes, processor(), torch.__version__, allowed, ROWS, TIMED)
+    made_of = (codes, shapes, processor(), torch.__version__, allowed, ROWS, TIMED, HEADS)
     return folder / f"times-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}.json"

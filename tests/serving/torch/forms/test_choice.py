@@ -1,5 +1,6 @@
 """What `--precision` means: which forms a base may have here, and which is taken."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from serving.torch.forms.choice import choose, possible_forms
 from serving.torch.native.library import Library
 from tests.conftest import MakeBase
 from tests.serving.engines import needs_int8
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "busiest_core", lambda: 0.0)
 
 
 @pytest.fixture
@@ -73,6 +79,26 @@ def test_the_fastest_is_taken_and_stays_it(
     monkeypatch.setattr(choice, "time_products", lambda *_: pytest.fail("measured again"))
     assert choose(BOTH, shape, tmp_path).precision == expected
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_beside_busy_programs_one_thread_is_timed_and_nothing_is_kept(
+    shape: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import torch
+
+    threads, before = list[int](), torch.get_num_threads()
+
+    def time_products(forms: Sequence[Form], _: Architecture) -> list[choice.Times]:
+        threads.append(torch.get_num_threads())
+        return [(1.0, 1.0) for _ in forms]
+
+    monkeypatch.setattr(choice, "time_products", time_products)
+    for share in (0.9, 0.1, 0.9):
+        monkeypatch.setattr(choice, "busiest_core", lambda share=share: share)
+        choose(BOTH, shape, tmp_path / "times")
+        assert (tmp_path / "times").exists() == (share < 0.5 or len(threads) > 1)
+    assert threads == [1, before]
+    assert torch.get_num_threads() == before
 
 
 DAMAGED = ["", "{}", "[1]", "\0", *(f'{{"int8": {bad}, "fp32": [1, 2]}}' for bad in BAD)]
