@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Generator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,7 @@ class Plan:
     jobs: int
     seconds: float
     streams: int
+    pause: float
     questions: int
 
 
@@ -60,6 +62,9 @@ def main(
     jobs: Annotated[int, typer.Option(min=1, help="All in all.")] = 20,
     seconds: Annotated[float, typer.Option(min=1, help="Without a job.")] = 60,
     streams: Annotated[int, typer.Option(min=1, help="At once.")] = 4,
+    pause: Annotated[
+        float, typer.Option(min=0, help="At most, from an answer to the next question; seconds.")
+    ] = 4,
     questions: Annotated[int, typer.Option(min=1, help="That are asked.")] = 12,
     tiny: Annotated[
         bool, typer.Option("--tiny", help="With a tiny base of random weights, not compiled.")
@@ -74,7 +79,7 @@ def main(
     path = out or RESULTS / f"{date.today():%Y-%m-%d}-jobs"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server ends, too
     try:
-        found = sit(home.absolute(), Plan(jobs, seconds, streams, questions), is_tiny=tiny)
+        found = sit(home.absolute(), Plan(jobs, seconds, streams, pause, questions), is_tiny=tiny)
     except* (ProgramFailed, FinetuneError, OSError, httpx.HTTPError) as errors:
         for error in errors.exceptions:
             typer.echo(f"Error: {error}", err=True)
@@ -112,11 +117,12 @@ async def _measure(url: str, home: Home, secrets: Sequence[str], plan: Plan) -> 
         ]
         golden = Golden(reader, everyday_prompts(0), home.margin)
         questions = await golden.questions({home.base_id: (home.base_id,)}, plan.questions)
-        await _beside(Load(reader, questions, plan.streams), asyncio.sleep(WARM_UP))
-        alone = await _beside(Load(reader, questions, plan.streams), asyncio.sleep(plan.seconds))
+        load = partial(Load, reader, questions, plan.streams, plan.pause)
+        await _beside(load(), asyncio.sleep(WARM_UP))
+        alone = await _beside(load(), asyncio.sleep(plan.seconds))
         queue = Queue(trainers, home.base_id)
-        beside = await _beside(Load(reader, questions, plan.streams), _work(queue, plan.jobs))
-    return Findings(plan.streams, len(questions), alone, beside, [*queue.jobs.values()])
+        beside = await _beside(load(), _work(queue, plan.jobs))
+    return Findings(plan.streams, plan.pause, len(questions), alone, beside, [*queue.jobs.values()])
 
 
 async def _work(queue: Queue, count: int) -> None:

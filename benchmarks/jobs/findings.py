@@ -43,6 +43,7 @@ class Side:
 @dataclass(frozen=True, slots=True)
 class Findings:
     streams: int
+    pause: float  # [seconds] at most
     num_questions: int
     alone: Side
     beside: Side
@@ -94,8 +95,9 @@ def write(path: Path, found: Findings, command: str) -> Path:
     page = [
         "# Fine-tuning jobs beside a server at work",
         f"{len(found.jobs)} jobs of ten rows and one epoch, queued by two keys; meanwhile "
-        f"{found.streams} streams ask {found.num_questions} questions over and over, whose greedy "
-        "answers are known from the server alone.",
+        f"{found.streams} streams ask {found.num_questions} questions over and over, "
+        f"{number(found.pause, 0)} seconds at most after their last answer; the greedy answers are "
+        "known from the server alone.",
         *describe_provenance(provenance),
         bars_table(found.bars),
         _sides(found),

@@ -1,6 +1,7 @@
-"""A few people who ask on and on, and how long they wait for each piece of an answer."""
+"""A few people who ask, read and ask again, and how long they wait for each piece of an answer."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from itertools import cycle, pairwise
 
@@ -12,14 +13,20 @@ from benchmarks.soaking.traffic import Tally
 
 
 class Load:
-    """Every stream asks the next question as soon as its last one has its answer."""
+    """Every stream asks the next question some time after its last one has its answer: up to
+    `pause` seconds, half as long on average."""
 
     def __init__(
-        self, client: httpx.AsyncClient, questions: Sequence[Question], streams: int
+        self,
+        client: httpx.AsyncClient,
+        questions: Sequence[Question],
+        streams: int,
+        pause: float = 0.0,
     ) -> None:
         self._client = client
         self._questions = questions
         self._streams = streams
+        self._pause = pause
         self.tally = Tally()
         self.gaps: list[float] = []  # [seconds] between two pieces of one answer
 
@@ -31,9 +38,11 @@ class Load:
 
     async def _ask_on(self, number: int, end: asyncio.Event) -> None:
         first = number * len(self._questions) // self._streams
+        pauses = random.Random(number)
         for question in cycle([*self._questions[first:], *self._questions[:first]]):
             if end.is_set():
                 return
             reply = await ask_streamed(self._client, question)
             self.tally.add(question, reply)
             self.gaps += [later - earlier for earlier, later in pairwise(reply.times)]
+            await asyncio.sleep(pauses.uniform(0.0, self._pause))

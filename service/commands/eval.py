@@ -73,11 +73,12 @@ def evaluate(
     The report says what finetune's says, on data of your choice. Of the file that the adapter was
     trained on, the held-out part is taken.
     """
-    from finetune.free_cores import give_way
+    from finetune.free_cores import give_way, let_session_give_way
     from finetune.hardware import before_torch
 
     before_torch()
     give_way()
+    let_session_give_way()
     from finetune.adapters.files import REPORT_FILE
     from finetune.eval_job import EvalJob, EvalOptions
     from finetune.evaluation.report import METRICS_FILE

@@ -204,7 +204,7 @@ def finetune(
     epochs, batch_size and seed by --set.
     """
     from data.wording import _
-    from finetune.free_cores import give_way
+    from finetune.free_cores import give_way, let_session_give_way
     from finetune.hardware import before_torch
     from finetune.training.config import resolve_config
 
@@ -244,6 +244,7 @@ def finetune(
         return
     before_torch()
     give_way()
+    let_session_give_way()
     if replay is not None and resolved[0].replay is None and resolved[0].from_adapter is None:
         raise typer.BadParameter(_("say which file, or give --from"), param_hint="--replay")
     if _is_to_launch(processes, data):

@@ -226,9 +226,9 @@ def serve(
 
 
 def _run(settings: "ServiceSettings") -> None:
-    from finetune.hardware import before_torch
+    from finetune.hardware import SERVING_SPINS, before_torch
 
-    before_torch()
+    before_torch(SERVING_SPINS)
     from data.wording import _, speak
     from service import server
     from service.http.gate import Gate

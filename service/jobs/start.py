@@ -2,10 +2,9 @@
 
 import subprocess
 import sys
-from contextlib import suppress
-from pathlib import Path
 
-from finetune.free_cores import NICENESS, give_way
+from finetune.free_cores import give_way, let_session_give_way
+from finetune.hardware import before_torch
 from service.own_command import own_environment
 
 from .desk import Desk
@@ -22,6 +21,7 @@ def start_worker(
     jobs run. What it says goes into the job's log."""
     command = [sys.executable, "-m", "service.jobs.work.worker", str(desk.home), job_id, str(slots)]
     environment = own_environment()
+    before_torch(environment=environment)
     environment.pop(DATABASE, None)
     if database is not None:
         environment[DATABASE] = database
@@ -36,12 +36,5 @@ def start_worker(
             creationflags=DETACHED,
         )
     give_way(process.pid)  # by itself it would do so after seconds of importing
-    _let_session_give_way(process.pid)
+    let_session_give_way(process.pid)
     return process
-
-
-def _let_session_give_way(process_id: int) -> None:
-    """Linux divides cores among sessions first (sched(7), autogroup): how nice a process is counts
-    among those of its own session alone."""
-    with suppress(OSError):  # no Linux, or one without
-        Path(f"/proc/{process_id}/autogroup").write_text(f"{NICENESS}", encoding="ascii")

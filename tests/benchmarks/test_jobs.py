@@ -25,7 +25,7 @@ def side(p95: float, *faults: Outcome) -> Side:
 
 @pytest.mark.slow
 def test_two_jobs_beside_a_server(tmp_path: Path):
-    options = ["--tiny", "--jobs", "2", "--seconds", "1", "--questions", "2"]
+    options = ["--tiny", "--jobs", "2", "--seconds", "1", "--pause", "0", "--questions", "2"]
     paths = ["--home", str(tmp_path), "--out", str(tmp_path / "jobs")]
     result = CliRunner().invoke(app, [*options, *paths])
     assert (tmp_path / "jobs.json").exists(), result.output
@@ -57,7 +57,7 @@ def test_two_jobs_beside_a_server(tmp_path: Path):
 def test_each_bar_is_missed_by_itself(
     beside: Side, job: JobSeen, missed: str | None, tmp_path: Path
 ):
-    found = Findings(4, 12, side(20), beside, [DONE, job])
+    found = Findings(4, 2.0, 12, side(20), beside, [DONE, job])
     assert [bar.name for bar in found.bars if not bar.is_passed] == ([missed] if missed else [])
     page = write(tmp_path / "jobs", found, "python -m benchmarks.jobs").read_text("utf-8")
     assert ("**fail**" in page) is (missed is not None)

@@ -147,3 +147,23 @@ def test_giving_way_happens_once_and_is_known():
     usual = os.nice(0)
     expected = (usual > 0, True, usual or NICENESS)
     assert done.stdout.split() == [str(each) for each in expected]
+
+
+@pytest.mark.skipif(
+    not os.access("/proc/self/autogroup", os.W_OK), reason="no sessions with a niceness"
+)
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_session_gives_way_until_the_process_ends_unless_somebody_has_chosen(before: int):
+    code = (
+        "import os, subprocess, sys; from pathlib import Path\n"
+        "path = Path('/proc/self/autogroup')\n"
+        "def told(): return path.read_text().split()[-1]\n"
+        f"path.write_text('{before}')\n"
+        "ask = ('import finetune.free_cores as f; f.let_session_give_way();'\n"
+        "    'print(open(\"/proc/self/autogroup\").read().split()[-1])')\n"
+        "subprocess.run([sys.executable, '-c', ask]); print(told())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, start_new_session=True
+    )
+    assert [*map(int, done.stdout.split())] == [before or NICENESS, before], done.stderr
