@@ -36,14 +36,16 @@ class RunningServer(BaseModel):
     machine: str  # whose process that is: several may share a home
     base: str  # as `named_base` has it
     started: AwareDatetime
+    runs_jobs: bool = True
 
 
 class Announcement:
     """The entry of a server of this process."""
 
-    def __init__(self, home: Path, base: str) -> None:
+    def __init__(self, home: Path, base: str, *, runs_jobs: bool = True) -> None:
         self._path = home / FOLDER / f"{uuid4().hex}.json"
         self._base = named_base(base)
+        self._runs_jobs = runs_jobs
 
     def make(self, url: str) -> None:
         """A home that cannot be written to keeps nobody from serving: the log says it."""
@@ -53,6 +55,7 @@ class Announcement:
             machine=socket.gethostname(),
             base=self._base,
             started=datetime.now(UTC),
+            runs_jobs=self._runs_jobs,
         )
         folder = self._path.parent
         try:

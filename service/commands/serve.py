@@ -244,7 +244,7 @@ def _run(settings: "ServiceSettings") -> None:
     configure_logs(settings)
     server.check_certificate(settings)
     gate = Gate()
-    announcement = Announcement(settings.home, settings.base)
+    announcement = Announcement(settings.home, settings.base, runs_jobs=settings.jobs != "off")
     with server.listen(settings.host, settings.port) as listener:
         config = server.configure(settings, gate)
         speak("en")  # to programs, whatever the terminal speaks

@@ -54,8 +54,8 @@ def list_jobs(
         is_stuck = any(job.is_waiting for job in found) and not here.is_served
     if is_stuck and not wants_json:
         told = _(
-            "No server runs on this home, so what waits does not begin by itself: `lora-chat "
-            "serve` takes up all of it, `lora-chat jobs resume JOB` one job."
+            "No server sees to the jobs of this home, so what waits does not begin by itself: "
+            "`lora-chat serve` takes up all of it, `lora-chat jobs resume JOB` one job."
         )
         say(told, err=True)
 
@@ -156,8 +156,8 @@ def resume(
 ) -> None:
     """Go on with a job that is paused.
 
-    One that failed after something was saved goes on, too. Where no server runs on this home, the
-    job is started here and now, in the background, and so is one that waits.
+    One that failed after something was saved goes on, too. Where no server sees to the jobs of this
+    home, the job is started here and now, in the background, and so is one that waits.
     """
     with _opened(home, database, config) as here:
         here.look()

@@ -40,8 +40,8 @@ class HomeJobs:
 
     @property
     def is_served(self) -> bool:
-        """Whether a server runs on this home, which sees to its jobs."""
-        return bool(find_running(self.home))
+        """Whether a server runs on this home and sees to its jobs."""
+        return any(server.runs_jobs for server in find_running(self.home))
 
     def key_names(self) -> dict[str, str]:
         return {key.id: key.name for key in self._keys.all()}

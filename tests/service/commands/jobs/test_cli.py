@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from typer.testing import CliRunner, Result
 
 from service.accounts.keys import Keys, KeyWish
 from service.cli import app
+from service.commands.jobs import home_jobs
 from service.errors import JobNotFound, JobRefused
 from service.jobs.job import JobError
+from service.running import RunningServer
 from tests.service.jobs.conftest import Clinic
 
 ROOT = Path(__file__).parents[4]
@@ -65,6 +68,28 @@ def test_where_no_server_runs_the_list_says_that_nothing_begins_by_itself(run: R
     assert "`lora-chat jobs resume JOB`" in " ".join(run("list").stderr.split())
     run("cancel", "ftjob-1")
     assert run("list").stderr == ""
+
+
+@pytest.mark.parametrize("runs_jobs", [True, False])
+def test_a_server_that_runs_no_jobs_does_not_see_to_them(
+    run: Run, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, runs_jobs: bool
+):
+    server = RunningServer(
+        url="http://127.0.0.1:1",
+        process_id=1,
+        machine="clinic",
+        base="smollm2-135m",
+        started=datetime.now(UTC),
+        runs_jobs=runs_jobs,
+    )
+    started: list[str] = []
+    monkeypatch.setattr(home_jobs, "find_running", lambda _: [server])
+    monkeypatch.setattr(home_jobs, "start_worker", lambda _desk, job, *_: started.append(job))
+    clinic.order("ftjob-1")
+    assert ("does not begin by itself" in run("list").stderr) is not runs_jobs
+    resumed = run("resume", "ftjob-1").stdout + run("resume", "ftjob-1").stderr
+    assert ("as soon as its turn has come" in resumed) is runs_jobs
+    assert bool(started) is not runs_jobs
 
 
 def test_all_that_is_known_of_a_job_is_shown(run: Run, clinic: Clinic):
