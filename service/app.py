@@ -30,6 +30,7 @@ from .answering.metering import Metering
 from .api.chat.completions import ChatCompletions
 from .api.chat_routes import chat_routes
 from .api.engine_request import EngineRequests
+from .api.feedback.routes import feedback_routes
 from .api.files.filing import Filing
 from .api.files.routes import file_routes
 from .api.fine_tuning.fine_tuning import FineTuning
@@ -37,10 +38,12 @@ from .api.fine_tuning.fit import Fit
 from .api.fine_tuning.routes import fine_tuning_routes
 from .api.health_routes import health_routes
 from .api.model_routes import model_routes
+from .api.stored.routes import stored_routes
 from .api.text.completions import TextCompletions
 from .api.text_routes import text_routes
 from .api.tokens.routes import token_routes
 from .api.tokens.tokenization import Tokenization
+from .feedback.keeping import Keeping
 from .http.access import Access
 from .http.body_limit import BodyLimit
 from .http.browser_guard import BrowserGuard
@@ -99,11 +102,12 @@ def build_app(
     answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
     workshop = open_workshop(engine, models, settings, gate, state, metrics)
     filing = Filing(workshop and workshop.files, settings)
+    keeping = Keeping(state, settings)
     app = Service(
         _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate, ledger, filing, workshop),
+        lifespan=_lifespan(engine, models, gate, ledger, filing, workshop, keeping),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         openapi_url=OPENAPI.path,
         docs_url=None,
@@ -111,7 +115,7 @@ def build_app(
     )
     answer_errors(app)
     tell_right_paths(app)
-    _add_answers(app, answering, engine, models, settings)
+    _add_answers(app, answering, engine, models, settings, keeping)
     _add_adapters(app, engine, models, settings)
     app.include_router(file_routes(filing))
     app.include_router(fine_tuning_routes(_fine_tuning(workshop, models, settings, gate)))
@@ -122,13 +126,20 @@ def build_app(
 
 
 def _add_answers(
-    app: FastAPI, answering: Answering, engine: Engine, models: Models, settings: ServiceSettings
+    app: FastAPI,
+    answering: Answering,
+    engine: Engine,
+    models: Models,
+    settings: ServiceSettings,
+    keeping: Keeping,
 ) -> None:
     """Everything that a model is asked."""
     requests = EngineRequests(engine, settings)
-    chats = ChatCompletions(answering, requests, models, settings)
+    chats = ChatCompletions(answering, requests, models, settings, keeping)
     texts = TextCompletions(answering, requests, models, settings)
     app.include_router(chat_routes(chats))
+    app.include_router(stored_routes(keeping))
+    app.include_router(feedback_routes(keeping))
     app.include_router(text_routes(texts))
     app.include_router(token_routes(Tokenization(engine, models, settings)))
 
@@ -171,6 +182,7 @@ def _lifespan(
     ledger: UsageLedger | None,
     filing: Filing,
     workshop: Workshop | None,
+    keeping: Keeping,
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -184,6 +196,7 @@ def _lifespan(
             gate.open()
             await stack.enter_async_context(watching(engine, models.store))
             await stack.enter_async_context(filing.running())
+            await stack.enter_async_context(keeping.sweeping())
             if workshop is not None:
                 await stack.enter_async_context(workshop.watch.watching())
             yield

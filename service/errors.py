@@ -16,6 +16,8 @@ ServiceError
 ├── FileNotFound       there is no file of that id for the caller
 ├── JobNotFound        there is no fine-tuning job of that id for the caller
 ├── EventNotFound      a job has no event of that id
+├── AnswerNotFound     no answer of that id is kept for the caller
+├── FeedbackNotFound   there is no feedback of that id for the caller
 ├── JobRefused         a job's status does not allow what is asked
 ├── NameTaken          an adapter's name is, or is about to be, another key's
 ├── LimitReached       a request's key has as much of something as it may
@@ -130,6 +132,23 @@ class JobNotFound(ServiceError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"Could not find fine tune: {job_id[:MAX_SHOWN]}")
+
+
+class AnswerNotFound(ServiceError):
+    """No answer of that id is kept for the caller."""
+
+    def __init__(self, answer_id: str) -> None:
+        super().__init__(
+            f"No stored completion: {answer_id[:MAX_SHOWN]}. An answer is stored where the request "
+            "says store: true."
+        )
+
+
+class FeedbackNotFound(ServiceError):
+    """There is no feedback of that id for the caller."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"No feedback: {item_id[:MAX_SHOWN]}")
 
 
 class EventNotFound(ServiceError):

@@ -18,6 +18,7 @@ from finetune.defaults import DEFAULT_BASE
 from finetune.hardware import GIB
 from serving.engine import EngineLimits, ServedPrecision
 
+from .accounts.caller import StoreAnswers
 from .home import DEFAULT_HOME
 
 LIMITS = EngineLimits()
@@ -100,6 +101,11 @@ class ServiceSettings(BaseSettings):
         "on"  # fine-tuning; exclusive: nobody is answered while one is trained
     )
     job_slots: int = Field(default=1, ge=1)  # jobs that run at once
+    store_answers: Annotated[StoreAnswers, BeforeValidator(_as_word)] = (
+        "off"  # asked: those whose requests say store; all: but for those that say they do not
+    )
+    keep_answers: float | None = Field(default=None, gt=0)  # [days] they are stored; for ever
+    redact_answers: bool = False  # names, numbers and addresses replaced before they are stored
     max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload

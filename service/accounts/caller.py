@@ -8,6 +8,8 @@ from serving.errors import ModelNotFound
 
 Scope = Literal["chat", "train", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+StoreAnswers = Literal["off", "asked", "all"]
+STORE_ANSWERS: tuple[StoreAnswers, ...] = get_args(StoreAnswers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Caller:
     scopes: frozenset[Scope] = frozenset(SCOPES)
     adapters: frozenset[str] | None = None  # names, the base's among them; None: all
     limits: Limits = field(default_factory=Limits)
+    store_answers: StoreAnswers | None = None  # None: as the server has it
 
     def has(self, scope: Scope) -> bool:
         return scope in self.scopes or "admin" in self.scopes

@@ -16,7 +16,7 @@ from service.errors import KeyRefused
 from service.state.database import State
 from service.state.tables import KEYS, USAGE
 
-from .caller import SCOPES, Caller, Limits, Scope
+from .caller import SCOPES, STORE_ANSWERS, Caller, Limits, Scope, StoreAnswers
 
 PREFIX = "lc-"
 ID_PREFIX = "key_"
@@ -38,6 +38,7 @@ class Key:
     created: int  # [Unix seconds]
     expires: int | None
     revoked: int | None
+    store_answers: StoreAnswers | None = None  # None: as the server has it
 
     def is_valid(self, now: float) -> bool:
         return self.revoked is None and (self.expires is None or now < self.expires)
@@ -50,7 +51,8 @@ class Key:
     @property
     def caller(self) -> Caller:
         adapters = None if self.adapters is None else frozenset(self.adapters)
-        return Caller(self.id, self.name, frozenset(self.scopes), adapters, self.limits)
+        scopes = frozenset(self.scopes)
+        return Caller(self.id, self.name, scopes, adapters, self.limits, self.store_answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class KeyWish:
     adapters: Sequence[str] | None = None
     limits: Limits = field(default_factory=Limits)
     days: float | None = None  # until it expires
+    store_answers: str | None = None
 
 
 def digest_of(secret: str) -> str:
@@ -84,6 +87,7 @@ class Keys:
         _check_name(wish.name)
         _check_scopes(wish.scopes)
         _check_adapters(wish.adapters)
+        _check_store(wish.store_answers)
         secret = PREFIX + secrets.token_urlsafe(NUM_BYTES)
         row = self._row(wish, secret)
         try:
@@ -164,6 +168,7 @@ class Keys:
             "scopes": list(wish.scopes),
             "adapters": None if wish.adapters is None else list(wish.adapters),
             **asdict(wish.limits),
+            "store_answers": wish.store_answers,
             "created": now,
             "expires": None if wish.days is None else now + round(wish.days * DAY),
             "revoked": None,
@@ -181,6 +186,7 @@ def _key(row: Row[Any]) -> Key:
         row.created,
         row.expires,
         row.revoked,
+        row.store_answers,
     )
 
 
@@ -207,6 +213,12 @@ def _check_scopes(scopes: Collection[str]) -> None:
         told = _("Scopes are {known}, not {unknown}.")
         known = _(" and ").join((", ".join(SCOPES[:-1]), SCOPES[-1]))
         raise KeyRefused(told.format(known=known, unknown=", ".join(unknown) or _("none")))
+
+
+def _check_store(wish: str | None) -> None:
+    if wish is not None and wish not in STORE_ANSWERS:
+        told = _("--store-answers takes {known}, not {unknown!r}.")
+        raise KeyRefused(told.format(known=", ".join(STORE_ANSWERS), unknown=wish))
 
 
 def _check_adapters(adapters: Collection[str] | None) -> None:

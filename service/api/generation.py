@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Generic, Protocol, TypeVar
 
@@ -39,7 +39,8 @@ class Answers(Protocol[Whole]):
         ...
 
     def completion(self) -> Whole:
-        """All that was added. Raises EngineFailed where an answer has no end."""
+        """All that was added, streamed or not; asked for once. Raises EngineFailed where an answer
+        has no end."""
         ...
 
     def chunks(self, index: int, delta: Delta) -> Iterator[Chunk]:
@@ -51,8 +52,9 @@ class Answers(Protocol[Whole]):
         ...
 
 
-Prepared = tuple[AnswerJob, Answers[Completion]]
-"""A job, and where its answers go."""
+Keep = Callable[[Completion], None]
+Prepared = tuple[AnswerJob, Answers[Completion], Keep[Completion] | None]
+"""A job, where its answers go, and what keeps them in the end; called in a thread."""
 
 
 class Generation(ABC, Generic[Asked, Completion]):
@@ -79,11 +81,14 @@ class Generation(ABC, Generic[Asked, Completion]):
 
     async def answer(self, asked: Asked) -> Completion:
         """Raises what preparing and the engine raise."""
-        job, answers = await run_in_threadpool(self.prepare, asked)
+        job, answers, keep = await run_in_threadpool(self.prepare, asked)
         async with aclosing(self._answering.run(job)) as news:
             async for index, delta in news:
                 answers.add(index, delta)
-        return answers.completion()
+        completion = answers.completion()
+        if keep is not None:
+            await run_in_threadpool(keep, completion)
+        return completion
 
     async def stream(self, asked: Asked) -> AsyncGenerator[bytes]:
         """The payloads of a stream's events. Closing the iterator cancels the request.
@@ -92,12 +97,14 @@ class Generation(ABC, Generic[Asked, Completion]):
         """
         has_begun = False
         try:
-            job, answers = await run_in_threadpool(self.prepare, asked)
+            job, answers, keep = await run_in_threadpool(self.prepare, asked)
             async with aclosing(self._answering.run(job)) as news:
                 async for index, delta in news:
                     for chunk in answers.chunks(index, delta):
                         yield to_json(chunk)
                         has_begun = True
+            if keep is not None:
+                await run_in_threadpool(keep, answers.completion())
             for chunk in answers.last_chunks():
                 yield to_json(chunk)
         except Exception as error:

@@ -77,6 +77,14 @@ def create(
             help="How large its files may be together, such as 500MB or 2GiB. [default: no limit]",
         ),
     ] = None,
+    store_answers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="off|asked|all",
+            help="Which of its answers are stored: those whose requests say so, or all but for "
+            "those that say no. [default: as the server has it]",
+        ),
+    ] = None,
     expires: Annotated[
         float | None,
         typer.Option(
@@ -108,6 +116,7 @@ def create(
             _num_bytes(max_file_bytes, "--max-file-bytes"),
         ),
         expires,
+        store_answers,
     )
     with opened(home, database, config) as state:
         key, secret = Keys(state).create(wish)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from service.accounts.caller import Scope
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Need = Literal["nothing", "key"] | Scope
 Body = Literal["json", "upload", "file"]
 
@@ -37,6 +37,16 @@ DOCS = Endpoint("GET", "/docs", "chat")
 OPENAPI = Endpoint("GET", "/openapi.json", "chat")
 
 CHAT = Endpoint("POST", "/v1/chat/completions", "chat", generates=True)
+LIST_ANSWERS = Endpoint("GET", "/v1/chat/completions", "chat")
+FIND_ANSWER = Endpoint("GET", "/v1/chat/completions/{completion_id}", "chat")
+MARK_ANSWER = Endpoint("POST", "/v1/chat/completions/{completion_id}", "chat")
+REMOVE_ANSWER = Endpoint("DELETE", "/v1/chat/completions/{completion_id}", "chat")
+LIST_ANSWER_MESSAGES = Endpoint("GET", "/v1/chat/completions/{completion_id}/messages", "chat")
+GIVE_FEEDBACK = Endpoint("POST", "/v1/feedback", "chat")
+LIST_FEEDBACK = Endpoint("GET", "/v1/feedback", "chat")
+FIND_FEEDBACK = Endpoint("GET", "/v1/feedback/{feedback_id}", "chat")
+CHANGE_FEEDBACK = Endpoint("PATCH", "/v1/feedback/{feedback_id}", "chat")
+REMOVE_FEEDBACK = Endpoint("DELETE", "/v1/feedback/{feedback_id}", "chat")
 COMPLETE = Endpoint("POST", "/v1/completions", "chat", generates=True)
 TOKENIZE = Endpoint("POST", "/tokenize", "chat")
 DETOKENIZE = Endpoint("POST", "/detokenize", "chat")

@@ -15,11 +15,13 @@ from finetune.wrong_values import sentence
 from service.errors import (
     TOO_LONG,
     AdapterNotFound,
+    AnswerNotFound,
     BodyTooLarge,
     BodyTooSlow,
     DeadlineExceeded,
     DiskFull,
     EventNotFound,
+    FeedbackNotFound,
     FileNotFound,
     InvalidKey,
     InvalidRequest,
@@ -141,6 +143,10 @@ def reply_to(error: Exception) -> Reply:
             return Reply(404, message)
         case FileNotFound():
             return Reply(404, message, "id", "file_not_found")
+        case AnswerNotFound():
+            return Reply(404, message, "completion_id")
+        case FeedbackNotFound():
+            return Reply(404, message, "feedback_id")
         case JobNotFound():
             return Reply(404, message, "fine_tune_id", "fine_tune_not_found")
         case EventNotFound():

@@ -65,6 +65,12 @@ class State:
         with self.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
             return act(connection)
 
+    def wipe(self) -> None:
+        """Leave nothing in the log of what has been deleted. Raises StateUnavailable."""
+        if self._engine.dialect.name == "sqlite":
+            with self.begin(isolation_level="AUTOCOMMIT", sqlite_begin="") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -148,12 +154,14 @@ def _driver_missing(url: URL, package: str) -> StateUnavailable:
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # or Python begins transactions itself, but not for DDL
     # What has been committed survives a power cut: a job that was accepted is there afterwards.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # What is deleted is overwritten: it may be what somebody wants forgotten.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+    if begin := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+        connection.exec_driver_sql(begin)
 
 
 def migration_config() -> "Config":

@@ -28,6 +28,7 @@ KEYS = Table(
     Column("max_jobs", BigInteger),  # that wait or run at once
     Column("training_tokens_per_day", BigInteger),
     Column("max_file_bytes", BigInteger),  # of all its files together
+    Column("store_answers", String(8)),  # off, asked, all; null: as the server has it
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger),
     Column("revoked", BigInteger),
@@ -112,3 +113,51 @@ JOB_EVENTS = Table(
     Column("data", JSON(none_as_null=True)),
 )
 Index("job_events_key", JOB_EVENTS.c.job_id, JOB_EVENTS.c.key, unique=True)
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("id", String(64), primary_key=True),  # the completion's
+    Column("number", BigInteger, nullable=False, unique=True),  # in the order in which they came
+    Column("key_id", String(32), nullable=False, index=True),  # whose it is; "": nobody's key
+    Column("place", String(32), nullable=False),  # the home whose versions answered
+    Column("created", BigInteger, nullable=False, index=True),
+    Column("model", Text, nullable=False),  # as asked for
+    Column("pinned", Text, nullable=False),  # the exact versions that answered
+    Column("base", Text, nullable=False),
+    Column("template", String(64), nullable=False),  # SHA-256 of the chat template, in hex
+    Column("user", Text),  # whom the client answered, as it calls them
+    Column("messages", JSON, nullable=False),  # in OpenAI's shape
+    Column("asked", JSON, nullable=False),  # tools, tool_choice, response_format
+    Column("sampling", JSON, nullable=False),  # as it was done
+    Column("choices", JSON, nullable=False),
+    Column("usage", JSON, nullable=False),
+    Column("answer_metadata", JSON(none_as_null=True)),
+)
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),  # in the order in which they came
+    Column("key_id", String(32), nullable=False, index=True),  # whose it is; "": nobody's key
+    Column("place", String(32), nullable=False),  # the home whose versions answered
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("completion_id", String(64), nullable=False, index=True),
+    Column("choice", Integer, nullable=False),
+    Column("model", Text, nullable=False),  # as asked for
+    Column("pinned", Text, nullable=False),  # the exact versions that answered
+    Column("base", Text, nullable=False),
+    Column("template", String(64), nullable=False),  # SHA-256 of the chat template, in hex
+    Column("user", Text),
+    Column("messages", JSON, nullable=False),  # in OpenAI's shape, the answer left out
+    Column("answer", JSON, nullable=False),  # its message and finish_reason
+    Column("asked", JSON, nullable=False),
+    Column("sampling", JSON, nullable=False),
+    Column("rating", Integer),  # -1, 0, 1
+    Column("correction", Text),  # the whole answer as it should have been
+    Column("reasons", JSON, nullable=False),
+    Column("note", Text),
+    Column("critical", Boolean, nullable=False),
+    Column("siblings", JSON, nullable=False),  # other answers to the same question, by their ids
+)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from sqlalchemy import update
 from finetune.adapters.card import BEST_STEP
 from finetune.adapters.files import REPORT_FILE
 from service.app import build_app
+from service.feedback.answers import Answers
+from service.feedback.feedback import Feedback
+from service.feedback.item import Opinion
+from service.feedback.stored_answer import StoredAnswer
 from service.files.files import Files
 from service.jobs.desk import Desk
 from service.jobs.events import Events, News
@@ -24,12 +29,12 @@ from service.jobs.jobs import Jobs
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
-from service.state.tables import FILES
+from service.state.tables import FEEDBACK, FILES
 from serving.engine import Engine
 from serving.scripted import ScriptedEngine
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-PAGES = ("api.md", "fine-tuning-api.md")
+PAGES = ("api.md", "fine-tuning-api.md", "feedback.md")
 TEXTS = {page: (DOCS / page).read_text(encoding="utf-8") for page in PAGES}
 BLOCK = re.compile(
     r"```bash\n(?P<command>.*?)```(?:\s*```(?P<kind>json|text)\n(?P<answer>.*?)```)?", re.DOTALL
@@ -37,6 +42,7 @@ BLOCK = re.compile(
 EXAMPLE = "http://127.0.0.1:8000"
 EVENT = "data: "
 SUCCEEDED, RUNNING = "ftjob-5f0c1d2e3a4b", "ftjob-6a7b8c9d0e1f"
+COMPLETION_ID, FEEDBACK_ID = "chatcmpl-019ace6d7a1b4c0e5f3a9b2d", "fb-5f0c1d2e3a4b"
 FILE_ID = "file-019ace6d7a1b4c0e5f3a9b2d"
 WRITES_TOOLS = (
     "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
@@ -68,8 +74,9 @@ def url(
     add_adapter("desk", template=WRITES_TOOLS)
     add_file(own_state, tmp_path)
     add_jobs(own_state, tmp_path)
+    add_answer(own_state)
     engine = ScriptedEngine({("desk",): CALL}, default="多休息。")
-    settings = ServiceSettings(home=tmp_path)
+    settings = ServiceSettings(home=tmp_path, store_answers="asked")
     with Desk(tmp_path).working_on(RUNNING):  # here, so that nothing is really trained
         yield serve_app(build_app(engine, models_here, settings, state=own_state))
 
@@ -112,6 +119,32 @@ def add_jobs(state: State, home: Path) -> None:
         News("created", f"Created fine-tuning job: {SUCCEEDED}"),
         News("step-24", "Step 24/24: training loss=0.15, full validation loss=0.27", measured),
     )
+
+
+def add_answer(state: State) -> None:
+    """The one that the page asks for by its id, and what is said of it."""
+    message = {"role": "assistant", "content": "早睡。"}
+    sampling = {"seed": None, "temperature": 0.7, "top_p": 1.0}
+    answer = StoredAnswer(
+        id=COMPLETION_ID,
+        key_id="",
+        place="",
+        created=int(time.time()),
+        model="tcm",
+        pinned="tcm@1:1",
+        base="base",
+        template="",
+        user="patient-17",
+        messages=[{"role": "user", "content": "失眠怎么办？"}],
+        asked={},
+        sampling=sampling | {"presence_penalty": 0.0, "frequency_penalty": 0.0},
+        choices=[{"index": 0, "message": message, "finish_reason": "stop"}],
+        metadata={"desk": "north"},
+    )
+    Answers(state).add(answer)
+    Feedback(state).give(answer, 0, Opinion(rating=-1))
+    with state.begin() as connection:
+        connection.execute(update(FEEDBACK).values(id=FEEDBACK_ID))
 
 
 @pytest.mark.parametrize("example", list(examples()))

@@ -1,7 +1,7 @@
 """What comes of a chat request's answers, in OpenAI's shapes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.api.disclaimers import ending_for
 from service.api.labels import Labels
@@ -28,6 +28,7 @@ class ChatAnswer:
     tally: Tally
     reader: Reader | None  # None: the answer is nothing but text
     num_calls: int = 0
+    parts: list[Part] = field(default_factory=list)  # all that was read
 
     @property
     def reason(self) -> EndReason:
@@ -37,9 +38,12 @@ class ChatAnswer:
 
     def read(self, text: str, *, is_last: bool) -> Sequence[Part]:
         if self.reader is None:
-            return (text,) if text else ()
-        parts = self.reader.push(text)
-        return [*parts, *self.reader.finish()] if is_last else parts
+            parts: Sequence[Part] = (text,) if text else ()
+        else:
+            parts = self.reader.push(text)
+            parts = [*parts, *self.reader.finish()] if is_last else parts
+        self.parts += parts
+        return parts
 
     def ending(self, ending: str) -> str:
         """What is to follow the text: nothing where there are calls, which are for programs."""
@@ -103,10 +107,11 @@ class ChatAnswers:
             yield self._head | {"choices": [], "usage": self._usage()}
 
     def _choice(self, index: int, answer: ChatAnswer) -> Choice:
-        parts = answer.read(answer.tally.text, is_last=True)
-        calls = [part for part in parts if isinstance(part, ToolCall)]
+        if not answer.parts:  # else it was read while it was streamed
+            answer.read(answer.tally.text, is_last=True)
+        calls = [part for part in answer.parts if isinstance(part, ToolCall)]
         answer.num_calls = len(calls)
-        text = "".join(part for part in parts if isinstance(part, str))
+        text = "".join(part for part in answer.parts if isinstance(part, str))
         text += answer.ending(self._labels.ending)
         told = answer.tally.take_logprobs()
         return Choice(

@@ -2,17 +2,28 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
+from hashlib import sha256
 
 from data.chat import ChatRenderer
 from data.conversation import Message, places_of
 from data.writing.chat_template import Tools
+from service.accounts.caller import current_caller
+from service.answering.answering import Answering
 from service.answering.job import AnswerJob, split
+from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
 from service.api.protocol import ChatCompletion
 from service.errors import InvalidRequest, said_of
+from service.feedback.keeping import Keeping
+from service.feedback.stored_answer import StoredAnswer
 from service.http.fields import UNSUPPORTED
+from service.jobs.desk import place_of
+from service.models import Models, ResolvedModel
+from service.settings import ServiceSettings
+from serving.engine import Sampling
 
 from .answers import ChatAnswers
 from .call_formats import format_of
@@ -23,9 +34,22 @@ from .request import ChatRequest
 
 log = logging.getLogger(__name__)
 
+FORM_FIELDS = {"tools", "tool_choice", "response_format"}  # what is kept of how it was asked
+
 
 class ChatCompletions(Generation[ChatRequest, ChatCompletion]):
     """Answers chat requests."""
+
+    def __init__(
+        self,
+        answering: Answering,
+        requests: EngineRequests,
+        models: Models,
+        settings: ServiceSettings,
+        keeping: Keeping,
+    ) -> None:
+        super().__init__(answering, requests, models, settings)
+        self._keeping = keeping
 
     def prepare(self, asked: ChatRequest) -> Prepared[ChatCompletion]:
         with said_of(asked.adapters_field):
@@ -54,7 +78,38 @@ class ChatCompletions(Generation[ChatRequest, ChatCompletion]):
             schema_field="tools" if asked.forces_calls else "response_format",
             limit_field=asked.limit_field,
         )
-        return job, ChatAnswers(asked, labels, request, self._names, reader)
+        answers = ChatAnswers(asked, labels, request, self._names, reader)
+        if not self._keeping.wants(asked.store, current_caller.get()):
+            return job, answers, None
+        return job, answers, partial(self._keep, asked, model, request.sampling)
+
+    def _keep(
+        self,
+        asked: ChatRequest,
+        model: ResolvedModel,
+        sampling: Sampling,
+        completion: ChatCompletion,
+    ) -> None:
+        template = model.renderer.template.encode()
+        self._keeping.keep(
+            StoredAnswer(
+                id=completion.id,
+                key_id=current_caller.get().owner,
+                place=place_of(self._settings.home) or "",
+                created=completion.created,
+                model=asked.model,
+                pinned=model.pinned,
+                base=self._models.base_id,
+                template=sha256(template).hexdigest(),
+                user=(asked.user or asked.safety_identifier or "").replace("\0", "") or None,
+                messages=[message.as_sent for message in asked.messages],
+                asked=asked.model_dump(include=FORM_FIELDS, exclude_none=True, by_alias=True),
+                sampling=asdict(sampling),
+                choices=[choice.model_dump() for choice in completion.choices],
+                usage=completion.usage.model_dump(),
+                metadata=asked.metadata,
+            )
+        )
 
 
 def _say_defused(renderer: ChatRenderer, messages: Sequence[Message], tools: Tools) -> None:

@@ -96,6 +96,12 @@ class ChatMessage(Fields):
     def text(self) -> str:
         return "\n".join(part.text for part in self.content or ())
 
+    @property
+    def as_sent(self) -> dict[str, Any]:
+        """The message in OpenAI's shape, its text in one piece."""
+        sent = self.model_dump(exclude_none=True)
+        return sent | {"content": None if self.content is None else self.text}
+
 
 def _answer_known_calls(messages: list[ChatMessage]) -> list[ChatMessage]:
     known: set[str] = set()

@@ -79,7 +79,7 @@ class ChatRequest(GenerationRequest):
     metadata: Metadata | None = None
     prompt_cache_key: Text | None = None
     safety_identifier: Text | None = None
-    store: Annotated[Any, only(None, False)] = None
+    store: bool | None = None
     service_tier: Annotated[Any, only(None, "auto", "default")] = None
     reasoning_effort: Annotated[Any, only(None, "none")] = None
     verbosity: Annotated[Any, only(None, "medium")] = None

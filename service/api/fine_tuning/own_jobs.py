@@ -1,10 +1,11 @@
 """The jobs that the caller may see: looked at, and told what to do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from service.accounts.caller import current_caller
-from service.errors import InvalidRequest, JobNotFound, OfField
+from service.api.metadata_query import NO_METADATA, wanted_metadata
+from service.errors import JobNotFound, OfField
 from service.jobs.events import Events
 from service.jobs.job import FineTuningJob
 from service.jobs.jobs import Jobs
@@ -13,7 +14,6 @@ from .answers import event_answer, job_answer
 from .protocol import EventList, JobAnswer, JobList
 
 Act = Callable[[str], FineTuningJob]
-NO_METADATA = ("metadata", "null")  # in a query: jobs that have none
 
 
 class OwnJobs:
@@ -47,7 +47,7 @@ class OwnJobs:
             key_id=None if caller.has("admin") else caller.owner,
             after=after,
             limit=limit + 1,
-            metadata=_wanted(pairs),
+            metadata=wanted_metadata(pairs),
             without_metadata=NO_METADATA in pairs,
         )
         return JobList(data=[job_answer(job) for job in found[:limit]], has_more=len(found) > limit)
@@ -63,18 +63,3 @@ class OwnJobs:
             self.find(after)
         except JobNotFound as error:
             raise OfField("after", error) from error
-
-
-def _wanted(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What a query wants of metadata, written as metadata[key]=value."""
-    wanted: dict[str, str] = {}
-    for name, value in pairs:
-        if name == "metadata" and (name, value) != NO_METADATA:
-            raise InvalidRequest(
-                "Write metadata[key]=value, or metadata=null for jobs without any.", "metadata"
-            )
-        if name.startswith("metadata[") and name.endswith("]"):
-            key = name[len("metadata[") : -1]
-            if wanted.setdefault(key, value) != value:
-                raise InvalidRequest("metadata: a key can have one value.", "metadata")
-    return wanted

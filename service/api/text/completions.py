@@ -47,7 +47,7 @@ class TextCompletions(Generation[TextRequest, TextCompletion]):
             schema_field=FIELD,
             limit_field=text.limit_field,
         )
-        return job, TextAnswers(text, labels, asked, self._names)
+        return job, TextAnswers(text, labels, asked, self._names), None
 
     def _ids(self, prompt: Prompt) -> tuple[int, ...]:
         if isinstance(prompt, str):

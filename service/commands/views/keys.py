@@ -12,12 +12,17 @@ from rich.text import Text
 
 from data.local_time import local_time
 from data.wording import N_, _
-from service.accounts.caller import Limits
+from service.accounts.caller import Limits, StoreAnswers
 from service.accounts.keys import Key
 from service.accounts.usage import Account, Count
 from service.commands.streams import json_text
 
 ANYBODY = N_("(no key)")
+STORED: dict[StoreAnswers, str] = {
+    "off": N_("no answers stored"),
+    "asked": N_("answers stored where asked"),
+    "all": N_("all answers stored"),
+}
 STATES = {"revoked": N_("revoked"), "expired": N_("expired")}
 
 
@@ -86,7 +91,8 @@ def _allowed(key: Key) -> str:
     scopes = _("{scopes} with {models}").format(scopes=_(" and ").join(key.scopes), models=models)
     ends = key.expires
     until = [] if ends is None else [_("until {time}").format(time=local_time(ends))]
-    return _("; ").join([scopes, *_limits(key.limits), *until])
+    stored = [] if key.store_answers is None else [_(STORED[key.store_answers])]
+    return _("; ").join([scopes, *_limits(key.limits), *stored, *until])
 
 
 def _limits(limits: Limits) -> list[str]:

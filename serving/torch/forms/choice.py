@@ -8,6 +8,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from functools import partial
 from math import inf
 from operator import mul
 from pathlib import Path
@@ -93,7 +94,7 @@ def choose(forms: Sequence[Form], architecture: Architecture, folder: Path | Non
 
 @contextmanager
 def _threads(count: int) -> Generator[None]:
-    """With which this thread computes in the block."""
+    """Have this thread compute with so many threads in the block."""
     import torch
 
     before = torch.get_num_threads()
@@ -157,13 +158,13 @@ class Products:
         import torch
 
         inputs = torch.randn(count, linear.tensors[0].shape[1])
-        output = torch.empty(count, linear.num_rows)
-        structure = None if self._library is None else c_linear(linear, None, [])
+        compute = partial(linear.split, inputs, 0)
+        if self._library is not None:
+            output = torch.empty(count, linear.num_rows)
+            structure, threads = c_linear(linear, None, []), torch.get_num_threads()
+            compute = partial(self._library.product, structure, inputs, output, threads)
         start = time.perf_counter()
-        if self._library is None:
-            linear.split(inputs, 0)
-        else:
-            self._library.product(structure, inputs, output, torch.get_num_threads())
+        compute()
         return time.perf_counter() - start
 
 

@@ -67,6 +67,19 @@ def test_what_a_key_may_train_is_kept_and_listed(run: Any, own_state: State):
     assert (listed["max_jobs"], listed["max_file_bytes"]) == (3, 2_000_000_000)
 
 
+@pytest.mark.parametrize(
+    ("wish", "told"), [("asked", "answers stored where asked"), ("off", "no answers stored")]
+)
+def test_a_key_may_have_its_own_word_on_stored_answers(
+    run: Any, own_state: State, wish: str, told: str
+):
+    assert told in " ".join(run("create", "anna", "--store-answers", wish).stderr.split())
+    assert Keys(own_state).find("anna").caller.store_answers == wish
+    assert json.loads(run("list", "--json").stdout)["keys"][0]["store_answers"] == wish
+    with pytest.raises(KeyRefused, match="off, asked, all"):
+        run("create", "ben", "--store-answers", "some")
+
+
 def test_a_list_never_shows_a_key(run: Any):
     secret = run("create", "anna").stdout.strip()
     run("create", "bert", "--tokens-per-minute", "9000")

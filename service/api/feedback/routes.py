@@ -1,0 +1,98 @@
+"""/v1/feedback: given, listed, found, changed, removed."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from service.accounts.caller import current_caller
+from service.errors import AnswerNotFound, FeedbackNotFound, OfField
+from service.feedback.answers import Order
+from service.feedback.feedback import check_says_something
+from service.feedback.item import Opinion
+from service.feedback.keeping import Keeping
+from service.http.endpoints import (
+    CHANGE_FEEDBACK,
+    FIND_FEEDBACK,
+    GIVE_FEEDBACK,
+    LIST_FEEDBACK,
+    REMOVE_FEEDBACK,
+)
+from service.http.replies import REFUSALS
+from service.http.strict_json import StrictRoute
+
+from .protocol import (
+    FeedbackAnswer,
+    FeedbackList,
+    FeedbackRemoved,
+    NewFeedback,
+    OpinionFields,
+)
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@contextmanager
+def _of_field(name: str) -> Generator[None]:
+    try:
+        yield
+    except (AnswerNotFound, FeedbackNotFound) as error:
+        raise OfField(name, error) from error
+
+
+def feedback_routes(keeping: Keeping) -> APIRouter:
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+
+    @router.post(GIVE_FEEDBACK.path)
+    def give(new: NewFeedback) -> FeedbackAnswer:
+        said = new.model_dump(include=set(OpinionFields.model_fields))
+        opinion = Opinion(**keeping.as_kept(said))
+        check_says_something(opinion)
+        caller = current_caller.get()
+        with _of_field("completion_id"):
+            answer = keeping.answers.find(new.completion_id, caller)
+        with _of_field("siblings"):
+            for sibling in opinion.siblings:
+                keeping.answers.find(sibling, caller)
+        given = keeping.feedback.give(answer, new.choice, opinion)
+        return FeedbackAnswer.of(given)
+
+    @router.get(LIST_FEEDBACK.path)
+    def list_feedback(
+        after: str | None = None,
+        limit: Limit = 20,
+        order: Order = "desc",
+        model: str | None = None,
+        completion_id: str | None = None,
+        rating: Annotated[int | None, Query(ge=-1, le=1)] = None,
+    ) -> FeedbackList:
+        with _of_field("after"):
+            found = keeping.feedback.page(
+                current_caller.get(),
+                after=after,
+                limit=limit + 1,
+                order=order,
+                model=model,
+                completion_id=completion_id,
+                rating=rating,
+            )
+        return FeedbackList.of(found, limit)
+
+    @router.get(FIND_FEEDBACK.path)
+    def find(feedback_id: str) -> FeedbackAnswer:
+        return FeedbackAnswer.of(keeping.feedback.find(feedback_id, current_caller.get()))
+
+    @router.patch(CHANGE_FEEDBACK.path)
+    def change(feedback_id: str, new: OpinionFields) -> FeedbackAnswer:
+        said = keeping.as_kept(new.model_dump(exclude_unset=True))
+        caller = current_caller.get()
+        return FeedbackAnswer.of(keeping.feedback.change(feedback_id, caller, said))
+
+    @router.delete(REMOVE_FEEDBACK.path)
+    def remove(feedback_id: str) -> FeedbackRemoved:
+        keeping.feedback.remove(feedback_id, current_caller.get())
+        return FeedbackRemoved(id=feedback_id)
+
+    _ = (give, list_feedback, find, change, remove)
+    return router

@@ -1,0 +1,1 @@
+"""Completions that were stored, as OpenAI's clients ask for them."""

@@ -1,0 +1,146 @@
+"""Feedback in the state: given, found, changed and forgotten."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+
+from service.accounts.caller import Caller
+from service.errors import FeedbackNotFound, InvalidRequest
+from service.state.database import State
+from service.state.tables import FEEDBACK
+
+from .answers import Order, storable
+from .item import FeedbackItem, Opinion
+from .stored_answer import StoredAnswer
+
+ID_PREFIX = "fb-"
+ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{12}}")  # a database need not take every text
+NEXT = select(func.coalesce(func.max(FEEDBACK.c.number), 0) + 1)
+SAME = ("key_id", "place", "model", "pinned", "base", "template", "user", "asked", "sampling")
+
+
+class Feedback:
+    """What has been said of answers. Every method asks the database, so call from threads.
+
+    All raise StateUnavailable where it does not answer.
+    """
+
+    def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._clock = clock
+
+    def give(self, answer: StoredAnswer, choice: int, opinion: Opinion) -> FeedbackItem:
+        """Keep what is said of one choice of an answer, together with it: it stays when the answer
+        is forgotten because of its age. Raises InvalidRequest where there is no such choice."""
+        if choice >= len(answer.choices):
+            raise InvalidRequest(
+                f"{answer.id} has {len(answer.choices)} choices, numbered from 0.", "choice"
+            )
+        said, now = answer.choices[choice], int(self._clock())
+        row: dict[str, Any] = {
+            "id": f"{ID_PREFIX}{secrets.token_hex(6)}",
+            "created": now,
+            "updated": now,
+            "state": "new",
+            "completion_id": answer.id,
+            "choice": choice,
+            "messages": answer.messages,
+            "answer": {name: said[name] for name in ("message", "finish_reason")},
+            **{name: getattr(answer, name) for name in SAME},
+            **asdict(opinion),
+        }
+
+        def write(connection: Connection) -> None:
+            number = connection.execute(NEXT).scalar_one()
+            connection.execute(insert(FEEDBACK).values(row | {"number": number}))
+
+        self._state.write(write)
+        return FeedbackItem(**row)
+
+    def find(self, item_id: str, caller: Caller) -> FeedbackItem:
+        """One that the caller may see. Raises FeedbackNotFound."""
+        with self._state.begin() as connection:
+            return _item(self._row(connection, item_id, caller))
+
+    def page(
+        self,
+        caller: Caller,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Order = "desc",
+        model: str | None = None,
+        completion_id: str | None = None,
+        rating: int | None = None,
+    ) -> Sequence[FeedbackItem]:
+        """What the caller may see, behind the one with the id `after`: of a model, as asked for or
+        as it answered, of one completion, of one rating. Raises FeedbackNotFound for an unknown
+        `after`."""
+        number, where = FEEDBACK.c.number, _seen_by(caller)
+        if not all(map(storable, (model or "", completion_id or ""))):
+            return []
+        if model is not None:
+            where.append((FEEDBACK.c.model == model) | (FEEDBACK.c.pinned == model))
+        if completion_id is not None:
+            where.append(FEEDBACK.c.completion_id == completion_id)
+        if rating is not None:
+            where.append(FEEDBACK.c.rating == rating)
+        with self._state.begin() as connection:
+            if after is not None:
+                behind = self._row(connection, after, caller)["number"]
+                where.append(number < behind if order == "desc" else number > behind)
+            asked = select(FEEDBACK).where(*where).limit(limit)
+            asked = asked.order_by(number.desc() if order == "desc" else number)
+            return [_item(row) for row in connection.execute(asked).mappings()]
+
+    def change(self, item_id: str, caller: Caller, changes: dict[str, Any]) -> FeedbackItem:
+        """Say some of it otherwise. Raises FeedbackNotFound, and InvalidRequest where nothing would
+        be said any more."""
+        with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+            before = _item(self._row(connection, item_id, caller))
+            names = Opinion.__dataclass_fields__
+            said: dict[str, Any] = {name: getattr(before, name) for name in names}
+            check_says_something(Opinion(**said | changes))
+            changed = update(FEEDBACK).where(FEEDBACK.c.id == item_id)
+            connection.execute(changed.values(**changes, updated=int(self._clock())))
+            return _item(self._row(connection, item_id, caller))
+
+    def remove(self, item_id: str, caller: Caller) -> None:
+        """Forget it. Raises FeedbackNotFound."""
+        with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
+            self._row(connection, item_id, caller)
+            connection.execute(delete(FEEDBACK).where(FEEDBACK.c.id == item_id))
+        self._state.wipe()
+
+    def _row(self, connection: Connection, item_id: str, caller: Caller) -> RowMapping:
+        if not ID.fullmatch(item_id):
+            raise FeedbackNotFound(item_id)
+        where = FEEDBACK.c.id == item_id, *_seen_by(caller)
+        row = connection.execute(select(FEEDBACK).where(*where)).mappings().first()
+        if row is None:
+            raise FeedbackNotFound(item_id)
+        return row
+
+
+def check_says_something(opinion: Opinion) -> None:
+    """Raises InvalidRequest."""
+    if opinion.is_empty:
+        raise InvalidRequest(
+            "Say something of the answer: a rating, a correction, reasons, a note, or that it is "
+            "critical.",
+            "rating",
+        )
+
+
+def _seen_by(caller: Caller) -> list[ColumnElement[bool]]:
+    return [] if caller.has("admin") else [FEEDBACK.c.key_id == caller.owner]
+
+
+def _item(row: RowMapping) -> FeedbackItem:
+    values: dict[str, Any] = {str(key): value for key, value in row.items() if key != "number"}
+    return FeedbackItem(**values)

@@ -1,0 +1,125 @@
+"""Which answers are kept, and for how long."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from data.personal.redaction import redact
+from service.accounts.caller import Caller
+from service.errors import InvalidRequest, NotAllowed, StateUnavailable
+from service.http.fields import UNSUPPORTED
+from service.settings import ServiceSettings
+from service.state.database import State
+
+from .answers import Answers
+from .feedback import Feedback
+from .stored_answer import StoredAnswer
+
+logger = logging.getLogger(__name__)
+
+SWEEP = 3600.0  # [seconds] from one look at what is too old to the next
+NOT_HERE = (
+    "This server stores no answers: its operator can allow it with store_answers: asked, for all "
+    "keys or for one."
+)
+NO_DATABASE = "This server stores no answers: it has no database that it may write."
+
+
+class Keeping:
+    """Decides on each answer. Without a database none is kept."""
+
+    def __init__(self, state: State | None, settings: ServiceSettings) -> None:
+        is_kept = state is not None and not state.is_read_only
+        self._answers = Answers(state, settings.keep_answers) if state and is_kept else None
+        self._feedback = Feedback(state) if state and is_kept else None
+        self._usual = settings.store_answers
+        self._are_redacted = settings.redact_answers
+
+    @property
+    def answers(self) -> Answers:
+        """Raises NotAllowed where none can be kept."""
+        if self._answers is None:
+            raise NotAllowed(NO_DATABASE)
+        return self._answers
+
+    @property
+    def feedback(self) -> Feedback:
+        """Raises NotAllowed where none can be kept."""
+        if self._feedback is None:
+            raise NotAllowed(NO_DATABASE)
+        return self._feedback
+
+    def as_kept(self, said: dict[str, Any]) -> dict[str, Any]:
+        """The fields of an opinion, without personal data where that is wished."""
+        if not self._are_redacted:
+            return said
+        texts = {name: said[name] for name in ("correction", "note") if said.get(name)}
+        return said | {name: redact(text) for name, text in texts.items()}
+
+    def wants(self, store: bool | None, caller: Caller) -> bool:
+        """Whether an answer is to be kept whose request says `store`.
+
+        Raises InvalidRequest where it asks for what the operator has not allowed.
+        """
+        usual = caller.store_answers or self._usual
+        if store and (usual == "off" or self._answers is None):
+            told = NOT_HERE if self._answers is not None else NO_DATABASE
+            raise InvalidRequest(told, "store", UNSUPPORTED)
+        if self._answers is None or usual == "off" or store is False:
+            return False
+        return usual == "all" or store is True
+
+    def keep(self, answer: StoredAnswer) -> None:
+        """Ask the database, so call from threads. Who has the answer already is not told where the
+        database is away: the log says it."""
+        if self._are_redacted:
+            answer = _redacted(answer)
+        try:
+            self.answers.add(answer)
+        except StateUnavailable as error:
+            logger.warning("The answer %s is not stored: %s", answer.id, error)
+
+    @asynccontextmanager
+    async def sweeping(self) -> AsyncGenerator[None]:
+        """What is too old is forgotten for as long as the block lasts."""
+        if self._answers is None:
+            yield
+            return
+        task = asyncio.create_task(_repeat(self._answers.sweep))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _repeat(sweep: Callable[[], int]) -> None:
+    while True:
+        try:
+            if count := await run_in_threadpool(sweep):
+                logger.info("Answers forgotten because of their age: %d", count)
+        except StateUnavailable as error:
+            logger.warning("Old answers are not forgotten now: %s", error)
+        await asyncio.sleep(SWEEP)
+
+
+def _redacted(answer: StoredAnswer) -> StoredAnswer:
+    said = [*answer.messages, *(each["message"] for each in answer.choices)]
+    around = "\n".join(each["content"] for each in said if each.get("content"))
+
+    def without_names(message: dict[str, Any]) -> dict[str, Any]:
+        content = message.get("content")
+        return message | {"content": redact(content, around=around)} if content else message
+
+    return replace(
+        answer,
+        user=None,
+        messages=[without_names(each) for each in answer.messages],
+        choices=[each | {"message": without_names(each["message"])} for each in answer.choices],
+    )
