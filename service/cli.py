@@ -16,6 +16,7 @@ from .commands.adapters import adapters_app
 from .commands.bases_cli import bases_app
 from .commands.data import data_app
 from .commands.eval import evaluate
+from .commands.feedback.cli import feedback_app
 from .commands.finetune import finetune
 from .commands.group import EXIT_CODE, Commands
 from .commands.jobs.cli import jobs_app
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(bases_app, name="bases")
 app.add_typer(data_app, name="data")
+app.add_typer(feedback_app, name="feedback")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
 app.command(epilog="Example: `lora-chat finetune my-clinic.txt --name tcm`")(finetune)

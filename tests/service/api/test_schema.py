@@ -77,7 +77,7 @@ def app(
     desk = Desk(tmp_path)
     add_job(own_state, desk, "ftjob-1", "running")
     add_job(own_state, desk, ENDED_JOB, "cancelled")
-    settings = ServiceSettings(home=tmp_path, host="0.0.0.0")  # any Host will do
+    settings = ServiceSettings(home=tmp_path, host="0.0.0.0", store_answers="asked")
     with desk.working_on("ftjob-1"):  # here, so that nothing is really trained
         yield build_app(ScriptedEngine(), models_here, settings, state=own_state)
         shutdown_lifespans()

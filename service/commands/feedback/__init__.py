@@ -1,0 +1,1 @@
+"""What people say of answers, seen, exported and forgotten at a terminal."""

@@ -1,0 +1,134 @@
+"""`lora-chat feedback`: what people say of answers, seen, exported and forgotten."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from data.wording import _
+from service.commands.group import Commands
+from service.commands.opening import opened
+from service.feedback.export import Form
+from service.options import ConfigOption, DatabaseOption, HomeOption
+
+feedback_app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    help="See, export and forget what people say of answers.\n\n"
+    "Clients give it over the API; which answers are stored so that something can be said of them, "
+    "`store_answers` in the server's YAML file decides.",
+    epilog="Example: `lora-chat feedback list`",
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Only of this model, as it was asked for or as it answered: tcm, tcm@3:1."),
+]
+
+
+@feedback_app.command("list", epilog="Example: `lora-chat feedback list --model tcm`")
+def list_feedback(
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 20,
+    model: ModelOption = None,
+    wants_json: JsonOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """List what was said: of which answer, and whether it was good."""
+    from service.accounts.caller import ANYBODY
+    from service.feedback.feedback import Feedback
+
+    from .view import print_items
+
+    with opened(home, database, config) as state:
+        items = Feedback(state).page(ANYBODY, limit=limit, model=model)
+    print_items(items, Console(), wants_json=wants_json)
+
+
+@feedback_app.command(epilog="Example: `lora-chat feedback show fb-0123456789ab`")
+def show(
+    item_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Its id, as `feedback list` shows it.")
+    ],
+    wants_json: JsonOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Show one of them whole.
+
+    That is the question, the answer, and the correction beside it, with what is different marked.
+    """
+    from service.accounts.caller import ANYBODY
+    from service.feedback.feedback import Feedback
+
+    from .view import print_item
+
+    with opened(home, database, config) as state:
+        item = Feedback(state).find(item_id, ANYBODY)
+    print_item(item, Console(), wants_json=wants_json)
+
+
+@feedback_app.command(epilog="Example: `lora-chat feedback export corrections.jsonl`")
+def export(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The JSONL file to write.")],
+    form: Annotated[
+        Form,
+        typer.Option(
+            help="sft: questions with their corrections, and with answers that were called good. "
+            "preference: each correction before the answer that was given.",
+        ),
+    ] = "sft",
+    model: ModelOption = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Write corrections and good answers as rows to train on."""
+    import json
+
+    from data.whole_file import whole_path
+    from service.accounts.caller import ANYBODY
+    from service.feedback.export import export_rows
+    from service.feedback.feedback import Feedback
+
+    with opened(home, database, config) as state:
+        items = Feedback(state).page(ANYBODY, order="asc", model=model)
+    rows = [json.dumps(row, ensure_ascii=False) for row in export_rows(items, form)]
+    with whole_path(path) as temporary:
+        temporary.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    told = _("{path}: {rows} rows of {items} that were given; the others have nothing to train on.")
+    typer.echo(told.format(path=path, rows=len(rows), items=len(items)))
+
+
+@feedback_app.command(epilog="Example: `lora-chat feedback forget --user patient-17`")
+def forget(
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|ID", help="Of the key that asked, as `keys list` shows it."),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Of whom clients named as `user`, whatever key asked.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Forget stored answers and all that was said of them. It cannot be brought back."""
+    from service.accounts.keys import Keys
+    from service.feedback.forgetting import forget_key, forget_user
+
+    if (key is None) == (user is None):
+        raise typer.BadParameter(_("give one of both"), param_hint="--key, --user")
+    with opened(home, database, config) as state:
+        key_id = None if key is None else Keys(state).find(key).id
+        if not yes:
+            question = _("Forget all stored answers of {whom!r}, and what is said of them?")
+            typer.confirm(question.format(whom=key or user), abort=True, err=True)
+        gone = forget_user(state, user or "") if key_id is None else forget_key(state, key_id)
+    told = _("Forgotten: {answers} answers, {feedback} times feedback.")
+    typer.echo(told.format(answers=gone.answers, feedback=gone.feedback))

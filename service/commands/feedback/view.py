@@ -1,0 +1,98 @@
+"""What people say of answers, for a person or a program to read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from difflib import SequenceMatcher
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from data.local_time import local_time
+from data.wording import N_, _
+from service.commands.streams import json_text
+from service.feedback.item import FeedbackItem
+
+RATINGS = {1: N_("good"), 0: N_("neither"), -1: N_("bad")}
+SHOWN = 40  # [characters] of a question in a list
+NONE_YET = N_("Nobody has said anything of an answer yet. docs/feedback.md says how to.")
+
+
+def print_items(items: Sequence[FeedbackItem], console: Console, *, wants_json: bool) -> None:
+    if wants_json:
+        console.out(json_text({"feedback": [*map(asdict, items)]}, indent=2), highlight=False)
+        return
+    if not items:
+        console.print(_(NONE_YET), soft_wrap=True)
+        return
+    table = Table(
+        Column("id", no_wrap=True, min_width=len(items[0].id)),
+        Column(_("answered"), overflow="fold"),
+        Column(_("said"), overflow="fold"),
+        Column(_("question"), overflow="fold"),
+        Column(_("when"), no_wrap=True),
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for item in items:
+        said = _("; ").join(_summary(item))
+        cells = (item.id, item.pinned, said, _question(item)[:SHOWN], local_time(item.created))
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def print_item(item: FeedbackItem, console: Console, *, wants_json: bool) -> None:
+    if wants_json:
+        console.out(json_text(asdict(item), indent=2), highlight=False)
+        return
+    table = Table("", "", show_header=False, box=None)
+    table.columns[0].style = "bold"
+    table.columns[1].overflow = "fold"
+    for label, value in _details(item):
+        if value:
+            table.add_row(label, value)
+    console.print(table)
+
+
+def _details(item: FeedbackItem) -> Iterator[tuple[str, Text | str]]:
+    answer = item.answer["message"].get("content") or ""
+    yield "id", item.id
+    yield _("when"), local_time(item.created)
+    yield _("answered"), Text(item.pinned)
+    yield _("said"), Text(_("; ").join(_summary(item)))
+    for message in item.messages:
+        yield message["role"], Text(message.get("content") or "")
+    yield "assistant", Text(answer)
+    if item.correction is not None:
+        yield _("correction"), _marked(answer, item.correction)
+    yield _("note"), Text(item.note or "")
+
+
+def _marked(before: str, after: str) -> Text:
+    """The correction; what it has instead of the answer's words stands out, the answer's words are
+    struck through."""
+    marked = Text()
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for kind, begin, end, new_begin, new_end in matcher.get_opcodes():
+        if kind == "equal":
+            marked.append(before[begin:end])
+            continue
+        marked.append(before[begin:end], "red strike")
+        marked.append(after[new_begin:new_end], "green bold")
+    return marked
+
+
+def _summary(item: FeedbackItem) -> Iterator[str]:
+    if item.critical:
+        yield _("critical")
+    if item.rating is not None:
+        yield _(RATINGS[item.rating])
+    yield from item.reasons
+    if item.correction is not None:
+        yield _("corrected")
+
+
+def _question(item: FeedbackItem) -> str:
+    asked = [each.get("content") or "" for each in item.messages if each["role"] == "user"]
+    return " ".join(asked[-1].split()) if asked else ""

@@ -1,0 +1,143 @@
+"""`lora-chat feedback` as a person or a script meets it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from data.conversation import Message
+from data.reading.reader import read_conversations
+from service.accounts.caller import ANYBODY
+from service.accounts.keys import Keys, KeyWish
+from service.cli import app
+from service.errors import FeedbackNotFound
+from service.feedback.answers import Answers
+from service.feedback.feedback import Feedback
+from service.feedback.item import FeedbackItem, Opinion
+from service.feedback.stored_answer import StoredAnswer
+from service.state.database import State
+
+Run = Callable[..., Result]
+Say = Callable[..., FeedbackItem]
+CORRECTION = "少喝咖啡，早睡。"
+TOOLS = [{"type": "function", "function": {"name": "dose"}}]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.delenv("LORA_CHAT_DATABASE", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def call(*arguments: str, typed: str = "") -> Result:
+        command = ["feedback", *arguments, "--home", str(tmp_path)]
+        return CliRunner().invoke(app, command, input=typed, catch_exceptions=False)
+
+    return call
+
+
+@pytest.fixture
+def say(own_state: State) -> Say:
+    """Say something of a new answer: what is said; then whose the answer is."""
+    made = 0
+
+    def give(opinion: Opinion, *, key_id: str = "", user: str | None = None) -> FeedbackItem:
+        nonlocal made
+        made += 1
+        message = {"role": "assistant", "content": "多喝咖啡。"}
+        answer = StoredAnswer(
+            id=f"chatcmpl-{made}",
+            key_id=key_id,
+            place="",
+            created=1_764_406_000,
+            model="tcm",
+            pinned=f"tcm@{made}:1",
+            base="base",
+            template="",
+            user=user,
+            messages=[{"role": "user", "content": "失眠怎么办？"}],
+            asked={"tools": TOOLS} if made == 2 else {},
+            sampling={},
+            choices=[{"index": 0, "message": message, "finish_reason": "stop"}],
+        )
+        Answers(own_state).add(answer)
+        return Feedback(own_state).give(answer, 0, opinion)
+
+    return give
+
+
+def test_a_list_says_what_was_said_of_which_version(run: Run, say: Say):
+    say(Opinion(rating=1))
+    bad = say(Opinion(rating=-1, correction=CORRECTION, reasons=["剂量不对"], critical=True))
+    lines = [" ".join(line.split()) for line in run("list").stdout.splitlines()]
+    assert lines[1].startswith(f"{bad.id} tcm@2:1 critical; bad; 剂量不对; corrected 失眠怎么办？")
+    assert len(lines) == 3
+    (found,) = json.loads(run("list", "--model", "tcm@1:1", "--json").stdout)["feedback"]
+    assert (found["rating"], found["correction"]) == (1, None)
+
+
+def test_an_empty_list_says_how_feedback_is_given(run: Run):
+    assert "docs/feedback.md" in run("list").stdout
+
+
+def test_one_is_shown_with_what_the_correction_changes(run: Run, say: Say):
+    item = say(Opinion(correction=CORRECTION, note="Twice the dose."))
+    shown = run("show", item.id).stdout
+    for said in ("失眠怎么办？", "多喝咖啡。", "多少喝咖啡", "早睡", "Twice the dose."):
+        assert said in shown
+    assert json.loads(run("show", item.id, "--json").stdout)["correction"] == CORRECTION
+    with pytest.raises(FeedbackNotFound):
+        run("show", "fb-000000000000")
+
+
+def test_corrections_and_good_answers_become_rows_that_training_reads(
+    run: Run, say: Say, tmp_path: Path
+):
+    say(Opinion(rating=1))
+    say(Opinion(rating=-1, correction=CORRECTION))
+    say(Opinion(rating=-1))
+    path = tmp_path / "rows.jsonl"
+    assert "2 rows of 3" in run("export", str(path)).stdout
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [row["messages"][-1]["content"] for row in rows] == ["多喝咖啡。", CORRECTION]
+    assert rows[1]["tools"] == TOOLS
+    assert read_conversations(path)[0].messages[-1] == Message("assistant", "多喝咖啡。")
+    run("export", str(path), "--form", "preference")
+    (row,) = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert row["input"]["messages"] == [{"role": "user", "content": "失眠怎么办？"}]
+    assert row["preferred_output"][0]["content"] == CORRECTION
+    assert row["non_preferred_output"][0]["content"] == "多喝咖啡。"
+
+
+def test_another_form_is_refused_and_nothing_written(run: Run, tmp_path: Path):
+    refused = run("export", str(tmp_path / "rows.jsonl"), "--form", "kto")
+    assert (refused.exit_code, (tmp_path / "rows.jsonl").exists()) == (2, False)
+    assert "sft" in refused.stderr
+
+
+@pytest.mark.parametrize("by", ["--key", "--user"])
+def test_a_persons_data_is_forgotten_and_nobody_elses(
+    run: Run, say: Say, own_state: State, tmp_path: Path, by: str
+):
+    keys = Keys(own_state)
+    anna, ben = (keys.create(KeyWish(name))[0].id for name in ("anna", "ben"))
+    secret = "mandrake-root-4711"
+    say(Opinion(correction=secret), key_id=anna, user="patient-17")
+    kept = say(Opinion(rating=1), key_id=ben, user="patient-18")
+    whom = "anna" if by == "--key" else "patient-17"
+    assert run("forget", by, whom, typed="n\n").exit_code == 1
+    assert len(Feedback(own_state).page(ANYBODY)) == 2
+    assert "1 answers, 1 times" in run("forget", by, whom, "--yes").stdout
+    assert Feedback(own_state).page(ANYBODY) == [kept]
+    assert [answer.id for answer in Answers(own_state).page(ANYBODY)] == ["chatcmpl-2"]
+    files = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--key", "a", "--user", "b")])
+def test_forgetting_needs_one_person(run: Run, arguments: tuple[str, ...]):
+    refused: Any = run("forget", *arguments)
+    assert refused.exit_code == 2
+    assert "give one of both" in refused.stderr
