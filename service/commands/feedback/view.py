@@ -37,7 +37,7 @@ def print_items(items: Sequence[FeedbackItem], console: Console, *, wants_json: 
     )
     for item in items:
         said = _("; ").join(_summary(item))
-        cells = (item.id, item.pinned, said, _question(item)[:SHOWN], local_time(item.created))
+        cells = (item.id, _answered(item), said, _question(item)[:SHOWN], local_time(item.created))
         table.add_row(*map(Text, cells))
     console.print(table)
 
@@ -59,28 +59,31 @@ def _details(item: FeedbackItem) -> Iterator[tuple[str, Text | str]]:
     answer = item.answer["message"].get("content") or ""
     yield "id", item.id
     yield _("when"), local_time(item.created)
-    yield _("answered"), Text(item.pinned)
+    yield _("answered"), Text(_answered(item))
     yield _("said"), Text(_("; ").join(_summary(item)))
     for message in item.messages:
         yield message["role"], Text(message.get("content") or "")
-    yield "assistant", Text(answer)
+    old, new = _compared(answer, item.correction or answer)
+    yield "assistant", old
     if item.correction is not None:
-        yield _("correction"), _marked(answer, item.correction)
+        yield _("correction"), new
     yield _("note"), Text(item.note or "")
 
 
-def _marked(before: str, after: str) -> Text:
-    """The correction; what it has instead of the answer's words stands out, the answer's words are
-    struck through."""
-    marked = Text()
+def _compared(before: str, after: str) -> tuple[Text, Text]:
+    """An answer and its correction; what only one of them has stands out."""
+    old, new = Text(before), Text(after)
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     for kind, begin, end, new_begin, new_end in matcher.get_opcodes():
-        if kind == "equal":
-            marked.append(before[begin:end])
-            continue
-        marked.append(before[begin:end], "red strike")
-        marked.append(after[new_begin:new_end], "green bold")
-    return marked
+        if kind != "equal":
+            old.stylize("red", begin, end)
+            new.stylize("bold green", new_begin, new_end)
+    return old, new
+
+
+def _answered(item: FeedbackItem) -> str:
+    """The versions, the scale of a single one left out where it is 1."""
+    return item.pinned if "+" in item.pinned else item.pinned.removesuffix(":1")
 
 
 def _summary(item: FeedbackItem) -> Iterator[str]:

@@ -72,7 +72,7 @@ def test_a_list_says_what_was_said_of_which_version(run: Run, say: Say):
     say(Opinion(rating=1))
     bad = say(Opinion(rating=-1, correction=CORRECTION, reasons=["剂量不对"], critical=True))
     lines = [" ".join(line.split()) for line in run("list").stdout.splitlines()]
-    assert lines[1].startswith(f"{bad.id} tcm@2:1 critical; bad; 剂量不对; corrected 失眠怎么办？")
+    assert lines[1].startswith(f"{bad.id} tcm@2 critical; bad; 剂量不对; corrected 失眠怎么办？")
     assert len(lines) == 3
     (found,) = json.loads(run("list", "--model", "tcm@1:1", "--json").stdout)["feedback"]
     assert (found["rating"], found["correction"]) == (1, None)
@@ -85,7 +85,7 @@ def test_an_empty_list_says_how_feedback_is_given(run: Run):
 def test_one_is_shown_with_what_the_correction_changes(run: Run, say: Say):
     item = say(Opinion(correction=CORRECTION, note="Twice the dose."))
     shown = run("show", item.id).stdout
-    for said in ("失眠怎么办？", "多喝咖啡。", "多少喝咖啡", "早睡", "Twice the dose."):
+    for said in ("失眠怎么办？", "多喝咖啡。", CORRECTION, "Twice the dose."):
         assert said in shown
     assert json.loads(run("show", item.id, "--json").stdout)["correction"] == CORRECTION
     with pytest.raises(FeedbackNotFound):
