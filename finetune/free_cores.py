@@ -145,8 +145,8 @@ def let_session_give_way(process_id: int | None = None) -> None:
     beside a training instead of 270 (two cores, four streams).
     """
     path = Path(f"/proc/{process_id or 'self'}/autogroup")
-    with suppress(OSError):  # no Linux, or one without
-        if path.read_text("ascii").split()[-1] != "0":
+    with suppress(OSError, IndexError):  # no Linux, one without, or a session without
+        if path.read_text("ascii").split()[-1] not in ("0", str(NICENESS)):
             return  # somebody has chosen
         path.write_text(str(NICENESS), "ascii")
         if process_id is None:

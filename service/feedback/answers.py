@@ -32,16 +32,22 @@ NEXT = select(func.coalesce(func.max(ANSWERS.c.number), 0) + 1)
 
 
 class Answers:
-    """The answers in the state, those that are older than `days` left out.
+    """The answers in the state; of those that the home `place` gave, what is older than `days` is
+    left out.
 
     Every method asks the database, so call from threads. All raise StateUnavailable where it does
     not answer.
     """
 
     def __init__(
-        self, state: State, days: float | None = None, clock: Callable[[], float] = time.time
+        self,
+        state: State,
+        place: str = "",
+        days: float | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._state = state
+        self._place = place
         self._days = days
         self._clock = clock
 
@@ -101,7 +107,9 @@ class Answers:
             self._row(connection, answer_id, caller)
             changed = update(ANSWERS).where(ANSWERS.c.id == answer_id)
             connection.execute(changed.values(answer_metadata=metadata))
-            return _answer(self._row(connection, answer_id, caller))
+            marked = _answer(self._row(connection, answer_id, caller))
+        self._state.wipe()
+        return marked
 
     def remove(self, answer_id: str, caller: Caller) -> None:
         """Forget one answer, and what has been said of it. Raises AnswerNotFound."""
@@ -116,8 +124,8 @@ class Answers:
         if self._days is None:
             return 0
         with self._state.begin() as connection:
-            old = ANSWERS.c.created < self._oldest(self._days)
-            count = connection.execute(delete(ANSWERS).where(old)).rowcount
+            old = delete(ANSWERS).where(self._is_old(self._days))
+            count = connection.execute(old).rowcount
         if count:
             self._state.wipe()
         return count
@@ -132,10 +140,11 @@ class Answers:
         return row
 
     def _alive(self) -> list[ColumnElement[bool]]:
-        return [] if self._days is None else [ANSWERS.c.created >= self._oldest(self._days)]
+        return [] if self._days is None else [~self._is_old(self._days)]
 
-    def _oldest(self, days: float) -> float:
-        return self._clock() - days * DAY
+    def _is_old(self, days: float) -> ColumnElement[bool]:
+        oldest = self._clock() - days * DAY
+        return (ANSWERS.c.place == self._place) & (ANSWERS.c.created < oldest)
 
 
 def storable(text: str) -> bool:

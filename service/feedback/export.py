@@ -15,20 +15,26 @@ def export_rows(items: Iterable[FeedbackItem], form: Form) -> Iterator[dict[str,
     correction before the answer that was given.
     """
     for item in items:
-        answer = item.answer["message"].get("content") or ""
-        good = item.correction or (answer if item.rating == 1 else "")
+        if item.messages[-1]["role"] == "assistant":
+            continue  # it was asked to go on with an answer: neither is a whole one
+        answer = _said(**item.answer["message"])
+        correction = item.correction and _said(item.correction)
+        good = correction or (answer if item.rating == 1 and not item.critical else None)
         if form == "sft" and good:
-            yield {"messages": [*item.messages, _said(good)], **_tools(item)}
-        if form == "preference" and item.correction:
+            yield {"messages": [*item.messages, good], **_tools(item)}
+        if form == "preference" and correction:
             yield {
                 "input": {"messages": item.messages, **_tools(item)},
-                "preferred_output": [_said(item.correction)],
-                "non_preferred_output": [_said(answer)],
+                "preferred_output": [correction],
+                "non_preferred_output": [answer],
             }
 
 
-def _said(content: str) -> dict[str, str]:
-    return {"role": "assistant", "content": content}
+def _said(
+    content: str | None, tool_calls: list[dict[str, Any]] | None = None, **_: Any
+) -> dict[str, Any]:
+    calls = {"tool_calls": tool_calls} if tool_calls else {}
+    return {"role": "assistant", "content": content, **calls}
 
 
 def _tools(item: FeedbackItem) -> dict[str, Any]:

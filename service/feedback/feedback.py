@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from service.accounts.caller import Caller
-from service.errors import FeedbackNotFound, InvalidRequest
+from service.errors import AnswerNotFound, FeedbackNotFound, InvalidRequest, LimitReached
 from service.state.database import State
-from service.state.tables import FEEDBACK
+from service.state.tables import ANSWERS, FEEDBACK
 
 from .answers import Order, storable
 from .item import FeedbackItem, Opinion
@@ -20,6 +20,7 @@ from .stored_answer import StoredAnswer
 
 ID_PREFIX = "fb-"
 ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{12}}")  # a database need not take every text
+MOST = 20  # of one completion: each has all of its question with it
 NEXT = select(func.coalesce(func.max(FEEDBACK.c.number), 0) + 1)
 SAME = ("key_id", "place", "model", "pinned", "base", "template", "user", "asked", "sampling")
 
@@ -36,7 +37,11 @@ class Feedback:
 
     def give(self, answer: StoredAnswer, choice: int, opinion: Opinion) -> FeedbackItem:
         """Keep what is said of one choice of an answer, together with it: it stays when the answer
-        is forgotten because of its age. Raises InvalidRequest where there is no such choice."""
+        is forgotten because of its age.
+
+        Raises InvalidRequest where there is no such choice, AnswerNotFound where it has just been
+        removed, and LimitReached where there is a lot already.
+        """
         if choice >= len(answer.choices):
             raise InvalidRequest(
                 f"{answer.id} has {len(answer.choices)} choices, numbered from 0.", "choice"
@@ -56,6 +61,7 @@ class Feedback:
         }
 
         def write(connection: Connection) -> None:
+            _check_is_there(connection, answer.id)
             number = connection.execute(NEXT).scalar_one()
             connection.execute(insert(FEEDBACK).values(row | {"number": number}))
 
@@ -108,7 +114,9 @@ class Feedback:
             check_says_something(Opinion(**said | changes))
             changed = update(FEEDBACK).where(FEEDBACK.c.id == item_id)
             connection.execute(changed.values(**changes, updated=int(self._clock())))
-            return _item(self._row(connection, item_id, caller))
+            changed_item = _item(self._row(connection, item_id, caller))
+        self._state.wipe()
+        return changed_item
 
     def remove(self, item_id: str, caller: Caller) -> None:
         """Forget it. Raises FeedbackNotFound."""
@@ -125,6 +133,19 @@ class Feedback:
         if row is None:
             raise FeedbackNotFound(item_id)
         return row
+
+
+def _check_is_there(connection: Connection, answer_id: str) -> None:
+    """Nobody removes an answer between this and the end of the transaction."""
+    there = select(ANSWERS.c.id).where(ANSWERS.c.id == answer_id).with_for_update()
+    if connection.execute(there).first() is None:
+        raise AnswerNotFound(answer_id)
+    counted = select(func.count()).where(FEEDBACK.c.completion_id == answer_id)
+    if connection.execute(counted).scalar_one() >= MOST:
+        raise LimitReached(
+            f"Something has been said of {answer_id} {MOST} times. Change one of them, or remove "
+            "one."
+        )
 
 
 def check_says_something(opinion: Opinion) -> None:

@@ -5,14 +5,17 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from data.personal.redaction import redact
 from service.accounts.caller import Caller
 from service.errors import InvalidRequest, NotAllowed, StateUnavailable
 from service.http.fields import UNSUPPORTED
+from service.jobs.desk import Desk
 from service.settings import ServiceSettings
 from service.state.database import State
 
@@ -34,9 +37,12 @@ class Keeping:
     """Decides on each answer. Without a database none is kept."""
 
     def __init__(self, state: State | None, settings: ServiceSettings) -> None:
-        is_kept = state is not None and not state.is_read_only
-        self._answers = Answers(state, settings.keep_answers) if state and is_kept else None
-        self._feedback = Feedback(state) if state and is_kept else None
+        self.place = ""
+        self._answers, self._feedback = None, None
+        if state is not None and not state.is_read_only:
+            self.place = _place(settings.home)
+            self._answers = Answers(state, self.place, settings.keep_answers)
+            self._feedback = Feedback(state)
         self._usual = settings.store_answers
         self._are_redacted = settings.redact_answers
 
@@ -59,7 +65,8 @@ class Keeping:
         if not self._are_redacted:
             return said
         texts = {name: said[name] for name in ("correction", "note") if said.get(name)}
-        return said | {name: redact(text) for name, text in texts.items()}
+        kept = said | {name: redact(text) for name, text in texts.items()}
+        return kept | {"reasons": [*map(redact, said["reasons"])]} if "reasons" in said else kept
 
     def wants(self, store: bool | None, caller: Caller) -> bool:
         """Whether an answer is to be kept whose request says `store`.
@@ -81,7 +88,7 @@ class Keeping:
             answer = _redacted(answer)
         try:
             self.answers.add(answer)
-        except StateUnavailable as error:
+        except (StateUnavailable, SQLAlchemyError) as error:
             logger.warning("The answer %s is not stored: %s", answer.id, error)
 
     @asynccontextmanager
@@ -104,9 +111,17 @@ async def _repeat(sweep: Callable[[], int]) -> None:
         try:
             if count := await run_in_threadpool(sweep):
                 logger.info("Answers forgotten because of their age: %d", count)
-        except StateUnavailable as error:
+        except (StateUnavailable, SQLAlchemyError) as error:
             logger.warning("Old answers are not forgotten now: %s", error)
         await asyncio.sleep(SWEEP)
+
+
+def _place(home: Path) -> str:
+    """The home's name in the database; "" where nothing can be written there."""
+    try:
+        return Desk(home).place
+    except OSError:
+        return ""
 
 
 def _redacted(answer: StoredAnswer) -> StoredAnswer:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
+from typing import Any
 
 from data.chat import ChatRenderer
 from data.conversation import Message, places_of
@@ -15,12 +16,11 @@ from service.answering.job import AnswerJob, split
 from service.api.engine_request import EngineRequests
 from service.api.generation import Generation, Prepared
 from service.api.labels import new_labels
-from service.api.protocol import ChatCompletion
+from service.api.protocol import ChatCompletion, Choice
 from service.errors import InvalidRequest, said_of
 from service.feedback.keeping import Keeping
 from service.feedback.stored_answer import StoredAnswer
 from service.http.fields import UNSUPPORTED
-from service.jobs.desk import place_of
 from service.models import Models, ResolvedModel
 from service.settings import ServiceSettings
 from serving.engine import Sampling
@@ -34,7 +34,11 @@ from .request import ChatRequest
 
 log = logging.getLogger(__name__)
 
-FORM_FIELDS = {"tools", "tool_choice", "response_format"}  # what is kept of how it was asked
+# What is kept of how an answer was asked for.
+FORM_FIELDS = {
+    *("tools", "tool_choice", "parallel_tool_calls", "response_format"),
+    *("continue_final_message", "add_generation_prompt"),
+}
 
 
 class ChatCompletions(Generation[ChatRequest, ChatCompletion]):
@@ -81,13 +85,16 @@ class ChatCompletions(Generation[ChatRequest, ChatCompletion]):
         answers = ChatAnswers(asked, labels, request, self._names, reader)
         if not self._keeping.wants(asked.store, current_caller.get()):
             return job, answers, None
-        return job, answers, partial(self._keep, asked, model, request.sampling)
+        sent = _as_sent(asked, messages)
+        return job, answers, partial(self._keep, asked, sent, model, request.sampling, ending)
 
     def _keep(
         self,
         asked: ChatRequest,
+        messages: list[dict[str, Any]],
         model: ResolvedModel,
         sampling: Sampling,
+        ending: str,
         completion: ChatCompletion,
     ) -> None:
         template = model.renderer.template.encode()
@@ -95,21 +102,40 @@ class ChatCompletions(Generation[ChatRequest, ChatCompletion]):
             StoredAnswer(
                 id=completion.id,
                 key_id=current_caller.get().owner,
-                place=place_of(self._settings.home) or "",
+                place=self._keeping.place,
                 created=completion.created,
                 model=asked.model,
                 pinned=model.pinned,
                 base=self._models.base_id,
                 template=sha256(template).hexdigest(),
                 user=(asked.user or asked.safety_identifier or "").replace("\0", "") or None,
-                messages=[message.as_sent for message in asked.messages],
+                messages=messages,
                 asked=asked.model_dump(include=FORM_FIELDS, exclude_none=True, by_alias=True),
                 sampling=asdict(sampling),
-                choices=[choice.model_dump() for choice in completion.choices],
+                choices=[_as_stored(choice, ending) for choice in completion.choices],
                 usage=completion.usage.model_dump(),
                 metadata=asked.metadata,
             )
         )
+
+
+def _as_sent(asked: ChatRequest, messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages in OpenAI's shape, without the disclaimers that stood behind answers."""
+    own = messages[-len(asked.messages) :]  # a system text of the adapter's may stand before them
+    sent = [message.as_sent for message in asked.messages]
+    return [
+        each | {"content": said.content if each["content"] is not None else None}
+        for each, said in zip(sent, own, strict=True)
+    ]
+
+
+def _as_stored(choice: Choice, ending: str) -> dict[str, Any]:
+    """A choice as the model made it, without the disclaimer behind its text. Log probabilities are
+    not kept: they would tell the text once more."""
+    stored: dict[str, Any] = {**choice.model_dump(), "logprobs": None}
+    if content := stored["message"]["content"]:
+        stored["message"]["content"] = content.removesuffix(ending)
+    return stored
 
 
 def _say_defused(renderer: ChatRenderer, messages: Sequence[Message], tools: Tools) -> None:

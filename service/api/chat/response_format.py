@@ -37,7 +37,7 @@ def _one_schema(schema: JsonSchema | None, info: ValidationInfo) -> JsonSchema |
 class ResponseFormat(Fields):
     type: Literal["text", "json_object", "json_schema"]
     beside: Annotated[dict[str, Any] | None, AfterValidator(_not_of_text)] = Field(
-        default=None, validation_alias=AliasChoices(*BESIDE)
+        default=None, validation_alias=AliasChoices(*BESIDE), serialization_alias="schema"
     )
     json_schema: Annotated[
         JsonSchema | None, AfterValidator(_not_of_text), AfterValidator(_one_schema)

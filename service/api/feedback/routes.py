@@ -1,6 +1,6 @@
 """/v1/feedback: given, listed, found, changed, removed."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -44,6 +44,11 @@ def _of_field(name: str) -> Generator[None]:
 def feedback_routes(keeping: Keeping) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
+    def check_siblings(siblings: Iterable[str]) -> None:
+        with _of_field("siblings"):
+            for sibling in siblings:
+                keeping.answers.find(sibling, current_caller.get())
+
     @router.post(GIVE_FEEDBACK.path)
     def give(new: NewFeedback) -> FeedbackAnswer:
         said = new.model_dump(include=set(OpinionFields.model_fields))
@@ -52,10 +57,9 @@ def feedback_routes(keeping: Keeping) -> APIRouter:
         caller = current_caller.get()
         with _of_field("completion_id"):
             answer = keeping.answers.find(new.completion_id, caller)
-        with _of_field("siblings"):
-            for sibling in opinion.siblings:
-                keeping.answers.find(sibling, caller)
-        given = keeping.feedback.give(answer, new.choice, opinion)
+        check_siblings(opinion.siblings)
+        with _of_field("completion_id"):
+            given = keeping.feedback.give(answer, new.choice, opinion)
         return FeedbackAnswer.of(given)
 
     @router.get(LIST_FEEDBACK.path)
@@ -86,6 +90,7 @@ def feedback_routes(keeping: Keeping) -> APIRouter:
     @router.patch(CHANGE_FEEDBACK.path)
     def change(feedback_id: str, new: OpinionFields) -> FeedbackAnswer:
         said = keeping.as_kept(new.model_dump(exclude_unset=True))
+        check_siblings(said.get("siblings", ()))
         caller = current_caller.get()
         return FeedbackAnswer.of(keeping.feedback.change(feedback_id, caller, said))
 

@@ -119,13 +119,14 @@ def forget(
     home: HomeOption = None,
 ) -> None:
     """Forget stored answers and all that was said of them. It cannot be brought back."""
-    from service.accounts.keys import Keys
+    from service.accounts.keys import ID_PREFIX, Keys
     from service.feedback.forgetting import forget_key, forget_user
 
     if (key is None) == (user is None):
         raise typer.BadParameter(_("give one of both"), param_hint="--key, --user")
     with opened(home, database, config) as state:
-        key_id = None if key is None else Keys(state).find(key).id
+        # An id may be of a key that is not there any more, and whose answers are.
+        key_id = key if key is None or key.startswith(ID_PREFIX) else Keys(state).find(key).id
         if not yes:
             question = _("Forget all stored answers of {whom!r}, and what is said of them?")
             typer.confirm(question.format(whom=key or user), abort=True, err=True)

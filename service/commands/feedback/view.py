@@ -12,6 +12,7 @@ from data.local_time import local_time
 from data.wording import N_, _
 from service.commands.streams import json_text
 from service.feedback.item import FeedbackItem
+from service.telemetry.logs import printable
 
 RATINGS = {1: N_("good"), 0: N_("neither"), -1: N_("bad")}
 SHOWN = 40  # [characters] of a question in a list
@@ -38,7 +39,7 @@ def print_items(items: Sequence[FeedbackItem], console: Console, *, wants_json: 
     for item in items:
         said = _("; ").join(_summary(item))
         cells = (item.id, _answered(item), said, _question(item)[:SHOWN], local_time(item.created))
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(_line, cells))
     console.print(table)
 
 
@@ -59,21 +60,26 @@ def _details(item: FeedbackItem) -> Iterator[tuple[str, Text | str]]:
     answer = item.answer["message"].get("content") or ""
     yield "id", item.id
     yield _("when"), local_time(item.created)
-    yield _("answered"), Text(_answered(item))
-    yield _("said"), Text(_("; ").join(_summary(item)))
+    yield _("answered"), _line(_answered(item))
+    yield _("said"), _line(_("; ").join(_summary(item)))
     for message in item.messages:
-        yield message["role"], Text(message.get("content") or "")
+        yield message["role"], _line(message.get("content") or "")
     old, new = _compared(answer, item.correction or answer)
     yield "assistant", old
     if item.correction is not None:
         yield _("correction"), new
-    yield _("note"), Text(item.note or "")
+    yield _("note"), _line(item.note or "")
+
+
+def _line(text: str) -> Text:
+    """What a stranger wrote, without anything that would steer the terminal."""
+    return Text("\n".join(map(printable, text.splitlines())))
 
 
 def _compared(before: str, after: str) -> tuple[Text, Text]:
     """An answer and its correction; what only one of them has stands out."""
-    old, new = Text(before), Text(after)
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    old, new = _line(before), _line(after)
+    matcher = SequenceMatcher(None, old.plain, new.plain, autojunk=False)
     for kind, begin, end, new_begin, new_end in matcher.get_opcodes():
         if kind != "equal":
             old.stylize("red", begin, end)

@@ -98,8 +98,9 @@ def test_corrections_and_good_answers_become_rows_that_training_reads(
     say(Opinion(rating=1))
     say(Opinion(rating=-1, correction=CORRECTION))
     say(Opinion(rating=-1))
+    say(Opinion(rating=1, critical=True))
     path = tmp_path / "rows.jsonl"
-    assert "2 rows of 3" in run("export", str(path)).stdout
+    assert "2 rows of 4" in run("export", str(path)).stdout
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert [row["messages"][-1]["content"] for row in rows] == ["多喝咖啡。", CORRECTION]
     assert rows[1]["tools"] == TOOLS
@@ -109,6 +110,13 @@ def test_corrections_and_good_answers_become_rows_that_training_reads(
     assert row["input"]["messages"] == [{"role": "user", "content": "失眠怎么办？"}]
     assert row["preferred_output"][0]["content"] == CORRECTION
     assert row["non_preferred_output"][0]["content"] == "多喝咖啡。"
+
+
+def test_what_clients_wrote_does_not_steer_the_terminal(run: Run, say: Say):
+    item = say(Opinion(note="a\x1b[2Jb\nc", correction="\x1b]52;;x\x07", reasons=["\x1b[2J"]))
+    for shown in (run("show", item.id).stdout, run("list").stdout):
+        assert "\x1b" not in shown
+        assert "\\x1b[2J" in shown
 
 
 def test_another_form_is_refused_and_nothing_written(run: Run, tmp_path: Path):

@@ -36,6 +36,8 @@ FOR_CHAT = [
     ("GET", "/v1/models"),
     ("GET", "/v1/models/base"),
     ("POST", "/v1/chat/completions"),
+    ("GET", "/v1/chat/completions"),
+    ("GET", "/v1/feedback"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 ]
@@ -43,7 +45,7 @@ FOR_ADMIN = [
     ("DELETE", "/v1/models/tcm"),
     ("POST", "/v1/load_lora_adapter"),
     ("POST", "/lora-adapters"),
-    ("GET", "/v1/chat/completions"),
+    ("GET", "/v1/completions"),
     ("GET", "/whatever/comes"),
     ("OPTIONS", "/v1/models"),
     ("PURGE", "/v1/models"),

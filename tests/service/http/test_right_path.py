@@ -119,7 +119,7 @@ def test_what_needs_an_admin_needs_one_by_a_near_path_too(
         ("DELETE", "/models/tcm"),
         ("POST", "/load_lora_adapter"),
         ("POST", "/v1/adapters/"),
-        ("GET", "/v1/chat/completions"),
+        ("GET", "/v1/completions"),
         ("GET", "/whatever/comes"),
     ]:
         message_of(ask(client, method, path, headers=key), 403)

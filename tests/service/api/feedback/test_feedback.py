@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.accounts.keys import DAY
 from service.feedback.answers import Answers
+from service.jobs.desk import Desk
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
@@ -145,21 +146,49 @@ def test_a_key_sees_and_judges_its_own_alone(start: Start, key: Key):
 
 
 def test_it_stays_when_its_answer_is_forgotten_because_of_its_age(
-    client: TestClient, own_state: State
+    client: TestClient, own_state: State, tmp_path: Path
 ):
     answer_id = ask(client, store=True).json()["id"]
     kept = give(client, completion_id=answer_id, rating=-1, correction=CORRECTION).json()
-    assert Answers(own_state, 7, lambda: time.time() + 8 * DAY).sweep() == 1
+    late = Answers(own_state, Desk(tmp_path).place, 7, lambda: time.time() + 8 * DAY)
+    assert late.sweep() == 1
     assert client.get(f"{PATH}/{kept['id']}").json() == kept
 
 
 def test_removing_an_answer_removes_what_was_said_of_it(client: TestClient, tmp_path: Path):
     answer_id, secret = ask(client, store=True).json()["id"], "mandrake-root-4711"
     give(client, completion_id=answer_id, correction=secret, note=secret)
+
+    def traces() -> list[Path]:
+        files = (path for path in tmp_path.rglob("*") if path.is_file())
+        return [path for path in files if secret.encode() in path.read_bytes()]
+
+    assert traces()
     client.delete(f"/v1/chat/completions/{answer_id}")
     assert listed(client) == []
+    assert traces() == []
+
+
+def test_what_is_taken_back_is_nowhere_in_the_home(client: TestClient, tmp_path: Path):
+    answer_id, secret = ask(client, store=True).json()["id"], "mandrake-root-4711"
+    item = give(client, completion_id=answer_id, rating=-1, note=secret).json()
+    client.patch(f"{PATH}/{item['id']}", json={"note": None})
     files = (path for path in tmp_path.rglob("*") if path.is_file())
     assert not [path for path in files if secret.encode() in path.read_bytes()]
+
+
+def test_of_one_answer_so_much_is_kept(client: TestClient):
+    answer_id = ask(client, store=True).json()["id"]
+    assert {give(client, completion_id=answer_id, rating=1).status_code for _ in range(20)} == {200}
+    refused = give(client, completion_id=answer_id, rating=1)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "limit_reached")
+
+
+def test_siblings_are_checked_when_they_are_changed_too(client: TestClient):
+    answer_id = ask(client, store=True).json()["id"]
+    item = give(client, completion_id=answer_id, rating=1).json()
+    refused = client.patch(f"{PATH}/{item['id']}", json={"siblings": ["chatcmpl-none"]})
+    assert param_of(refused) == "siblings"
 
 
 def test_personal_data_is_replaced_on_the_way_in(start: Start):

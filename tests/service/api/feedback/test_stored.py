@@ -17,6 +17,7 @@ from service.accounts.keys import DAY
 from service.app import build_app
 from service.errors import AnswerNotFound
 from service.feedback.answers import Answers
+from service.jobs.desk import Desk
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
@@ -84,6 +85,37 @@ def test_a_stream_is_stored_before_it_says_that_it_is_done(openai_client: OpenAI
     assert {found.id} == ids
     assert found.choices[0].message.content == ANSWER
     assert found.choices[0].finish_reason == "stop"
+
+
+def test_several_choices_of_a_keys_stream_are_stored_without_log_probabilities(
+    start: Start, key: Key
+):
+    client, anna = start(), key("anna")
+    ask(client, anna, store=True, stream=True, n=2, logprobs=True)
+    (found,) = client.get("/v1/chat/completions", headers=anna).json()["data"]
+    assert [each["index"] for each in found["choices"]] == [0, 1]
+    for choice in found["choices"]:
+        assert (choice["message"]["content"], choice["logprobs"]) == (ANSWER, None)
+
+
+def test_disclaimers_are_not_stored(start: Start, add_adapter: Any):
+    add_adapter("tcm", disclaimer="Ask a doctor.")
+    client = start(append_disclaimer=True)
+    first = ask(client, model="tcm", store=True).json()
+    said = first["choices"][0]["message"]["content"]
+    assert said.endswith("Ask a doctor.")
+    again = [*MESSAGES, {"role": "assistant", "content": said}, {"role": "user", "content": "?"}]
+    second = ask(client, model="tcm", messages=again, store=True).json()["id"]
+    for path in ("", f"/{first['id']}", f"/{second}/messages"):
+        kept = client.get(f"/v1/chat/completions{path}").text
+        assert ANSWER in kept
+        assert "doctor" not in kept.replace('"disclaimer"', "")
+
+
+def test_a_schema_beside_the_type_is_stored_as_it_was_sent(start: Start):
+    client, form = start(), {"type": "json_object", "schema": {"type": "object"}}
+    ask(client, store=True, response_format=form)
+    assert client.get("/v1/chat/completions").json()["data"][0]["response_format"] == form
 
 
 def test_calls_of_a_stream_are_stored_as_they_were_sent(start: Start, add_adapter: Any):
@@ -159,7 +191,7 @@ def test_personal_data_is_replaced_on_the_way_in(start: Start):
     asked = client.get(f"/v1/chat/completions/{answer_id}/messages").text
     assert "失眠怎么办" in asked
     assert "13812345678" not in kept
-    assert "13912345678" not in asked
+    assert "13912345678" not in asked + kept
     assert "甲" not in kept
 
 
@@ -177,14 +209,16 @@ def test_what_is_removed_is_nowhere_in_the_home(start: Start, tmp_path: Path):
     assert traces() == []
 
 
-def test_old_answers_are_forgotten(start: Start, own_state: State):
-    client = start(keep_answers=7)
+def test_old_answers_are_forgotten(start: Start, own_state: State, tmp_path: Path):
+    client, place = start(keep_answers=7), Desk(tmp_path).place
     answer_id = ask(client, store=True).json()["id"]
     for days, count in ((6, 0), (8, 1), (8, 0)):
-        assert Answers(own_state, 7, lambda days=days: time.time() + days * DAY).sweep() == count
+        later = time.time() + days * DAY
+        assert Answers(own_state, "another", 7, lambda later=later: later).sweep() == 0
+        assert Answers(own_state, place, 7, lambda later=later: later).sweep() == count
     assert stored(client) == []
     ask(client, store=True)
-    late = Answers(own_state, 7, lambda: time.time() + 8 * DAY)
+    late = Answers(own_state, place, 7, lambda: time.time() + 8 * DAY)
     assert late.page(ANYBODY) == []
     with pytest.raises(AnswerNotFound):
         late.find(answer_id, ANYBODY)
@@ -224,12 +258,20 @@ def test_without_a_database_nothing_is_stored(models_here: Models):
         assert client.get("/v1/chat/completions").status_code == 403
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "DROP TABLE answers",
+        "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'no'); END",
+    ],
+)
 def test_an_answer_is_given_although_it_cannot_be_stored(
-    start: Start, own_state: State, caplog: pytest.LogCaptureFixture
+    start: Start, own_state: State, caplog: pytest.LogCaptureFixture, broken: str
 ):
     client = start()
+    told = [{"role": "user", "content": "mandrake-root-4711"}]
     with own_state.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE answers")
-    assert ask(client, store=True).status_code == 200
+        connection.exec_driver_sql(broken)
+    assert ask(client, messages=told, store=True).status_code == 200
     assert "is not stored" in caplog.text
-    assert "失眠" not in caplog.text
+    assert "mandrake" not in caplog.text
