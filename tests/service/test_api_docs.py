@@ -59,26 +59,35 @@ def examples() -> Iterator[Any]:
 
 
 @pytest.fixture
+def held(tmp_path: Path) -> Generator[Desk]:
+    """The desk of a home whose running job is worked on here, until no server is there any more
+    that would really train it."""
+    desk = Desk(tmp_path)
+    with desk.working_on(RUNNING):
+        yield desk
+
+
+@pytest.fixture
 def url(
+    held: Desk,
     serve_app: Callable[..., str],
     models_here: Models,
     own_state: State,
     add_adapter: Callable[..., Path],
     adapters: Path,
     tmp_path: Path,
-) -> Generator[str]:
+) -> str:
     add_adapter("tcm")
     add_adapter("tcm", "2", metrics={BEST_STEP: 24})
     (adapters / "tcm" / "2" / REPORT_FILE).write_text("<!doctype html>")
     shutil.copytree(add_adapter("style"), tmp_path, dirs_exist_ok=True)  # to be uploaded
     add_adapter("desk", template=WRITES_TOOLS)
     add_file(own_state, tmp_path)
-    add_jobs(own_state, tmp_path)
+    add_jobs(own_state, held)
     add_answer(own_state)
     engine = ScriptedEngine({("desk",): CALL}, default="多休息。")
     settings = ServiceSettings(home=tmp_path, store_answers="asked")
-    with Desk(tmp_path).working_on(RUNNING):  # here, so that nothing is really trained
-        yield serve_app(build_app(engine, models_here, settings, state=own_state))
+    return serve_app(build_app(engine, models_here, settings, state=own_state))
 
 
 def add_file(state: State, home: Path) -> None:
@@ -91,15 +100,15 @@ def add_file(state: State, home: Path) -> None:
         connection.execute(update(FILES).values(known))
 
 
-def add_jobs(state: State, home: Path) -> None:
+def add_jobs(state: State, desk: Desk) -> None:
     """Those that the page asks for by their ids."""
-    jobs, place = Jobs(state), Desk(home).place
+    jobs = Jobs(state)
 
     def add(job_id: str, status: Status, **values: Any) -> None:
         new = NewJob(
             id=job_id,
             key_id="",
-            place=place,
+            place=desk.place,
             model="base",
             name="tcm",
             training_file=FILE_ID,
