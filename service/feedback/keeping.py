@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +14,7 @@ from data.personal.redaction import redact
 from service.accounts.caller import Caller
 from service.errors import InvalidRequest, NotAllowed, StateUnavailable
 from service.http.fields import UNSUPPORTED
-from service.jobs.desk import Desk
+from service.jobs.desk import Desk, place_of
 from service.settings import ServiceSettings
 from service.state.database import State
 
@@ -40,7 +39,7 @@ class Keeping:
         self.place = ""
         self._answers, self._feedback = None, None
         if state is not None and not state.is_read_only:
-            self.place = _place(settings.home)
+            self.place = _place(settings)
             self._answers = Answers(state, self.place, settings.keep_answers)
             self._feedback = Feedback(state)
         self._usual = settings.store_answers
@@ -116,10 +115,12 @@ async def _repeat(sweep: Callable[[], int]) -> None:
         await asyncio.sleep(SWEEP)
 
 
-def _place(home: Path) -> str:
-    """The home's name in the database; "" where nothing can be written there."""
+def _place(settings: ServiceSettings) -> str:
+    """The home's name in the database; "" where it needs none yet, or can have none."""
+    if settings.store_answers == "off":
+        return place_of(settings.home) or ""
     try:
-        return Desk(home).place
+        return Desk(settings.home).place
     except OSError:
         return ""
 

@@ -9,8 +9,17 @@ JSON = "Content-Type: application/json"
 
 
 def framing() -> Iterator[Hostile]:
-    for method in ("PUT", "PATCH", "DELETE", "GET", "TRACE", "PROPFIND", "post", "FROBNICATE"):
+    for method in ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "post", "FROBNICATE"):
         yield Hostile(f"{method} on chat", http(method, CHAT, GOOD))
+    for target in (
+        "chatcmpl-none",
+        "%00",
+        "..%2f..%2fstate.db",
+        "x" * 9000,
+        "chatcmpl-none/messages",
+    ):
+        for below in (f"{CHAT}/{target}", f"/v1/feedback/{target}"):
+            yield Hostile(f"GET {below[:60]}", http("GET", below))
     for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
         for target in ("/health", "/v1/models", "/openapi.json"):
             yield Hostile(f"{method} {target}", http(method, target))

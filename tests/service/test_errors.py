@@ -103,7 +103,7 @@ def test_unknown_route_is_404(client: TestClient):
 
 
 def test_wrong_method_is_405_and_names_the_right_one(client: TestClient):
-    response = client.get("/v1/chat/completions")
+    response = client.get("/v1/completions")
     error_of(response, 405)
     assert response.headers["allow"] == "POST"
 
