@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from data.wording import _
 
 logger = logging.getLogger(__name__)
+
+OfCore = TypeVar("OfCore")
 
 LOOK = 2.0  # [seconds] from one look to the next
 SPAN = 5  # looks that are taken together: other programs come and go
@@ -169,19 +172,19 @@ def busiest_core() -> float:
     except (OSError, psutil.Error) as error:
         logger.debug("Nothing is known of other programs now: %s", error)
         return 1.0
-    cores = usable_cores()
-    if max(cores) < len(shares):
-        shares = [shares[core] for core in cores]
-    return max(shares) / 100
+    return max(_of_cores(usable_cores(), shares)) / 100
 
 
 def look_at(cores: Sequence[int]) -> CpuUsage:
     """What programs of low priority use does not count for one of usual priority: they give way."""
-    each = psutil.cpu_times(percpu=True)
-    if max(cores) < len(each):  # else they are numbered otherwise there: all are counted
-        each = [each[core] for core in cores]
+    each = _of_cores(cores, psutil.cpu_times(percpu=True))
     busy = sum(times.user + times.system for times in each)
     if sys.platform != "win32" and gives_way():
         busy += sum(times.nice for times in each)
     own = psutil.Process().cpu_times()
     return CpuUsage(time.monotonic(), busy, own.user + own.system)
+
+
+def _of_cores(cores: Sequence[int], each: Sequence[OfCore]) -> Sequence[OfCore]:
+    """What is told of some of all cores; where those are numbered otherwise, of all."""
+    return [each[core] for core in cores] if max(cores) < len(each) else each

@@ -48,6 +48,7 @@ BaseOption = Annotated[
         f"hub. [default: {DEFAULT_BASE}]",
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

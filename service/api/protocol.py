@@ -1,6 +1,7 @@
 """OpenAI's shapes: what a client gets."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -17,6 +18,32 @@ def _is_none(value: object) -> bool:
 def absent() -> Any:
     """A field that is not there at all where it has no value."""
     return Field(default=None, exclude_if=_is_none)
+
+
+class Listed(BaseModel):
+    """What a list has pages of."""
+
+    id: str
+
+
+ListedType = TypeVar("ListedType", bound=Listed)
+
+
+class Page(BaseModel, Generic[ListedType]):
+    """A part of a list whose next part comes behind the id of its last one."""
+
+    object: Literal["list"] = "list"
+    data: list[ListedType]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+    @classmethod
+    def of(cls, listed: Sequence[ListedType], limit: int) -> Self:
+        """A page of `limit` at most; `listed` are one more, or all that follow."""
+        data = [*listed[:limit]]
+        ids = [each.id for each in data] or [None]
+        return cls(data=data, first_id=ids[0], last_id=ids[-1], has_more=len(listed) > limit)
 
 
 class PromptTokensDetails(BaseModel):

@@ -10,7 +10,7 @@ from data.wording import _
 from service.commands.group import Commands
 from service.commands.opening import opened
 from service.commands.streams import say
-from service.options import ConfigOption, DatabaseOption, HomeOption
+from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption
 
 keys_app = typer.Typer(
     cls=Commands,
@@ -20,8 +20,6 @@ keys_app = typer.Typer(
     "the server runs.",
     epilog="Example: `lora-chat keys create anna --adapters tcm,bike`",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @keys_app.command(epilog="Example: `lora-chat keys create anna --requests-per-minute 60`")

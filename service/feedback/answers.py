@@ -11,8 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Table,
     delete,
-    func,
     insert,
     select,
     update,
@@ -22,13 +22,13 @@ from service.accounts.caller import Caller
 from service.accounts.keys import DAY
 from service.errors import AnswerNotFound
 from service.state.database import State
+from service.state.rows import has_all, next_number
 from service.state.tables import ANSWERS, FEEDBACK
 
 from .stored_answer import StoredAnswer
 
 ID = re.compile(r"[0-9A-Za-z-]{1,64}")  # a database need not take every text
 Order = Literal["asc", "desc"]
-NEXT = select(func.coalesce(func.max(ANSWERS.c.number), 0) + 1)
 
 
 class Answers:
@@ -56,7 +56,7 @@ class Answers:
         row["answer_metadata"] = row.pop("metadata")
 
         def write(connection: Connection) -> None:
-            number = connection.execute(NEXT).scalar_one()
+            number = connection.execute(next_number(ANSWERS)).scalar_one()
             connection.execute(insert(ANSWERS).values(row | {"number": number}))
 
         self._state.write(write)
@@ -80,7 +80,7 @@ class Answers:
         """Those that the caller may see, behind the one with the id `after`: of a model, as asked
         for or as it answered, and with all of the metadata or none at all. Raises AnswerNotFound
         for an unknown `after`."""
-        where = [*self._alive(), *_seen_by(caller)]
+        where = [*self._alive(), *seen_by(caller, ANSWERS)]
         number = ANSWERS.c.number
         if not storable(model or ""):
             return []
@@ -96,9 +96,8 @@ class Answers:
             asked = asked.order_by(number.desc() if order == "desc" else number)
             if not metadata:
                 asked = asked.limit(limit)
-            # Looked through here: SQLite finds no key of a JSON object that is not plain ASCII.
             answers = map(_answer, connection.execute(asked).mappings())
-            wanted = (each for each in answers if _has(each, metadata or {}))
+            wanted = (each for each in answers if has_all(each.metadata, metadata or {}))
             return [*islice(wanted, limit)]
 
     def mark(self, answer_id: str, caller: Caller, metadata: dict[str, str] | None) -> StoredAnswer:
@@ -133,7 +132,7 @@ class Answers:
     def _row(self, connection: Connection, answer_id: str, caller: Caller) -> RowMapping:
         if not ID.fullmatch(answer_id):
             raise AnswerNotFound(answer_id)
-        where = ANSWERS.c.id == answer_id, *self._alive(), *_seen_by(caller)
+        where = ANSWERS.c.id == answer_id, *self._alive(), *seen_by(caller, ANSWERS)
         row = connection.execute(select(ANSWERS).where(*where)).mappings().first()
         if row is None:
             raise AnswerNotFound(answer_id)
@@ -152,13 +151,9 @@ def storable(text: str) -> bool:
     return "\0" not in text
 
 
-def _seen_by(caller: Caller) -> list[ColumnElement[bool]]:
-    return [] if caller.has("admin") else [ANSWERS.c.key_id == caller.owner]
-
-
-def _has(answer: StoredAnswer, metadata: Mapping[str, str]) -> bool:
-    own = answer.metadata or {}
-    return all(own.get(key) == value for key, value in metadata.items())
+def seen_by(caller: Caller, table: Table) -> list[ColumnElement[bool]]:
+    """Rows of a table that the caller may see."""
+    return [] if caller.has("admin") else [table.c.key_id == caller.owner]
 
 
 def _answer(row: RowMapping) -> StoredAnswer:

@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from service.accounts.caller import Caller
 from service.errors import AnswerNotFound, FeedbackNotFound, InvalidRequest, LimitReached
 from service.state.database import State
+from service.state.rows import next_number
 from service.state.tables import ANSWERS, FEEDBACK
 
-from .answers import Order, storable
+from .answers import Order, seen_by, storable
 from .item import FeedbackItem, Opinion
 from .stored_answer import StoredAnswer
 
 ID_PREFIX = "fb-"
 ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{12}}")  # a database need not take every text
 MOST = 20  # of one completion: each has all of its question with it
-NEXT = select(func.coalesce(func.max(FEEDBACK.c.number), 0) + 1)
 SAME = ("key_id", "place", "model", "pinned", "base", "template", "user", "asked", "sampling")
 
 
@@ -62,7 +62,7 @@ class Feedback:
 
         def write(connection: Connection) -> None:
             _check_is_there(connection, answer.id)
-            number = connection.execute(NEXT).scalar_one()
+            number = connection.execute(next_number(FEEDBACK)).scalar_one()
             connection.execute(insert(FEEDBACK).values(row | {"number": number}))
 
         self._state.write(write)
@@ -87,7 +87,7 @@ class Feedback:
         """What the caller may see, behind the one with the id `after`: of a model, as asked for or
         as it answered, of one completion, of one rating. Raises FeedbackNotFound for an unknown
         `after`."""
-        number, where = FEEDBACK.c.number, _seen_by(caller)
+        number, where = FEEDBACK.c.number, seen_by(caller, FEEDBACK)
         if not all(map(storable, (model or "", completion_id or ""))):
             return []
         if model is not None:
@@ -128,7 +128,7 @@ class Feedback:
     def _row(self, connection: Connection, item_id: str, caller: Caller) -> RowMapping:
         if not ID.fullmatch(item_id):
             raise FeedbackNotFound(item_id)
-        where = FEEDBACK.c.id == item_id, *_seen_by(caller)
+        where = FEEDBACK.c.id == item_id, *seen_by(caller, FEEDBACK)
         row = connection.execute(select(FEEDBACK).where(*where)).mappings().first()
         if row is None:
             raise FeedbackNotFound(item_id)
@@ -156,10 +156,6 @@ def check_says_something(opinion: Opinion) -> None:
             "critical.",
             "rating",
         )
-
-
-def _seen_by(caller: Caller) -> list[ColumnElement[bool]]:
-    return [] if caller.has("admin") else [FEEDBACK.c.key_id == caller.owner]
 
 
 def _item(row: RowMapping) -> FeedbackItem:

@@ -72,13 +72,11 @@ class Keeping:
 
         Raises InvalidRequest where it asks for what the operator has not allowed.
         """
-        usual = caller.store_answers or self._usual
-        if store and (usual == "off" or self._answers is None):
-            told = NOT_HERE if self._answers is not None else NO_DATABASE
+        usual = "off" if self._answers is None else caller.store_answers or self._usual
+        if usual == "off" and store:
+            told = NO_DATABASE if self._answers is None else NOT_HERE
             raise InvalidRequest(told, "store", UNSUPPORTED)
-        if self._answers is None or usual == "off" or store is False:
-            return False
-        return usual == "all" or store is True
+        return store is True or (store is None and usual == "all")
 
     def keep(self, answer: StoredAnswer) -> None:
         """Ask the database, so call from threads. Who has the answer already is not told where the

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, sele
 
 from service.errors import JobNotFound, LimitReached, NameTaken
 from service.state.database import State
+from service.state.rows import has_all, next_number
 from service.state.tables import JOBS
 
 from .events import News, write_news
 from .job import ENDED, ID_PREFIX, FineTuningJob, JobError, NewJob, Status
 
 ID = re.compile(rf"{ID_PREFIX}[0-9A-Za-z]{{1,32}}")
-NEXT = select(func.coalesce(func.max(JOBS.c.number), 0) + 1)
 
 
 class Jobs:
@@ -58,7 +58,7 @@ class Jobs:
 
         def write(connection: Connection) -> None:
             # First of all: whoever adds a job after this look takes the number.
-            number = connection.execute(NEXT).scalar_one()
+            number = connection.execute(next_number(JOBS)).scalar_one()
             if most is not None:
                 _check_number(connection, new, most)
             if claims:
@@ -114,9 +114,8 @@ class Jobs:
         with self.state.begin() as connection:
             if not metadata:
                 return [_job(row) for row in connection.execute(asked.limit(limit)).mappings()]
-            # Looked through here: SQLite finds no key of a JSON object that is not plain ASCII.
             jobs = map(_job, connection.execute(asked).mappings())
-            return [*islice((job for job in jobs if _has(job, metadata)), limit)]
+            return [*islice((job for job in jobs if has_all(job.metadata, metadata)), limit)]
 
     def trained_tokens(self, key_id: str, since: float) -> int:
         """What the jobs of a key that have ended since then have trained on."""
@@ -183,11 +182,6 @@ def _check_unclaimed(connection: Connection, new: NewJob) -> None:
     claims = JOBS.c.name == new.name, JOBS.c.key_id != new.key_id, JOBS.c.status.not_in(ENDED)
     if connection.execute(select(JOBS.c.id).where(*claims).limit(1)).first() is not None:
         raise NameTaken(new.name)
-
-
-def _has(job: FineTuningJob, metadata: Mapping[str, str]) -> bool:
-    own = job.metadata or {}
-    return all(own.get(key) == value for key, value in metadata.items())
 
 
 def _row(new: NewJob) -> dict[str, Any]:

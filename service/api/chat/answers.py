@@ -28,7 +28,7 @@ class ChatAnswer:
     tally: Tally
     reader: Reader | None  # None: the answer is nothing but text
     num_calls: int = 0
-    parts: list[Part] = field(default_factory=list)  # all that was read
+    parts: list[Part] = field(default_factory=list)  # all that the reader has read
 
     @property
     def reason(self) -> EndReason:
@@ -38,12 +38,17 @@ class ChatAnswer:
 
     def read(self, text: str, *, is_last: bool) -> Sequence[Part]:
         if self.reader is None:
-            parts: Sequence[Part] = (text,) if text else ()
-        else:
-            parts = self.reader.push(text)
-            parts = [*parts, *self.reader.finish()] if is_last else parts
+            return (text,) if text else ()
+        parts = self.reader.push(text)
+        parts = [*parts, *self.reader.finish()] if is_last else parts
         self.parts += parts
         return parts
+
+    def all_parts(self) -> Sequence[Part]:
+        """The parts of the whole answer, whether it was read while it was streamed or not yet."""
+        if self.reader is None:
+            return (self.tally.text,)
+        return self.parts or self.read(self.tally.text, is_last=True)
 
     def ending(self, ending: str) -> str:
         """What is to follow the text: nothing where there are calls, which are for programs."""
@@ -107,11 +112,10 @@ class ChatAnswers:
             yield self._head | {"choices": [], "usage": self._usage()}
 
     def _choice(self, index: int, answer: ChatAnswer) -> Choice:
-        if not answer.parts:  # else it was read while it was streamed
-            answer.read(answer.tally.text, is_last=True)
-        calls = [part for part in answer.parts if isinstance(part, ToolCall)]
+        parts = answer.all_parts()
+        calls = [part for part in parts if isinstance(part, ToolCall)]
         answer.num_calls = len(calls)
-        text = "".join(part for part in answer.parts if isinstance(part, str))
+        text = "".join(part for part in parts if isinstance(part, str))
         text += answer.ending(self._labels.ending)
         told = answer.tally.take_logprobs()
         return Choice(

@@ -1,12 +1,12 @@
 """The shapes of feedback: no other server has any that clients know."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from service.api.protocol import Listed, Page
 from service.feedback.answers import storable
 from service.feedback.item import FeedbackItem, State
 from service.http.fields import Fields, Text
@@ -42,8 +42,7 @@ class NewFeedback(OpinionFields):
     choice: int = Field(default=0, ge=0)
 
 
-class FeedbackAnswer(BaseModel):
-    id: str
+class FeedbackAnswer(Listed):
     object: Literal["feedback"] = "feedback"
     created_at: int
     updated_at: int
@@ -71,19 +70,8 @@ class FeedbackAnswer(BaseModel):
         return cls(**{name: told[name] for name in cls.model_fields if name != "object"})
 
 
-class FeedbackList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[FeedbackAnswer]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-    @classmethod
-    def of(cls, items: Sequence[FeedbackItem], limit: int) -> Self:
-        """`items` are one more than the limit where there are more."""
-        data = [FeedbackAnswer.of(item) for item in items[:limit]]
-        ids = [each.id for each in data] or [None]
-        return cls(data=data, first_id=ids[0], last_id=ids[-1], has_more=len(items) > limit)
+class FeedbackList(Page[FeedbackAnswer]):
+    pass
 
 
 class FeedbackRemoved(BaseModel):

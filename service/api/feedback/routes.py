@@ -81,7 +81,7 @@ def feedback_routes(keeping: Keeping) -> APIRouter:
                 completion_id=completion_id,
                 rating=rating,
             )
-        return FeedbackList.of(found, limit)
+        return FeedbackList.of([*map(FeedbackAnswer.of, found)], limit)
 
     @router.get(FIND_FEEDBACK.path)
     def find(feedback_id: str) -> FeedbackAnswer:

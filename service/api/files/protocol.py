@@ -4,13 +4,12 @@ from typing import Literal, Self
 
 from pydantic import BaseModel
 
-from service.api.protocol import absent
+from service.api.protocol import Listed, Page, absent
 from service.files.check_report import CheckReport, Finding, Preview, ToldFault
 from service.files.stored_file import FileStatus, Purpose, StoredFile
 
 
-class FileObject(BaseModel):
-    id: str
+class FileObject(Listed):
     object: Literal["file"] = "file"
     bytes: int
     created_at: int
@@ -36,12 +35,8 @@ class FileObject(BaseModel):
         )
 
 
-class FileList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[FileObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+class FileList(Page[FileObject]):
+    pass
 
 
 class FileDeleted(BaseModel):

@@ -85,9 +85,7 @@ def file_routes(filing: Filing) -> APIRouter:
             except FileNotFound as error:
                 raise OfField("after", error) from error
         found = filing.files.list(owner, purpose, after, limit + 1, order)
-        shown = [FileObject.of(file) for file in found[:limit]]
-        ids = [file.id for file in shown] or [None]
-        return FileList(data=shown, first_id=ids[0], last_id=ids[-1], has_more=len(found) > limit)
+        return FileList.of([*map(FileObject.of, found)], limit)
 
     @router.get(FIND_FILE.path)
     def find_file(file_id: str) -> FileObject:

@@ -26,14 +26,7 @@ class Checkpoints:
         there = sorted(self._aliases.steps(job).items(), reverse=True)
         metrics = self._measurements.at(job.id, (step for step, _ in there))
         answers = [_answer(job, step, entry, metrics.get(step, {})) for step, entry in there]
-        rest = _after(answers, after)
-        shown = rest[:limit]
-        return CheckpointList(
-            data=list(shown),
-            first_id=shown[0].id if shown else None,
-            last_id=shown[-1].id if shown else None,
-            has_more=len(rest) > limit,
-        )
+        return CheckpointList.of(_after(answers, after), limit)
 
 
 def _answer(

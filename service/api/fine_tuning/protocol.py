@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from service.api.protocol import Listed, Page
 from service.jobs.events import Level
 from service.jobs.job import Status
 
@@ -105,8 +106,7 @@ class CheckpointMetrics(BaseModel):
     full_valid_mean_token_accuracy: float | None = None
 
 
-class CheckpointAnswer(BaseModel):
-    id: str
+class CheckpointAnswer(Listed):
     object: Literal["fine_tuning.job.checkpoint"] = "fine_tuning.job.checkpoint"
     created_at: int
     fine_tuned_model_checkpoint: str  # a model's name
@@ -115,9 +115,5 @@ class CheckpointAnswer(BaseModel):
     step_number: int
 
 
-class CheckpointList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[CheckpointAnswer]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+class CheckpointList(Page[CheckpointAnswer]):
+    pass

@@ -1,18 +1,17 @@
 """OpenAI's shapes: what is told of stored completions."""
 
-from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
+from service.api.protocol import Listed, Page
 from service.feedback.stored_answer import StoredAnswer
 from service.http.fields import Fields, Metadata
 
 
-class StoredCompletion(BaseModel):
+class StoredCompletion(Listed):
     """A chat completion and what it was asked with; what was not given is null."""
 
-    id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
@@ -53,25 +52,13 @@ class StoredCompletion(BaseModel):
 SAMPLED = ("seed", "temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 
-class StoredList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[StoredCompletion]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-    @classmethod
-    def of(cls, answers: Sequence[StoredAnswer], limit: int) -> Self:
-        """`answers` are one more than the limit where there are more."""
-        data = [StoredCompletion.of(answer) for answer in answers[:limit]]
-        ids = [each.id for each in data] or [None]
-        return cls(data=data, first_id=ids[0], last_id=ids[-1], has_more=len(answers) > limit)
+class StoredList(Page[StoredCompletion]):
+    pass
 
 
-class StoredMessage(BaseModel):
+class StoredMessage(Listed):
     """One of the messages that were asked."""
 
-    id: str
     role: str
     content: str | None
     name: str | None = None
@@ -80,12 +67,8 @@ class StoredMessage(BaseModel):
     content_parts: None = None
 
 
-class StoredMessages(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[StoredMessage]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+class StoredMessages(Page[StoredMessage]):
+    pass
 
 
 class StoredRemoved(BaseModel):

@@ -60,7 +60,7 @@ def stored_routes(keeping: Keeping) -> APIRouter:
             )
         except AnswerNotFound as error:
             raise OfField("after", error) from error
-        return StoredList.of(found, limit)
+        return StoredList.of([*map(StoredCompletion.of, found)], limit)
 
     @router.get(FIND_ANSWER.path)
     def find_stored(completion_id: str) -> StoredCompletion:
@@ -90,11 +90,7 @@ def stored_routes(keeping: Keeping) -> APIRouter:
         if after is not None and after not in ids:
             raise OfField("after", AnswerNotFound(after))
         behind = messages if after is None else messages[ids.index(after) + 1 :]
-        shown = behind[:limit]
-        ends = (shown[0].id, shown[-1].id) if shown else (None, None)
-        return StoredMessages(
-            data=shown, first_id=ends[0], last_id=ends[1], has_more=len(behind) > limit
-        )
+        return StoredMessages.of(behind, limit)
 
     _ = (list_stored, find_stored, mark, remove, list_messages)
     return router

@@ -10,7 +10,7 @@ from data.wording import _
 from service.commands.group import Commands
 from service.commands.opening import opened
 from service.feedback.export import Form
-from service.options import ConfigOption, DatabaseOption, HomeOption
+from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption
 
 feedback_app = typer.Typer(
     cls=Commands,
@@ -21,7 +21,6 @@ feedback_app = typer.Typer(
     epilog="Example: `lora-chat feedback list`",
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ModelOption = Annotated[
     str | None,
     typer.Option(help="Only of this model, as it was asked for or as it answered: tcm, tcm@3:1."),

@@ -16,6 +16,7 @@ from service.options import (
     ConfigOption,
     DatabaseOption,
     HomeOption,
+    JsonOption,
     ServerKeyOption,
     ServerOption,
 )
@@ -33,7 +34,6 @@ jobs_app = typer.Typer(
 )
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `jobs list` shows it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @jobs_app.command("list", epilog="Example: `lora-chat jobs list`")
