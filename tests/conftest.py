@@ -35,6 +35,12 @@ def pytest_sessionstart() -> None:
     speak("en")  # for what is made once for many tests
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no text are named by their argument: packed ones hold the second of packing,
+    and two processes that collect must find the same names."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.fixture(autouse=True)
 def english() -> None:
     """Whatever a test before this one has spoken."""

@@ -118,9 +118,16 @@ def find_form(lines: Sequence[str]) -> HeadForm | None:
     with_text = islice((at for at, line in enumerate(lines) if line.strip()), SAMPLE)
     sample = lines[: max(with_text, default=0) + 1]
     found = {form.name: form.matches(sample) for form in FORMS}
-    enough = NEAR * max(map(len, found.values()))
-    best = next(form for form in FORMS if len(found[form.name]) >= enough)
+    named = {name: _num_named_again(matches) for name, matches in found.items()}
+    enough = NEAR * max(named.values())
+    best = next(form for form in FORMS if named[form.name] >= enough)
     return best if _is_chat(best, found[best.name], sample) else None
+
+
+def _num_named_again(heads: Mapping[int, re.Match[str]]) -> int:
+    """The heads whose name others have, too: what a form finds in texts names somebody new."""
+    counts = Counter(match["name"] for match in heads.values())
+    return sum(count for count in counts.values() if count > 1)
 
 
 def _is_chat(form: HeadForm, heads: Mapping[int, re.Match[str]], sample: Sequence[str]) -> bool:

@@ -83,7 +83,7 @@ def test_a_row_of_preferences_is_read(check: Check):
     ("name", "content"),
     [
         ("a.txt", DIALOGUE.encode("gb18030")),
-        ("a.txt.gz", gzip.compress(DIALOGUE.encode("gb18030"))),
+        ("a.txt.gz", gzip.compress(DIALOGUE.encode("gb18030"), mtime=0)),
         ("a.csv", "问题,答案\n失眠怎么办？,早睡。\n头痛呢？,休息。\n".encode("gb18030")),
     ],
 )
