@@ -131,14 +131,14 @@ class EvalJob:
 
     def _sides(self, base: Base) -> tuple[Side, Side]:
         """The adapter and what it is compared with."""
-        side = _side(self.version, base)
+        side = side_of(self.version, base)
         if self.options.against is None:
             return side, Side(N_("the base"), None, side.renderer, side.system)
         other = find_version(self.home / "adapters", self.options.against)
         if other.folder == self.version.folder:
             told = _("{adapter} would be compared with itself. Name another version.")
             raise AdapterInvalid(told.format(adapter=other))
-        return side, _side(other, base)
+        return side, side_of(other, base)
 
     def _summary(
         self, conversations: Sequence[Conversation], dataset: Dataset | None, num_chosen: int
@@ -154,8 +154,11 @@ class EvalJob:
         )
 
 
-def _side(version: AdapterVersion, base: Base) -> Side:
-    """Raises AdapterInvalid, and BaseMismatch where it was trained on another base."""
+def side_of(version: AdapterVersion, base: Base) -> Side:
+    """A version as one of two sides.
+
+    Raises AdapterInvalid, and BaseMismatch where it was trained on another base.
+    """
     check_base(version.read(), base)
     return Side(str(version), version.folder, version.renderer(base.tokenizer), version.system)
 

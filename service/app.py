@@ -55,6 +55,7 @@ from .http.plain_path import PlainPath
 from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
+from .improving.ratings import RatingsWatch
 from .inspection.machine import MachineInspection
 from .inspection.routes import inspection_routes
 from .inspection.versions import VersionInspection
@@ -125,6 +126,12 @@ def build_app(
     return app
 
 
+def _ratings(keeping: Keeping, settings: ServiceSettings) -> RatingsWatch | None:
+    if keeping.state is None:
+        return None
+    return RatingsWatch(keeping.state, keeping.place, settings.home / "adapters")
+
+
 def _add_answers(
     app: FastAPI,
     answering: Answering,
@@ -139,7 +146,7 @@ def _add_answers(
     texts = TextCompletions(answering, requests, models, settings)
     app.include_router(chat_routes(chats))
     app.include_router(stored_routes(keeping))
-    app.include_router(feedback_routes(keeping))
+    app.include_router(feedback_routes(keeping, _ratings(keeping, settings)))
     app.include_router(text_routes(texts))
     app.include_router(token_routes(Tokenization(engine, models, settings)))
 

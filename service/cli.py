@@ -19,6 +19,7 @@ from .commands.eval import evaluate
 from .commands.feedback.cli import feedback_app
 from .commands.finetune import finetune
 from .commands.group import EXIT_CODE, Commands
+from .commands.improving.cli import improve, ledger
 from .commands.jobs.cli import jobs_app
 from .commands.keys import keys_app
 from .commands.serve import ServeCommand, serve
@@ -56,6 +57,8 @@ app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
 app.command(epilog="Example: `lora-chat finetune my-clinic.txt --name tcm`")(finetune)
 app.command("eval", epilog="Example: `lora-chat eval tcm my-clinic.txt`")(evaluate)
+app.command(epilog="Example: `lora-chat improve tcm`")(improve)
+app.command(epilog="Example: `lora-chat ledger tcm`")(ledger)
 app.command(cls=ServeCommand, epilog="Example: `lora-chat serve --port 8000`")(serve)
 
 

@@ -48,6 +48,10 @@ BaseOption = Annotated[
         f"hub. [default: {DEFAULT_BASE}]",
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Only of this model, as it was asked for or as it answered: tcm, tcm@3:1."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ConfigOption = Annotated[
     Path | None,

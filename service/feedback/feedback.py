@@ -16,7 +16,8 @@ from service.state.rows import next_number
 from service.state.tables import ANSWERS, FEEDBACK
 
 from .answers import Order, seen_by, storable
-from .item import FeedbackItem, Opinion
+from .item import USED, FeedbackItem, Opinion, question_of
+from .item import State as ReviewState
 from .stored_answer import StoredAnswer
 
 ID_PREFIX = "fb-"
@@ -55,6 +56,7 @@ class Feedback:
             "completion_id": answer.id,
             "choice": choice,
             "messages": answer.messages,
+            "question": question_of(answer.messages),
             "answer": {name: said[name] for name in ("message", "finish_reason")},
             **{name: getattr(answer, name) for name in SAME},
             **asdict(opinion),
@@ -71,7 +73,7 @@ class Feedback:
     def find(self, item_id: str, caller: Caller) -> FeedbackItem:
         """One that the caller may see. Raises FeedbackNotFound."""
         with self._state.begin() as connection:
-            return _item(self._row(connection, item_id, caller))
+            return item_of(find_row(connection, item_id, caller))
 
     def page(
         self,
@@ -83,10 +85,11 @@ class Feedback:
         model: str | None = None,
         completion_id: str | None = None,
         rating: int | None = None,
+        state: ReviewState | None = None,
     ) -> Sequence[FeedbackItem]:
         """What the caller may see, behind the one with the id `after`: of a model, as asked for or
-        as it answered, of one completion, of one rating. Raises FeedbackNotFound for an unknown
-        `after`."""
+        as it answered, of one completion, of one rating, in one state. Raises FeedbackNotFound for
+        an unknown `after`."""
         number, where = FEEDBACK.c.number, seen_by(caller, FEEDBACK)
         if not all(map(storable, (model or "", completion_id or ""))):
             return []
@@ -96,43 +99,52 @@ class Feedback:
             where.append(FEEDBACK.c.completion_id == completion_id)
         if rating is not None:
             where.append(FEEDBACK.c.rating == rating)
+        if state is not None:
+            where.append(FEEDBACK.c.state == state)
         with self._state.begin() as connection:
             if after is not None:
-                behind = self._row(connection, after, caller)["number"]
+                behind = find_row(connection, after, caller)["number"]
                 where.append(number < behind if order == "desc" else number > behind)
             asked = select(FEEDBACK).where(*where).limit(limit)
             asked = asked.order_by(number.desc() if order == "desc" else number)
-            return [_item(row) for row in connection.execute(asked).mappings()]
+            return [item_of(row) for row in connection.execute(asked).mappings()]
 
     def change(self, item_id: str, caller: Caller, changes: dict[str, Any]) -> FeedbackItem:
-        """Say some of it otherwise. Raises FeedbackNotFound, and InvalidRequest where nothing would
-        be said any more."""
+        """Say some of it otherwise; it is new again. Raises FeedbackNotFound, and InvalidRequest
+        where nothing would be said any more, or a version was trained on it."""
         with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-            before = _item(self._row(connection, item_id, caller))
+            before = item_of(find_row(connection, item_id, caller, to_change=True))
             names = Opinion.__dataclass_fields__
             said: dict[str, Any] = {name: getattr(before, name) for name in names}
             check_says_something(Opinion(**said | changes))
+            check_is_unused(before)
             changed = update(FEEDBACK).where(FEEDBACK.c.id == item_id)
-            connection.execute(changed.values(**changes, updated=int(self._clock())))
-            changed_item = _item(self._row(connection, item_id, caller))
+            anew = {"state": "new", "edited": None, "reviewer": None, "reviewed": None}
+            connection.execute(changed.values(**changes | anew, updated=int(self._clock())))
+            changed_item = item_of(find_row(connection, item_id, caller))
         self._state.wipe()
         return changed_item
 
     def remove(self, item_id: str, caller: Caller) -> None:
         """Forget it. Raises FeedbackNotFound."""
         with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
-            self._row(connection, item_id, caller)
+            find_row(connection, item_id, caller, to_change=True)
             connection.execute(delete(FEEDBACK).where(FEEDBACK.c.id == item_id))
         self._state.wipe()
 
-    def _row(self, connection: Connection, item_id: str, caller: Caller) -> RowMapping:
-        if not ID.fullmatch(item_id):
-            raise FeedbackNotFound(item_id)
-        where = FEEDBACK.c.id == item_id, *seen_by(caller, FEEDBACK)
-        row = connection.execute(select(FEEDBACK).where(*where)).mappings().first()
-        if row is None:
-            raise FeedbackNotFound(item_id)
-        return row
+
+def find_row(
+    connection: Connection, item_id: str, caller: Caller, *, to_change: bool = False
+) -> RowMapping:
+    """One that the caller may see; nobody else changes it meanwhile where it is `to_change`. Raises
+    FeedbackNotFound."""
+    if not ID.fullmatch(item_id):
+        raise FeedbackNotFound(item_id)
+    asked = select(FEEDBACK).where(FEEDBACK.c.id == item_id, *seen_by(caller, FEEDBACK))
+    row = connection.execute(asked.with_for_update() if to_change else asked).mappings().first()
+    if row is None:
+        raise FeedbackNotFound(item_id)
+    return row
 
 
 def _check_is_there(connection: Connection, answer_id: str) -> None:
@@ -158,6 +170,15 @@ def check_says_something(opinion: Opinion) -> None:
         )
 
 
-def _item(row: RowMapping) -> FeedbackItem:
+def check_is_unused(item: FeedbackItem) -> None:
+    """Raises InvalidRequest where it is in a training set that is being used."""
+    if item.state in USED:
+        trained = f"{item.version} was trained" if item.version else "a version is being trained"
+        raise InvalidRequest(
+            f"{item.id} stays as it is: {trained} on it. Say it of a newer answer.", "feedback_id"
+        )
+
+
+def item_of(row: RowMapping) -> FeedbackItem:
     values: dict[str, Any] = {str(key): value for key, value in row.items() if key != "number"}
     return FeedbackItem(**values)

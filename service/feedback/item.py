@@ -1,9 +1,15 @@
 """What somebody has said of an answer."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
-State = Literal["new"]
+from data.likeness import normalized
+from finetune.improving.correction import Side
+
+State = Literal["new", "accepted", "edited", "rejected", "in_training", "shipped"]
+REVIEWED: tuple[State, ...] = ("accepted", "edited")  # and in no training set yet
+USED: tuple[State, ...] = ("in_training", "shipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +49,33 @@ class FeedbackItem(Opinion):
     answer: dict[str, Any]  # its message and finish_reason, in OpenAI's shape
     asked: dict[str, Any]
     sampling: dict[str, Any]
+    question: str  # a digest of all that was asked
+    edited: str | None = None  # the answer as the reviewer has written it
+    reviewer: str | None = None  # a key's id; "": nobody's key; None: not reviewed
+    reviewed: int | None = None  # [Unix seconds]
+    side: Side | None = None  # of the training set; None: in none yet
+    version: str | None = None  # name@number that was trained on it, once promoted
+
+    @property
+    def right_answer(self) -> str | None:
+        """The text to train on; None where nobody has said what would be right."""
+        if said := self.edited or self.correction:
+            return said
+        is_good = self.rating == 1 and not self.critical
+        return self.answer["message"].get("content") if is_good else None
+
+    @property
+    def is_continuation(self) -> bool:
+        """Whether the request was to go on with an answer: no part of it is a whole one."""
+        return self.messages[-1]["role"] == "assistant"
+
+
+def question_of(messages: list[dict[str, Any]]) -> str:
+    """The digest by which the same question is known again: case, width, punctuation and space do
+    not matter, nor what a system message says."""
+    said = [
+        f"{each['role']}\0{normalized(each.get('content') or '')}"
+        for each in messages
+        if each["role"] != "system"
+    ]
+    return sha256("\0".join(said).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -20,6 +20,7 @@ from service.state.database import State
 
 from .answers import Answers
 from .feedback import Feedback
+from .review import Review
 from .stored_answer import StoredAnswer
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,13 @@ class Keeping:
 
     def __init__(self, state: State | None, settings: ServiceSettings) -> None:
         self.place = ""
+        self.state: State | None = None  # None: none that may be written
         self._answers, self._feedback = None, None
         if state is not None and not state.is_read_only:
             self.place = _place(settings)
             self._answers = Answers(state, self.place, settings.keep_answers)
             self._feedback = Feedback(state)
+            self.state = state
         self._usual = settings.store_answers
         self._are_redacted = settings.redact_answers
 
@@ -58,6 +61,13 @@ class Keeping:
         if self._feedback is None:
             raise NotAllowed(NO_DATABASE)
         return self._feedback
+
+    @property
+    def review(self) -> Review:
+        """Raises NotAllowed where none can be kept."""
+        if self.state is None:
+            raise NotAllowed(NO_DATABASE)
+        return Review(self.state)
 
     def as_kept(self, said: dict[str, Any]) -> dict[str, Any]:
         """The fields of an opinion, without personal data where that is wished."""

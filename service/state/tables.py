@@ -133,6 +133,21 @@ ANSWERS = Table(
     Column("usage", JSON, nullable=False),
     Column("answer_metadata", JSON(none_as_null=True)),
 )
+LEDGER = Table(
+    "ledger",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # as they came
+    Column("place", String(32), nullable=False),  # the home whose adapter it is
+    Column("created", BigInteger, nullable=False),
+    Column("adapter", String(64), nullable=False, index=True),
+    Column("round", Integer),  # of the adapter's improvements; null: of none
+    Column("what", String(24), nullable=False),
+    Column("who", String(64), nullable=False),  # a key's id; "": nobody's key
+    Column("before", String(128)),  # name@number that was promoted
+    Column("after", String(128)),  # name@number that it is about
+    Column("told", JSON, nullable=False),  # reasons, numbers, hashes
+    Column("sha256", String(64), nullable=False),  # of all this and of the entry before, in hex
+)
 FEEDBACK = Table(
     "feedback",
     METADATA,
@@ -160,4 +175,10 @@ FEEDBACK = Table(
     Column("note", Text),
     Column("critical", Boolean, nullable=False),
     Column("siblings", JSON, nullable=False),  # other answers to the same question, by their ids
+    Column("question", String(32), nullable=False, index=True),  # a digest of all that was asked
+    Column("edited", Text),  # the answer as the reviewer has written it
+    Column("reviewer", String(32)),  # a key's id; "": nobody's key; null: not reviewed
+    Column("reviewed", BigInteger),
+    Column("side", String(8)),  # of the training set: trained, held_out; null: in none yet
+    Column("version", String(128)),  # name@number that was trained on it, once promoted
 )

@@ -1,5 +1,6 @@
 """The shapes of feedback: no other server has any that clients know."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
@@ -8,7 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from service.api.protocol import Listed, Page
 from service.feedback.answers import storable
+from service.feedback.faults import Fault, faults_of, personal_in
 from service.feedback.item import FeedbackItem, State
+from service.feedback.review import Decision
 from service.http.fields import Fields, Text
 
 MAX_REASONS = 16
@@ -42,6 +45,14 @@ class NewFeedback(OpinionFields):
     choice: int = Field(default=0, ge=0)
 
 
+class ReviewFields(Fields):
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Decision
+    answer: Annotated[Said, Field(min_length=1)] | None = None  # in place of the correction
+    critical: bool | None = None  # None: as it is
+
+
 class FeedbackAnswer(Listed):
     object: Literal["feedback"] = "feedback"
     created_at: int
@@ -61,12 +72,22 @@ class FeedbackAnswer(Listed):
     note: str | None
     critical: bool
     siblings: list[str]
+    edited: str | None  # the right answer in the reviewer's words
+    reviewed_at: int | None
+    version: str | None  # that was trained on it and is, or was, promoted
+    faults: list[Fault]  # of the answer, found by rule
+    contradicts: list[str]  # ids of what was accepted and says otherwise to the same question
+    personal: list[str]  # kinds of personal data in what would be trained on
 
     @classmethod
-    def of(cls, item: FeedbackItem) -> Self:
+    def of(cls, item: FeedbackItem, rivals: Sequence[str] = ()) -> Self:
         told: dict[str, Any] = asdict(item)
         told["created_at"], told["updated_at"] = item.created, item.updated
+        told["reviewed_at"] = item.reviewed
         told["system_fingerprint"] = item.pinned
+        told["contradicts"] = [*rivals]
+        told["faults"] = faults_of(item, has_rivals=bool(rivals))
+        told["personal"] = personal_in(item)
         return cls(**{name: told[name] for name in cls.model_fields if name != "object"})
 
 

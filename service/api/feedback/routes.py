@@ -10,7 +10,7 @@ from service.accounts.caller import current_caller
 from service.errors import AnswerNotFound, FeedbackNotFound, OfField
 from service.feedback.answers import Order
 from service.feedback.feedback import check_says_something
-from service.feedback.item import Opinion
+from service.feedback.item import FeedbackItem, Opinion, State
 from service.feedback.keeping import Keeping
 from service.http.endpoints import (
     CHANGE_FEEDBACK,
@@ -18,9 +18,11 @@ from service.http.endpoints import (
     GIVE_FEEDBACK,
     LIST_FEEDBACK,
     REMOVE_FEEDBACK,
+    REVIEW_FEEDBACK,
 )
 from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
+from service.improving.ratings import RatingsWatch
 
 from .protocol import (
     FeedbackAnswer,
@@ -28,6 +30,7 @@ from .protocol import (
     FeedbackRemoved,
     NewFeedback,
     OpinionFields,
+    ReviewFields,
 )
 
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -41,13 +44,17 @@ def _of_field(name: str) -> Generator[None]:
         raise OfField(name, error) from error
 
 
-def feedback_routes(keeping: Keeping) -> APIRouter:
+def feedback_routes(keeping: Keeping, ratings: RatingsWatch | None) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     def check_siblings(siblings: Iterable[str]) -> None:
         with _of_field("siblings"):
             for sibling in siblings:
                 keeping.answers.find(sibling, current_caller.get())
+
+    def told(item: FeedbackItem) -> FeedbackAnswer:
+        rivals = keeping.review.rivals([item], current_caller.get())
+        return FeedbackAnswer.of(item, rivals.get(item.id, ()))
 
     @router.post(GIVE_FEEDBACK.path)
     def give(new: NewFeedback) -> FeedbackAnswer:
@@ -60,7 +67,9 @@ def feedback_routes(keeping: Keeping) -> APIRouter:
         check_siblings(opinion.siblings)
         with _of_field("completion_id"):
             given = keeping.feedback.give(answer, new.choice, opinion)
-        return FeedbackAnswer.of(given)
+        if ratings is not None:
+            ratings.after(given)
+        return told(given)
 
     @router.get(LIST_FEEDBACK.path)
     def list_feedback(
@@ -70,34 +79,51 @@ def feedback_routes(keeping: Keeping) -> APIRouter:
         model: str | None = None,
         completion_id: str | None = None,
         rating: Annotated[int | None, Query(ge=-1, le=1)] = None,
+        state: State | None = None,
     ) -> FeedbackList:
+        caller = current_caller.get()
         with _of_field("after"):
             found = keeping.feedback.page(
-                current_caller.get(),
+                caller,
                 after=after,
                 limit=limit + 1,
                 order=order,
                 model=model,
                 completion_id=completion_id,
                 rating=rating,
+                state=state,
             )
-        return FeedbackList.of([*map(FeedbackAnswer.of, found)], limit)
+        rivals = keeping.review.rivals(found, caller)
+        shown = [FeedbackAnswer.of(each, rivals.get(each.id, ())) for each in found]
+        return FeedbackList.of(shown, limit)
 
     @router.get(FIND_FEEDBACK.path)
     def find(feedback_id: str) -> FeedbackAnswer:
-        return FeedbackAnswer.of(keeping.feedback.find(feedback_id, current_caller.get()))
+        return told(keeping.feedback.find(feedback_id, current_caller.get()))
 
     @router.patch(CHANGE_FEEDBACK.path)
     def change(feedback_id: str, new: OpinionFields) -> FeedbackAnswer:
         said = keeping.as_kept(new.model_dump(exclude_unset=True))
         check_siblings(said.get("siblings", ()))
         caller = current_caller.get()
-        return FeedbackAnswer.of(keeping.feedback.change(feedback_id, caller, said))
+        changed = keeping.feedback.change(feedback_id, caller, said)
+        if ratings is not None:
+            ratings.after(changed)
+        return told(changed)
+
+    @router.post(REVIEW_FEEDBACK.path)
+    def review(feedback_id: str, new: ReviewFields) -> FeedbackAnswer:
+        answer = new.answer and keeping.as_kept({"correction": new.answer})["correction"]
+        caller = current_caller.get()
+        decided = keeping.review.decide(
+            feedback_id, caller, new.decision, answer, critical=new.critical
+        )
+        return told(decided)
 
     @router.delete(REMOVE_FEEDBACK.path)
     def remove(feedback_id: str) -> FeedbackRemoved:
         keeping.feedback.remove(feedback_id, current_caller.get())
         return FeedbackRemoved(id=feedback_id)
 
-    _ = (give, list_feedback, find, change, remove)
+    _ = (give, list_feedback, find, change, review, remove)
     return router

@@ -10,27 +10,28 @@ from data.wording import _
 from service.commands.group import Commands
 from service.commands.opening import opened
 from service.feedback.export import Form
-from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption
+from service.feedback.item import State
+from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption, ModelOption
+
+from .reviewing import review_app
 
 feedback_app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    help="See, export and forget what people say of answers.\n\n"
+    help="See, review, export and forget what people say of answers.\n\n"
     "Clients give it over the API; which answers are stored so that something can be said of them, "
     "`store_answers` in the server's YAML file decides.",
     epilog="Example: `lora-chat feedback list`",
 )
 
-ModelOption = Annotated[
-    str | None,
-    typer.Option(help="Only of this model, as it was asked for or as it answered: tcm, tcm@3:1."),
-]
+feedback_app.add_typer(review_app)
 
 
 @feedback_app.command("list", epilog="Example: `lora-chat feedback list --model tcm`")
 def list_feedback(
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 20,
     model: ModelOption = None,
+    state: Annotated[State | None, typer.Option(help="Only what is in this state.")] = None,
     wants_json: JsonOption = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -42,8 +43,8 @@ def list_feedback(
 
     from .view import print_items
 
-    with opened(home, database, config) as state:
-        items = Feedback(state).page(ANYBODY, limit=limit, model=model)
+    with opened(home, database, config) as opened_state:
+        items = Feedback(opened_state).page(ANYBODY, limit=limit, model=model, state=state)
     print_items(items, Console(), wants_json=wants_json)
 
 
@@ -62,13 +63,15 @@ def show(
     That is the question, the answer, and the correction beside it, with what is different marked.
     """
     from service.accounts.caller import ANYBODY
-    from service.feedback.feedback import Feedback
+    from service.feedback.review import Review
 
     from .view import print_item
 
     with opened(home, database, config) as state:
-        item = Feedback(state).find(item_id, ANYBODY)
-    print_item(item, Console(), wants_json=wants_json)
+        review = Review(state)
+        item = review.find(item_id, ANYBODY)
+        rivals = review.rivals([item], ANYBODY).get(item.id, ())
+    print_item(item, rivals, Console(), wants_json=wants_json)
 
 
 @feedback_app.command(epilog="Example: `lora-chat feedback export corrections.jsonl`")

@@ -1,6 +1,6 @@
 """What people say of answers, for a person or a program to read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from difflib import SequenceMatcher
 
@@ -11,9 +11,25 @@ from rich.text import Text
 from data.local_time import local_time
 from data.wording import N_, _
 from service.commands.streams import json_text
-from service.feedback.item import FeedbackItem
+from service.feedback.faults import Fault, faults_of, personal_in
+from service.feedback.item import FeedbackItem, State
 from service.telemetry.logs import printable
 
+FAULTS: Mapping[Fault, str] = {
+    "unended": N_("without an end"),
+    "repeating": N_("going round in circles"),
+    "other_language": N_("in another script than the question"),
+    "empty": N_("empty"),
+    "contradicts": N_("unlike what was accepted for the same question"),
+}
+STATES: Mapping[State, str] = {
+    "new": N_("new"),
+    "accepted": N_("accepted"),
+    "edited": N_("edited"),
+    "rejected": N_("rejected"),
+    "in_training": N_("in training"),
+    "shipped": N_("shipped"),
+}
 RATINGS = {1: N_("good"), 0: N_("neither"), -1: N_("bad")}
 SHOWN = 40  # [characters] of a question in a list
 NONE_YET = N_("Nobody has said anything of an answer yet. docs/feedback.md says how to.")
@@ -30,6 +46,7 @@ def print_items(items: Sequence[FeedbackItem], console: Console, *, wants_json: 
         Column("id", no_wrap=True, min_width=len(items[0].id)),
         Column(_("answered"), overflow="fold"),
         Column(_("said"), overflow="fold"),
+        Column(_("state"), overflow="fold"),
         Column(_("question"), overflow="fold"),
         Column(_("when"), no_wrap=True),
         box=None,
@@ -38,37 +55,50 @@ def print_items(items: Sequence[FeedbackItem], console: Console, *, wants_json: 
     )
     for item in items:
         said = _("; ").join(_summary(item))
-        cells = (item.id, _answered(item), said, _question(item)[:SHOWN], local_time(item.created))
-        table.add_row(*map(_line, cells))
+        asked, when = _question(item)[:SHOWN], local_time(item.created)
+        table.add_row(*map(_line, (item.id, _answered(item), said, _state(item), asked, when)))
     console.print(table)
 
 
-def print_item(item: FeedbackItem, console: Console, *, wants_json: bool) -> None:
+def print_item(
+    item: FeedbackItem, rivals: Sequence[str], console: Console, *, wants_json: bool = False
+) -> None:
+    """`rivals`: the ids of what was accepted and says otherwise to the same question."""
     if wants_json:
         console.out(json_text(asdict(item), indent=2), highlight=False)
         return
     table = Table("", "", show_header=False, box=None)
     table.columns[0].style = "bold"
     table.columns[1].overflow = "fold"
-    for label, value in _details(item):
+    for label, value in _details(item, rivals):
         if value:
             table.add_row(label, value)
     console.print(table)
 
 
-def _details(item: FeedbackItem) -> Iterator[tuple[str, Text | str]]:
+def _details(item: FeedbackItem, rivals: Sequence[str]) -> Iterator[tuple[str, Text | str]]:
     answer = item.answer["message"].get("content") or ""
     yield "id", item.id
     yield _("when"), local_time(item.created)
+    yield _("state"), _state(item)
     yield _("answered"), _line(_answered(item))
     yield _("said"), _line(_("; ").join(_summary(item)))
     for message in item.messages:
         yield message["role"], _line(message.get("content") or "")
-    old, new = _compared(answer, item.correction or answer)
+    old, new = _compared(answer, item.edited or item.correction or answer)
     yield "assistant", old
-    if item.correction is not None:
+    if item.edited or item.correction:
         yield _("correction"), new
     yield _("note"), _line(item.note or "")
+    faults = faults_of(item, has_rivals=bool(rivals))
+    yield _("faults"), _("; ").join(_(FAULTS[each]) for each in faults)
+    yield _("contradicts"), " ".join(rivals)
+    yield _("personal data"), Text(_("; ").join(personal_in(item)), style="bold yellow")
+
+
+def _state(item: FeedbackItem) -> str:
+    state = _(STATES[item.state])
+    return f"{state} ({item.version})" if item.version else state
 
 
 def _line(text: str) -> Text:

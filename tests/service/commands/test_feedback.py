@@ -1,6 +1,7 @@
 """`lora-chat feedback` as a person or a script meets it."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from service.errors import FeedbackNotFound
 from service.feedback.answers import Answers
 from service.feedback.feedback import Feedback
 from service.feedback.item import FeedbackItem, Opinion
+from service.feedback.item import State as ReviewState
 from service.feedback.stored_answer import StoredAnswer
 from service.state.database import State
 
@@ -72,7 +74,9 @@ def test_a_list_says_what_was_said_of_which_version(run: Run, say: Say):
     say(Opinion(rating=1))
     bad = say(Opinion(rating=-1, correction=CORRECTION, reasons=["剂量不对"], critical=True))
     lines = [" ".join(line.split()) for line in run("list").stdout.splitlines()]
-    assert lines[1].startswith(f"{bad.id} tcm@2 critical; bad; 剂量不对; corrected 失眠怎么办？")
+    assert lines[1].startswith(
+        f"{bad.id} tcm@2 critical; bad; 剂量不对; corrected new 失眠怎么办？"
+    )
     assert len(lines) == 3
     (found,) = json.loads(run("list", "--model", "tcm@1:1", "--json").stdout)["feedback"]
     assert (found["rating"], found["correction"]) == (1, None)
@@ -149,3 +153,59 @@ def test_forgetting_needs_one_person(run: Run, arguments: tuple[str, ...]):
     refused: Any = run("forget", *arguments)
     assert refused.exit_code == 2
     assert "give one of both" in refused.stderr
+
+
+def state_of(state: State, item: FeedbackItem) -> ReviewState:
+    return Feedback(state).find(item.id, ANYBODY).state
+
+
+def test_items_are_accepted_edited_rejected_and_reopened(run: Run, say: Say, own_state: State):
+    one, two = say(Opinion(correction=CORRECTION)), say(Opinion(rating=-1))
+    assert "accepted" in run("accept", one.id, "--critical").output
+    assert Feedback(own_state).find(one.id, ANYBODY).critical
+    assert "as you wrote it" in run("edit", two.id, "--answer", "早睡。").output
+    assert Feedback(own_state).find(two.id, ANYBODY).right_answer == "早睡。"
+    run("reject", one.id, two.id)
+    assert state_of(own_state, one) == state_of(own_state, two) == "rejected"
+    run("reopen", one.id)
+    (found,) = json.loads(run("list", "--state", "new", "--json").stdout)["feedback"]
+    assert found["id"] == one.id
+
+
+def test_an_editor_begins_with_the_correction(
+    run: Run, say: Say, own_state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    item = say(Opinion(correction=CORRECTION))
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import sys, pathlib\npath = pathlib.Path(sys.argv[1])\n"
+        "path.write_text(path.read_text('utf-8') + '多走路。\\n', 'utf-8')\n"
+    )
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    assert "$EDITOR" in run("edit", item.id).stderr
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    run("edit", item.id)
+    assert Feedback(own_state).find(item.id, ANYBODY).right_answer == f"{CORRECTION}多走路。"
+    editor.write_text("raise SystemExit(1)")
+    assert "nothing was written" in run("edit", item.id).stderr
+
+
+def test_what_is_new_is_reviewed_with_single_keys(run: Run, say: Say, own_state: State):
+    items = [say(Opinion(correction=f"{CORRECTION}{number}")) for number in range(4)]
+    items.append(say(Opinion(rating=-1)))
+    shown = run("review", typed="acrsxaq").output
+    assert [state_of(own_state, each) for each in items] == [
+        "accepted",
+        "accepted",
+        "rejected",
+        "new",
+        "new",
+    ]
+    assert Feedback(own_state).find(items[1].id, ANYBODY).critical
+    assert "unlike what was accepted for the same question" in shown
+    assert items[0].id in shown.split("contradicts")[1]
+    assert "write it" in shown  # a bad answer without a correction cannot be accepted as it is
+    assert run("review", typed="q").output.count("1 / 2") == 1
+    run("review", typed="rr")
+    assert "Nothing is new." in run("review").output

@@ -208,3 +208,44 @@ def test_without_a_database_there_is_none(models_here: Models):
         refused = give(client, completion_id="chatcmpl-1", rating=1)
         assert refused.status_code == 403
         assert "no database" in refused.json()["error"]["message"]
+
+
+def test_an_admin_reviews_and_whoever_gave_it_sees_the_state(start: Start, key: Key):
+    client, admin = start(), key("head", scopes=("admin",))
+    desk, other = key("desk", scopes=("chat",)), key("other", scopes=("chat",))
+    answer_id = ask(client, desk, store=True).json()["id"]
+    item = give(client, desk, completion_id=answer_id, correction="请打 13812345678。").json()
+    assert (item["personal"], item["faults"], item["contradicts"]) == (["phone number"], [], [])
+    path = f"{PATH}/{item['id']}"
+    assert (
+        client.post(f"{path}/review", json={"decision": "accept"}, headers=desk).status_code == 403
+    )
+    body = {"decision": "accept", "answer": CORRECTION, "critical": True}
+    reviewed = client.post(f"{path}/review", json=body, headers=admin)
+    assert reviewed.status_code == 200, reviewed.text
+    found = client.get(path, headers=desk).json()
+    assert (found["state"], found["edited"], found["critical"]) == ("edited", CORRECTION, True)
+    assert found["reviewed_at"] is not None
+    assert client.get(path, headers=other).status_code == 404
+    assert listed(client, admin, state="edited") == [item["id"]]
+    assert listed(client, admin, state="new") == []
+    rival = give(client, desk, completion_id=answer_id, correction="多走路。").json()
+    assert (rival["contradicts"], rival["faults"]) == ([item["id"]], ["contradicts"])
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"decision": "maybe"}, "decision"),
+        ({"decision": "accept"}, "answer"),
+        ({"decision": "accept", "answer": ""}, "answer"),
+        ({"decision": "reject", "answer": "x"}, "answer"),
+        ({"decision": "accept", "anwser": "x"}, "anwser"),
+    ],
+)
+def test_a_review_that_cannot_be_is_refused(client: TestClient, body: Any, param: str):
+    answer_id = ask(client, store=True).json()["id"]
+    item = give(client, completion_id=answer_id, rating=-1).json()
+    refused = client.post(f"{PATH}/{item['id']}/review", json=body)
+    assert (refused.status_code, param_of(refused)) == (400, param)
+    assert client.get(f"{PATH}/{item['id']}").json()["state"] == "new"

@@ -1,0 +1,112 @@
+"""What people say of a new version once it is served: one that is worse goes back by itself."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from data.wording import _
+from finetune.adapters.versions import list_versions, promote, promoted_version
+from service.errors import StateUnavailable
+from service.feedback.item import FeedbackItem
+from service.state.database import State
+from service.state.tables import FEEDBACK
+
+from .ledger import Entry, Ledger, Written
+
+logger = logging.getLogger(__name__)
+
+FEWEST = 10  # ratings of each version
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    down: int
+    count: int
+
+    @property
+    def rate(self) -> float:
+        return self.down / self.count
+
+    @property
+    def highest(self) -> float:
+        """The upper end of the rate's interval (Wilson 1927, without continuity correction)."""
+        z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+        middle = self.rate + z**2 / (2 * self.count)
+        width = z * (self.rate * (1 - self.rate) / self.count + (z / (2 * self.count)) ** 2) ** 0.5
+        return (middle + width) / (1 + z**2 / self.count)
+
+
+class RatingsWatch:
+    """Compares the ratings of a promoted version with those of the one before it.
+
+    Every method asks the database, so call from threads.
+    """
+
+    def __init__(self, state: State, place: str, adapters: Path) -> None:
+        self._state = state
+        self._place = place
+        self._adapters = adapters
+        self._ledger = Ledger(state, place)
+
+    def after(self, item: FeedbackItem) -> None:
+        """Look whether what somebody has just said is once too often. Never raises: it was said."""
+        if item.rating != -1 or "+" in item.pinned:
+            return
+        try:
+            self.look(item.pinned.partition("@")[0])
+        except (StateUnavailable, SQLAlchemyError, OSError) as error:
+            logger.warning("Whether %s is worse is not known: %s", item.pinned, error)
+
+    def look(self, adapter: str) -> Written | None:
+        """Roll an adapter back where the new version's share of bad ratings leaves the interval of
+        the old one's. Returns the ledger's entry, if so. Raises StateUnavailable, and OSError where
+        nothing can be promoted."""
+        newest = next(iter(self._ledger.entries(adapter, limit=1)), None)
+        if newest is None or newest.what not in ("promote", "override"):
+            return None
+        before, after = newest.before or "", newest.after or ""
+        promoted = promoted_version(self._adapters, adapter)
+        old = before.partition("@")[2]
+        if after != f"{adapter}@{promoted}" or old not in list_versions(self._adapters, adapter):
+            return None  # a person has chosen another one
+        new_ratings, old_ratings = self.ratings(after), self.ratings(before)
+        if min(new_ratings.count, old_ratings.count) < FEWEST:
+            return None
+        if new_ratings.rate <= old_ratings.highest:
+            return None
+        promote(self._adapters, adapter, old)
+        reason = _(
+            "{after}: {down} of {count} ratings were bad; of {before}, {old_down} of {old_count}."
+        ).format(
+            after=after,
+            before=before,
+            down=new_ratings.down,
+            count=new_ratings.count,
+            old_down=old_ratings.down,
+            old_count=old_ratings.count,
+        )
+        logger.warning("%s is rolled back to %s. %s", adapter, before, reason)
+        entry = Entry(
+            adapter=adapter,
+            what="rollback",
+            who="ratings",
+            before=after,
+            after=before,
+            told={"reasons": [reason]},
+        )
+        return self._ledger.add(entry)
+
+    def ratings(self, version: str) -> Ratings:
+        """What was said of the answers of name@number, whatever its scale; of no blend."""
+        rated = (FEEDBACK.c.place == self._place) & FEEDBACK.c.rating.is_not(None)
+        own = FEEDBACK.c.pinned.startswith(f"{version}:", autoescape=True)
+        own &= ~FEEDBACK.c.pinned.contains("+")
+        bad = func.count().filter(FEEDBACK.c.rating == -1)
+        with self._state.begin() as connection:
+            asked = select(bad, func.count()).select_from(FEEDBACK).where(rated & own)
+            return Ratings(*connection.execute(asked).one())
