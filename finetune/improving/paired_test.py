@@ -8,6 +8,7 @@ signed-rank test to a t-test under normal gains (Lehmann 1975, Nonparametrics: 3
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
@@ -25,13 +26,7 @@ def chance_of(gains: Sequence[float]) -> float:
         return 1.0
     ranks = _doubled_ranks(np.abs(values))
     seen = int(ranks[values > 0].sum())
-    chances = np.zeros(int(ranks.sum()) + 1)  # of each doubled sum of the ranks of what is positive
-    chances[0] = 1.0
-    for rank in ranks.tolist():
-        shifted = np.zeros_like(chances)
-        shifted[rank:] = chances[: len(chances) - rank]
-        chances = (chances + shifted) / 2
-    return float(min(1.0, chances[seen:].sum()))
+    return float(_at_least(tuple(sorted(ranks.tolist())))[seen])
 
 
 def items_needed(gains: Sequence[float], least: float) -> int:
@@ -42,6 +37,20 @@ def items_needed(gains: Sequence[float], least: float) -> int:
     normal = NormalDist()
     width = normal.inv_cdf(1 - ALPHA) + normal.inv_cdf(POWER)
     return max(1, math.ceil((width / effect) ** 2 / EFFICIENCY))
+
+
+@lru_cache(maxsize=64)  # without ties the same for all of one number
+def _at_least(ranks: tuple[int, ...]) -> Any:
+    """The probability of each doubled sum of what is positive, or of a larger one."""
+    import numpy as np
+
+    chances = np.zeros(sum(ranks) + 1)
+    chances[0] = 1.0
+    for rank in ranks:
+        shifted = np.zeros_like(chances)
+        shifted[rank:] = chances[: len(chances) - rank]
+        chances = (chances + shifted) / 2
+    return chances[::-1].cumsum()[::-1].clip(max=1.0)
 
 
 def _doubled_ranks(sizes: Any) -> Any:

@@ -39,12 +39,13 @@ def rate(state: State) -> Rate:
 
     def give(pinned: str, good: int, bad: int, **fields: Any) -> FeedbackItem:
         nonlocal made
+        items: list[FeedbackItem] = []
         for rating in [1] * good + [-1] * bad:
             made += 1
             stored = answer(made, pinned=pinned, **fields)
             Answers(state).add(stored)
-            item = Feedback(state).give(stored, 0, Opinion(rating=rating))
-        return item
+            items.append(Feedback(state).give(stored, 0, Opinion(rating=rating)))
+        return items[-1]
 
     return give
 
