@@ -115,8 +115,8 @@ def new_folder(parent: Path, owner: str = "") -> Generator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_new(parent: Path, owner: str) -> None:
-    """Remove what an owner began to make in a folder."""
+def remove_new(parent: Path, owner: str = "") -> None:
+    """Remove what an owner, or anybody, began to make in a folder."""
     for leftover in parent.glob(f"{_prefix(owner)}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -55,7 +55,8 @@ from .http.plain_path import PlainPath
 from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
-from .improving.ratings import RatingsWatch
+from .improving.effects import Effects
+from .improving.schedule import Schedule
 from .inspection.machine import MachineInspection
 from .inspection.routes import inspection_routes
 from .inspection.versions import VersionInspection
@@ -108,7 +109,7 @@ def build_app(
         _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate, ledger, filing, workshop, keeping),
+        lifespan=_lifespan(engine, models, gate, ledger, filing, workshop, keeping, settings),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         openapi_url=OPENAPI.path,
         docs_url=None,
@@ -126,12 +127,6 @@ def build_app(
     return app
 
 
-def _ratings(keeping: Keeping, settings: ServiceSettings) -> RatingsWatch | None:
-    if keeping.state is None:
-        return None
-    return RatingsWatch(keeping.state, keeping.place, settings.home / "adapters")
-
-
 def _add_answers(
     app: FastAPI,
     answering: Answering,
@@ -145,8 +140,9 @@ def _add_answers(
     chats = ChatCompletions(answering, requests, models, settings, keeping)
     texts = TextCompletions(answering, requests, models, settings)
     app.include_router(chat_routes(chats))
-    app.include_router(stored_routes(keeping))
-    app.include_router(feedback_routes(keeping, _ratings(keeping, settings)))
+    effects = Effects(keeping.state, keeping.place, settings.home)
+    app.include_router(stored_routes(keeping, effects))
+    app.include_router(feedback_routes(keeping, effects))
     app.include_router(text_routes(texts))
     app.include_router(token_routes(Tokenization(engine, models, settings)))
 
@@ -190,6 +186,7 @@ def _lifespan(
     filing: Filing,
     workshop: Workshop | None,
     keeping: Keeping,
+    settings: ServiceSettings,
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -204,6 +201,9 @@ def _lifespan(
             await stack.enter_async_context(watching(engine, models.store))
             await stack.enter_async_context(filing.running())
             await stack.enter_async_context(keeping.sweeping())
+            if settings.improve == "weekly" and keeping.state is not None:
+                schedule = Schedule(settings, keeping.state, keeping.place)
+                await stack.enter_async_context(schedule.running())
             if workshop is not None:
                 await stack.enter_async_context(workshop.watch.watching())
             yield

@@ -23,6 +23,7 @@ from .home import DEFAULT_HOME
 
 LIMITS = EngineLimits()
 WhetherJobs = Literal["off", "on", "exclusive"]
+Improve = Literal["off", "weekly"]
 WHETHER_JOBS: tuple[WhetherJobs, ...] = get_args(WhetherJobs)
 
 
@@ -106,6 +107,8 @@ class ServiceSettings(BaseSettings):
     )
     keep_answers: float | None = Field(default=None, gt=0)  # [days] they are stored; for ever
     redact_answers: bool = False  # names, numbers and addresses replaced before they are stored
+    improve: Annotated[Improve, BeforeValidator(_as_word)] = "off"  # adapters, by themselves
+    improve_from: int = Field(default=10, ge=1)  # new accepted items of an adapter
     max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload

@@ -37,7 +37,7 @@ def assign(corrections: Sequence[Correction], held_out: Sequence[Conversation]) 
 
     Every second is held out until there are ten, then every fifth. What asks the same as something
     on a side goes there too; `held_out` is what the adapter holds out already. An answer that was
-    good as it was measures nothing: it is trained.
+    good as it was measures nothing: it is trained, and so is what is critical.
     """
     sides: dict[str, Side] = {each.id: each.side for each in corrections if each.side}
     known = [each for each in corrections if each.side and each.measures]
@@ -49,6 +49,9 @@ def assign(corrections: Sequence[Correction], held_out: Sequence[Conversation]) 
             continue
         sides[each.id] = side = "trained"
         if not each.measures or _is_like(each, trained):
+            continue
+        if each.is_critical and not _is_like(each, [*held_out, *own]):
+            trained.append(each.right)  # it has to be learned, and is asked whatever its side
             continue
         rhythm = AT_FIRST if len(own) < ENOUGH else LATER
         if since + 1 >= rhythm or _is_like(each, [*held_out, *own]):

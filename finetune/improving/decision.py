@@ -5,6 +5,7 @@ that without a real difference at most `ALPHA` of all candidates are; everything
 refuse it.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
@@ -38,7 +39,7 @@ class Decision:
 def decide(figures: Figures) -> Decision:
     """Judge the candidate."""
     gains, chance = figures.corrections.gains, chance_of(figures.corrections.gains)
-    gain = fmean(gains) if gains else None
+    gain = _lower(gains) if gains else None
     if refused := [*_refusals(figures)]:
         return Decision("refuse", tuple(refused), chance, gain)
     if len(gains) < ENOUGH:
@@ -72,12 +73,15 @@ def abstain_for_few(num_held_out: int) -> Decision:
     return Decision("abstain", (told,), needed=needed)
 
 
+def _lower(gains: Sequence[float]) -> float:
+    """The share by which the losses are lower, in the geometric mean."""
+    return 1 - math.exp(-fmean(gains))
+
+
 def _refusals(figures: Figures) -> Iterator[str]:
     for each in figures.critical:
         if not each.is_mended:
-            yield _("The critical question {id} is still answered as before: {answer!r}.").format(
-                id=each.id, answer=each.answer[:120]
-            )
+            yield _("The critical question {id} is still answered as before.").format(id=each.id)
     if confused := check_sense(figures.sense, figures.sense_learned):
         yield confused
     yield from _worse(figures.corrections, _("the corrections that were held out"), 0.0)
@@ -102,7 +106,7 @@ def _worse(losses: PairedLosses, of: str, tolerated: float) -> Iterator[str]:
     gains = losses.gains
     if not gains:
         return
-    rise, chance = -fmean(gains), chance_of([-gain for gain in gains])
+    rise, chance = -_lower(gains), chance_of([-gain for gain in gains])
     if rise > tolerated and chance <= ALPHA:
         yield _("On {of} its loss is {rise:.1%} higher (chance {chance:.1%}).").format(
             of=of, rise=rise, chance=chance
@@ -127,7 +131,7 @@ def _better(figures: Figures, gain: float, chance: float) -> str:
 def _calm(figures: Figures) -> Iterator[str]:
     """What speaks for it besides."""
     if figures.held_out.gains:
-        change = -fmean(figures.held_out.gains)
+        change = -_lower(figures.held_out.gains)
         yield _("What was held out before: its loss changed by {change:+.1%}.").format(
             change=change
         )
@@ -150,7 +154,7 @@ def _undecided(gains: Sequence[float], gain: float, chance: float) -> Decision:
         "chance ({chance:.1%})."
     ).format(count=len(gains), change=-gain, chance=chance)
     if more <= 0:
-        told = _("So many would show a gain of {least:.0%}: it is no better.").format(least=LEAST)
+        told = _("So many would show it if it were {least:.0%} better.").format(least=LEAST)
         return Decision("refuse", (seen, told), chance, gain)
     needed = reviewed_for(more, len(gains))
     told = _("{needed} more reviewed corrections are needed.").format(needed=needed)

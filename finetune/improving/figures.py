@@ -1,5 +1,6 @@
 """What the gate measures of a candidate beside the version that is served, on the same items."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,8 @@ from finetune.training.loss import AnswerLoss
 
 from .correction import Correction
 
+LOWEST = 0.01  # [nats a token]: below, an answer is as good as known
+NO_LIMIT = 1 << 20  # [tokens] of a conversation: what was trained fits, and the rest is not cut
 NUM_SAMPLES = 8  # held-out questions that both sides answer
 
 
@@ -28,9 +31,10 @@ class PairedLosses:
 
     @property
     def gains(self) -> list[float]:
-        """How much lower the candidate's loss is, as a share of the served version's, by item."""
+        """The logarithm of how many times lower the candidate's loss is, by item: what exchanging
+        both sides only turns round."""
         both = zip(self.served, self.candidate, strict=True)
-        return [(before - after) / max(before, 1e-6) for before, after in both]
+        return [math.log(max(before, LOWEST) / max(after, LOWEST)) for before, after in both]
 
     def __len__(self) -> int:
         return len(self.served)
@@ -71,7 +75,6 @@ class Figures:
 class GateMaterial:
     corrections: Sequence[Correction]  # all of them; the sides are set
     held_out: Sequence[Conversation]  # what the line held out before
-    max_tokens: int  # of a conversation
 
     @property
     def measuring(self) -> list[Correction]:
@@ -93,11 +96,11 @@ def measure(
             served=pair.baseline.name, candidate=pair.adapter.name
         )
     )
-    corrections = _losses(pair, right, material.max_tokens)
-    given = _losses(pair, [_given(each) for each in material.measuring], material.max_tokens)
-    held_out = _losses(pair, material.held_out, material.max_tokens)
+    corrections = _losses(pair, right)
+    given = _losses(pair, [_given(each) for each in material.measuring])
+    held_out = _losses(pair, material.held_out)
     critical = _ask_critical(pair, material)
-    measured = _compare(pair, [*right, *material.held_out], material.max_tokens, announce, on_work)
+    measured = _compare(pair, [*right, *material.held_out], announce, on_work)
     return Figures(
         corrections=corrections,
         held_out=held_out,
@@ -111,8 +114,8 @@ def measure(
                 strict=True,
             )
         ],
-        sense=_sense(pair, pair.baseline, material.corrections, material.max_tokens),
-        sense_learned=_sense(pair, pair.adapter, material.measuring, material.max_tokens),
+        sense=_sense(pair, pair.baseline, material.corrections),
+        sense_learned=_sense(pair, pair.adapter, material.measuring),
         critical=critical,
         faulty=_faulty(measured.samples),
         num_answers=len(measured.samples.shown) if measured.samples else 0,
@@ -120,9 +123,7 @@ def measure(
     )
 
 
-def _sense(
-    pair: Pair, side: Side, corrections: Sequence[Correction], max_tokens: int
-) -> list[float]:
+def _sense(pair: Pair, side: Side, corrections: Sequence[Correction]) -> list[float]:
     """Each beside the next one's question. Who shares the next one's answer says nothing."""
     own = [each.right for each in corrections if each.measures]
     following = zip(own, [*own[1:], *own[:1]], strict=True)
@@ -134,16 +135,16 @@ def _sense(
     if not both:
         return []
     right, wrong = (
-        _means(pair.loss(side, render_pair(side, side, conversations, max_tokens).baseline))
+        _means(pair.loss(side, render_pair(side, side, conversations, NO_LIMIT).baseline))
         for conversations in zip(*both, strict=True)
     )
     return [after - before for before, after in zip(right, wrong, strict=True)]
 
 
-def _losses(pair: Pair, conversations: Sequence[Conversation], max_tokens: int) -> PairedLosses:
+def _losses(pair: Pair, conversations: Sequence[Conversation]) -> PairedLosses:
     if not conversations:
         return PairedLosses((), ())
-    rows = render_pair(pair.baseline, pair.adapter, conversations, max_tokens)
+    rows = render_pair(pair.baseline, pair.adapter, conversations, NO_LIMIT)
     return PairedLosses(
         _means(pair.loss(pair.baseline, rows.baseline)),
         _means(pair.loss(pair.adapter, rows.adapter)),
@@ -165,13 +166,11 @@ def _ask_critical(pair: Pair, material: GateMaterial) -> list[CriticalAnswer]:
     critical = [each for each in material.corrections if each.is_critical and each.measures]
     if not critical:
         return []
-    rows = render_pair(
-        pair.adapter, pair.adapter, [each.right for each in critical], material.max_tokens
-    )
+    rows = render_pair(pair.adapter, pair.adapter, [each.right for each in critical], NO_LIMIT)
     limit = max(sum(row.trained) for row in rows.adapter) * 2
     answers = [answer.text for _old, answer in pair.answer(rows, limit)]
     right = _means(pair.loss(pair.adapter, rows.adapter))
-    given = render_pair(pair.adapter, pair.adapter, [*map(_given, critical)], material.max_tokens)
+    given = render_pair(pair.adapter, pair.adapter, [*map(_given, critical)], NO_LIMIT)
     wrong = _means(pair.loss(pair.adapter, given.adapter))
     return [
         CriticalAnswer(
@@ -187,11 +186,10 @@ def _ask_critical(pair: Pair, material: GateMaterial) -> list[CriticalAnswer]:
 def _compare(
     pair: Pair,
     conversations: Sequence[Conversation],
-    max_tokens: int,
     announce: Callable[[str], None],
     on_work: OnWork,
 ) -> Measured:
-    rows: PairedRows = render_pair(pair.baseline, pair.adapter, conversations, max_tokens)
+    rows: PairedRows = render_pair(pair.baseline, pair.adapter, conversations, NO_LIMIT)
     material = Material(conversations, rows, num_samples=NUM_SAMPLES)
     return compare(pair, material, announce, on_work)
 

@@ -19,13 +19,12 @@ from finetune.training.rows import without_system
 
 from .correction import Correction
 from .decision import Decision, decide
-from .figures import Figures, GateMaterial, measure
+from .figures import GateMaterial, measure
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     decision: Decision
-    figures: Figures
     report: Report
 
 
@@ -49,7 +48,6 @@ def judge_candidate(
     material = GateMaterial(
         [replace(each, right=right) for each, right in zip(corrections, asked, strict=True)],
         without_system(held_out, after.system),
-        config.max_tokens,
     )
     figures = measure(pair, material, announce, on_work)
     assert figures.measured is not None
@@ -71,4 +69,4 @@ def judge_candidate(
         measured=figures.measured,
         disclaimer=candidate.disclaimer,
     )
-    return Verdict(decide(figures), figures, report)
+    return Verdict(decide(figures), report)

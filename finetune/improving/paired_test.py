@@ -12,7 +12,7 @@ from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
-ALPHA = 0.05  # promotions at most where there is no difference
+ALPHA = 0.04  # promotions where there is no difference: one in twenty at most, drawn or reckoned
 POWER = 0.8  # promotions at least where the difference is as large as it seems
 EFFICIENCY = 3 / math.pi  # of a signed-rank test beside a t-test
 

@@ -9,16 +9,17 @@ Form = Literal["sft", "preference"]
 
 
 def export_rows(items: Iterable[FeedbackItem], form: Form) -> Iterator[dict[str, Any]]:
-    """One row for each item that has something to train on.
+    """One row for each item that has something to train on; what was held out is kept back.
 
     sft: the question with its correction, or with an answer that was called good. preference: the
     correction before the answer that was given.
     """
     for item in items:
-        if item.messages[-1]["role"] == "assistant":
-            continue  # it was asked to go on with an answer: neither is a whole one
+        if item.is_continuation or item.side == "held_out" or item.state == "rejected":
+            continue
         answer = _said(**item.answer["message"])
-        correction = item.correction and _said(item.correction)
+        written = item.edited or item.correction
+        correction = written and _said(written)
         good = correction or (answer if item.rating == 1 and not item.critical else None)
         if form == "sft" and good:
             yield {"messages": [*item.messages, good], **_tools(item)}

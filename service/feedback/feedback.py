@@ -16,11 +16,13 @@ from service.state.rows import next_number
 from service.state.tables import ANSWERS, FEEDBACK
 
 from .answers import Order, seen_by, storable
+from .importing import Brought
 from .item import USED, FeedbackItem, Opinion, question_of
 from .item import State as ReviewState
 from .stored_answer import StoredAnswer
 
 ID_PREFIX = "fb-"
+IMPORTED = "import-"  # begins the ids of answers that were given elsewhere
 ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{12}}")  # a database need not take every text
 MOST = 20  # of one completion: each has all of its question with it
 SAME = ("key_id", "place", "model", "pinned", "base", "template", "user", "asked", "sampling")
@@ -69,6 +71,49 @@ class Feedback:
 
         self._state.write(write)
         return FeedbackItem(**row)
+
+    def bring(self, brought: Brought, place: str, pinned: str) -> FeedbackItem | None:
+        """Keep what was said elsewhere, of a version's answer; None where it is here already."""
+        completion_id, now = f"{IMPORTED}{brought.digest[:24]}", int(self._clock())
+        row: dict[str, Any] = {
+            "id": f"{ID_PREFIX}{secrets.token_hex(6)}",
+            "created": brought.created or now,
+            "updated": now,
+            "state": "new",
+            "completion_id": completion_id,
+            "choice": 0,
+            "messages": brought.messages,
+            "question": question_of(brought.messages),
+            "answer": {
+                "message": {"role": "assistant", "content": brought.answer},
+                "finish_reason": "stop",
+            },
+            **dict.fromkeys(("key_id", "base", "template"), ""),
+            "place": place,
+            "model": pinned.partition("@")[0],
+            "pinned": pinned,
+            "user": None,
+            "asked": {},
+            "sampling": {},
+            **asdict(
+                Opinion(
+                    rating=brought.rating,
+                    correction=brought.correction,
+                    reasons=brought.reasons,
+                    note=brought.note,
+                )
+            ),
+        }
+
+        def write(connection: Connection) -> bool:
+            known = select(FEEDBACK.c.id).where(FEEDBACK.c.completion_id == completion_id)
+            if connection.execute(known.where(FEEDBACK.c.place == place)).first():
+                return False
+            number = connection.execute(next_number(FEEDBACK)).scalar_one()
+            connection.execute(insert(FEEDBACK).values(row | {"number": number}))
+            return True
+
+        return FeedbackItem(**row) if self._state.write(write) else None
 
     def find(self, item_id: str, caller: Caller) -> FeedbackItem:
         """One that the caller may see. Raises FeedbackNotFound."""
@@ -173,9 +218,9 @@ def check_says_something(opinion: Opinion) -> None:
 def check_is_unused(item: FeedbackItem) -> None:
     """Raises InvalidRequest where it is in a training set that is being used."""
     if item.state in USED:
-        trained = f"{item.version} was trained" if item.version else "a version is being trained"
+        by = f"by {item.version}" if item.version else "by a training that goes on"
         raise InvalidRequest(
-            f"{item.id} stays as it is: {trained} on it. Say it of a newer answer.", "feedback_id"
+            f"{item.id} stays as it is: it is used {by}. Say it of a newer answer.", "feedback_id"
         )
 
 

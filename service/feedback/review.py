@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from sqlalchemy import select, update
@@ -49,9 +50,9 @@ class Review:
         with self._state.begin(sqlite_begin="BEGIN IMMEDIATE") as connection:
             before = item_of(find_row(connection, item_id, caller, to_change=True))
             check_is_unused(before)
-            values = _decided(before, decision, answer)
             if critical is not None:
-                values["critical"] = critical
+                before = replace(before, critical=critical)
+            values = _decided(before, decision, answer) | {"critical": before.critical}
             is_open = decision == "reopen"
             values["reviewer"] = None if is_open else caller.owner
             values["reviewed"] = None if is_open else int(self._clock())

@@ -24,7 +24,8 @@ def accepted_for(state: State, place: str, adapter: str) -> list[FeedbackItem]:
     ordered = asked.order_by(FEEDBACK.c.reviewed, FEEDBACK.c.number)
     with state.begin() as connection:
         found = [item_of(row) for row in connection.execute(ordered).mappings()]
-    return [each for each in found if "+" not in each.pinned and each.right_answer]
+    own = (each for each in found if each.pinned.startswith(f"{adapter}@"))  # SQLite: any case
+    return [each for each in own if "+" not in each.pinned and each.right_answer]
 
 
 def begin_training(connection: Connection, sides: Mapping[str, Side]) -> None:
@@ -60,8 +61,12 @@ def correction_of(item: FeedbackItem) -> Correction:
     asked = [_message(each) for each in item.messages]
     return Correction(
         id=item.id,
-        right=Conversation((*asked, Message("assistant", right)), source=item.id),
-        given=given if given.strip() != right.strip() else None,
+        right=Conversation(
+            (*asked, Message("assistant", right)),
+            item.id,
+            tools=tuple(item.asked.get("tools") or ()),
+        ),
+        given=given if given.strip() not in ("", right.strip()) else None,
         side=item.side,
         is_critical=item.critical,
     )
@@ -73,7 +78,7 @@ def _message(sent: Mapping[str, Any]) -> Message:
     return Message(
         role,
         sent.get("content") or "",
-        trained=False,
+        trained=role != "assistant",
         tool_calls=tuple(sent.get("tool_calls") or ()),
         tool_call_id=sent.get("tool_call_id"),
         name=sent.get("name"),

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.wording import _
 from finetune.adapters.versions import list_versions, promote, promoted_version
-from service.errors import StateUnavailable
+from service.errors import JobRefused, StateUnavailable
+from service.feedback.feedback import IMPORTED, item_of
 from service.feedback.item import FeedbackItem
 from service.state.database import State
 from service.state.tables import FEEDBACK
 
-from .ledger import Entry, Ledger, Written
+from .ledger import Entry, Ledger, What, Written
+from .round import alone
 
 logger = logging.getLogger(__name__)
 
 FEWEST = 10  # ratings of each version
 LEVEL = 0.95
+MOVES: tuple[What, ...] = ("promote", "override", "rollback")  # of what a name means
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,11 @@ class RatingsWatch:
     Every method asks the database, so call from threads.
     """
 
-    def __init__(self, state: State, place: str, adapters: Path) -> None:
+    def __init__(self, state: State, place: str, home: Path) -> None:
         self._state = state
         self._place = place
-        self._adapters = adapters
+        self._home = home
+        self._adapters = home / "adapters"
         self._ledger = Ledger(state, place)
 
     def after(self, item: FeedbackItem) -> None:
@@ -58,16 +62,19 @@ class RatingsWatch:
         if item.rating != -1 or "+" in item.pinned:
             return
         try:
-            self.look(item.pinned.partition("@")[0])
-        except (StateUnavailable, SQLAlchemyError, OSError) as error:
+            adapter = item.pinned.partition("@")[0]
+            with alone(self._home, adapter):
+                self.look(adapter)
+        except (JobRefused, StateUnavailable, SQLAlchemyError, OSError) as error:
             logger.warning("Whether %s is worse is not known: %s", item.pinned, error)
 
     def look(self, adapter: str) -> Written | None:
         """Roll an adapter back where the new version's share of bad ratings leaves the interval of
         the old one's. Returns the ledger's entry, if so. Raises StateUnavailable, and OSError where
         nothing can be promoted."""
-        newest = next(iter(self._ledger.entries(adapter, limit=1)), None)
-        if newest is None or newest.what not in ("promote", "override"):
+        moves = (each for each in self._ledger.entries(adapter) if each.what in MOVES)
+        newest = next(moves, None)
+        if newest is None or newest.what == "rollback":
             return None
         before, after = newest.before or "", newest.after or ""
         promoted = promoted_version(self._adapters, adapter)
@@ -102,11 +109,16 @@ class RatingsWatch:
         return self._ledger.add(entry)
 
     def ratings(self, version: str) -> Ratings:
-        """What was said of the answers of name@number, whatever its scale; of no blend."""
+        """What was said here of the answers of name@number, whatever its scale; of no blend. Of one
+        answer the worst counts, once."""
         rated = (FEEDBACK.c.place == self._place) & FEEDBACK.c.rating.is_not(None)
-        own = FEEDBACK.c.pinned.startswith(f"{version}:", autoescape=True)
-        own &= ~FEEDBACK.c.pinned.contains("+")
-        bad = func.count().filter(FEEDBACK.c.rating == -1)
+        asked = select(FEEDBACK).where(rated)
+        worst: dict[tuple[str, int], int] = {}
         with self._state.begin() as connection:
-            asked = select(bad, func.count()).select_from(FEEDBACK).where(rated & own)
-            return Ratings(*connection.execute(asked).one())
+            for row in connection.execute(asked).mappings():
+                item = item_of(row)
+                is_own = item.pinned.startswith(f"{version}:") and "+" not in item.pinned
+                if is_own and not item.completion_id.startswith(IMPORTED):
+                    key, rating = (item.completion_id, item.choice), item.rating or 0
+                    worst[key] = min(rating, worst.get(key, rating))
+        return Ratings([*worst.values()].count(-1), len(worst))

@@ -10,21 +10,51 @@ Whatever is there is whole. What is missing was not reached, and is done when th
 
 import json
 import shutil
+from collections.abc import Generator, Set
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from data.conversation import Conversation
 from data.reading.reader import read_conversations
-from data.whole_file import make_lasting, remove_unfinished, whole_file
+from data.whole_file import make_lasting, remove_new, remove_unfinished, remove_whole, whole_file
+from data.wording import _
 from finetune.adapters.version import AdapterVersion
-from finetune.adapters.versions import find_version
-from finetune.errors import AdapterInvalid, NotResumable
+from finetune.errors import NotResumable
 from finetune.improving.correction import Side
 from finetune.improving.decision import Decision
-from finetune.improving.training_set import HELD_OUT_FILE, TRAINED_FILE, FrozenSet, read_set
-from finetune.training.run import read_state
+from finetune.improving.training_set import (
+    HELD_OUT_FILE,
+    TRAINED_FILE,
+    FrozenSet,
+    read_set,
+    take_out,
+)
+from finetune.training.run import read_state, settle
+from service.errors import JobRefused
 
 FOLDER = "improving"  # below home
+GLANCE = 0.5  # [seconds]
+
+
+@contextmanager
+def alone(home: Path, adapter: str) -> Generator[None]:
+    """One process at a time changes what there is of an adapter's rounds, and what its name means.
+    Raises JobRefused where another one does."""
+    folder = home / FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(folder / f"{adapter}.lock", timeout=GLANCE)
+    try:
+        lock.acquire()
+    except Timeout:
+        told = _("{adapter} is being improved; wait until that has ended.")
+        raise JobRefused(told.format(adapter=adapter)) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +80,8 @@ class Round:
         return self.folder / TRAINED_FILE
 
     @property
-    def held_out(self) -> Path:
+    def choosing(self) -> Path:
+        """What chooses the weights while it trains."""
         return self.folder / HELD_OUT_FILE
 
     @property
@@ -66,6 +97,7 @@ class Round:
         make_lasting(self.folder.parent)
         (self.home / FOLDER).chmod(0o700)
         remove_unfinished(self.folder.parent)
+        remove_new(self.folder.parent)
 
     def frozen(self) -> FrozenSet:
         """Raises ConfigError where it is not what was frozen."""
@@ -74,30 +106,32 @@ class Round:
     def sides(self) -> dict[str, Side]:
         """Where each correction stands. Raises ConfigError."""
         frozen = self.frozen()
-        sides: dict[str, Side] = dict.fromkeys(frozen.trained, "trained")
-        sides.update(dict.fromkeys(frozen.held_out, "held_out"))
-        return sides
+        return {key: side for key, side in frozen.corrections.items() if key not in frozen.removed}
 
-    def held_out_before(self, num_corrections: int) -> list[Conversation]:
-        """What the line held out without the corrections, which stand first. Raises DataError."""
-        return read_conversations(self.held_out)[num_corrections:]
+    def held_out_before(self) -> list[Conversation]:
+        """What the line held out before. Raises DataError."""
+        number = self.frozen().num_held_out_before
+        return read_conversations(self.choosing)[:number] if number else []
 
     def candidate(self) -> AdapterVersion | None:
-        """What the training has made; None before its end, or where it was removed."""
+        """What the training has made, also where it was ended before it could note so; None before
+        that, or where it was removed."""
         try:
-            made = read_state(self.run).adapter
-            return find_version(self.home / "adapters", made).read() if made else None
-        except (NotResumable, AdapterInvalid):
+            made = settle(self.run, self.home / "adapters", promotes=False)
+        except NotResumable:
             return None
+        return made.read() if made else None
 
     def forget_lost_run(self) -> None:
-        """Remove a training that has come to its end, and whose version somebody has removed."""
+        """Remove a training that has come to its end, and whose version somebody has removed; what
+        was decided of that is not of the next one."""
         try:
             is_lost = bool(read_state(self.run).adapter)
         except NotResumable:
             return
         if is_lost:
             shutil.rmtree(self.run)
+            self._decision.unlink(missing_ok=True)
 
     def decision(self) -> Decision | None:
         """None before there is one."""
@@ -110,6 +144,23 @@ class Round:
     def decide(self, decision: Decision) -> None:
         with whole_file(self._decision, lasting=True) as file:
             json.dump(asdict(decision), file, ensure_ascii=False, indent=1)
+
+    def remove(self) -> None:
+        """Forget the round, and what was trained in it so far."""
+        self.forget_report()
+        shutil.rmtree(self.run, ignore_errors=True)
+        self._decision.unlink(missing_ok=True)
+        remove_whole(self.folder)
+
+    def take_out(self, ids: Set[str]) -> bool:
+        """Remove corrections from the set, and what shows them. Returns whether any is, or was, in
+        it. Raises ConfigError, and OSError where a file cannot be written."""
+        if not take_out(self.folder, ids):
+            return False
+        self.forget_report()
+        if self.candidate() is None:  # what was trained so far has seen them
+            shutil.rmtree(self.run, ignore_errors=True)
+        return True
 
     def forget_report(self) -> None:
         """Remove half a report, of a gate that was ended."""

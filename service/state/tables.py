@@ -175,7 +175,7 @@ FEEDBACK = Table(
     Column("note", Text),
     Column("critical", Boolean, nullable=False),
     Column("siblings", JSON, nullable=False),  # other answers to the same question, by their ids
-    Column("question", String(32), nullable=False, index=True),  # a digest of all that was asked
+    Column("question", String(32), nullable=False, server_default="", index=True),  # its digest
     Column("edited", Text),  # the answer as the reviewer has written it
     Column("reviewer", String(32)),  # a key's id; "": nobody's key; null: not reviewed
     Column("reviewed", BigInteger),

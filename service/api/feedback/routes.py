@@ -22,7 +22,7 @@ from service.http.endpoints import (
 )
 from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
-from service.improving.ratings import RatingsWatch
+from service.improving.effects import Effects
 
 from .protocol import (
     FeedbackAnswer,
@@ -44,7 +44,7 @@ def _of_field(name: str) -> Generator[None]:
         raise OfField(name, error) from error
 
 
-def feedback_routes(keeping: Keeping, ratings: RatingsWatch | None) -> APIRouter:
+def feedback_routes(keeping: Keeping, effects: Effects) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     def check_siblings(siblings: Iterable[str]) -> None:
@@ -67,8 +67,7 @@ def feedback_routes(keeping: Keeping, ratings: RatingsWatch | None) -> APIRouter
         check_siblings(opinion.siblings)
         with _of_field("completion_id"):
             given = keeping.feedback.give(answer, new.choice, opinion)
-        if ratings is not None:
-            ratings.after(given)
+        effects.given(given)
         return told(given)
 
     @router.get(LIST_FEEDBACK.path)
@@ -107,8 +106,7 @@ def feedback_routes(keeping: Keeping, ratings: RatingsWatch | None) -> APIRouter
         check_siblings(said.get("siblings", ()))
         caller = current_caller.get()
         changed = keeping.feedback.change(feedback_id, caller, said)
-        if ratings is not None:
-            ratings.after(changed)
+        effects.given(changed)
         return told(changed)
 
     @router.post(REVIEW_FEEDBACK.path)
@@ -122,7 +120,9 @@ def feedback_routes(keeping: Keeping, ratings: RatingsWatch | None) -> APIRouter
 
     @router.delete(REMOVE_FEEDBACK.path)
     def remove(feedback_id: str) -> FeedbackRemoved:
-        keeping.feedback.remove(feedback_id, current_caller.get())
+        caller = current_caller.get()
+        with effects.removing(keeping.feedback.find(feedback_id, caller), caller.owner):
+            keeping.feedback.remove(feedback_id, caller)
         return FeedbackRemoved(id=feedback_id)
 
     _ = (give, list_feedback, find, change, review, remove)

@@ -20,6 +20,7 @@ from service.http.endpoints import (
 )
 from service.http.replies import REFUSALS
 from service.http.strict_json import StrictRoute
+from service.improving.effects import Effects
 
 from .protocol import (
     NewMetadata,
@@ -33,7 +34,7 @@ from .protocol import (
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-def stored_routes(keeping: Keeping) -> APIRouter:
+def stored_routes(keeping: Keeping, effects: Effects) -> APIRouter:
     router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
 
     def find(completion_id: str) -> StoredAnswer:
@@ -73,7 +74,9 @@ def stored_routes(keeping: Keeping) -> APIRouter:
 
     @router.delete(REMOVE_ANSWER.path)
     def remove(completion_id: str) -> StoredRemoved:
-        keeping.answers.remove(completion_id, current_caller.get())
+        caller = current_caller.get()
+        with effects.removing_answer(find(completion_id).id, caller.owner):
+            keeping.answers.remove(completion_id, caller)
         return StoredRemoved(id=completion_id)
 
     @router.get(LIST_ANSWER_MESSAGES.path)

@@ -1,5 +1,6 @@
 """`lora-chat feedback`: what people say of answers, seen, exported and forgotten."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,11 @@ from rich.console import Console
 
 from data.wording import _
 from service.commands.group import Commands
-from service.commands.opening import opened
+from service.commands.opening import opened, settings_of, state_of
 from service.feedback.export import Form
 from service.feedback.item import State
 from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption, ModelOption
+from service.telemetry.logs import printable
 
 from .reviewing import review_app
 
@@ -106,6 +108,51 @@ def export(
     typer.echo(told.format(path=path, rows=len(rows), items=len(items)))
 
 
+@feedback_app.command("import", epilog="Example: `lora-chat feedback import ratings.json tcm`")
+def import_feedback(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON, JSONL or CSV file.")],
+    adapter: Annotated[str, typer.Argument(help="Whose answers it is of: NAME, or NAME@VERSION.")],
+    any_model: Annotated[
+        bool, typer.Option("--any-model", help="Take what is said of other models' answers, too.")
+    ] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Bring in what was said elsewhere: it is new here, and waits for a review.
+
+    Taken are Open WebUI's export of feedback, JSON lines with OpenAI's preferences, and tables with
+    the columns question, answer and correction. What is here already is passed over.
+    """
+    from finetune.adapters.versions import find_version
+    from service.feedback.feedback import Feedback
+    from service.feedback.importing import LeftOut, is_said_of, read_feedback
+    from service.jobs.desk import Desk
+
+    settings = settings_of(home, database, config)
+    version = find_version(settings.home / "adapters", adapter)
+    left_out: list[LeftOut] = []
+    num_new = num_known = 0
+    with closing(state_of(settings)) as state:
+        feedback, place = Feedback(state), Desk(settings.home).place
+        for each in read_feedback(path):
+            if isinstance(each, LeftOut):
+                left_out.append(each)
+            elif not any_model and not is_said_of(version.name, each.model):
+                told = _("is said of {model}, not of {name}")
+                left_out.append(
+                    LeftOut(each.where, told.format(model=each.model, name=version.name))
+                )
+            elif feedback.bring(each, place, f"{version}:1"):
+                num_new += 1
+            else:
+                num_known += 1
+    told = _("{path}: {new} new, {known} known already, {left_out} left out.")
+    typer.echo(told.format(path=path, new=num_new, known=num_known, left_out=len(left_out)))
+    for each in left_out:
+        typer.echo(f"  {each.where}: {printable(each.why)}", err=True)
+
+
 @feedback_app.command(epilog="Example: `lora-chat feedback forget --user patient-17`")
 def forget(
     key: Annotated[
@@ -122,16 +169,24 @@ def forget(
 ) -> None:
     """Forget stored answers and all that was said of them. It cannot be brought back."""
     from service.accounts.keys import ID_PREFIX, Keys
-    from service.feedback.forgetting import forget_key, forget_user
+    from service.improving.forgetting import Forgetting
 
     if (key is None) == (user is None):
         raise typer.BadParameter(_("give one of both"), param_hint="--key, --user")
-    with opened(home, database, config) as state:
+    settings = settings_of(home, database, config)
+    with closing(state_of(settings)) as state:
         # An id may be of a key that is not there any more, and whose answers are.
         key_id = key if key is None or key.startswith(ID_PREFIX) else Keys(state).find(key).id
         if not yes:
             question = _("Forget all stored answers of {whom!r}, and what is said of them?")
             typer.confirm(question.format(whom=key or user), abort=True, err=True)
-        gone = forget_user(state, user or "") if key_id is None else forget_key(state, key_id)
+        forgetting = Forgetting(state, settings.home)
+        gone = forgetting.of_user(user or "") if key_id is None else forgetting.of_key(key_id)
     told = _("Forgotten: {answers} answers, {feedback} times feedback.")
     typer.echo(told.format(answers=gone.answers, feedback=gone.feedback))
+    for version in gone.versions:
+        told = _(
+            "{version} was trained on some of it and still knows it; the next `lora-chat improve "
+            "{name}` trains without it."
+        )
+        typer.echo(told.format(version=version, name=version.partition("@")[0]))

@@ -188,6 +188,6 @@ def _written(item: "FeedbackItem") -> str:
         path.write_text(before, encoding="utf-8")
         status = subprocess.run([*editor, str(path)], check=False).returncode
         written = "" if status else path.read_text("utf-8").strip()
-    if not written:
+    if not written or (item.right_answer is None and written == before.strip()):
         raise typer.BadParameter(_("nothing was written"), param_hint="--answer")
     return written

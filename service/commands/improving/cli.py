@@ -43,29 +43,9 @@ def improve(
     before_torch()
     give_way()
     let_session_give_way()
-    from contextlib import closing
+    from .round_at_terminal import go_on
 
-    from service.commands.views.progress import TerminalObserver
-    from service.improving.improvement import Improvement, Outcome
-    from service.jobs.desk import Desk
-
-    from .view import print_outcome, print_plan
-
-    settings = settings_of(home, database, config)
-    observer = TerminalObserver(Console(stderr=True))
-    with closing(state_of(settings)) as state:
-        place = Desk(settings.home).place
-        work = Improvement(settings.home, state, place, adapter, observer)
-        if override is not None:
-            say(_("{version} is promoted.").format(version=work.override(override)))
-            return
-        with observer.watching():
-            found = work.plan() if dry_run else work.execute()
-        console = Console(highlight=False)
-        if isinstance(found, Outcome):
-            print_outcome(found, console)
-        else:
-            print_plan(found, console)
+    go_on(settings_of(home, database, config), adapter, override, dry_run=dry_run)
 
 
 def ledger(

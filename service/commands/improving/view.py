@@ -12,8 +12,9 @@ from data.wording import N_, _
 from finetune.improving.correction import ENOUGH
 from finetune.improving.decision import abstain_for_few
 from service.commands.streams import json_text
-from service.improving.improvement import Outcome, Plan
+from service.improving.improvement import Outcome
 from service.improving.ledger import What, Written
+from service.improving.plan import Plan
 from service.telemetry.logs import printable
 
 TITLES: Mapping[str, tuple[str, str]] = {
@@ -38,17 +39,18 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 
 def _planned(plan: Plan) -> Iterator[str]:
-    if (count := plan.count("held_out")) < ENOUGH:
+    if (count := len(plan.made.measuring)) < ENOUGH:
         yield from abstain_for_few(count).reasons
     yield _("{served} goes on with {count} accepted items, {new} of them new.").format(
         served=plan.served, count=len(plan.corrections), new=plan.num_new
     )
-    yield _("Trained: {rows} conversations, {count} of the items among them.").format(
-        rows=len(plan.made.trained), count=plan.count("trained")
-    )
-    yield _("Held out: {rows} conversations, {count} of the items among them.").format(
-        rows=len(plan.made.held_out), count=plan.count("held_out")
-    )
+    yield _(
+        "Trained: {rows} conversations, {count} accepted items among them; measured with: {out}."
+    ).format(rows=len(plan.made.trained), count=plan.count("trained"), out=len(plan.made.measuring))
+    if plan.num_unusable:
+        yield _("Left out: {count} (too long, or in an order that cannot be trained).").format(
+            count=plan.num_unusable
+        )
     for why, count in plan.made.left_out.items():
         yield _("Left out: {count} ({why}).").format(count=count, why=_(why))
 
@@ -68,8 +70,8 @@ def _situation(outcome: Outcome) -> Iterator[str]:
     name = outcome.served.name
     if outcome.decision.outcome == "promote":
         yield _(
-            "{name} means {candidate} now. Back with: lora-chat adapters rollback {name}"
-        ).format(name=name, candidate=outcome.candidate)
+            "{name} means {candidate} now. Back with: lora-chat adapters promote {served}"
+        ).format(name=name, candidate=outcome.candidate, served=outcome.served)
     else:
         yield _("{name} still means {served}.").format(name=name, served=outcome.served)
     if outcome.round is not None:

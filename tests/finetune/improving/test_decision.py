@@ -58,7 +58,7 @@ def test_what_may_be_chance_is_kept_back_with_a_number():
 
 def test_what_many_would_have_shown_is_refused():
     decision = decide(figures(0.0, 200))
-    assert (decision.outcome, "no better" in decision.reasons[1]) == ("refuse", True)
+    assert (decision.outcome, "5% better" in decision.reasons[1]) == ("refuse", True)
 
 
 @pytest.mark.parametrize(

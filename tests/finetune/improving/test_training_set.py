@@ -5,16 +5,20 @@ from typing import Any
 
 import pytest
 
-from data.conversation import Conversation, Message
+from data.conversation import Conversation, Message, Role
 from data.reading.reader import read_conversations
 from finetune.errors import ConfigError, ExportRefused
 from finetune.improving.correction import Correction, Side
 from finetune.improving.training_set import (
+    FILES,
     HELD_OUT_FILE,
+    MEASURING_FILE,
     TRAINED_FILE,
+    as_read,
     freeze,
     make_set,
     read_set,
+    take_out,
 )
 from finetune.training.going_on.lineage import Lineage
 
@@ -57,9 +61,24 @@ def test_a_corrected_question_loses_its_old_answer():
         }
     )
     made = make_set(lineage(), corrections, sides)
-    assert texts([*made.trained]) == [(OLD[2], "Old answer."), (OLD[0].upper(), "Sand the pads.")]
-    assert texts([*made.held_out]) == [(OLD[1], "New chain."), (OUT[0], "Find the thorn.")]
-    assert (made.num_measuring, made.left_out) == (2, {"corrected": 3})
+    assert texts([*made.measuring]) == [(OLD[1], "New chain."), (OUT[0], "Find the thorn.")]
+    both = [*made.trained, *made.held_out]
+    assert {*texts(both)} == {(OLD[2], "Old answer."), (OLD[0].upper(), "Sand the pads.")}
+    assert (made.num_held_out_before, made.left_out) == (0, {"corrected": 3})
+
+
+def test_what_chooses_the_weights_measures_nothing_and_is_not_trained_on():
+    old = [
+        asked(f"{word} {'abcdefghijklmnop'[i] * 30}?", f"{i}")
+        for i, word in enumerate("pqrstuvwxyzklmno")
+    ]
+    line = Lineage("tcm@1", [asked(OUT[0], "Old.")], old, 1)
+    corrections, sides = made_of({"How high?": ("Hip high.", "held_out")})
+    made = make_set(line, corrections, sides)
+    assert texts([*made.held_out])[0] == (OUT[0], "Old.")
+    assert (len(made.held_out), made.num_held_out_before, len(made.trained)) == (5, 1, 12)
+    assert not {*texts([*made.held_out])} & {*texts([*made.trained])}
+    assert texts([*made.measuring]) == [("How high?", "Hip high.")]
 
 
 def test_nothing_like_what_measures_is_trained_on():
@@ -68,7 +87,7 @@ def test_nothing_like_what_measures_is_trained_on():
         {like: ("To the yard.", "held_out"), like[:-1]: ("Yard.", "trained")}
     )
     made = make_set(lineage(), corrections, sides)
-    assert texts([*made.trained]) == [(each, "Old answer.") for each in OLD]
+    assert "Yard." not in [answer for _, answer in texts([*made.trained, *made.held_out])]
     assert made.left_out == {"like what is held out": 1}
 
 
@@ -76,7 +95,18 @@ def test_of_two_corrections_the_later_one_counts():
     corrections, sides = made_of({"A question?": ("First.", "trained")})
     again = Correction("again", asked("a question", "Second."), "Wrong.")
     made = make_set(lineage(), [*corrections, again], {**sides, "again": "trained"})
-    assert texts([*made.trained])[-1] == ("a question", "Second.")
+    answers = [answer for _, answer in texts([*made.trained, *made.held_out])]
+    assert ("Second." in answers, "First." in answers) == (True, False)
+
+
+def test_an_answer_that_was_liked_replaces_none_that_was_written():
+    liked = [Correction("0", asked(OLD[0], "Model's.")), Correction("1", asked(OUT[0], "Model's."))]
+    made = make_set(lineage(), liked, {"0": "trained", "1": "trained"})
+    rows = texts([*made.trained, *made.held_out])
+    assert (OLD[0], "Old answer.") in rows
+    assert (OUT[0], "Old answer, held out.") in rows
+    assert "Model's." not in [answer for _, answer in rows]
+    assert made.left_out == {"answered already": 1, "like what is held out": 1}
 
 
 def test_without_the_line_there_is_no_set():
@@ -86,19 +116,45 @@ def test_without_the_line_there_is_no_set():
 
 
 def test_a_frozen_set_is_read_back_and_notices_a_change(tmp_path: Path):
+    folder = tmp_path / "tcm" / "1"
     corrections, sides = made_of(
         {"How high?": ("Hip high.", "trained"), "How hard?": ("Thumb hard.", "held_out")}
     )
     made = make_set(lineage(), corrections, sides)
-    frozen = freeze(made, lineage(), corrections, sides, tmp_path / "tcm" / "1")
-    assert frozen == read_set(tmp_path / "tcm" / "1")
-    assert (frozen.parent, frozen.trained, frozen.held_out) == ("tcm@1", ("0",), ("1",))
-    assert texts(read_conversations(tmp_path / "tcm" / "1" / TRAINED_FILE)) == texts(
-        [*made.trained]
-    )
+    frozen = freeze(made, lineage(), corrections, sides, folder)
+    assert frozen == read_set(folder)
+    assert (frozen.parent, frozen.corrections) == ("tcm@1", sides)
+    assert texts(read_conversations(folder / TRAINED_FILE)) == texts([*made.trained])
     with pytest.raises(ExportRefused):
-        freeze(made, lineage(), corrections, sides, tmp_path / "tcm" / "1")
-    with (tmp_path / "tcm" / "1" / HELD_OUT_FILE).open("a", encoding="utf-8") as file:
+        freeze(made, lineage(), corrections, sides, folder)
+    with (folder / HELD_OUT_FILE).open("a", encoding="utf-8") as file:
         file.write("\n")
     with pytest.raises(ConfigError, match="not what was frozen"):
-        read_set(tmp_path / "tcm" / "1")
+        read_set(folder)
+
+
+def test_what_is_taken_out_leaves_its_id_alone(tmp_path: Path):
+    folder = tmp_path / "1"
+    odd = "Hip\u2028high,\u0085or not."
+    corrections, sides = made_of(
+        {"How high?": (odd, "trained"), "How hard?": ("Thumb hard.", "held_out")}
+    )
+    freeze(make_set(lineage(), corrections, sides), lineage(), corrections, sides, folder)
+    assert not take_out(folder, {"other"})
+    for _ in range(2):  # whoever was ended on the way does it again
+        assert take_out(folder, {"0", "1", "other"})
+    frozen = read_set(folder)
+    assert (frozen.removed, frozen.num_rows[MEASURING_FILE]) == (("0", "1"), 0)
+    kept = "".join((folder / name).read_text("utf-8") for name in FILES)
+    assert ("high" in kept, "Thumb" in kept, "Old answer" in kept) == (False, False, True)
+
+
+@pytest.mark.parametrize(
+    ("roles", "is_read"),
+    [(("user", "assistant"), True), (("user", "user", "assistant"), False), (("user",), False)],
+)
+def test_what_no_file_can_hold_is_found_before(roles: tuple[Role, ...], is_read: bool):
+    given = Conversation(tuple(Message(role, " Text \n") for role in roles))
+    read = as_read(given)
+    assert (read is not None) == is_read
+    assert read is None or read.messages[-1].content == "Text"

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from data.conversation import Message
 from data.reading.reader import read_conversations
+from finetune.errors import AdapterInvalid
 from service.accounts.caller import ANYBODY
 from service.accounts.keys import Keys, KeyWish
 from service.cli import app
@@ -209,3 +210,19 @@ def test_what_is_new_is_reviewed_with_single_keys(run: Run, say: Say, own_state:
     assert run("review", typed="q").output.count("1 / 2") == 1
     run("review", typed="rr")
     assert "Nothing is new." in run("review").output
+
+
+def test_feedback_of_another_program_is_brought_in_once(
+    run: Run, own_state: State, tmp_path: Path, add_adapter: Any
+):
+    path = tmp_path / "corrections.csv"
+    path.write_text("question,answer,correction\n失眠？,多喝咖啡。,早睡。\n头痛？,,\n", "utf-8")
+    with pytest.raises(AdapterInvalid):
+        run("import", str(path), "tcm")
+    add_adapter("tcm")
+    told = run("import", str(path), "tcm")
+    assert "1 new, 0 known already, 1 left out" in told.stdout
+    assert "line 3" in told.stderr
+    (item,) = Feedback(own_state).page(ANYBODY)
+    assert (item.pinned, item.correction) == ("tcm@1:1", "早睡。")
+    assert "0 new, 1 known already" in run("import", str(path), "tcm").stdout

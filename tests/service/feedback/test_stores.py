@@ -9,7 +9,6 @@ from service.accounts.keys import DAY
 from service.errors import AnswerNotFound, FeedbackNotFound
 from service.feedback.answers import Answers
 from service.feedback.feedback import Feedback
-from service.feedback.forgetting import Forgotten, forget_key, forget_user
 from service.feedback.item import Opinion
 from service.feedback.stored_answer import StoredAnswer
 from service.state.database import State
@@ -76,15 +75,3 @@ def test_feedback_is_given_changed_and_forgotten(state: State):
     assert feedback.page(ANYBODY) == []
     with pytest.raises(AnswerNotFound):
         feedback.give(kept, 0, Opinion(rating=1))
-
-
-@pytest.mark.parametrize("by", ["key", "user"])
-def test_a_person_is_forgotten_and_nobody_else(state: State, by: str):
-    answers, feedback = Answers(state), Feedback(state)
-    for each in (answer(1), answer(2, key_id="key_ben", user="patient-18")):
-        answers.add(each)
-        feedback.give(each, 0, Opinion(rating=1))
-    gone = forget_key(state, "key_anna") if by == "key" else forget_user(state, "patient-17")
-    assert gone == Forgotten(answers=1, feedback=1)
-    assert [each.completion_id for each in feedback.page(ANYBODY)] == ["chatcmpl-2"]
-    assert [each.id for each in answers.page(ANYBODY)] == ["chatcmpl-2"]

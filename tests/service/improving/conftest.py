@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from finetune.improving.decision import Decision, Outcome
 from finetune.job import Job
 from finetune.training.config import TrainConfig
 from finetune.training.observer import Observer, Silent
@@ -100,3 +101,20 @@ def correct(trained: Path, own_state: State) -> Correct:
         return items
 
     return give
+
+
+@pytest.fixture
+def promoting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that measures and then promotes: what a base of random weights comes to, differs from
+    processor to processor."""
+    _decide(monkeypatch, "promote")
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _decide(monkeypatch, "refuse")
+
+
+def _decide(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    decision = Decision(outcome, ("Because.",), 0.01, 0.2)
+    monkeypatch.setattr("finetune.improving.gate.decide", lambda _figures: decision)

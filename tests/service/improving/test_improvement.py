@@ -1,27 +1,27 @@
 """A round of improvement on a tiny base: what is trained, what is decided, what is left."""
 
 from pathlib import Path
-from random import Random
 
 import pytest
+from sqlalchemy import update
 
 from data.reading.reader import read_conversations
 from finetune.adapters.versions import list_versions, promoted_version
+from finetune.errors import AdapterInvalid
+from finetune.improving.training_set import MEASURING_FILE
 from finetune.training.observer import Silent
 from service.accounts.caller import ANYBODY
+from service.errors import JobRefused
 from service.feedback.feedback import Feedback
 from service.feedback.item import State as ReviewState
+from service.feedback.review import Review
+from service.improving.improvement import Improvement
 from service.improving.ledger import Ledger
-from service.improving.round import Round
+from service.improving.round import Round, alone
 from service.jobs.desk import Desk
 from service.state.database import State
+from service.state.tables import FEEDBACK
 from tests.service.improving.conftest import Correct, Improve, right, wrong
-
-MIXED_UP = Random(1).sample(range(40), k=40)
-
-
-def mixed_up(number: int) -> str:
-    return right(MIXED_UP[number])
 
 
 def states(state: State) -> set[ReviewState]:
@@ -32,13 +32,15 @@ def what(state: State, home: Path) -> list[str]:
     return [entry.what for entry in Ledger(state, Desk(home).place).entries("tcm")]
 
 
+@pytest.mark.usefixtures("promoting")
 def test_what_is_better_answers_from_now_on(
     trained: Path, own_state: State, improve: Improve, correct: Correct
 ):
     items = correct(40)
     outcome = improve().execute()
     assert outcome.decision.outcome == "promote", outcome.decision.reasons
-    assert (outcome.num_trained, outcome.num_held_out) == (26, 14)
+    sides = [*Round(trained, "tcm", 1).sides().values()]
+    assert (sides.count("trained"), sides.count("held_out")) == (26, 14)
     assert promoted_version(trained / "adapters", "tcm") == "2"
     entry = Ledger(own_state, Desk(trained).place).entries("tcm")[0]
     assert (entry.what, entry.before, entry.after, entry.who) == (
@@ -51,9 +53,10 @@ def test_what_is_better_answers_from_now_on(
     assert {(each.state, each.version) for each in shipped} == {("shipped", "tcm@2")}
     current = Round(trained, "tcm", 1)
     assert (current.report / "report.html").is_file()
-    answers = {each.messages[-1].content for each in read_conversations(current.held_out)[:14]}
-    assert answers <= {right(number) for number in range(40)}
-    before = {each.messages[-1].content for each in current.held_out_before(14)}
+    measuring = read_conversations(current.folder / MEASURING_FILE)
+    assert len(measuring) == 14
+    assert {each.messages[-1].content for each in measuring} <= {right(n) for n in range(40)}
+    before = {each.messages[-1].content for each in current.held_out_before()}
     assert before
     assert before <= {wrong(number) for number in range(100, 140)}
 
@@ -71,10 +74,9 @@ def test_few_abstain_before_anything_is_trained(
     assert not (trained / "improving" / "tcm").exists()
 
 
-def test_what_does_not_fit_its_question_is_refused_and_waits(
-    trained: Path, own_state: State, improve: Improve, correct: Correct
-):
-    correct(40, answer=mixed_up)
+@pytest.mark.usefixtures("refusing")
+def test_what_is_refused_waits(trained: Path, own_state: State, improve: Improve, correct: Correct):
+    correct(40)
     outcome = improve().execute()
     assert outcome.decision.outcome == "refuse", outcome.decision
     assert promoted_version(trained / "adapters", "tcm") == "1"
@@ -87,8 +89,47 @@ def test_what_does_not_fit_its_question_is_refused_and_waits(
     assert {key: again.sides[key] for key in sides} == sides
 
 
+@pytest.mark.usefixtures("promoting")
+def test_the_same_again_is_not_trained_again(
+    trained: Path, own_state: State, improve: Improve, correct: Correct
+):
+    correct(40)
+    improve().execute()
+    outcome = improve().execute()
+    assert outcome.decision.reasons == ("Nothing was accepted since the last round.",)
+    assert list_versions(trained / "adapters", "tcm") == ["1", "2"]
+    assert what(own_state, trained) == ["abstain", "promote"]
+
+
+def test_what_is_no_longer_accepted_is_not_trained(
+    trained: Path, own_state: State, improve: Improve, correct: Correct
+):
+    items = correct(40)
+    with pytest.raises(Killed):
+        improve(Killer(2)).execute()
+    assert Round(trained, "tcm", 1).is_frozen
+    with own_state.begin() as connection:  # ended before they were marked
+        connection.execute(update(FEEDBACK).values(state="accepted", side=None))
+    Review(own_state).decide(items[0].id, ANYBODY, "reject")
+    outcome = improve().execute()
+    assert outcome.round is not None
+    assert items[0].id not in outcome.round.sides()
+    assert Feedback(own_state).find(items[0].id, ANYBODY).state == "rejected"
+
+
+def test_one_at_a_time(trained: Path, improve: Improve):
+    with alone(trained, "tcm"), pytest.raises(JobRefused, match="being improved"):
+        improve().execute()
+
+
+def test_a_version_is_no_adapter(improve: Improve, trained: Path, own_state: State):
+    with pytest.raises(AdapterInvalid, match="Name the adapter: tcm"):
+        Improvement(trained, own_state, "", "tcm@1", Silent())
+
+
+@pytest.mark.usefixtures("refusing")
 def test_a_person_may_override(trained: Path, own_state: State, improve: Improve, correct: Correct):
-    correct(40, answer=mixed_up)
+    correct(40)
     improve().execute()
     assert str(improve().override("We checked it by hand.")) == "tcm@2"
     assert promoted_version(trained / "adapters", "tcm") == "2"
@@ -96,14 +137,19 @@ def test_a_person_may_override(trained: Path, own_state: State, improve: Improve
     assert states(own_state) == {"shipped"}
 
 
-def test_a_critical_question_that_is_answered_as_before_refuses(
+@pytest.mark.usefixtures("promoting")
+def test_a_round_whose_version_was_removed_begins_anew(
     trained: Path, own_state: State, improve: Improve, correct: Correct
 ):
     correct(40)
-    correct(1, begin=50, answer=lambda _: "Call 112 at once, please!", critical=True)
+    with pytest.raises(Killed):
+        improve(Killer(4)).execute()
+    assert Round(trained, "tcm", 1).is_frozen
+    set_file = Round(trained, "tcm", 1).folder / "set.json"
+    set_file.write_text(set_file.read_text("utf-8").replace("tcm@1", "tcm@7"), "utf-8")
     outcome = improve().execute()
-    assert outcome.decision.outcome == "refuse"
-    assert "critical question" in outcome.decision.reasons[0]
+    assert (str(outcome.served), str(outcome.candidate)) == ("tcm@1", "tcm@2")
+    assert states(own_state) == {"shipped"}
 
 
 class Killed(Exception):
@@ -123,6 +169,7 @@ class Killer(Silent):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("promoting")
 def test_a_round_that_is_ended_anywhere_goes_on(
     trained: Path, own_state: State, improve: Improve, correct: Correct
 ):

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from finetune.adapters.versions import promote, promoted_version
+from service.accounts.caller import ANYBODY
 from service.feedback.answers import Answers
 from service.feedback.feedback import Feedback
+from service.feedback.importing import Brought
 from service.feedback.item import FeedbackItem, Opinion
 from service.improving.ledger import Entry, Ledger
 from service.improving.ratings import Ratings, RatingsWatch
@@ -30,7 +32,7 @@ def watch(state: State, adapters: Path) -> RatingsWatch:
     promote(adapters, "tcm", "2")
     entry = Entry(adapter="tcm", what="promote", round=1, before="tcm@1", after="tcm@2")
     Ledger(state, "here").add(entry)
-    return RatingsWatch(state, "here", adapters)
+    return RatingsWatch(state, "here", adapters.parent)
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def test_the_interval_is_wilsons():
 def test_a_version_that_is_rated_worse_is_rolled_back(
     state: State, watch: RatingsWatch, rate: Rate, adapters: Path
 ):
+    Ledger(state, "here").add(Entry(adapter="tcm", what="abstain", before="tcm@2"))
     rate("tcm@1:1", 9, 1)
     rate("tcm@2:1", 5, 4)
     assert watch.look("tcm") is None  # nine are too few
@@ -72,7 +75,7 @@ def test_a_version_that_is_rated_worse_is_rolled_back(
     )
     assert "5 of 10" in entry.told["reasons"][0]
     watch.after(rate("tcm@2:1", 0, 5))
-    assert len(Ledger(state, "here").entries("tcm")) == 2
+    assert len(Ledger(state, "here").entries("tcm")) == 3
 
 
 @pytest.mark.parametrize("bad", [0, 1, 4])
@@ -82,11 +85,13 @@ def test_a_little_worse_may_be_chance(watch: RatingsWatch, rate: Rate, adapters:
     assert promoted_version(adapters, "tcm") == "2"
 
 
-def test_what_does_not_count(watch: RatingsWatch, rate: Rate, adapters: Path):
+def test_what_does_not_count(state: State, watch: RatingsWatch, rate: Rate, adapters: Path):
     """Ratings of another home, of blends, of a version whose number only begins alike."""
     rate("tcm@1:1", 10, 0)
     rate("tcm@2:1", 0, 20, place="there")
     rate("tcm@2:0.5+style@1:1", 0, 20)
+    brought = Brought("line 1", [{"role": "user", "content": "?"}], "x", rating=-1)
+    Feedback(state).bring(brought, "here", "tcm@2:1")
     watch.after(rate("tcm@21:1", 0, 20))
     assert watch.ratings("tcm@2").count == 0
     assert promoted_version(adapters, "tcm") == "2"
@@ -99,3 +104,11 @@ def test_what_a_person_chose_stays(watch: RatingsWatch, rate: Rate, adapters: Pa
     rate("tcm@2:1", 10, 0)
     assert watch.look("tcm") is None
     assert promoted_version(adapters, "tcm") == "1"
+
+
+def test_one_answer_counts_once(state: State, watch: RatingsWatch, rate: Rate):
+    item = rate("tcm@2:1", 0, 1)
+    stored = Answers(state).find(item.completion_id, ANYBODY)
+    for rating in (1, -1, 1):
+        Feedback(state).give(stored, 0, Opinion(rating=rating))
+    assert watch.ratings("tcm@2") == Ratings(1, 1)

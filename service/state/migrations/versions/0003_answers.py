@@ -56,10 +56,4 @@ def upgrade() -> None:
         sa.Column("note", sa.Text),
         sa.Column("critical", sa.Boolean, nullable=False),
         sa.Column("siblings", sa.JSON, nullable=False),
-        sa.Column("question", sa.String(32), nullable=False, index=True),
-        sa.Column("edited", sa.Text),
-        sa.Column("reviewer", sa.String(32)),
-        sa.Column("reviewed", sa.BigInteger),
-        sa.Column("side", sa.String(8)),
-        sa.Column("version", sa.String(128)),
     )

@@ -1,4 +1,4 @@
-"""What was decided of adapters: by the gate, by persons, by how people rate."""
+"""What reviewers decide of feedback, and what was decided of adapters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,17 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # Of feedback that is there already no question is known to be another one's.
+    op.add_column(
+        "feedback", sa.Column("question", sa.String(32), nullable=False, server_default="")
+    )
+    op.execute("UPDATE feedback SET question = substr(id, 1, 32)")
+    op.create_index("ix_feedback_question", "feedback", ["question"])
+    op.add_column("feedback", sa.Column("edited", sa.Text))
+    op.add_column("feedback", sa.Column("reviewer", sa.String(32)))
+    op.add_column("feedback", sa.Column("reviewed", sa.BigInteger))
+    op.add_column("feedback", sa.Column("side", sa.String(8)))
+    op.add_column("feedback", sa.Column("version", sa.String(128)))
     op.create_table(
         "ledger",
         sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
