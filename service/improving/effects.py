@@ -11,7 +11,7 @@ from .ratings import RatingsWatch
 
 
 class Effects:
-    """Without a database there is no feedback, and nothing happens."""
+    """Owns what happens then; without a database there is no feedback, and nothing happens."""
 
     def __init__(self, state: State | None, place: str, home: Path) -> None:
         self._ratings = None if state is None else RatingsWatch(state, place, home)
