@@ -4,9 +4,9 @@
     python -m benchmarks.gate --record
 
 Rounds are drawn from the losses of two trainings of the default base that differ by their seed
-alone, item by item (tests/fixtures/likelihoods.json, which `--record` makes anew, in a quarter of
-an hour). Which of both is called the candidate is drawn for each item, so nothing is better; then
-the candidate's losses are lowered by a share.
+alone, item by item (tests/finetune/improving/likelihoods.json, which `--record` makes anew, in a
+quarter of an hour). Which of both is called the candidate is drawn for each item, so nothing is
+better; then the candidate's losses are lowered by a share.
 """
 
 import json
@@ -28,7 +28,7 @@ from benchmarks.provenance import RESULTS, ROOT, describe, shown_command
 from finetune.improving.decision import decide
 from finetune.improving.figures import Figures, PairedLosses
 
-RECORDED = ROOT / "tests" / "fixtures" / "likelihoods.json"
+RECORDED = ROOT / "tests" / "finetune" / "improving" / "likelihoods.json"
 SAMPLES = ("bike_workshop", "tcm_consultation")
 HELD_OUT = (10, 40, 100)
 BETTER = (0.0, 0.01, 0.02, 0.05)  # shares of the loss

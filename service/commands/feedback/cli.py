@@ -119,7 +119,7 @@ def import_feedback(
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Bring in what was said elsewhere: it is new here, and waits for a review.
+    """Bring in what was said elsewhere; it waits for a review.
 
     Taken are Open WebUI's export of feedback, JSON lines with OpenAI's preferences, and tables with
     the columns question, answer and correction. What is here already is passed over.

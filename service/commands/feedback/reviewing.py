@@ -47,7 +47,7 @@ def accept(
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Let the next training learn the correction, or the answer that was called good."""
+    """Let the next training learn the correction, or the good answer."""
     _decide(item_ids, "accept", (home, database, config), critical=critical)
 
 

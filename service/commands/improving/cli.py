@@ -29,7 +29,7 @@ def improve(
     home: HomeOption = None,
     _language: LangOption = None,
 ) -> None:
-    """Train what was accepted of feedback, and promote the result if it is better.
+    """Train what feedback was accepted; promote it if it is better.
 
     The next training set is the last one and what was accepted; part of that is held out for good.
     The candidate is compared with the served version on the same items, and promoted, refused, or
@@ -61,7 +61,7 @@ def ledger(
     database: DatabaseOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show what was decided of adapters: by the gate, by persons, and why."""
+    """Show what was decided of adapters, and why."""
     from contextlib import closing
 
     from service.improving.ledger import Ledger
