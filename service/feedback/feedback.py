@@ -25,6 +25,7 @@ ID_PREFIX = "fb-"
 IMPORTED = "import-"  # begins the ids of answers that were given elsewhere
 ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{12}}")  # a database need not take every text
 MOST = 20  # of one completion: each has all of its question with it
+SAID = ("rating", "correction", "reasons", "note")  # elsewhere
 SAME = ("key_id", "place", "model", "pinned", "base", "template", "user", "asked", "sampling")
 
 
@@ -49,68 +50,53 @@ class Feedback:
             raise InvalidRequest(
                 f"{answer.id} has {len(answer.choices)} choices, numbered from 0.", "choice"
             )
-        said, now = answer.choices[choice], int(self._clock())
-        row: dict[str, Any] = {
-            "id": f"{ID_PREFIX}{secrets.token_hex(6)}",
-            "created": now,
-            "updated": now,
-            "state": "new",
-            "completion_id": answer.id,
-            "choice": choice,
-            "messages": answer.messages,
-            "question": question_of(answer.messages),
-            "answer": {name: said[name] for name in ("message", "finish_reason")},
+        said = answer.choices[choice]
+        row = self._row(
+            opinion,
+            completion_id=answer.id,
+            choice=choice,
+            messages=answer.messages,
+            answer={name: said[name] for name in ("message", "finish_reason")},
             **{name: getattr(answer, name) for name in SAME},
-            **asdict(opinion),
-        }
+        )
 
         def write(connection: Connection) -> None:
             _check_is_there(connection, answer.id)
-            number = connection.execute(next_number(FEEDBACK)).scalar_one()
-            connection.execute(insert(FEEDBACK).values(row | {"number": number}))
+            _insert(connection, row)
 
         self._state.write(write)
         return FeedbackItem(**row)
 
     def bring(self, brought: Brought, place: str, pinned: str) -> FeedbackItem | None:
         """Keep what was said elsewhere, of a version's answer; None where it is here already."""
-        completion_id, now = f"{IMPORTED}{brought.digest[:24]}", int(self._clock())
-        row: dict[str, Any] = {
-            "id": f"{ID_PREFIX}{secrets.token_hex(6)}",
-            "created": brought.created or now,
-            "updated": now,
-            "state": "new",
-            "completion_id": completion_id,
-            "choice": 0,
-            "messages": brought.messages,
-            "question": question_of(brought.messages),
-            "answer": {
-                "message": {"role": "assistant", "content": brought.answer},
-                "finish_reason": "stop",
-            },
-            **dict.fromkeys(("key_id", "base", "template"), ""),
-            "place": place,
-            "model": pinned.partition("@")[0],
-            "pinned": pinned,
-            "user": None,
-            "asked": {},
-            "sampling": {},
-            **asdict(
-                Opinion(
-                    rating=brought.rating,
-                    correction=brought.correction,
-                    reasons=brought.reasons,
-                    note=brought.note,
-                )
-            ),
+        completion_id = f"{IMPORTED}{brought.digest[:24]}"
+        said = {
+            name: getattr(brought, name) for name in ("rating", "correction", "reasons", "note")
         }
+        message = {"role": "assistant", "content": brought.answer}
+        row = self._row(
+            Opinion(**said),
+            completion_id=completion_id,
+            choice=0,
+            messages=brought.messages,
+            answer={"message": message, "finish_reason": "stop"},
+            key_id="",
+            place=place,
+            model=pinned.partition("@")[0],
+            pinned=pinned,
+            base="",
+            template="",
+            user=None,
+            asked={},
+            sampling={},
+        )
+        row["created"] = brought.created or row["created"]
 
         def write(connection: Connection) -> bool:
             known = select(FEEDBACK.c.id).where(FEEDBACK.c.completion_id == completion_id)
             if connection.execute(known.where(FEEDBACK.c.place == place)).first():
                 return False
-            number = connection.execute(next_number(FEEDBACK)).scalar_one()
-            connection.execute(insert(FEEDBACK).values(row | {"number": number}))
+            _insert(connection, row)
             return True
 
         return FeedbackItem(**row) if self._state.write(write) else None
@@ -176,6 +162,24 @@ class Feedback:
             find_row(connection, item_id, caller, to_change=True)
             connection.execute(delete(FEEDBACK).where(FEEDBACK.c.id == item_id))
         self._state.wipe()
+
+    def _row(self, opinion: Opinion, **fields: Any) -> dict[str, Any]:
+        """A new item's, without its number."""
+        now = int(self._clock())
+        return {
+            "id": f"{ID_PREFIX}{secrets.token_hex(6)}",
+            "created": now,
+            "updated": now,
+            "state": "new",
+            "question": question_of(fields["messages"]),
+            **fields,
+            **asdict(opinion),
+        }
+
+
+def _insert(connection: Connection, row: dict[str, Any]) -> None:
+    number = connection.execute(next_number(FEEDBACK)).scalar_one()
+    connection.execute(insert(FEEDBACK).values(row | {"number": number}))
 
 
 def find_row(

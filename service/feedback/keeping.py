@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from service.settings import ServiceSettings
 from service.state.database import State
 
 from .answers import Answers
+from .background import in_background
 from .feedback import Feedback
 from .review import Review
 from .stored_answer import StoredAnswer
@@ -104,13 +105,8 @@ class Keeping:
         if self._answers is None:
             yield
             return
-        task = asyncio.create_task(_repeat(self._answers.sweep))
-        try:
+        async with in_background(_repeat(self._answers.sweep)):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 async def _repeat(sweep: Callable[[], int]) -> None:

@@ -61,11 +61,6 @@ class Review:
         self._state.wipe()
         return decided
 
-    def find(self, item_id: str, caller: Caller) -> FeedbackItem:
-        """One that the caller may see. Raises FeedbackNotFound."""
-        with self._state.begin() as connection:
-            return item_of(find_row(connection, item_id, caller))
-
     def rivals(self, items: Sequence[FeedbackItem], caller: Caller) -> dict[str, list[str]]:
         """The ids of accepted feedback that says otherwise to the same question, for each of the
         items where there is some."""

@@ -37,14 +37,10 @@ def begin_training(connection: Connection, sides: Mapping[str, Side]) -> None:
 
 
 def ship(connection: Connection, item_ids: Iterable[str], version: str) -> None:
-    """Note the version that was trained on, or measured with, these and is promoted now."""
-    of_them = FEEDBACK.c.id.in_([*item_ids]) & (FEEDBACK.c.state == "in_training")
-    connection.execute(update(FEEDBACK).where(of_them).values(state="shipped", version=version))
-
-
-def ship_now(connection: Connection, item_ids: Iterable[str], version: str) -> None:
-    """The same of what has been kept back."""
-    of_them = FEEDBACK.c.id.in_([*item_ids]) & FEEDBACK.c.state.in_(REVIEWED)
+    """Note the version that was trained on, or measured with, these and is promoted now: of what is
+    in training, and of what has been kept back."""
+    is_due = FEEDBACK.c.state.in_((*REVIEWED, "in_training"))
+    of_them = FEEDBACK.c.id.in_([*item_ids]) & is_due
     connection.execute(update(FEEDBACK).where(of_them).values(state="shipped", version=version))
 
 

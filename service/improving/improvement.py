@@ -25,7 +25,6 @@ from service.feedback.using import (
     correction_of,
     keep_back,
     ship,
-    ship_now,
 )
 from service.state.database import State
 
@@ -120,7 +119,7 @@ class Improvement:
                 told={"reasons": [reason]},
             )
             sides = last.sides()
-            self._ledger.add(entry, lambda connection: ship_now(connection, sides, str(candidate)))
+            self._ledger.add(entry, lambda connection: ship(connection, sides, str(candidate)))
             promote(self.adapters, self.adapter, candidate.number)
             return candidate
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import select
@@ -15,11 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from finetune.adapters.versions import list_versions
-from finetune.hardware import before_torch
 from service.accounts.keys import DAY
 from service.errors import StateUnavailable
+from service.feedback.background import in_background
 from service.feedback.item import REVIEWED
-from service.own_command import own_environment
+from service.jobs.start import training_environment
 from service.settings import ServiceSettings
 from service.state.database import State
 from service.state.tables import FEEDBACK, JOBS
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 LOOK = 3600.0  # [seconds] from one look at what is due to the next
 WEEK = 7 * DAY  # [seconds]
 DECISIONS: tuple[What, ...] = ("promote", "refuse", "abstain")
-DATABASE = "LORA_CHAT_DATABASE"  # its URL may hold a password, which no list of processes shows
 
 
 class Schedule:
@@ -74,11 +73,7 @@ class Schedule:
         self._log(adapter).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         home = str(self._settings.home)
         command = [sys.executable, "-m", "service.cli", "improve", adapter, "--home", home]
-        environment = own_environment()
-        before_torch(environment=environment)
-        environment.pop(DATABASE, None)
-        if self._settings.database is not None:
-            environment[DATABASE] = self._settings.database
+        environment = training_environment(self._settings.database)
         with self._log(adapter).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment
@@ -93,13 +88,8 @@ class Schedule:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """See to it for as long as the block lasts."""
-        task = asyncio.create_task(self._repeat())
-        try:
+        async with in_background(self._repeat()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _repeat(self) -> None:
         while True:

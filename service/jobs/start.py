@@ -20,21 +20,26 @@ def start_worker(
     """Start what works on a job. It ends at once where somebody else does, or where already so many
     jobs run. What it says goes into the job's log."""
     command = [sys.executable, "-m", "service.jobs.work.worker", str(desk.home), job_id, str(slots)]
-    environment = own_environment()
-    before_torch(environment=environment)
-    environment.pop(DATABASE, None)
-    if database is not None:
-        environment[DATABASE] = database
     with desk.log(job_id).open("ab") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=training_environment(database),
             start_new_session=True,
             creationflags=DETACHED,
         )
     give_way(process.pid)  # by itself it would do so after seconds of importing
     let_session_give_way(process.pid)
     return process
+
+
+def training_environment(database: str | None = None) -> dict[str, str]:
+    """The environment of a process that trains, with the database that it shall open."""
+    environment = own_environment()
+    before_torch(environment=environment)
+    environment.pop(DATABASE, None)
+    if database is not None:
+        environment[DATABASE] = database
+    return environment

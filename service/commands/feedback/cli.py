@@ -65,14 +65,14 @@ def show(
     That is the question, the answer, and the correction beside it, with what is different marked.
     """
     from service.accounts.caller import ANYBODY
+    from service.feedback.feedback import Feedback
     from service.feedback.review import Review
 
     from .view import print_item
 
     with opened(home, database, config) as state:
-        review = Review(state)
-        item = review.find(item_id, ANYBODY)
-        rivals = review.rivals([item], ANYBODY).get(item.id, ())
+        item = Feedback(state).find(item_id, ANYBODY)
+        rivals = Review(state).rivals([item], ANYBODY).get(item.id, ())
     print_item(item, rivals, Console(), wants_json=wants_json)
 
 

@@ -17,7 +17,8 @@ from service.options import ConfigOption, DatabaseOption, HomeOption, ModelOptio
 
 if TYPE_CHECKING:
     from service.feedback.item import FeedbackItem
-    from service.feedback.review import Decision, Review
+    from service.feedback.review import Decision
+    from service.state.database import State as Database
 
 review_app = typer.Typer()
 
@@ -116,11 +117,11 @@ def review(
             console.rule(f"{number} / {len(items)}")
             print_item(item, review.rivals([item], ANYBODY).get(item.id, ()), console)
             say(_(KEYS))
-            if not _decided_by_key(review, item):
+            if not _decided_by_key(state, item):
                 break
 
 
-def _decided_by_key(review: "Review", item: "FeedbackItem") -> bool:
+def _decided_by_key(state: "Database", item: "FeedbackItem") -> bool:
     """Whether to go on with the next."""
     from service.errors import InvalidRequest
 
@@ -132,13 +133,13 @@ def _decided_by_key(review: "Review", item: "FeedbackItem") -> bool:
             if key == "s":
                 return True
             if key in ("a", "c"):
-                _say_decided(review, item.id, "accept", critical=key == "c" or None)
+                _say_decided(state, item.id, "accept", critical=key == "c" or None)
                 return True
             if key == "r":
-                _say_decided(review, item.id, "reject")
+                _say_decided(state, item.id, "reject")
                 return True
             if key == "e":
-                _say_decided(review, item.id, "accept", "")
+                _say_decided(state, item.id, "accept", "")
                 return True
         except (InvalidRequest, typer.BadParameter) as error:
             say(str(error))
@@ -152,15 +153,13 @@ def _decide(
     *,
     critical: bool | None = None,
 ) -> None:
-    from service.feedback.review import Review
-
     with opened(*where) as state:
         for item_id in item_ids:
-            _say_decided(Review(state), item_id, decision, answer, critical=critical)
+            _say_decided(state, item_id, decision, answer, critical=critical)
 
 
 def _say_decided(
-    review: "Review",
+    state: "Database",
     item_id: str,
     decision: "Decision",
     answer: str | None = None,
@@ -169,10 +168,12 @@ def _say_decided(
 ) -> None:
     """An empty answer is one that is still to be written."""
     from service.accounts.caller import ANYBODY
+    from service.feedback.feedback import Feedback
+    from service.feedback.review import Review
 
     if answer == "":
-        answer = _written(review.find(item_id, ANYBODY))
-    item = review.decide(item_id, ANYBODY, decision, answer, critical=critical)
+        answer = _written(Feedback(state).find(item_id, ANYBODY))
+    item = Review(state).decide(item_id, ANYBODY, decision, answer, critical=critical)
     say(_(DONE[item.state]).format(id=item.id))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -35,7 +36,11 @@ def test_its_threads_wait_as_a_trainings_do_not_as_a_servers(
         monkeypatch.setenv(SPIN_COUNT, own)
     process = start_worker(Desk(tmp_path), "ftjob-1")
     try:
-        assert psutil.Process(process.pid).environ()[SPIN_COUNT] == expected
+        # At the moment of exec a process has no environment yet.
+        deadline = time.monotonic() + 10
+        while not (environment := psutil.Process(process.pid).environ()):
+            assert time.monotonic() < deadline
+        assert environment[SPIN_COUNT] == expected
     finally:
         process.kill()
         process.wait()
