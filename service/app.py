@@ -37,6 +37,7 @@ from .api.fine_tuning.fine_tuning import FineTuning
 from .api.fine_tuning.fit import Fit
 from .api.fine_tuning.routes import fine_tuning_routes
 from .api.health_routes import health_routes
+from .api.improving.routes import improving_routes
 from .api.model_routes import model_routes
 from .api.stored.routes import stored_routes
 from .api.text.completions import TextCompletions
@@ -56,6 +57,8 @@ from .http.recorder import Recorder
 from .http.replies import answer_errors
 from .http.right_path import tell_right_paths
 from .improving.effects import Effects
+from .improving.improver import Improver
+from .improving.moves import Moves
 from .improving.schedule import Schedule
 from .inspection.machine import MachineInspection
 from .inspection.routes import inspection_routes
@@ -104,12 +107,14 @@ def build_app(
     answering = Answering(engine, models.base_id, AnswerLimits(settings, gate), metering)
     workshop = open_workshop(engine, models, settings, gate, state, metrics)
     filing = Filing(workshop and workshop.files, settings)
-    keeping = Keeping(state, settings)
+    keeping, improver = Keeping(state, settings), Improver(settings)
     app = Service(
         _layers(settings, metrics, gate, rates, state),
         title="lora-chat",
         version=VERSION,
-        lifespan=_lifespan(engine, models, gate, ledger, filing, workshop, keeping, settings),
+        lifespan=_lifespan(
+            engine, models, gate, ledger, filing, workshop, keeping, improver, settings
+        ),
         redirect_slashes=False,  # it would answer with a URL of the client's own Host header
         openapi_url=OPENAPI.path,
         docs_url=None,
@@ -118,9 +123,10 @@ def build_app(
     answer_errors(app)
     tell_right_paths(app)
     _add_answers(app, answering, engine, models, settings, keeping)
-    _add_adapters(app, engine, models, settings)
+    _add_adapters(app, engine, models, settings, keeping)
     app.include_router(file_routes(filing))
     app.include_router(fine_tuning_routes(_fine_tuning(workshop, models, settings, gate)))
+    app.include_router(improving_routes(keeping, improver, models.store, settings))
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
@@ -147,9 +153,13 @@ def _add_answers(
     app.include_router(token_routes(Tokenization(engine, models, settings)))
 
 
-def _add_adapters(app: FastAPI, engine: Engine, models: Models, settings: ServiceSettings) -> None:
+def _add_adapters(
+    app: FastAPI, engine: Engine, models: Models, settings: ServiceSettings, keeping: Keeping
+) -> None:
     """Everything that lists adapters, takes them in or lets them go."""
-    adapters = Adapters(engine, models.store)
+    state = keeping.state
+    moves = None if state is None else Moves(state, keeping.place, settings.home)
+    adapters = Adapters(engine, models.store, moves)
     intake = Intake(engine, models.store, models.base_id, settings.upload_limit)
     loading = LoraLoading(engine, adapters, intake, settings.lora_folders)
     app.include_router(model_routes(engine, models, adapters))
@@ -186,6 +196,7 @@ def _lifespan(
     filing: Filing,
     workshop: Workshop | None,
     keeping: Keeping,
+    improver: Improver,
     settings: ServiceSettings,
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
@@ -201,8 +212,9 @@ def _lifespan(
             await stack.enter_async_context(watching(engine, models.store))
             await stack.enter_async_context(filing.running())
             await stack.enter_async_context(keeping.sweeping())
+            await stack.enter_async_context(improver.running())
             if settings.improve == "weekly" and keeping.state is not None:
-                schedule = Schedule(settings, keeping.state, keeping.place)
+                schedule = Schedule(settings, keeping.state, keeping.place, improver)
                 await stack.enter_async_context(schedule.running())
             if workshop is not None:
                 await stack.enter_async_context(workshop.watch.watching())

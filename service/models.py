@@ -8,6 +8,7 @@ from data.chat import ChatRenderer, Tokenizer
 from data.writing.plain_marks import OnMarks
 from finetune.adapters.card import SamplingDefaults
 from finetune.adapters.version import AdapterVersion
+from finetune.adapters.versions import NAME
 from serving.adapters.notation import FineTuned, parse_fine_tuned, parse_model
 from serving.adapters.store import AdapterStore
 from serving.engine import Blend
@@ -91,8 +92,12 @@ class Models:
         self._fine_tuned = fine_tuned or NoFineTunedModels()
         self._renderers: dict[str | None, ChatRenderer] = {}  # by template; None: the base's
 
-    def resolve(self, model: str, loras: Sequence[Scaled] = ()) -> ResolvedModel:
+    def resolve(
+        self, model: str, loras: Sequence[Scaled] = (), said: str | None = None
+    ) -> ResolvedModel:
         """Find what `model` means, with `loras` on it if it is the base. Reads files.
+
+        `said` is what a conversation begins with: by that a version may have its share of them.
 
         Raises ModelNotFound, BlendError, AdapterRefused, InvalidRequest, TemplateError or
         StateUnavailable.
@@ -105,7 +110,7 @@ class Models:
                     f"model {self.base_id!r}.",
                     "lora",
                 )
-            return self._with_adapters(model, *self._entries(model))
+            return self._with_adapters(model, *self._entries(self._shared_out(model, said)))
         if loras:
             blend = "+".join(f"{name}:{scale}" for name, scale in loras)
             return self._with_adapters(blend, *self._blend(blend))
@@ -188,6 +193,16 @@ class Models:
             sampling=samplings[0] if all(s == samplings[0] for s in samplings) else UNCHANGED,
             disclaimer=join_disclaimers(entries),
         )
+
+    def _shared_out(self, model: str, said: str | None) -> str:
+        """The version that answers a conversation, where two share those of an adapter's name;
+        else what was asked for: blends and the like mean what is promoted."""
+        if said is None or not NAME.fullmatch(model):
+            return model
+        share = self.store.share(model)
+        if share is None or not share.takes(current_caller.get().owner, said):
+            return model
+        return f"{model}@{share.version}"
 
     def _entries(self, model: str) -> tuple[list[AdapterVersion], Blend]:
         """Raises as `resolve` does."""

@@ -5,11 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
+from data.wording import _
 from finetune.defaults import DEFAULT_BASE
 
 from .home import VARIABLE
 
 KEY_VARIABLE = "LORA_CHAT_KEY"  # for commands that talk to a server
+
+
+def as_percent(text: str) -> int:
+    """A share as people write it, 10% or 10. Raises typer.BadParameter."""
+    number = text.strip().removesuffix("%").rstrip()
+    if not number.isascii() or not number.isdecimal() or int(number) >= 100:
+        raise typer.BadParameter(_("{text!r} is no share: write such as 10%").format(text=text))
+    return int(number)
 
 
 def _speak(language: Literal["en", "zh"] | None) -> None:

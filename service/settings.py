@@ -109,6 +109,7 @@ class ServiceSettings(BaseSettings):
     redact_answers: bool = False  # names, numbers and addresses replaced before they are stored
     improve: Annotated[Improve, BeforeValidator(_as_word)] = "off"  # adapters, by themselves
     improve_from: int = Field(default=10, ge=1)  # new accepted items of an adapter
+    improve_share: int | None = Field(default=None, ge=1, lt=100)  # [%] of requests, at first
     max_waiting: int = Field(default=LIMITS.max_waiting, ge=0)  # requests queued beyond `max_batch`
     body_limit: ByteSize = Field(default=ByteSize(4 << 20), ge=1)
     upload_limit: ByteSize = Field(default=ByteSize(2 * GIB), ge=1)  # of an adapter's upload

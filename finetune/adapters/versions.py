@@ -1,6 +1,7 @@
 """Adapter folders: names, versions, the promoted one.
 
 adapters/<name>/promoted           the version that the bare name means
+adapters/<name>/shared             a version that answers a share of its requests (`share`)
 adapters/<name>/<version>/         one immutable version
 adapters/<name>/adapter_model…     or: a bare PEFT folder, a name with the one version "1"
 """
@@ -23,6 +24,7 @@ from data.wording import _
 from finetune.errors import AdapterInvalid
 
 from .files import CONFIG_FILE, WEIGHTS_FILE
+from .share import WHOLE, Share, read_share, remove_share, write_share
 from .version import AdapterVersion
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -131,11 +133,45 @@ def _chosen(adapters: Path, name: str) -> str | None:
 
 
 def promote(adapters: Path, name: str, version: str) -> None:
-    """Let the bare name mean `version` from now on: in one step, to survive a power cut."""
+    """Let the bare name mean `version` from now on, and no other have a share of its requests: in
+    one step, to survive a power cut."""
     pointer = adapters / name / PROMOTED_FILE
     remove_forgotten(pointer)
+    remove_share(adapters / name)
     with whole_path(pointer, lasting=True) as temporary:
         temporary.write_text(version + "\n", encoding="utf-8")
+
+
+def share_of(adapters: Path, name: str) -> Share | None:
+    """The share of an adapter's requests that another version than the promoted one answers; None
+    where there is none, or no longer: another was promoted, or the one that had it is gone."""
+    share = read_share(f"{adapters}{os.sep}{name}")
+    if share is None:
+        return None
+    versions = list_versions(adapters, name)
+    is_beside = share.version != share.beside == promoted_of(adapters, name, versions)
+    return share if is_beside and share.version in versions else None
+
+
+def share(adapters: Path, version: AdapterVersion, percent: int) -> Share:
+    """Let a version answer so many of the requests for its name. Raises AdapterInvalid where it is
+    promoted, and answers all of them."""
+    name, number = version.name, version.number
+    beside = promoted_version(adapters, name) or number
+    if beside == number:
+        told = _("{version} is promoted and answers all requests: there is no share to give it.")
+        raise AdapterInvalid(told.format(version=version))
+    if not 0 < percent < WHOLE:
+        raise AdapterInvalid(_("a share is 1 to 99 percent; promote a version that is to have all"))
+    _pin(adapters, name)
+    given = Share(number, beside, percent)
+    write_share(adapters / name, given)
+    return given
+
+
+def end_share(adapters: Path, name: str) -> None:
+    """Let the promoted version answer all requests again."""
+    remove_share(adapters / name)
 
 
 def rollback(adapters: Path, name: str) -> str:
@@ -172,9 +208,13 @@ def remove_version(adapters: Path, version: AdapterVersion) -> None:
     if heir := heir_of(adapters, version):
         promote(adapters, version.name, heir)
     home = adapters / version.name
+    given = share_of(adapters, version.name)
+    if given and given.version == version.number:  # the number may come again
+        remove_share(home)
     remove_whole(version.folder)
     if version.folder != home and not version_folders(adapters, version.name):
         (home / PROMOTED_FILE).unlink(missing_ok=True)
+        remove_share(home)
         with suppress(OSError):  # what else a person keeps in there stays
             home.rmdir()
 

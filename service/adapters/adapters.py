@@ -1,6 +1,6 @@
 """Adapters while the server runs: looked at, promoted, removed."""
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
@@ -8,23 +8,26 @@ from fastapi.concurrency import run_in_threadpool
 from finetune.adapters.card import AdapterCard
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
+    end_share,
     find_version,
     list_versions,
     promote,
     remove_name,
     remove_version,
     rollback,
+    share,
     version_folders,
 )
 from finetune.errors import AdapterInvalid
 from service.accounts.caller import check_mine, current_caller
 from service.errors import InvalidRequest
+from service.improving.moves import Moves
 from serving.adapters.notation import Part
 from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine
 from serving.errors import AdapterRefused, ModelNotFound, ServingError
 
-from .protocol import AdapterInfo, VersionInfo
+from .protocol import AdapterInfo, ShareInfo, VersionInfo
 from .staging import room_needed
 
 PATHS = ("replay", "output_dir", "data", "base", "from_adapter")  # options that may hold one
@@ -33,8 +36,10 @@ PATHS = ("replay", "output_dir", "data", "base", "from_adapter")  # options that
 class Adapters:
     """All but `remove` and `unload` read files, and so belong into a thread."""
 
-    def __init__(self, engine: Engine, store: AdapterStore) -> None:
+    def __init__(self, engine: Engine, store: AdapterStore, moves: Moves | None = None) -> None:
+        """`moves` writes down what people move; None: nothing does."""
         self.store = store
+        self._moves = moves
         self.loaded: set[str] = set()  # names, by a client that asked for it
         self._engine = engine
 
@@ -50,8 +55,26 @@ class Adapters:
     def promote(self, name: str, version: str) -> AdapterInfo:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
         entry = self._entry(name, version)
-        with room_needed():
+        with room_needed(), self._noted(name):
             promote(self.store.adapters, entry.name, entry.number)
+        return self.describe(name)
+
+    def share(self, name: str, version: str | None, percent: int) -> AdapterInfo:
+        """Let a version answer so many of the requests; at 0 %, end that.
+
+        Raises ModelNotFound, AdapterRefused, or InvalidRequest for the promoted version.
+        """
+        if percent and version is None:
+            raise InvalidRequest("version: say which one is to have the share.", "version")
+        entry = self._entry(name, version)
+        try:
+            with room_needed(), self._noted(name):
+                if percent:
+                    share(self.store.adapters, entry, percent)
+                else:
+                    end_share(self.store.adapters, name)
+        except AdapterInvalid as error:
+            raise InvalidRequest(str(error), "version") from error
         return self.describe(name)
 
     def roll_back(self, name: str) -> AdapterInfo:
@@ -59,7 +82,7 @@ class Adapters:
         with suppress(AdapterRefused):  # a damaged one is what people go back from
             self._entry(name)
         try:
-            with room_needed():
+            with room_needed(), self._noted(name):
                 rollback(self.store.adapters, name)
         except AdapterInvalid as error:
             raise InvalidRequest(str(error), "name") from error
@@ -78,6 +101,11 @@ class Adapters:
         """Free the memory of a name's versions, or of name@version. Returns the bytes freed."""
         refs = await run_in_threadpool(self._known, reference)
         return sum([await self._engine.unload(ref) for ref in refs])
+
+    def _noted(self, name: str) -> AbstractContextManager[None]:
+        if self._moves is None:
+            return nullcontext()
+        return self._moves.by_person(name, current_caller.get().owner)
 
     def _entry(self, name: str, version: str | None = None) -> AdapterVersion:
         """Raises AdapterRefused, or ModelNotFound with the caller's adapters alone."""
@@ -124,10 +152,12 @@ class Adapters:
             return None
 
     def _info(self, entry: AdapterVersion) -> AdapterInfo:
+        given = self.store.share(entry.name)
         return AdapterInfo(
             id=entry.name,
             created=entry.created,
             promoted=entry.number,
+            share=given and ShareInfo(version=given.version, percent=given.percent),
             in_memory=self._is_in_memory(entry),
             card=None if entry.card is None else without_folders(entry.card),
             versions=[

@@ -15,6 +15,13 @@ class VersionInfo(BaseModel):
     problem: str | None = None  # why it cannot be served
 
 
+class ShareInfo(BaseModel):
+    """A version that answers some of the requests for a name, before it is promoted or not."""
+
+    version: str
+    percent: int
+
+
 class AdapterInfo(BaseModel):
     """What a name means now, and what else it could mean."""
 
@@ -22,6 +29,7 @@ class AdapterInfo(BaseModel):
     object: Literal["adapter"] = "adapter"
     created: int
     promoted: str  # the version that the bare name means
+    share: ShareInfo | None  # None: that one answers all requests
     in_memory: bool
     card: dict[str, Any] | None  # None: a bare PEFT folder
     versions: list[VersionInfo]
@@ -42,6 +50,15 @@ class Promotion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Text
+
+
+class Sharing(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Text | None = None  # needed unless its share is to end
+    percent: int = Field(
+        ge=0, lt=100, strict=True
+    )  # 0: the promoted version answers all requests again
 
 
 class AdapterTaken(BaseModel):

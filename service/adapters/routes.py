@@ -14,6 +14,7 @@ from service.http.endpoints import (
     PROMOTE_ADAPTER,
     REMOVE_ADAPTER,
     ROLL_BACK_ADAPTER,
+    SHARE_ADAPTER,
     UPLOAD_ADAPTER,
 )
 from service.http.replies import REFUSALS
@@ -27,6 +28,7 @@ from .protocol import (
     AdapterList,
     AdapterTaken,
     Promotion,
+    Sharing,
 )
 
 BINARY = {"type": "string", "format": "binary"}
@@ -93,10 +95,15 @@ def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
     def roll_back(name: str) -> AdapterInfo:
         return adapters.roll_back(name)
 
+    @router.post(SHARE_ADAPTER.path)
+    def share(name: str, sharing: Sharing) -> AdapterInfo:
+        with said_of("version"):
+            return adapters.share(name, sharing.version, sharing.percent)
+
     @router.delete(REMOVE_ADAPTER.path)
     async def remove(reference: str) -> AdapterDeleted:
         await adapters.remove(reference)
         return AdapterDeleted(id=reference)
 
-    _ = (list_adapters, upload, find_adapter, promote, roll_back, remove)
+    _ = (list_adapters, upload, find_adapter, promote, roll_back, share, remove)
     return router

@@ -10,7 +10,7 @@ from data.wording import _
 from finetune.defaults import DEFAULT_BASE
 from service.commands.group import Commands
 from service.home import find_home
-from service.options import BaseOption, HomeOption
+from service.options import BaseOption, HomeOption, as_percent
 
 adapters_app = typer.Typer(
     cls=Commands,
@@ -148,6 +148,7 @@ def promote(
     from finetune.adapters.versions import find_version
     from finetune.adapters.versions import promote as promote_version
 
+    from .improving.moving import noted
     from .removal import means
 
     if "@" not in version:
@@ -156,7 +157,8 @@ def promote(
     adapters = find_home(home) / "adapters"
     chosen = find_version(adapters, version)
     chosen.read()  # raises where no server would take it
-    promote_version(adapters, chosen.name, chosen.number)
+    with noted(home, chosen.name):
+        promote_version(adapters, chosen.name, chosen.number)
     typer.echo(means(chosen.name, chosen.number))
 
 
@@ -168,11 +170,38 @@ def rollback(
     """Let an adapter's name mean the version before."""
     from finetune.adapters.versions import rollback as go_back
 
+    from .improving.moving import noted
     from .removal import means
 
     if "@" in name:
         raise typer.BadParameter(_("give the name alone"), param_hint="NAME")
-    typer.echo(means(name, go_back(find_home(home) / "adapters", name)))
+    with noted(home, name):
+        number = go_back(find_home(home) / "adapters", name)
+    typer.echo(means(name, number))
+
+
+@adapters_app.command(epilog="Example: `lora-chat adapters share bike@2 10%`")
+def share(
+    version: Annotated[
+        str,
+        typer.Argument(
+            help="The version that is to have the share; at 0%, the name alone.",
+            metavar="NAME@VERSION",
+        ),
+    ],
+    percent: Annotated[
+        int, typer.Argument(parser=as_percent, help="Such as 10%.", metavar="PERCENT")
+    ],
+    home: HomeOption = None,
+) -> None:
+    """Let another version answer a share of an adapter's requests.
+
+    The promoted version answers the others; a conversation stays with the version that began it.
+    With ten ratings of each, the new one gets all requests, or none where it is rated worse.
+    """
+    from .improving.moving import give_share
+
+    typer.echo(give_share(home, version, percent))
 
 
 @adapters_app.command(epilog="Example: `lora-chat adapters remove bike@1`")

@@ -11,7 +11,13 @@ from data.local_time import local_time
 from data.wording import N_, _
 from finetune.adapters.card import AdapterCard, DataSummary
 from finetune.adapters.version import AdapterVersion
-from finetune.adapters.versions import find_version, folder_names, list_versions, promoted_version
+from finetune.adapters.versions import (
+    find_version,
+    folder_names,
+    list_versions,
+    promoted_version,
+    share_of,
+)
 from serving.adapters.notation import Part, parse_model
 from serving.adapters.store import AdapterStore
 from serving.errors import BlendError, ModelNotFound, ServingError
@@ -92,6 +98,13 @@ def print_adapter(name: str, home: Path, console: Console) -> None:
     console.print(table)
 
 
+def _share(adapters: Path, name: str) -> str:
+    """Which version answers some of the requests, where one does."""
+    share = share_of(adapters, name)
+    told = _("{version} answers {percent} % of the requests")
+    return told.format(version=f"{name}@{share.version}", percent=share.percent) if share else ""
+
+
 def _details(entry: AdapterVersion, store: AdapterStore) -> list[tuple[str, str]]:
     adapters = store.adapters
     ref, card = store.pin(entry), entry.card
@@ -100,17 +113,19 @@ def _details(entry: AdapterVersion, store: AdapterStore) -> list[tuple[str, str]
         (_("adapter"), str(ref)),
         (_("versions"), ", ".join(list_versions(adapters, ref.name))),
         (_("promoted"), promoted_version(adapters, ref.name) or ""),
+        (_("share"), _share(adapters, ref.name)),
         (_("folder"), str(ref.folder)),
         ("sha256", ref.sha256),
         (_("rank"), f"{lora.r}, alpha {lora.lora_alpha:g}{', rsLoRA' if lora.use_rslora else ''}"),
     ]
     if card is not None:
         rows += _of_card(card, ref.folder)
-        return [(label, value) for label, value in rows if value]
-    if lora.base_model_name_or_path:
-        named = _("{base}, as its configuration says")
-        rows.append((_("base"), named.format(base=lora.base_model_name_or_path)))
-    return [*rows, (_("card"), _("none: a bare PEFT folder"))]
+    else:
+        if lora.base_model_name_or_path:
+            named = _("{base}, as its configuration says")
+            rows.append((_("base"), named.format(base=lora.base_model_name_or_path)))
+        rows.append((_("card"), _("none: a bare PEFT folder")))
+    return [(label, value) for label, value in rows if value]
 
 
 def _held_out(data: DataSummary) -> str:

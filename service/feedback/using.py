@@ -1,5 +1,6 @@
 """Feedback on its way into a version: what was accepted, and what has become of it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,19 @@ def accepted_for(state: State, place: str, adapter: str) -> list[FeedbackItem]:
         found = [item_of(row) for row in connection.execute(ordered).mappings()]
     own = (each for each in found if each.pinned.startswith(f"{adapter}@"))  # SQLite: any case
     return [each for each in own if "+" not in each.pinned and each.right_answer]
+
+
+def num_accepted(state: State, place: str) -> Counter[str]:
+    """How many accepted items of each adapter are in no training set; 0 for those of which all are
+    in one. Raises StateUnavailable."""
+    accepted = FEEDBACK.c.state.in_((*REVIEWED, "in_training"))
+    asked = select(FEEDBACK.c.pinned, FEEDBACK.c.side).where(accepted)
+    found: Counter[str] = Counter()
+    with state.begin() as connection:
+        for pinned, side in connection.execute(asked.where(FEEDBACK.c.place == place)):
+            if "+" not in pinned:
+                found[pinned.partition("@")[0]] += side is None
+    return found
 
 
 def begin_training(connection: Connection, sides: Mapping[str, Side]) -> None:

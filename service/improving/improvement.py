@@ -10,7 +10,13 @@ from sqlalchemy import Connection
 
 from data.wording import _
 from finetune.adapters.version import AdapterVersion
-from finetune.adapters.versions import find_version, list_versions, promote, promoted_version
+from finetune.adapters.versions import (
+    find_version,
+    list_versions,
+    promote,
+    promoted_version,
+    share,
+)
 from finetune.errors import AdapterInvalid
 from finetune.improving.correction import ENOUGH, Correction
 from finetune.improving.decision import Decision, abstain_for_few
@@ -18,7 +24,6 @@ from finetune.improving.gate import judge_candidate
 from finetune.improving.training_set import as_read, digests_of, freeze
 from finetune.training.observer import Observer
 from service.accounts.keys import DAY
-from service.errors import JobRefused
 from service.feedback.using import (
     accepted_for,
     begin_training,
@@ -28,7 +33,8 @@ from service.feedback.using import (
 )
 from service.state.database import State
 
-from .ledger import Entry, Ledger
+from .ledger import Entry, Ledger, What
+from .moves import check_no_share
 from .plan import Plan, plan_round
 from .round import Round, alone
 from .training import UNSEEN, Seen, train_round
@@ -44,6 +50,7 @@ class Outcome:
     served: AdapterVersion  # before it
     candidate: AdapterVersion | None = None
     round: Round | None = None
+    is_shared: bool = False  # the candidate answers a share of the requests, not yet all
 
 
 class Improvement:
@@ -58,8 +65,10 @@ class Improvement:
         observer: Observer,
         who: str = "",
         seen: Seen = UNSEEN,
+        share: int | None = None,
     ) -> None:
-        """`seen` is told of the training. Raises AdapterInvalid where there is no such adapter."""
+        """`seen` is told of the training; a candidate that is better answers a `share` [percent] of
+        the requests first. Raises AdapterInvalid where there is no such adapter."""
         self.home = home
         self.adapters = home / "adapters"
         self.adapter = adapter
@@ -72,6 +81,7 @@ class Improvement:
         self._observer = observer
         self._who = who
         self._seen = seen
+        self._percent = share
         self._ledger = Ledger(state, place)
 
     def plan(self) -> Plan:
@@ -84,7 +94,8 @@ class Improvement:
         """Go on with the round that was begun, or begin one, to its end.
 
         Raises DataError, FinetuneError, StateUnavailable, and JobRefused where another process is
-        at it. Where it is ended on the way, the next call goes on.
+        at it, or a version has a share of the requests. Where it is ended on the way, the next call
+        goes on.
         """
         with alone(self.home, self.adapter):
             last = self._ledger.last_round(self.adapter)
@@ -92,36 +103,13 @@ class Improvement:
             if current.is_frozen and not self._is_as_frozen(current):
                 self._give_up(current)
             if not current.is_frozen:
+                check_no_share(self.adapters, self.adapter)
                 plan = self.plan()
                 if (told := self._why_not(plan, last)) is not None:
                     return self._abstain(plan, told)
                 current.make_room()
                 freeze(plan.made, plan.lineage, plan.corrections, plan.sides, current.folder)
             return self._go_on(current)
-
-    def override(self, reason: str) -> AdapterVersion:
-        """Promote the newest candidate, whatever the gate has decided of it.
-
-        Raises JobRefused where there is none, or another process is at it.
-        """
-        with alone(self.home, self.adapter):
-            last = Round(self.home, self.adapter, self._ledger.last_round(self.adapter))
-            candidate = last.candidate()
-            if candidate is None or candidate.folder == self.served.folder:
-                told = _("{adapter} has no candidate that is kept back.")
-                raise JobRefused(told.format(adapter=self.adapter))
-            entry = Entry(
-                adapter=self.adapter,
-                what="override",
-                who=self._who,
-                before=str(self.served),
-                after=str(candidate),
-                told={"reasons": [reason]},
-            )
-            sides = last.sides()
-            self._ledger.add(entry, lambda connection: ship(connection, sides, str(candidate)))
-            promote(self.adapters, self.adapter, candidate.number)
-            return candidate
 
     def _is_as_frozen(self, current: Round) -> bool:
         """Whether the version is there that a round goes on from, and what it was frozen of is
@@ -188,8 +176,7 @@ class Improvement:
         if candidate is None:
             candidate = train_round(current, served, self._observer, self._seen).version.read()
         decision = current.decision() or self._judge(current, served, candidate)
-        decision = self._settle(current, served, candidate, decision)
-        return Outcome(decision, served, candidate, current)
+        return self._settle(current, served, candidate, decision)
 
     def _judge(self, current: Round, served: AdapterVersion, candidate: AdapterVersion) -> Decision:
         sides = current.sides()
@@ -211,16 +198,15 @@ class Improvement:
 
     def _settle(
         self, current: Round, served: AdapterVersion, candidate: AdapterVersion, decision: Decision
-    ) -> Decision:
+    ) -> Outcome:
         """Let it count, and write it down: who is ended in between does both again."""
         frozen, sides = current.frozen(), current.sides()
-        if decision.outcome == "promote":
-            decision = self._promoted(served, candidate, decision)
+        decision, what = self._move(served, candidate, decision)
 
         def together(connection: Connection) -> None:
-            if decision.outcome == "promote":
+            if what == "promote":
                 ship(connection, sides, str(candidate))
-            else:
+            elif what != "share":  # what has one is in training still
                 keep_back(connection, sides)
 
         told: dict[str, Any] = {
@@ -234,23 +220,31 @@ class Improvement:
         }
         entry = Entry(
             adapter=self.adapter,
-            what=decision.outcome,
+            what=what,
             who=self._who,
             round=current.number,
             before=str(served),
             after=str(candidate),
-            told=told,
+            told=told | ({"percent": self._percent} if what == "share" else {}),
         )
         self._ledger.add(entry, together)
-        return decision
+        return Outcome(decision, served, candidate, current, what == "share")
 
-    def _promoted(
+    def _move(
         self, served: AdapterVersion, candidate: AdapterVersion, decision: Decision
-    ) -> Decision:
-        """Promote the candidate, unless somebody has promoted another version meanwhile."""
+    ) -> tuple[Decision, What]:
+        """Let a better candidate answer, unless somebody has promoted another version meanwhile.
+        Returns what was decided, and what was done."""
         now = promoted_version(self.adapters, self.adapter)
-        if now not in (served.number, candidate.number):
+        if decision.outcome != "promote" or now == candidate.number:
+            return decision, decision.outcome
+        if now != served.number:
             told = _("Another version was promoted meanwhile, and nothing compares the two.")
-            return replace(decision, outcome="abstain", reasons=(told, *decision.reasons))
+            return replace(
+                decision, outcome="abstain", reasons=(told, *decision.reasons)
+            ), "abstain"
+        if self._percent is not None:
+            share(self.adapters, candidate, self._percent)
+            return decision, "share"
         promote(self.adapters, self.adapter, candidate.number)
-        return decision
+        return decision, "promote"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from service.state.database import State
 from service.state.tables import LEDGER
 
-What = Literal["promote", "refuse", "abstain", "override", "rollback", "forget"]
+What = Literal["promote", "refuse", "abstain", "override", "share", "moved", "rollback", "forget"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What people say of a new version once it is served: one that is worse goes back by itself."""
+"""Ratings of a new version: a worse one goes back by itself, a good one's share becomes all."""
 
 import logging
 from dataclasses import dataclass
@@ -9,21 +9,22 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.wording import _
-from finetune.adapters.versions import list_versions, promote, promoted_version
+from finetune.adapters.versions import list_versions, promote, promoted_version, share_of
 from service.errors import JobRefused, StateUnavailable
 from service.feedback.feedback import IMPORTED
 from service.feedback.item import FeedbackItem
 from service.state.database import State
 from service.state.tables import FEEDBACK
 
-from .ledger import Entry, Ledger, What, Written
+from .ledger import Entry, What, Written
+from .moves import Moves
 from .round import alone
 
 logger = logging.getLogger(__name__)
 
 FEWEST = 10  # ratings of each version
 LEVEL = 0.95
-MOVES: tuple[What, ...] = ("promote", "override", "rollback")  # of what a name means
+WATCHED: tuple[What, ...] = ("promote", "override", "share")  # moves that ratings may undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +56,40 @@ class RatingsWatch:
         self._place = place
         self._home = home
         self._adapters = home / "adapters"
-        self._ledger = Ledger(state, place)
+        self._moves = Moves(state, place, home)
 
     def after(self, item: FeedbackItem) -> None:
-        """Look whether what somebody has just said is once too often. Never raises: it was said."""
-        if item.rating != -1 or "+" in item.pinned:
+        """Look whether what somebody has just said is what was missing. Never raises: it was said.
+
+        Good ratings matter to a version that has a share alone.
+        """
+        if item.rating is None or "+" in item.pinned:
             return
         try:
             adapter = item.pinned.partition("@")[0]
-            with alone(self._home, adapter):
-                self.look(adapter)
+            if item.rating == -1 or share_of(self._adapters, adapter):
+                with alone(self._home, adapter):
+                    self.look(adapter)
         except (JobRefused, StateUnavailable, SQLAlchemyError, OSError) as error:
             logger.warning("Whether %s is worse is not known: %s", item.pinned, error)
 
     def look(self, adapter: str) -> Written | None:
         """Roll an adapter back where the new version's share of bad ratings leaves the interval of
-        the old one's. Returns the ledger's entry, if so. Raises StateUnavailable, and OSError where
-        nothing can be promoted."""
-        moves = (each for each in self._ledger.entries(adapter) if each.what in MOVES)
-        newest = next(moves, None)
-        if newest is None or newest.what == "rollback":
+        the old one's; let a version that has a share of the requests answer all, where it does not.
+        Returns the ledger's entry, if so. Raises StateUnavailable, and OSError where nothing can be
+        promoted."""
+        newest = self._moves.newest(adapter)
+        if newest is None or newest.what not in WATCHED or not self._is_so_still(newest):
             return None
         before, after = newest.before or "", newest.after or ""
-        promoted = promoted_version(self._adapters, adapter)
-        old = before.partition("@")[2]
-        if after != f"{adapter}@{promoted}" or old not in list_versions(self._adapters, adapter):
-            return None  # a person has chosen another one
         new_ratings, old_ratings = self.ratings(after), self.ratings(before)
         if min(new_ratings.count, old_ratings.count) < FEWEST:
             return None
-        if new_ratings.rate <= old_ratings.highest:
+        is_worse = new_ratings.rate > old_ratings.highest
+        if not is_worse and newest.what != "share":
             return None
-        promote(self._adapters, adapter, old)
+        stays = before if is_worse else after
+        promote(self._adapters, adapter, stays.partition("@")[2])
         reason = _(
             "{after}: {down} of {count} ratings were bad; of {before}, {old_down} of {old_count}."
         ).format(
@@ -97,16 +100,27 @@ class RatingsWatch:
             old_down=old_ratings.down,
             old_count=old_ratings.count,
         )
-        logger.warning("%s is rolled back to %s. %s", adapter, before, reason)
-        entry = Entry(
-            adapter=adapter,
-            what="rollback",
-            who="ratings",
-            before=after,
-            after=before,
-            told={"reasons": [reason]},
+        logger.warning("%s means %s now. %s", adapter, stays, reason)
+        return self._moves.add(
+            Entry(
+                adapter=adapter,
+                what="rollback" if is_worse else "promote",
+                who="ratings",
+                before=after if is_worse else before,
+                after=stays,
+                told={"reasons": [reason]},
+            )
         )
-        return self._ledger.add(entry)
+
+    def _is_so_still(self, move: Written) -> bool:
+        """Whether an adapter means what it did after a move, and the version before is there."""
+        adapter, old, new = move.adapter, _number(move.before), _number(move.after)
+        if old not in list_versions(self._adapters, adapter):
+            return False
+        if move.what != "share":
+            return promoted_version(self._adapters, adapter) == new
+        share = share_of(self._adapters, adapter)
+        return share is not None and (share.beside, share.version) == (old, new)
 
     def ratings(self, version: str) -> Ratings:
         """What was said here of the answers of name@number, whatever its scale; of no blend. Of one
@@ -123,3 +137,7 @@ class RatingsWatch:
                     key, rating = (row["completion_id"], row["choice"]), row["rating"]
                     worst[key] = min(rating, worst.get(key, rating))
         return Ratings([*worst.values()].count(-1), len(worst))
+
+
+def _number(version: str | None) -> str:
+    return (version or "").partition("@")[2]

@@ -13,6 +13,7 @@ from pathlib import Path
 from finetune.adapters.files import PEFT_FILES, SERVED_FILES
 from finetune.adapters.fit import Fit
 from finetune.adapters.other_forms import other_form
+from finetune.adapters.share import Share
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
     BARE_VERSION,
@@ -21,6 +22,7 @@ from finetune.adapters.versions import (
     list_names,
     list_versions,
     promoted_of,
+    share_of,
     version_folder,
     version_folders,
 )
@@ -70,9 +72,7 @@ class AdapterStore:
         except ModelNotFound:
             return None
         except AdapterRefused as error:
-            if self._warned.get(name) != str(error):
-                self._warned[name] = str(error)
-                logger.warning("The adapter %s is not listed: %s", name, error)
+            self._warn(name, f"is not listed: {error}")
             return None
         self._warned.pop(name, None)
         return entry
@@ -93,6 +93,18 @@ class AdapterStore:
             raise ModelNotFound(asked, self.names())
         folder = version_folder(self.adapters, part.name, number)
         return self.read(part.name, number, folder)
+
+    def share(self, name: str) -> Share | None:
+        """The share of a name's requests that another version answers, if it can be served."""
+        share = share_of(self.adapters, name)
+        if share is None or name in self._withdrawn:
+            return None
+        try:
+            self.entry(Part(name, share.version))
+        except (ModelNotFound, AdapterRefused) as error:
+            self._warn(f"{name}@{share.version}", f"answers no share of the requests: {error}")
+            return None
+        return share
 
     def versions(self, name: str) -> list[str]:
         """Oldest first, damaged ones too. Raises ModelNotFound."""
@@ -236,6 +248,12 @@ class AdapterStore:
                     self._hashes[stamp] = found
                 digest.update(self._hashes[stamp].encode())
         return digest.hexdigest()
+
+    def _warn(self, name: str, problem: str) -> None:
+        """Once, until another problem comes."""
+        if self._warned.get(name) != problem:
+            self._warned[name] = problem
+            logger.warning("The adapter %s %s", name, problem)
 
     def _forget_gone(self, num_names: int) -> None:
         """Versions that have been removed are not remembered for ever."""

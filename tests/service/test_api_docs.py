@@ -34,7 +34,7 @@ from serving.engine import Engine
 from serving.scripted import ScriptedEngine
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-PAGES = ("api.md", "fine-tuning-api.md", "feedback.md")
+PAGES = ("api.md", "fine-tuning-api.md", "feedback.md", "improving.md")
 TEXTS = {page: (DOCS / page).read_text(encoding="utf-8") for page in PAGES}
 BLOCK = re.compile(
     r"```bash\n(?P<command>.*?)```(?:\s*```(?P<kind>json|text)\n(?P<answer>.*?)```)?", re.DOTALL

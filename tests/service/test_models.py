@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from finetune.adapters.card import SamplingDefaults
+from finetune.adapters.versions import find_version, promote, share
 from service.errors import InvalidRequest
 from service.models import Models
 from serving.errors import BlendError, ModelNotFound
@@ -81,3 +82,21 @@ def test_disclaimers_of_a_blend_are_all_told_once(models_here: Models, add_adapt
     add_adapter("d")
     assert models_here.resolve("a+b+c+d").disclaimer == "仅供参考。\nAsk a doctor."
     assert models_here.resolve("d").disclaimer is None
+
+
+def test_a_version_answers_its_share_of_the_conversations(models_here: Models, add_adapter: Add):
+    add_adapter("tcm")
+    folder = add_adapter("tcm", "2")
+    adapters = folder.parent.parent
+    promote(adapters, "tcm", "1")
+    share(adapters, find_version(adapters, "tcm@2"), 30)
+    said = [f"question {number}" for number in range(300)]
+    pinned = [models_here.resolve("tcm", said=each).pinned for each in said]
+    assert set(pinned) == {"tcm@1:1", "tcm@2:1"}
+    assert 50 < pinned.count("tcm@2:1") < 130
+    assert pinned == [models_here.resolve("tcm:latest", said=each).pinned for each in said]
+    for model in ("tcm@1", "tcm:1", "<lora:tcm:1>"):  # what says more than the name
+        assert {models_here.resolve(model, said=each).pinned for each in said} == {"tcm@1:1"}
+    assert models_here.resolve("tcm").pinned == "tcm@1:1"  # no conversation
+    (folder / "adapter_model.safetensors").write_bytes(b"damaged")
+    assert {models_here.resolve("tcm", said=each).pinned for each in said} == {"tcm@1:1"}

@@ -57,7 +57,7 @@ class ChatCompletions(Generation[ChatRequest, ChatCompletion]):
 
     def prepare(self, asked: ChatRequest) -> Prepared[ChatCompletion]:
         with said_of(asked.adapters_field):
-            model = self._models.resolve(asked.model, asked.loras)
+            model = self._models.resolve(asked.model, asked.loras, asked.first_said)
         said = conversation_of(asked.messages, model.system)
         messages = self._disclaimers.taken_off(said, model)
         tools = [tool.for_template for tool in asked.offered_tools]

@@ -98,6 +98,12 @@ class ChatRequest(GenerationRequest):
         return self.max_completion_tokens or self.max_tokens
 
     @property
+    def first_said(self) -> str:
+        """What a conversation begins with: the same in all requests of one."""
+        users = (each.text for each in self.messages if each.role == "user")
+        return next(users, "")
+
+    @property
     def num_alternatives(self) -> int | None:
         return (self.top_logprobs or 0) if self.logprobs else None
 

@@ -29,7 +29,7 @@ class TextCompletions(Generation[TextRequest, TextCompletion]):
             return self._job(asked)
 
     def _job(self, text: TextRequest) -> Prepared[TextCompletion]:
-        model = self._models.resolve(text.model, text.loras)
+        model = self._models.resolve(text.model, text.loras, str(text.prompt[0]))
         labels = new_labels("cmpl", text.model, model, self._disclaimers.ending(model))
         asked: list[AskedText] = []
         requests: list[Request] = []

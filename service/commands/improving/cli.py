@@ -8,7 +8,14 @@ from rich.console import Console
 from data.wording import _
 from service.commands.opening import settings_of, state_of
 from service.commands.streams import say
-from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption, LangOption
+from service.options import (
+    ConfigOption,
+    DatabaseOption,
+    HomeOption,
+    JsonOption,
+    LangOption,
+    as_percent,
+)
 
 
 def improve(
@@ -17,6 +24,15 @@ def improve(
         bool,
         typer.Option("--dry-run", help="Train nothing: say what would be trained and measured."),
     ] = False,
+    share: Annotated[
+        int | None,
+        typer.Option(
+            parser=as_percent,
+            metavar="PERCENT",
+            help="What is better answers such a share of the requests first, as 10%; ratings "
+            "decide whether it gets all. [default: all at once]",
+        ),
+    ] = None,
     override: Annotated[
         str | None,
         typer.Option(
@@ -38,14 +54,17 @@ def improve(
     from finetune.free_cores import give_way, let_session_give_way
     from finetune.hardware import before_torch
 
-    if dry_run and override is not None:
-        raise typer.BadParameter(_("it does not go with --override"), param_hint="--dry-run")
+    for option, is_given in (("--dry-run", dry_run), ("--share", share is not None)):
+        if is_given and override is not None:
+            raise typer.BadParameter(_("it does not go with --override"), param_hint=option)
+    if share == 0:
+        raise typer.BadParameter(_("a share is 1 to 99 percent"), param_hint="--share")
     before_torch()
     give_way()
     let_session_give_way()
     from .round_at_terminal import go_on
 
-    go_on(settings_of(home, database, config), adapter, override, dry_run=dry_run)
+    go_on(settings_of(home, database, config), adapter, override, share, dry_run=dry_run)
 
 
 def ledger(

@@ -22,11 +22,14 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "refuse": (N_("Refused."), "bold red"),
     "abstain": (N_("Too early to tell."), "bold yellow"),
 }
+SHARED = N_("Better."), "bold green"
 WHAT: Mapping[What, str] = {
     "promote": N_("promoted"),
     "refuse": N_("refused"),
     "abstain": N_("too early to tell"),
     "override": N_("promoted by a person"),
+    "share": N_("given a share"),
+    "moved": N_("chosen by a person"),
     "rollback": N_("rolled back"),
     "forget": N_("data removed"),
 }
@@ -57,7 +60,7 @@ def _planned(plan: Plan) -> Iterator[str]:
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
     decision = outcome.decision
-    title, style = TITLES[decision.outcome]
+    title, style = SHARED if outcome.is_shared else TITLES[decision.outcome]
     first, *others = decision.reasons
     console.print(Text.assemble((_(title), style), f" {first}"), soft_wrap=True)
     for reason in others:
@@ -68,7 +71,13 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
 
 def _situation(outcome: Outcome) -> Iterator[str]:
     name = outcome.served.name
-    if outcome.decision.outcome == "promote":
+    if outcome.is_shared:
+        yield _(
+            "{candidate} answers a share of the requests, {served} the others; ten ratings of each "
+            "decide. To decide now: lora-chat adapters promote {candidate}, or lora-chat adapters "
+            "share {name} 0%"
+        ).format(candidate=outcome.candidate, served=outcome.served, name=name)
+    elif outcome.decision.outcome == "promote":
         yield _(
             "{name} means {candidate} now. Back with: lora-chat adapters promote {served}"
         ).format(name=name, candidate=outcome.candidate, served=outcome.served)

@@ -388,3 +388,39 @@ def test_base_and_blends_cannot_be_deleted(client: TestClient, add_adapter: Add)
     assert client.delete("/v1/models/base").status_code == 400
     assert client.delete("/v1/models/tcm:0.5").status_code == 404
     assert client.get("/v1/models/tcm").status_code == 200
+
+
+def test_a_version_is_given_a_share_and_it_ends(client: TestClient, add_adapter: Add):
+    add_adapter("tcm")
+    add_adapter("tcm", "2")
+    client.post("/v1/adapters/tcm/promote", json={"version": "1"})
+    given = client.post("/v1/adapters/tcm/share", json={"version": "2", "percent": 10}).json()
+    assert (given["promoted"], given["share"]) == ("1", {"version": "2", "percent": 10})
+    assert client.get("/v1/adapters/tcm").json()["share"] == given["share"]
+    ended = client.post("/v1/adapters/tcm/share", json={"percent": 0}).json()
+    assert (ended["promoted"], ended["share"]) == ("1", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "status"),
+    [
+        ({"percent": 10}, "version", 400),
+        ({"version": "1", "percent": 10}, "version", 400),
+        ({"version": "7", "percent": 10}, "version", 404),
+        ({"version": "2", "percent": 100}, "percent", 400),
+        ({"version": "2", "percent": -1}, "percent", 400),
+        ({"version": "2", "percent": 0.5}, "percent", 400),
+        ({"version": "2", "percent": True}, "percent", 400),
+        ({"version": "2", "percent": 10, "until": "Monday"}, "until", 400),
+        ({"version": "2"}, "percent", 400),
+    ],
+)
+def test_what_is_no_share_is_refused(
+    client: TestClient, add_adapter: Add, body: dict[str, Any], param: str, status: int
+):
+    add_adapter("tcm")
+    add_adapter("tcm", "2")
+    client.post("/v1/adapters/tcm/promote", json={"version": "1"})
+    response = client.post("/v1/adapters/tcm/share", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (status, param)
+    assert client.get("/v1/adapters/tcm").json()["share"] is None

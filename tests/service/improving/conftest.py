@@ -61,9 +61,9 @@ def trained(tmp_path: Path, make_base: Any) -> Path:
 
 @pytest.fixture
 def improve(trained: Path, own_state: State) -> Improve:
-    def make(observer: Observer | None = None) -> Improvement:
-        place = Desk(trained).place
-        return Improvement(trained, own_state, place, "tcm", observer or Silent(), "key_anna")
+    def make(observer: Observer | None = None, share: int | None = None) -> Improvement:
+        place, seen = Desk(trained).place, observer or Silent()
+        return Improvement(trained, own_state, place, "tcm", seen, "key_anna", share=share)
 
     return make
 

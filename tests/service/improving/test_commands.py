@@ -89,3 +89,53 @@ def test_a_changed_ledger_is_noticed(run: Run, trained_home: Path, own_state: St
 
 def test_overriding_is_no_dry_run(run: Run, tmp_path: Path):
     assert run(tmp_path, "improve", "tcm", "--dry-run", "--override", "x").exit_code == 2
+
+
+@pytest.mark.usefixtures("promoting")
+def test_a_share_is_given_told_and_decided(run: Run, trained: Path, correct: Correct):
+    correct(40)
+    shown = run(trained, "improve", "tcm", "--share", "10%").stdout
+    assert "Better. Because." in shown
+    assert "adapters promote tcm@2" in shown
+    told = run(trained, "adapters", "show", "tcm").stdout
+    assert "tcm@2 answers 10 % of the requests" in told, told
+    assert "from now on" in run(trained, "adapters", "share", "tcm@2", "25").stdout
+    assert "'tcm' means tcm@1" in run(trained, "adapters", "share", "tcm", "0%").stdout
+    run(trained, "adapters", "promote", "tcm@2")
+    run(trained, "adapters", "rollback", "tcm")
+    entries = json.loads(run(trained, "ledger", "tcm", "--json").stdout)["ledger"]
+    assert [(each["what"], each["before"], each["after"]) for each in entries] == [
+        ("moved", "tcm@2", "tcm@1"),
+        ("moved", "tcm@1", "tcm@2"),
+        ("moved", "tcm@1", "tcm@1"),
+        ("share", "tcm@1", "tcm@2"),
+        ("share", "tcm@1", "tcm@2"),
+    ]
+    assert [each["told"].get("percent") for each in entries[-2:]] == [25, 10]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("adapters", "share", "tcm", "10%"), "say which version"),
+        (("adapters", "share", "tcm@2", "ten"), "write such as 10%"),
+        (("adapters", "share", "tcm@2", "100%"), "write such as 10%"),
+        (("improve", "tcm", "--share", "0%"), "1 to 99 percent"),
+        (("improve", "tcm", "--share", "5%", "--override", "Why."), "does not go with"),
+    ],
+)
+def test_what_is_no_share_is_said(run: Run, tmp_path: Path, arguments: list[str], told: str):
+    result = run(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_a_promotion_is_made_although_the_ledger_cannot_be_written(
+    run: Run, trained: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert Desk(trained).place  # of a home with jobs
+    (trained / "state.db").write_bytes(b"no database at all, and long enough to tell" * 9)
+    result = run(trained, "adapters", "promote", "tcm@1")
+    assert result.exit_code == 0
+    assert "The ledger will not know of it" in result.stderr
+    assert "'tcm' means tcm@1" in result.stdout

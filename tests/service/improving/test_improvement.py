@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from data.reading.reader import read_conversations
-from finetune.adapters.versions import list_versions, promoted_version
+from finetune.adapters.share import Share
+from finetune.adapters.versions import end_share, list_versions, promote, promoted_version, share_of
 from finetune.errors import AdapterInvalid
 from finetune.improving.training_set import MEASURING_FILE
 from finetune.training.observer import Silent
@@ -17,6 +18,8 @@ from service.feedback.item import State as ReviewState
 from service.feedback.review import Review
 from service.improving.improvement import Improvement
 from service.improving.ledger import Ledger
+from service.improving.moves import Moves
+from service.improving.overriding import override
 from service.improving.round import Round, alone
 from service.jobs.desk import Desk
 from service.state.database import State
@@ -131,7 +134,9 @@ def test_a_version_is_no_adapter(improve: Improve, trained: Path, own_state: Sta
 def test_a_person_may_override(trained: Path, own_state: State, improve: Improve, correct: Correct):
     correct(40)
     improve().execute()
-    assert str(improve().override("We checked it by hand.")) == "tcm@2"
+    place = Desk(trained).place
+    promoted = override(trained, own_state, place, "tcm", "We checked it by hand.")
+    assert str(promoted) == "tcm@2"
     assert promoted_version(trained / "adapters", "tcm") == "2"
     assert what(own_state, trained) == ["override", "refuse"]
     assert states(own_state) == {"shipped"}
@@ -152,6 +157,44 @@ def test_a_round_whose_version_was_removed_begins_anew(
     assert states(own_state) == {"shipped"}
 
 
+@pytest.mark.usefixtures("promoting")
+def test_what_is_better_may_have_a_share_first(
+    trained: Path, own_state: State, improve: Improve, correct: Correct
+):
+    correct(40)
+    adapters, place = trained / "adapters", Desk(trained).place
+    outcome = improve(share=10).execute()
+    assert (outcome.decision.outcome, outcome.is_shared) == ("promote", True)
+    assert promoted_version(adapters, "tcm") == "1"
+    assert share_of(adapters, "tcm") == Share("2", "1", 10)
+    assert states(own_state) == {"in_training"}
+    entry = Ledger(own_state, place).entries("tcm")[0]
+    assert (entry.what, entry.before, entry.after) == ("share", "tcm@1", "tcm@2")
+    assert entry.told["percent"] == 10
+    with pytest.raises(JobRefused, match="answers 10 % of the requests"):
+        improve().execute()
+    moves = Moves(own_state, place, trained)
+    with moves.by_person("tcm", "key_anna"):
+        promote(adapters, "tcm", "2")
+    assert what(own_state, trained) == ["moved", "share"]
+    assert states(own_state) == {"shipped"}
+    with moves.by_person("tcm"):
+        pass
+    assert len(what(own_state, trained)) == 2
+
+
+@pytest.mark.usefixtures("promoting")
+def test_what_was_in_a_share_that_ended_waits(
+    trained: Path, own_state: State, improve: Improve, correct: Correct
+):
+    correct(40)
+    improve(share=10).execute()
+    with Moves(own_state, Desk(trained).place, trained).by_person("tcm"):
+        end_share(trained / "adapters", "tcm")
+    assert what(own_state, trained) == ["moved", "share"]
+    assert states(own_state) == {"accepted"}
+
+
 class Killed(Exception):
     pass
 
@@ -170,14 +213,15 @@ class Killer(Silent):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("promoting")
+@pytest.mark.parametrize("percent", [None, 10], ids=["for_all", "for_some"])
 def test_a_round_that_is_ended_anywhere_goes_on(
-    trained: Path, own_state: State, improve: Improve, correct: Correct
+    trained: Path, own_state: State, improve: Improve, correct: Correct, percent: int | None
 ):
     correct(40)
     stage, outcome = 0, None
     while outcome is None:
         try:
-            outcome = improve(Killer(stage)).execute()
+            outcome = improve(Killer(stage), percent).execute()
         except Killed:
             stage += 1
         assert promoted_version(trained / "adapters", "tcm") in ("1", "2")
@@ -185,5 +229,5 @@ def test_a_round_that_is_ended_anywhere_goes_on(
     assert stage > 5
     assert outcome.decision.outcome == "promote"
     assert list_versions(trained / "adapters", "tcm") == ["1", "2"]
-    assert what(own_state, trained) == ["promote"]
-    assert states(own_state) == {"shipped"}
+    assert what(own_state, trained) == ["share" if percent else "promote"]
+    assert states(own_state) == {"in_training" if percent else "shipped"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune.adapters.versions import promote, promoted_version
+from finetune.adapters.versions import find_version, promote, promoted_version, share, share_of
 from service.accounts.caller import ANYBODY
 from service.feedback.answers import Answers
 from service.feedback.feedback import Feedback
@@ -112,3 +112,50 @@ def test_one_answer_counts_once(state: State, watch: RatingsWatch, rate: Rate):
     for rating in (1, -1, 1):
         Feedback(state).give(stored, 0, Opinion(rating=rating))
     assert watch.ratings("tcm@2") == Ratings(1, 1)
+
+
+@pytest.fixture
+def sharing(state: State, adapters: Path) -> RatingsWatch:
+    promote(adapters, "tcm", "1")
+    share(adapters, find_version(adapters, "tcm@2"), 10)
+    entry = Entry(adapter="tcm", what="share", round=1, before="tcm@1", after="tcm@2")
+    Ledger(state, "here").add(entry)
+    return RatingsWatch(state, "here", adapters.parent)
+
+
+def test_a_share_that_is_not_worse_becomes_all(
+    state: State, sharing: RatingsWatch, rate: Rate, adapters: Path
+):
+    rate("tcm@1:1", 8, 2)
+    sharing.after(rate("tcm@2:1", 8, 1))
+    assert promoted_version(adapters, "tcm") == "1"
+    sharing.after(rate("tcm@2:1", 1, 0))
+    assert promoted_version(adapters, "tcm") == "2"
+    entry = Ledger(state, "here").entries("tcm")[0]
+    assert (entry.what, entry.who, entry.before, entry.after) == (
+        "promote",
+        "ratings",
+        "tcm@1",
+        "tcm@2",
+    )
+    sharing.after(rate("tcm@2:1", 0, 10))  # it is watched further on
+    assert promoted_version(adapters, "tcm") == "1"
+
+
+def test_a_share_that_is_worse_ends(
+    state: State, sharing: RatingsWatch, rate: Rate, adapters: Path
+):
+    rate("tcm@1:1", 9, 1)
+    sharing.after(rate("tcm@2:1", 5, 5))
+    assert (promoted_version(adapters, "tcm"), share_of(adapters, "tcm")) == ("1", None)
+    entry = Ledger(state, "here").entries("tcm")[0]
+    assert (entry.what, entry.before, entry.after) == ("rollback", "tcm@2", "tcm@1")
+
+
+def test_a_share_that_a_person_ended_is_nothing_to_decide(
+    state: State, sharing: RatingsWatch, rate: Rate, adapters: Path
+):
+    promote(adapters, "tcm", "1")
+    rate("tcm@1:1", 10, 0)
+    sharing.after(rate("tcm@2:1", 0, 10))
+    assert [entry.what for entry in Ledger(state, "here").entries("tcm")] == ["share"]

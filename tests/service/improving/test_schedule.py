@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from finetune.adapters.versions import end_share, find_version, share
 from service.accounts.caller import ANYBODY
 from service.feedback.feedback import Feedback
 from service.feedback.review import Review
+from service.improving.improver import Improver
 from service.improving.ledger import Entry, Ledger
 from service.improving.round import Round
 from service.improving.schedule import WEEK, Schedule
@@ -32,7 +35,7 @@ def own_state(trained: Path) -> Generator[State]:
 @pytest.fixture
 def schedule(trained: Path, own_state: State) -> Schedule:
     settings = ServiceSettings(home=trained, improve="weekly", improve_from=4)
-    return Schedule(settings, own_state, Desk(trained).place)
+    return Schedule(settings, own_state, Desk(trained).place, Improver(settings))
 
 
 def test_enough_that_is_new_is_due_once_a_week(
@@ -50,7 +53,7 @@ def test_enough_that_is_new_is_due_once_a_week(
     made = Ledger(own_state, place).add(Entry(adapter="tcm", what="abstain")).created
     assert schedule.due() is None
     settings = ServiceSettings(home=trained, improve_from=4)
-    later = Schedule(settings, own_state, place, lambda: made + WEEK)
+    later = Schedule(settings, own_state, place, Improver(settings), lambda: made + WEEK)
     assert later.due() == "tcm"
     Ledger(own_state, place).add(Entry(adapter="tcm", what="forget"))
     assert later.due() == "tcm"
@@ -77,17 +80,28 @@ def test_a_round_that_was_ended_is_due_and_a_job_goes_first(
     assert schedule.due() is None
 
 
-@pytest.mark.slow
-def test_it_is_done_in_a_process_of_its_own(
-    trained: Path, own_state: State, schedule: Schedule, correct: Correct
+def test_nothing_is_due_while_a_version_has_a_share(
+    trained: Path, schedule: Schedule, correct: Correct
 ):
+    correct(5)
+    adapters = trained / "adapters"
+    shutil.copytree(adapters / "tcm" / "1", adapters / "tcm" / "2")
+    share(adapters, find_version(adapters, "tcm@2"), 10)
+    assert schedule.due() is None
+    end_share(adapters, "tcm")
+    assert schedule.due() == "tcm"
+
+
+@pytest.mark.slow
+def test_it_is_done_in_a_process_of_its_own(trained: Path, own_state: State, correct: Correct):
     correct(40)
-    assert asyncio.run(schedule.improve("tcm")) == 0
-    log = (trained / "improving" / "tcm.log").read_text("utf-8")
+    improver = Improver(ServiceSettings(home=trained, improve_share=10))
+    assert asyncio.run(improver.improve("tcm")) == 0
     entries = Ledger(own_state, Desk(trained).place).entries("tcm")
-    assert [entry.round for entry in entries] == [1], log
+    assert [entry.round for entry in entries] == [1], improver.said("tcm")
     job = Jobs(own_state).newest(limit=1)[0]
     assert (job.status, job.version) == ("succeeded", "tcm@2")
-    expected = "shipped" if entries[0].what == "promote" else "accepted"
+    assert entries[0].what in ("share", "refuse", "abstain")  # random weights: no processor's alike
+    expected = "in_training" if entries[0].what == "share" else "accepted"
     assert {item.state for item in Feedback(own_state).page(ANYBODY)} == {expected}
     assert json.loads((trained / "improving" / "tcm" / "1" / "set.json").read_text())["parent"]

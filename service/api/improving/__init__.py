@@ -1,0 +1,1 @@
+"""An adapter's improvement and the ledger, over the API."""
