@@ -18,8 +18,7 @@ def export_rows(items: Iterable[FeedbackItem], form: Form) -> Iterator[dict[str,
         if item.is_continuation or item.side == "held_out" or item.state == "rejected":
             continue
         answer = _said(**item.answer["message"])
-        written = item.edited or item.correction
-        correction = written and _said(written)
+        correction = item.written and _said(item.written)
         good = correction or (answer if item.rating == 1 and not item.critical else None)
         if form == "sft" and good:
             yield {"messages": [*item.messages, good], **_tools(item)}

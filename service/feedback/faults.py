@@ -1,22 +1,26 @@
 """What is plainly wrong with an answer that feedback is about, found by rule."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
+from data.likeness import normalized
 from data.personal.search import find_personal
 from finetune.evaluation.faults import REPEATED, main_script, repetition
 
 from .item import FeedbackItem
 
-Fault = Literal["unended", "repeating", "other_language", "empty", "contradicts"]
+Fault = Literal["unended", "repeating", "other_language", "empty", "no_disclaimer", "contradicts"]
 
 
-def faults_of(item: FeedbackItem, *, has_rivals: bool = False) -> list[Fault]:
-    """`has_rivals`: what was accepted for the same question says otherwise."""
-    return [*_faults(item, has_rivals=has_rivals)]
+def faults_of(
+    item: FeedbackItem, *, has_rivals: bool = False, disclaimers: Collection[str] = ()
+) -> list[Fault]:
+    """`has_rivals`: what was accepted for the same question says otherwise. `disclaimers`: of the
+    versions that answered."""
+    return [*_faults(item, has_rivals, disclaimers)]
 
 
-def _faults(item: FeedbackItem, *, has_rivals: bool) -> Iterator[Fault]:
+def _faults(item: FeedbackItem, has_rivals: bool, disclaimers: Collection[str]) -> Iterator[Fault]:
     message = item.answer["message"]
     text = message.get("content") or ""
     if item.answer["finish_reason"] == "length":
@@ -29,8 +33,15 @@ def _faults(item: FeedbackItem, *, has_rivals: bool) -> Iterator[Fault]:
         yield "other_language"
     if not any(map(str.isalnum, text)) and not message.get("tool_calls"):
         yield "empty"
+    wanted = item.written or ""
+    if any(_says(wanted, each) and not _says(text, each) for each in disclaimers):
+        yield "no_disclaimer"
     if has_rivals:
         yield "contradicts"
+
+
+def _says(text: str, disclaimer: str) -> bool:
+    return normalized(disclaimer) in normalized(text)
 
 
 def personal_in(item: FeedbackItem) -> list[str]:

@@ -57,12 +57,24 @@ class FeedbackItem(Opinion):
     version: str | None = None  # name@number that was trained on it, once promoted
 
     @property
+    def written(self) -> str | None:
+        """The right answer as somebody has written it."""
+        return self.edited or self.correction
+
+    @property
     def right_answer(self) -> str | None:
         """The text to train on; None where nobody has said what would be right."""
-        if said := self.edited or self.correction:
-            return said
+        if self.written:
+            return self.written
         is_good = self.rating == 1 and not self.critical
         return self.answer["message"].get("content") if is_good else None
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the answer is said to be wrong, if only by writing another one."""
+        if self.rating is not None:
+            return self.rating == -1 or self.critical
+        return self.critical or self.correction is not None
 
     @property
     def is_continuation(self) -> bool:

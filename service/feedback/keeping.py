@@ -21,8 +21,10 @@ from service.state.database import State
 from .answers import Answers
 from .background import in_background
 from .feedback import Feedback
+from .findings import Findings
 from .review import Review
 from .stored_answer import StoredAnswer
+from .topics import Topics
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Keeping:
             self._answers = Answers(state, self.place, settings.keep_answers)
             self._feedback = Feedback(state)
             self.state = state
+        self._home = settings.home
         self._usual = settings.store_answers
         self._are_redacted = settings.redact_answers
 
@@ -69,6 +72,20 @@ class Keeping:
         if self.state is None:
             raise NotAllowed(NO_DATABASE)
         return Review(self.state)
+
+    @property
+    def findings(self) -> Findings:
+        """Raises NotAllowed where none can be kept."""
+        if self.state is None:
+            raise NotAllowed(NO_DATABASE)
+        return Findings(self.state, self._home, self.place)
+
+    @property
+    def topics(self) -> Topics:
+        """Raises NotAllowed where none can be kept."""
+        if self.state is None:
+            raise NotAllowed(NO_DATABASE)
+        return Topics(self.state, self._home, self.place)
 
     def as_kept(self, said: dict[str, Any]) -> dict[str, Any]:
         """The fields of an opinion, without personal data where that is wished."""

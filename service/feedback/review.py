@@ -1,6 +1,7 @@
 """What a reviewer decides of feedback: whether it is to be trained on, and in which words."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -66,17 +67,17 @@ class Review:
         items where there is some."""
         questions = {each.question for each in items}
         where = FEEDBACK.c.question.in_(questions), FEEDBACK.c.state.in_((*REVIEWED, *USED))
+        accepted: dict[tuple[str, str], list[FeedbackItem]] = defaultdict(list)
         with self._state.begin() as connection:
             asked = select(FEEDBACK).where(*where, *seen_by(caller, FEEDBACK))
-            accepted = [item_of(row) for row in connection.execute(asked).mappings()]
+            for row in connection.execute(asked).mappings():
+                accepted[row["question"], row["place"]].append(item_of(row))
         found: dict[str, list[str]] = {}
         for item in items:
             others = [
                 each.id
-                for each in accepted
-                if (each.question, each.place) == (item.question, item.place)
-                and each.id != item.id
-                and each.right_answer != item.right_answer
+                for each in accepted[item.question, item.place]
+                if each.id != item.id and each.right_answer != item.right_answer
             ]
             if others:
                 found[item.id] = others

@@ -44,6 +44,7 @@ REMOVE_ANSWER = Endpoint("DELETE", "/v1/chat/completions/{completion_id}", "chat
 LIST_ANSWER_MESSAGES = Endpoint("GET", "/v1/chat/completions/{completion_id}/messages", "chat")
 GIVE_FEEDBACK = Endpoint("POST", "/v1/feedback", "chat")
 LIST_FEEDBACK = Endpoint("GET", "/v1/feedback", "chat")
+LIST_FEEDBACK_TOPICS = Endpoint("GET", "/v1/feedback/topics", "chat")
 FIND_FEEDBACK = Endpoint("GET", "/v1/feedback/{feedback_id}", "chat")
 CHANGE_FEEDBACK = Endpoint("PATCH", "/v1/feedback/{feedback_id}", "chat")
 REMOVE_FEEDBACK = Endpoint("DELETE", "/v1/feedback/{feedback_id}", "chat")

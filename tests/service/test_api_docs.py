@@ -84,7 +84,7 @@ def url(
     add_adapter("desk", template=WRITES_TOOLS)
     add_file(own_state, tmp_path)
     add_jobs(own_state, held)
-    add_answer(own_state)
+    add_answer(own_state, held.place)
     engine = ScriptedEngine({("desk",): CALL}, default="多休息。")
     settings = ServiceSettings(home=tmp_path, store_answers="asked")
     return serve_app(build_app(engine, models_here, settings, state=own_state))
@@ -130,14 +130,14 @@ def add_jobs(state: State, desk: Desk) -> None:
     )
 
 
-def add_answer(state: State) -> None:
+def add_answer(state: State, place: str) -> None:
     """The one that the page asks for by its id, and what is said of it."""
     message = {"role": "assistant", "content": "早睡。"}
     sampling = {"seed": None, "temperature": 0.7, "top_p": 1.0}
     answer = StoredAnswer(
         id=COMPLETION_ID,
         key_id="",
-        place="",
+        place=place,
         created=int(time.time()),
         model="tcm",
         pinned="tcm@1:1",

@@ -1,6 +1,5 @@
 """The shapes of feedback: no other server has any that clients know."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
@@ -9,8 +8,9 @@ from pydantic_core import PydanticCustomError
 
 from service.api.protocol import Listed, Page
 from service.feedback.answers import storable
-from service.feedback.faults import Fault, faults_of, personal_in
-from service.feedback.item import FeedbackItem, State
+from service.feedback.faults import Fault, personal_in
+from service.feedback.findings import Found
+from service.feedback.item import State
 from service.feedback.review import Decision
 from service.http.fields import Fields, Text
 
@@ -80,13 +80,13 @@ class FeedbackAnswer(Listed):
     personal: list[str]  # kinds of personal data in what would be trained on
 
     @classmethod
-    def of(cls, item: FeedbackItem, rivals: Sequence[str] = ()) -> Self:
+    def of(cls, found: Found) -> Self:
+        item = found.item
         told: dict[str, Any] = asdict(item)
         told["created_at"], told["updated_at"] = item.created, item.updated
         told["reviewed_at"] = item.reviewed
         told["system_fingerprint"] = item.pinned
-        told["contradicts"] = [*rivals]
-        told["faults"] = faults_of(item, has_rivals=bool(rivals))
+        told["contradicts"], told["faults"] = [*found.contradicts], [*found.faults]
         told["personal"] = personal_in(item)
         return cls(**{name: told[name] for name in cls.model_fields if name != "object"})
 

@@ -1,4 +1,4 @@
-"""/v1/feedback: given, listed, found, changed, removed."""
+"""/v1/feedback: given, listed, sorted by topic, found, changed, removed."""
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from service.http.endpoints import (
     FIND_FEEDBACK,
     GIVE_FEEDBACK,
     LIST_FEEDBACK,
+    LIST_FEEDBACK_TOPICS,
     REMOVE_FEEDBACK,
     REVIEW_FEEDBACK,
 )
@@ -32,6 +33,7 @@ from .protocol import (
     OpinionFields,
     ReviewFields,
 )
+from .topics import TopicsList
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 
@@ -53,8 +55,7 @@ def feedback_routes(keeping: Keeping, effects: Effects) -> APIRouter:
                 keeping.answers.find(sibling, current_caller.get())
 
     def told(item: FeedbackItem) -> FeedbackAnswer:
-        rivals = keeping.review.rivals([item], current_caller.get())
-        return FeedbackAnswer.of(item, rivals.get(item.id, ()))
+        return FeedbackAnswer.of(*keeping.findings.of([item], current_caller.get()))
 
     @router.post(GIVE_FEEDBACK.path)
     def give(new: NewFeedback) -> FeedbackAnswer:
@@ -92,9 +93,13 @@ def feedback_routes(keeping: Keeping, effects: Effects) -> APIRouter:
                 rating=rating,
                 state=state,
             )
-        rivals = keeping.review.rivals(found, caller)
-        shown = [FeedbackAnswer.of(each, rivals.get(each.id, ())) for each in found]
+        shown = [FeedbackAnswer.of(each) for each in keeping.findings.of(found, caller)]
         return FeedbackList.of(shown, limit)
+
+    # Before what has the same path but for an id in the place of a word.
+    @router.get(LIST_FEEDBACK_TOPICS.path)
+    def list_topics(adapter: str | None = None, limit: Limit = 20) -> TopicsList:
+        return TopicsList.of(keeping.topics.of(current_caller.get(), adapter), limit)
 
     @router.get(FIND_FEEDBACK.path)
     def find(feedback_id: str) -> FeedbackAnswer:
@@ -125,5 +130,5 @@ def feedback_routes(keeping: Keeping, effects: Effects) -> APIRouter:
             keeping.feedback.remove(feedback_id, caller)
         return FeedbackRemoved(id=feedback_id)
 
-    _ = (give, list_feedback, find, change, review, remove)
+    _ = (give, list_feedback, list_topics, find, change, review, remove)
     return router

@@ -16,6 +16,7 @@ from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption
 from service.telemetry.logs import printable
 
 from .reviewing import review_app
+from .topics import topics_app
 
 feedback_app = typer.Typer(
     cls=Commands,
@@ -26,6 +27,7 @@ feedback_app = typer.Typer(
     epilog="Example: `lora-chat feedback list`",
 )
 
+feedback_app.add_typer(topics_app)
 feedback_app.add_typer(review_app)
 
 
@@ -66,14 +68,17 @@ def show(
     """
     from service.accounts.caller import ANYBODY
     from service.feedback.feedback import Feedback
-    from service.feedback.review import Review
+    from service.feedback.findings import Findings
+    from service.jobs.desk import place_of
 
     from .view import print_item
 
-    with opened(home, database, config) as state:
+    settings = settings_of(home, database, config)
+    place = place_of(settings.home) or ""
+    with closing(state_of(settings)) as state:
         item = Feedback(state).find(item_id, ANYBODY)
-        rivals = Review(state).rivals([item], ANYBODY).get(item.id, ())
-    print_item(item, rivals, Console(), wants_json=wants_json)
+        (found,) = Findings(state, settings.home, place).of([item], ANYBODY)
+    print_item(found, Console(), wants_json=wants_json)
 
 
 @feedback_app.command(epilog="Example: `lora-chat feedback export corrections.jsonl`")

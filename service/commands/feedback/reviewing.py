@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from data.wording import N_, _
-from service.commands.opening import opened
+from service.commands.opening import opened, settings_of, state_of
 from service.commands.streams import say
 from service.options import ConfigOption, DatabaseOption, HomeOption, ModelOption
 
@@ -103,19 +104,21 @@ def review(
     """
     from service.accounts.caller import ANYBODY
     from service.feedback.feedback import Feedback
-    from service.feedback.review import Review
+    from service.feedback.findings import Findings
+    from service.jobs.desk import place_of
 
     from .view import print_item
 
-    console = Console()
-    with opened(home, database, config) as state:
-        review = Review(state)
+    console, settings = Console(), settings_of(home, database, config)
+    with closing(state_of(settings)) as state:
+        findings = Findings(state, settings.home, place_of(settings.home) or "")
         items = Feedback(state).page(ANYBODY, order="asc", model=model, state="new")
         if not items:
             say(_("Nothing is new."))
         for number, item in enumerate(items, start=1):
             console.rule(f"{number} / {len(items)}")
-            print_item(item, review.rivals([item], ANYBODY).get(item.id, ()), console)
+            (found,) = findings.of([item], ANYBODY)
+            print_item(found, console)
             say(_(KEYS))
             if not _decided_by_key(state, item):
                 break

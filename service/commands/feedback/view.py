@@ -11,7 +11,8 @@ from rich.text import Text
 from data.local_time import local_time
 from data.wording import N_, _
 from service.commands.streams import json_text
-from service.feedback.faults import Fault, faults_of, personal_in
+from service.feedback.faults import Fault, personal_in
+from service.feedback.findings import Found
 from service.feedback.item import FeedbackItem, State
 from service.telemetry.logs import printable
 
@@ -20,6 +21,7 @@ FAULTS: Mapping[Fault, str] = {
     "repeating": N_("going round in circles"),
     "other_language": N_("in another script than the question"),
     "empty": N_("empty"),
+    "no_disclaimer": N_("without the disclaimer that its correction has"),
     "contradicts": N_("unlike what was accepted for the same question"),
 }
 STATES: Mapping[State, str] = {
@@ -60,23 +62,21 @@ def print_items(items: Sequence[FeedbackItem], console: Console, *, wants_json: 
     console.print(table)
 
 
-def print_item(
-    item: FeedbackItem, rivals: Sequence[str], console: Console, *, wants_json: bool = False
-) -> None:
-    """`rivals`: the ids of what was accepted and says otherwise to the same question."""
+def print_item(found: Found, console: Console, *, wants_json: bool = False) -> None:
     if wants_json:
-        console.out(json_text(asdict(item), indent=2), highlight=False)
+        console.out(json_text(asdict(found.item), indent=2), highlight=False)
         return
     table = Table("", "", show_header=False, box=None)
     table.columns[0].style = "bold"
     table.columns[1].overflow = "fold"
-    for label, value in _details(item, rivals):
+    for label, value in _details(found):
         if value:
             table.add_row(label, value)
     console.print(table)
 
 
-def _details(item: FeedbackItem, rivals: Sequence[str]) -> Iterator[tuple[str, Text | str]]:
+def _details(found: Found) -> Iterator[tuple[str, Text | str]]:
+    item = found.item
     answer = item.answer["message"].get("content") or ""
     yield "id", item.id
     yield _("when"), local_time(item.created)
@@ -85,14 +85,13 @@ def _details(item: FeedbackItem, rivals: Sequence[str]) -> Iterator[tuple[str, T
     yield _("said"), _line(_("; ").join(_summary(item)))
     for message in item.messages:
         yield message["role"], _line(message.get("content") or "")
-    old, new = _compared(answer, item.edited or item.correction or answer)
+    old, new = _compared(answer, item.written or answer)
     yield "assistant", old
-    if item.edited or item.correction:
+    if item.written:
         yield _("correction"), new
     yield _("note"), _line(item.note or "")
-    faults = faults_of(item, has_rivals=bool(rivals))
-    yield _("faults"), _("; ").join(_(FAULTS[each]) for each in faults)
-    yield _("contradicts"), " ".join(rivals)
+    yield _("faults"), _("; ").join(_(FAULTS[each]) for each in found.faults)
+    yield _("contradicts"), " ".join(found.contradicts)
     yield _("personal data"), Text(_("; ").join(personal_in(item)), style="bold yellow")
 
 

@@ -46,7 +46,14 @@ def say(own_state: State) -> Say:
     """Say something of a new answer: what is said; then whose the answer is."""
     made = 0
 
-    def give(opinion: Opinion, *, key_id: str = "", user: str | None = None) -> FeedbackItem:
+    def give(
+        opinion: Opinion,
+        *,
+        key_id: str = "",
+        user: str | None = None,
+        question: str = "失眠怎么办？",
+        version: str | None = None,
+    ) -> FeedbackItem:
         nonlocal made
         made += 1
         message = {"role": "assistant", "content": "多喝咖啡。"}
@@ -56,11 +63,11 @@ def say(own_state: State) -> Say:
             place="",
             created=1_764_406_000,
             model="tcm",
-            pinned=f"tcm@{made}:1",
+            pinned=f"tcm@{version or made}:1",
             base="base",
             template="",
             user=user,
-            messages=[{"role": "user", "content": "失眠怎么办？"}],
+            messages=[{"role": "user", "content": question}],
             asked={"tools": TOOLS} if made == 2 else {},
             sampling={},
             choices=[{"index": 0, "message": message, "finish_reason": "stop"}],
@@ -85,6 +92,30 @@ def test_a_list_says_what_was_said_of_which_version(run: Run, say: Say):
 
 def test_an_empty_list_says_how_feedback_is_given(run: Run):
     assert "docs/feedback.md" in run("list").stdout
+
+
+def test_topics_show_what_a_version_answers_badly(run: Run, say: Say):
+    say(Opinion(rating=1))
+    say(Opinion(rating=-1, correction=CORRECTION, reasons=["剂量不对\x1b[2J"]))
+    shown = run("topics", "tcm").stdout
+    assert "\x1b" not in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert lines[0] == "tcm@2: 1 of 1 answers are bad"
+    assert lines[2].startswith(
+        "失眠怎么办？ 1/1 100% 0/0 → 1/1 1 剂量不对\\x1b[2J (1) 失眠怎么办？"
+    )
+    assert "tcm@1: 0 of 1 answers are bad" in lines
+    (found,) = json.loads(run("topics", "tcm@2", "--json").stdout)["versions"]
+    assert (found["version"], found["topics"][0]["bad"]) == ("tcm@2", 1)
+    assert "docs/feedback.md" in run("topics", "style").stdout
+
+
+def test_more_topics_than_are_wished_are_counted(run: Run, say: Say):
+    for question in ("便秘", "咳嗽", "泡脚"):
+        say(Opinion(rating=-1), question=question, version="1")
+    shown = run("topics", "--limit", "1").stdout
+    assert "3 of 3 answers are bad" in shown
+    assert "… and 2 topics more" in shown
 
 
 def test_one_is_shown_with_what_the_correction_changes(run: Run, say: Say):

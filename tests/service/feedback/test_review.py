@@ -113,6 +113,25 @@ def test_what_is_plainly_wrong_is_found_by_rule(
     assert faults_of(item, has_rivals=True)[-1] == "contradicts"
 
 
+@pytest.mark.parametrize(
+    ("text", "correction", "faults"),
+    [
+        ("多喝水。", "早睡。仅供参考，不是医嘱", ["no_disclaimer"]),
+        ("多喝水。仅供参考,不是医嘱", "早睡。仅供参考，不是医嘱", []),
+        ("多喝水。", "早睡。", []),
+        ("多喝水。", None, []),
+    ],
+)
+def test_a_disclaimer_that_is_in_the_correction_alone_is_missing(
+    state: State, text: str, correction: str | None, faults: list[str]
+):
+    message = {"role": "assistant", "content": text}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    item = given(state, 1, Opinion(rating=-1, correction=correction), choices=choices)
+    assert faults_of(item, disclaimers=["仅供参考，不是医嘱。"]) == faults
+    assert faults_of(item) == []
+
+
 def test_personal_data_in_what_would_be_trained_is_named(state: State):
     item = given(state, 1, Opinion(correction="请打 13812345678。"))
     assert personal_in(item) == ["phone number"]

@@ -233,6 +233,17 @@ def test_an_admin_reviews_and_whoever_gave_it_sees_the_state(start: Start, key: 
     assert (rival["contradicts"], rival["faults"]) == ([item["id"]], ["contradicts"])
 
 
+def test_the_disclaimer_of_the_version_that_answered_is_looked_for(start: Start, add_adapter: Any):
+    add_adapter("tcm", disclaimer="仅供参考，不是医嘱。")
+    client = start()
+    answer_id = ask(client, model="tcm", store=True).json()["id"]
+    said = f"{CORRECTION}仅供参考，不是医嘱。"
+    item = give(client, completion_id=answer_id, correction=said).json()
+    assert item["faults"] == ["no_disclaimer"]
+    shortened = client.patch(f"{PATH}/{item['id']}", json={"correction": CORRECTION}).json()
+    assert shortened["faults"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [

@@ -1,0 +1,1 @@
+"""Which way of grouping questions finds the topics that a person sees in them."""
