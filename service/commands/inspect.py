@@ -101,7 +101,7 @@ def print_adapter(name: str, home: Path, console: Console) -> None:
 def _share(adapters: Path, name: str) -> str:
     """Which version answers some of the requests, where one does."""
     share = share_of(adapters, name)
-    told = _("{version} answers {percent} % of the requests")
+    told = _("{version} answers {percent} percent of the requests")
     return told.format(version=f"{name}@{share.version}", percent=share.percent) if share else ""
 
 

@@ -54,5 +54,5 @@ def give_share(home: Path | None, reference: str, percent: int) -> str:
             return means(name, chosen.number)
         chosen.read()  # raises where no server would take it
         share(adapters, chosen, percent)
-    told = _("{adapter} answers {percent} % of the requests for {name!r} from now on.")
+    told = _("{adapter} answers {percent} percent of the requests for {name!r} from now on.")
     return told.format(adapter=chosen, percent=percent, name=name)

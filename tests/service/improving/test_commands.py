@@ -98,7 +98,7 @@ def test_a_share_is_given_told_and_decided(run: Run, trained: Path, correct: Cor
     assert "Better. Because." in shown
     assert "adapters promote tcm@2" in shown
     told = run(trained, "adapters", "show", "tcm").stdout
-    assert "tcm@2 answers 10 % of the requests" in told, told
+    assert "tcm@2 answers 10 percent of the requests" in told, told
     assert "from now on" in run(trained, "adapters", "share", "tcm@2", "25").stdout
     assert "'tcm' means tcm@1" in run(trained, "adapters", "share", "tcm", "0%").stdout
     run(trained, "adapters", "promote", "tcm@2")

@@ -171,7 +171,7 @@ def test_what_is_better_may_have_a_share_first(
     entry = Ledger(own_state, place).entries("tcm")[0]
     assert (entry.what, entry.before, entry.after) == ("share", "tcm@1", "tcm@2")
     assert entry.told["percent"] == 10
-    with pytest.raises(JobRefused, match="answers 10 % of the requests"):
+    with pytest.raises(JobRefused, match="answers 10 percent of the requests"):
         improve().execute()
     moves = Moves(own_state, place, trained)
     with moves.by_person("tcm", "key_anna"):
