@@ -86,7 +86,7 @@ def check_no_share(adapters: Path, adapter: str) -> None:
         return
     told = _(
         "{name}@{version} answers {percent} percent of the requests, and ratings decide whether it "
-        "gets all. To decide now: lora-chat adapters promote {name}@{version}, or lora-chat adapters "
-        "share {name} 0%"
+        "gets all. To decide now: lora-chat adapters promote {name}@{version}, or lora-chat "
+        "adapters share {name} 0%"
     )
     raise JobRefused(told.format(name=adapter, version=share.version, percent=share.percent))
