@@ -123,10 +123,9 @@ def build_app(
     answer_errors(app)
     tell_right_paths(app)
     _add_answers(app, answering, engine, models, settings, keeping)
-    _add_adapters(app, engine, models, settings, keeping)
+    _add_adapters(app, engine, models, settings, keeping, improver)
     app.include_router(file_routes(filing))
     app.include_router(fine_tuning_routes(_fine_tuning(workshop, models, settings, gate)))
-    app.include_router(improving_routes(keeping, improver, models.store, settings))
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
@@ -154,9 +153,14 @@ def _add_answers(
 
 
 def _add_adapters(
-    app: FastAPI, engine: Engine, models: Models, settings: ServiceSettings, keeping: Keeping
+    app: FastAPI,
+    engine: Engine,
+    models: Models,
+    settings: ServiceSettings,
+    keeping: Keeping,
+    improver: Improver,
 ) -> None:
-    """Everything that lists adapters, takes them in or lets them go."""
+    """Everything that lists adapters, takes them in, improves them or lets them go."""
     state = keeping.state
     moves = None if state is None else Moves(state, keeping.place, settings.home)
     adapters = Adapters(engine, models.store, moves)
@@ -164,6 +168,7 @@ def _add_adapters(
     loading = LoraLoading(engine, adapters, intake, settings.lora_folders)
     app.include_router(model_routes(engine, models, adapters))
     app.include_router(adapter_routes(adapters, intake))
+    app.include_router(improving_routes(keeping, improver, adapters, settings.home))
     app.include_router(lora_routes(loading, models))
     machine = MachineInspection(engine, models.base_id, settings.home)
     app.include_router(inspection_routes(VersionInspection(models.store), machine))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from data.whole_file import remove_forgotten, whole_path
+from .pointer import read_pointer, write_pointer
 
 SHARED_FILE = "shared"
 MAX_RECORD = 192  # [bytes] that two versions' numbers and a share can take
@@ -29,11 +29,7 @@ class Share:
 
 def read_share(folder: str) -> Share | None:
     """What is recorded in a name's folder, be it so still or not."""
-    try:
-        with open(f"{folder}{os.sep}{SHARED_FILE}", "rb") as record:
-            told = record.read(MAX_RECORD).decode("utf-8", "replace").split()
-    except OSError:  # there is none, or it cannot be read
-        return None
+    told = (read_pointer(f"{folder}{os.sep}{SHARED_FILE}", MAX_RECORD) or "").split()
     if len(told) != 3 or not told[2].isascii() or not told[2].isdecimal():
         return None
     percent = int(told[2])
@@ -42,10 +38,7 @@ def read_share(folder: str) -> Share | None:
 
 def write_share(folder: Path, share: Share) -> None:
     """Let a version have its share from now on: in one step, to survive a power cut."""
-    record = folder / SHARED_FILE
-    remove_forgotten(record)
-    with whole_path(record, lasting=True) as temporary:
-        temporary.write_text(f"{share.version} {share.beside} {share.percent}\n", encoding="utf-8")
+    write_pointer(folder / SHARED_FILE, f"{share.version} {share.beside} {share.percent}")
 
 
 def remove_share(folder: Path) -> None:

@@ -15,15 +15,14 @@ from pathlib import Path
 from data.whole_file import (
     make_lasting,
     new_folder,
-    remove_forgotten,
     remove_whole,
-    whole_path,
     write_through,
 )
 from data.wording import _
 from finetune.errors import AdapterInvalid
 
 from .files import CONFIG_FILE, WEIGHTS_FILE
+from .pointer import read_pointer, write_pointer
 from .share import WHOLE, Share, read_share, remove_share, write_share
 from .version import AdapterVersion
 
@@ -125,21 +124,14 @@ def promoted_of(adapters: Path, name: str, versions: Sequence[str]) -> str | Non
 
 def _chosen(adapters: Path, name: str) -> str | None:
     """What the pointer says, be there such a version or not."""
-    try:
-        with open(f"{adapters}{os.sep}{name}{os.sep}{PROMOTED_FILE}", "rb") as pointer:
-            return pointer.read(MAX_POINTER).decode("utf-8", "replace").strip()
-    except OSError:  # there is none, or it cannot be read
-        return None
+    return read_pointer(f"{adapters}{os.sep}{name}{os.sep}{PROMOTED_FILE}", MAX_POINTER)
 
 
 def promote(adapters: Path, name: str, version: str) -> None:
     """Let the bare name mean `version` from now on, and no other have a share of its requests: in
     one step, to survive a power cut."""
-    pointer = adapters / name / PROMOTED_FILE
-    remove_forgotten(pointer)
     remove_share(adapters / name)
-    with whole_path(pointer, lasting=True) as temporary:
-        temporary.write_text(version + "\n", encoding="utf-8")
+    write_pointer(adapters / name / PROMOTED_FILE, version)
 
 
 def share_of(adapters: Path, name: str) -> Share | None:

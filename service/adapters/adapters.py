@@ -50,11 +50,11 @@ class Adapters:
 
     def describe(self, name: str) -> AdapterInfo:
         """Raises ModelNotFound or AdapterRefused."""
-        return self._info(self._entry(name))
+        return self._info(self.entry(name))
 
     def promote(self, name: str, version: str) -> AdapterInfo:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
-        entry = self._entry(name, version)
+        entry = self.entry(name, version)
         with room_needed(), self._noted(name):
             promote(self.store.adapters, entry.name, entry.number)
         return self.describe(name)
@@ -66,7 +66,7 @@ class Adapters:
         """
         if percent and version is None:
             raise InvalidRequest("version: say which one is to have the share.", "version")
-        entry = self._entry(name, version)
+        entry = self.entry(name, version)
         try:
             with room_needed(), self._noted(name):
                 if percent:
@@ -80,7 +80,7 @@ class Adapters:
     def roll_back(self, name: str) -> AdapterInfo:
         """Raises ModelNotFound, or InvalidRequest where there is no older version."""
         with suppress(AdapterRefused):  # a damaged one is what people go back from
-            self._entry(name)
+            self.entry(name)
         try:
             with room_needed(), self._noted(name):
                 rollback(self.store.adapters, name)
@@ -107,8 +107,9 @@ class Adapters:
             return nullcontext()
         return self._moves.by_person(name, current_caller.get().owner)
 
-    def _entry(self, name: str, version: str | None = None) -> AdapterVersion:
-        """Raises AdapterRefused, or ModelNotFound with the caller's adapters alone."""
+    def entry(self, name: str, version: str | None = None) -> AdapterVersion:
+        """A version, the promoted one if none is named. Raises AdapterRefused, or ModelNotFound
+        with the caller's adapters alone."""
         check_mine(name)
         try:
             return self.store.entry(Part(name, version))

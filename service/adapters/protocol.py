@@ -56,9 +56,8 @@ class Sharing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Text | None = None  # needed unless its share is to end
-    percent: int = Field(
-        ge=0, lt=100, strict=True
-    )  # 0: the promoted version answers all requests again
+    # 0: the promoted version answers all requests again.
+    percent: int = Field(ge=0, lt=100, strict=True)
 
 
 class AdapterTaken(BaseModel):

@@ -19,6 +19,18 @@ def opened(
         yield state
 
 
+@contextmanager
+def opened_home(
+    home: Path | None, database: str | None = None, config: Path | None = None
+) -> "Generator[tuple[State, Path, str]]":
+    """The state, the home, and what the home is called there. Raises as `opened` does."""
+    from service.jobs.desk import place_of
+
+    settings = settings_of(home, database, config)
+    with closing(state_of(settings)) as state:
+        yield state, settings.home, place_of(settings.home) or ""
+
+
 def settings_of(
     home: Path | None, database: str | None = None, config: Path | None = None
 ) -> "ServiceSettings":

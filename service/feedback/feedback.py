@@ -70,9 +70,7 @@ class Feedback:
     def bring(self, brought: Brought, place: str, pinned: str) -> FeedbackItem | None:
         """Keep what was said elsewhere, of a version's answer; None where it is here already."""
         completion_id = f"{IMPORTED}{brought.digest[:24]}"
-        said = {
-            name: getattr(brought, name) for name in ("rating", "correction", "reasons", "note")
-        }
+        said = {name: getattr(brought, name) for name in SAID}
         message = {"role": "assistant", "content": brought.answer}
         row = self._row(
             Opinion(**said),

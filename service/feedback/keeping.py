@@ -67,25 +67,26 @@ class Keeping:
         return self._feedback
 
     @property
-    def review(self) -> Review:
-        """Raises NotAllowed where none can be kept."""
+    def database(self) -> State:
+        """Raises NotAllowed where there is none that may be written."""
         if self.state is None:
             raise NotAllowed(NO_DATABASE)
-        return Review(self.state)
+        return self.state
+
+    @property
+    def review(self) -> Review:
+        """Raises NotAllowed where none can be kept."""
+        return Review(self.database)
 
     @property
     def findings(self) -> Findings:
         """Raises NotAllowed where none can be kept."""
-        if self.state is None:
-            raise NotAllowed(NO_DATABASE)
-        return Findings(self.state, self._home, self.place)
+        return Findings(self.database, self._home, self.place)
 
     @property
     def topics(self) -> Topics:
         """Raises NotAllowed where none can be kept."""
-        if self.state is None:
-            raise NotAllowed(NO_DATABASE)
-        return Topics(self.state, self._home, self.place)
+        return Topics(self.database, self._home, self.place)
 
     def as_kept(self, said: dict[str, Any]) -> dict[str, Any]:
         """The fields of an opinion, without personal data where that is wished."""

@@ -17,7 +17,6 @@ from finetune.adapters.versions import (
     promoted_version,
     share,
 )
-from finetune.errors import AdapterInvalid
 from finetune.improving.correction import ENOUGH, Correction
 from finetune.improving.decision import Decision, abstain_for_few
 from finetune.improving.gate import judge_candidate
@@ -36,7 +35,7 @@ from service.state.database import State
 from .ledger import Entry, Ledger, What
 from .moves import check_no_share
 from .plan import Plan, plan_round
-from .round import Round, alone
+from .round import Round, alone, served_version
 from .training import UNSEEN, Seen, train_round
 
 AGAIN = 6 * DAY  # [seconds] after which the same abstention is written again
@@ -72,10 +71,7 @@ class Improvement:
         self.home = home
         self.adapters = home / "adapters"
         self.adapter = adapter
-        self.served = find_version(self.adapters, adapter).read()
-        if "@" in adapter:
-            told = _("{adapter} is a version. Name the adapter: {name}")
-            raise AdapterInvalid(told.format(adapter=adapter, name=self.served.name))
+        self.served = served_version(home, adapter)
         self._state = state
         self._place = place
         self._observer = observer

@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from starlette.concurrency import run_in_threadpool
+
 from service.jobs.start import training_environment
 from service.settings import ServiceSettings
 
-from .round import FOLDER, alone
+from .round import FOLDER, check_alone
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ class Improver:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._tasks: dict[str, asyncio.Task[int]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def log(self, adapter: str) -> Path:
         """Where what is said of it goes, beside its rounds."""
@@ -32,13 +34,11 @@ class Improver:
         task = self._tasks.get(adapter)
         return task is not None and not task.done()
 
-    def begin(self, adapter: str, share: int | None = None) -> None:
-        """Have it done while requests go on. Call from the event loop. Raises JobRefused where it
-        is being done already."""
-        with alone(self._settings.home, adapter):  # as it tells that there is another process
-            pass
+    async def begin(self, adapter: str, share: int | None = None) -> None:
+        """Have it done while requests go on. Raises JobRefused where it is being done already."""
+        await run_in_threadpool(check_alone, self._settings.home, adapter)
         if not self.is_at(adapter):
-            self._tasks[adapter] = asyncio.create_task(self.improve(adapter, share))
+            self._tasks[adapter] = asyncio.create_task(self._improve(adapter, share))
 
     async def improve(self, adapter: str, share: int | None = None) -> int:
         """Have an adapter improved; returns the exit code when that is over. What is better answers
@@ -67,6 +67,12 @@ class Improver:
             raise
         logger.info("Improving %s has ended with %d", adapter, code)
         return code
+
+    async def _improve(self, adapter: str, share: int | None) -> None:
+        try:
+            await self.improve(adapter, share)
+        except OSError as error:
+            logger.warning("%s cannot be improved: %s", adapter, error)
 
     def said(self, adapter: str) -> str:
         """The end of the log; "" where there is none."""

@@ -40,9 +40,9 @@ class Moves:
         newest = self.newest(entry.adapter)
         if newest is None or newest.what != "share":
             return self._ledger.add(entry)
+        sides = self._sides(newest)
 
         def together(connection: Connection) -> None:
-            sides = self._sides(newest)
             if entry.after is not None and entry.after == newest.after:
                 ship(connection, sides, entry.after)
             else:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from data.wording import _
 from finetune.adapters.version import AdapterVersion
-from finetune.adapters.versions import find_version, promote
+from finetune.adapters.versions import promote
 from service.errors import JobRefused
 from service.feedback.using import ship
 from service.state.database import State
 
 from .ledger import Entry, Ledger
-from .round import Round, alone
+from .round import Round, alone, served_version
 
 
 def override(
@@ -21,9 +21,8 @@ def override(
     Raises JobRefused where there is none, or another process is at it, and AdapterInvalid where
     there is no such adapter.
     """
-    adapters, ledger = home / "adapters", Ledger(state, place)
+    served, ledger = served_version(home, adapter), Ledger(state, place)
     with alone(home, adapter):
-        served = find_version(adapters, adapter).read()
         last = Round(home, adapter, ledger.last_round(adapter))
         candidate = last.candidate()
         if candidate is None or candidate.folder == served.folder:
@@ -39,5 +38,5 @@ def override(
         )
         sides = last.sides()
         ledger.add(entry, lambda connection: ship(connection, sides, str(candidate)))
-        promote(adapters, adapter, candidate.number)
+        promote(home / "adapters", adapter, candidate.number)
         return candidate

@@ -22,7 +22,8 @@ from data.reading.reader import read_conversations
 from data.whole_file import make_lasting, remove_new, remove_unfinished, remove_whole, whole_file
 from data.wording import _
 from finetune.adapters.version import AdapterVersion
-from finetune.errors import NotResumable
+from finetune.adapters.versions import find_version
+from finetune.errors import AdapterInvalid, NotResumable
 from finetune.improving.correction import Side
 from finetune.improving.decision import Decision
 from finetune.improving.training_set import (
@@ -55,6 +56,22 @@ def alone(home: Path, adapter: str) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_alone(home: Path, adapter: str) -> None:
+    """Raises JobRefused where another process is at it."""
+    with alone(home, adapter):
+        pass
+
+
+def served_version(home: Path, adapter: str) -> AdapterVersion:
+    """The version that an adapter's name means. Raises AdapterInvalid where there is no such
+    adapter, or it cannot be served."""
+    served = find_version(home / "adapters", adapter).read()
+    if "@" in adapter:
+        told = _("{adapter} is a version. Name the adapter: {name}")
+        raise AdapterInvalid(told.format(adapter=adapter, name=served.name))
+    return served
 
 
 @dataclass(frozen=True, slots=True)

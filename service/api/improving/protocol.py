@@ -12,9 +12,8 @@ from service.improving.ledger import What, Written
 class Improving(Fields):
     model_config = ConfigDict(extra="forbid")
 
-    share: Annotated[int, Field(ge=1, lt=100, strict=True)] | None = (
-        None  # [%] of the requests, at first
-    )
+    # [%] of the requests that what is better answers at first; None: as the server has it.
+    share: Annotated[int, Field(ge=1, lt=100, strict=True)] | None = None
     override: Annotated[Text, Field(min_length=1, max_length=4000)] | None = None  # why
 
 

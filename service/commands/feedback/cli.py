@@ -9,7 +9,7 @@ from rich.console import Console
 
 from data.wording import _
 from service.commands.group import Commands
-from service.commands.opening import opened, settings_of, state_of
+from service.commands.opening import opened, opened_home, settings_of, state_of
 from service.feedback.export import Form
 from service.feedback.item import State
 from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption, ModelOption
@@ -69,15 +69,12 @@ def show(
     from service.accounts.caller import ANYBODY
     from service.feedback.feedback import Feedback
     from service.feedback.findings import Findings
-    from service.jobs.desk import place_of
 
     from .view import print_item
 
-    settings = settings_of(home, database, config)
-    place = place_of(settings.home) or ""
-    with closing(state_of(settings)) as state:
-        item = Feedback(state).find(item_id, ANYBODY)
-        (found,) = Findings(state, settings.home, place).of([item], ANYBODY)
+    with opened_home(home, database, config) as kept:
+        item = Feedback(kept[0]).find(item_id, ANYBODY)
+        (found,) = Findings(*kept).of([item], ANYBODY)
     print_item(found, Console(), wants_json=wants_json)
 
 

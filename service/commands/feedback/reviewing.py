@@ -3,7 +3,6 @@
 import os
 import shlex
 import subprocess
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 
 from data.wording import N_, _
-from service.commands.opening import opened, settings_of, state_of
+from service.commands.opening import opened, opened_home
 from service.commands.streams import say
 from service.options import ConfigOption, DatabaseOption, HomeOption, ModelOption
 
@@ -105,13 +104,12 @@ def review(
     from service.accounts.caller import ANYBODY
     from service.feedback.feedback import Feedback
     from service.feedback.findings import Findings
-    from service.jobs.desk import place_of
 
     from .view import print_item
 
-    console, settings = Console(), settings_of(home, database, config)
-    with closing(state_of(settings)) as state:
-        findings = Findings(state, settings.home, place_of(settings.home) or "")
+    console = Console()
+    with opened_home(home, database, config) as kept:
+        state, findings = kept[0], Findings(*kept)
         items = Feedback(state).page(ANYBODY, order="asc", model=model, state="new")
         if not items:
             say(_("Nothing is new."))

@@ -1,7 +1,6 @@
 """`lora-chat feedback topics`: where each version of an adapter fails most."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from data.wording import _
-from service.commands.opening import settings_of, state_of
+from service.commands.opening import opened_home
 from service.commands.streams import json_text, say
 from service.options import ConfigOption, DatabaseOption, HomeOption, JsonOption
 from service.telemetry.logs import printable
@@ -46,12 +45,9 @@ def topics(
     """
     from service.accounts.caller import ANYBODY
     from service.feedback.topics import Topics
-    from service.jobs.desk import place_of
 
-    settings = settings_of(home, database, config)
-    place = place_of(settings.home) or ""
-    with closing(state_of(settings)) as state:
-        overview = Topics(state, settings.home, place).of(ANYBODY, adapter)
+    with opened_home(home, database, config) as kept:
+        overview = Topics(*kept).of(ANYBODY, adapter)
     if wants_json:
         Console().out(json_text(asdict(overview), indent=2), highlight=False)
     else:
