@@ -1,23 +1,27 @@
 """Moves of what an adapter's name means: promoted, shared out, rolled back, by whomever."""
 
+import logging
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from data.wording import _
 from finetune.adapters.share import Share
 from finetune.adapters.versions import promoted_version, share_of
 from finetune.errors import ConfigError
 from finetune.improving.correction import Side
-from service.errors import JobRefused
+from service.errors import JobRefused, StateUnavailable
 from service.feedback.using import keep_back, ship
 from service.state.database import State
 
 from .ledger import Entry, Ledger, What, Written
 from .round import Round
+
+logger = logging.getLogger(__name__)
 
 MOVES: tuple[What, ...] = ("promote", "override", "share", "rollback", "moved")
 
@@ -52,13 +56,23 @@ class Moves:
 
     @contextmanager
     def by_person(self, adapter: str, who: str = "") -> Generator[None]:
-        """A block in which somebody moves what a name means, to be written down if it has."""
+        """A block in which somebody moves what a name means, to be written down if it has: where
+        that cannot be, it is moved all the same, and the log says so."""
         before = self._meaning(adapter)
         yield
         after = self._meaning(adapter)
         if after == before:
             return
-        (old, _share), (promoted, share) = before, after
+        try:
+            self._note(adapter, who, before[0], *after)
+        except (StateUnavailable, SQLAlchemyError) as error:
+            logger.warning(
+                "The ledger does not know that %s means %s: %s", adapter, after[0], error
+            )
+
+    def _note(
+        self, adapter: str, who: str, old: str | None, promoted: str | None, share: Share | None
+    ) -> None:
         entry = partial(Entry, adapter=adapter, who=who)
         if share is None:  # another one is promoted, or the promoted one answers all again
             self.add(entry(what="moved", before=old, after=promoted))

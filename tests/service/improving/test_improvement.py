@@ -128,6 +128,8 @@ def test_one_at_a_time(trained: Path, improve: Improve):
 def test_a_version_is_no_adapter(improve: Improve, trained: Path, own_state: State):
     with pytest.raises(AdapterInvalid, match="Name the adapter: tcm"):
         Improvement(trained, own_state, "", "tcm@1", Silent())
+    with pytest.raises(AdapterInvalid, match="Name the adapter: tcm"):
+        override(trained, own_state, "", "tcm@1", "Because.")
 
 
 @pytest.mark.usefixtures("refusing")

@@ -13,8 +13,9 @@ from service.feedback.feedback import Feedback
 from service.feedback.importing import Brought
 from service.feedback.item import FeedbackItem, Opinion
 from service.improving.ledger import Entry, Ledger
+from service.improving.moves import Moves
 from service.improving.ratings import Ratings, RatingsWatch
-from service.state.database import State
+from service.state.database import STATE_FILE, State, open_state
 from tests.service.feedback.test_stores import answer
 
 Rate = Callable[..., FeedbackItem]
@@ -150,6 +151,19 @@ def test_a_share_that_is_worse_ends(
     assert (promoted_version(adapters, "tcm"), share_of(adapters, "tcm")) == ("1", None)
     entry = Ledger(state, "here").entries("tcm")[0]
     assert (entry.what, entry.before, entry.after) == ("rollback", "tcm@2", "tcm@1")
+
+
+def test_what_the_ledger_cannot_take_is_moved_all_the_same(
+    tmp_path: Path, adapters: Path, caplog: pytest.LogCaptureFixture
+):
+    state = open_state(tmp_path)
+    state.close()
+    (tmp_path / STATE_FILE).unlink()
+    (tmp_path / STATE_FILE).mkdir()
+    with Moves(state, "here", adapters.parent).by_person("tcm"):
+        promote(adapters, "tcm", "1")
+    assert promoted_version(adapters, "tcm") == "1"
+    assert "The ledger does not know that tcm means tcm@1" in caplog.text
 
 
 def test_a_share_that_a_person_ended_is_nothing_to_decide(
