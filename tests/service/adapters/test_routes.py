@@ -424,3 +424,29 @@ def test_what_is_no_share_is_refused(
     response = client.post("/v1/adapters/tcm/share", json=body)
     assert (response.status_code, response.json()["error"]["param"]) == (status, param)
     assert client.get("/v1/adapters/tcm").json()["share"] is None
+
+
+def test_requests_are_shared_out_and_a_conversation_stays(client: TestClient, add_adapter: Add):
+    add_adapter("tcm")
+    add_adapter("tcm", "2")
+    client.post("/v1/adapters/tcm/promote", json={"version": "1"})
+    client.post("/v1/adapters/tcm/share", json={"version": "2", "percent": 40})
+
+    def answered_by(path: str, **asked: Any) -> str:
+        response = client.post(path, json={"model": "tcm", **asked})
+        assert response.status_code == 200, response.text
+        return response.json()["system_fingerprint"]
+
+    found: set[str] = set()
+    for number in range(20):
+        first = [{"role": "user", "content": f"question {number}"}]
+        more = [{"role": "assistant", "content": "Rest."}, {"role": "user", "content": "And then?"}]
+        by = answered_by("/v1/chat/completions", messages=first)
+        assert answered_by("/v1/chat/completions", messages=[*first, *more]) == by
+        found.add(by)
+    assert found == {"tcm@1:1", "tcm@2:1"}
+    texts = {answered_by("/v1/completions", prompt=f"text {number}") for number in range(20)}
+    assert texts == {"tcm@1:1", "tcm@2:1"}
+    client.post("/v1/adapters/tcm/share", json={"percent": 0})
+    messages = [{"role": "user", "content": "question 1"}]
+    assert answered_by("/v1/chat/completions", messages=messages) == "tcm@1:1"
