@@ -34,7 +34,8 @@ def verify(home: Path, base: Path | None, name: str = "it") -> tuple[int, dict[s
     command = ["adapters", "verify", name, "--home", str(home)]
     options = ["--base", str(base)] if base else []
     result = CliRunner().invoke(app, [*command, *options], catch_exceptions=False)
-    lines = [line.split(maxsplit=2) for line in result.output.splitlines()]
+    lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
+    assert all(len(line) == 3 for line in lines), result.output
     return result.exit_code, {name: f"{mark} {said}" for mark, name, said in lines if mark != "ok"}
 
 
