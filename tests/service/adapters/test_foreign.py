@@ -73,6 +73,7 @@ def test_an_older_adapter_is_explained_in_chat_and_once_in_the_log(
     caplog.set_level(logging.WARNING)
     written = write_adapter(tmp_path / "written")
     pickled(written)
+    adapters.mkdir(exist_ok=True)
     written.rename(adapters / "old")  # whole: who watches the folder never sees half of it
     for _ in range(3):
         assert listed(client) == ["smollm2-135m"]
