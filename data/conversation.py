@@ -1,7 +1,7 @@
 """The one shape that every data format is read into."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,16 +29,29 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages in order, and where they came from."""
+    """Messages in order, and where they came from; with what people think of the last answer."""
 
     messages: tuple[Message, ...]
     source: str = "<memory>"
     line: int = 1
     tools: tuple[Mapping[str, Any], ...] = ()
+    rejected: tuple[Message, ...] = ()  # liked less, in place of all from the first trained turn on
+    is_good: bool | None = None  # None: nobody has judged it
+
+    @property
+    def with_rejected(self) -> "Conversation":
+        """The same with the answer that people like less."""
+        begin = next(i for i, each in enumerate(self.messages) if each.is_trained)
+        return replace(self, messages=(*self.messages[:begin], *self.rejected), rejected=())
 
     @property
     def where(self) -> str:
         return f"{self.source}:{self.line}"
+
+
+def good_ones(conversations: Iterable[Conversation]) -> list[Conversation]:
+    """Those to learn, and to measure with: without answers that are judged bad."""
+    return [each for each in conversations if each.is_good is not False]
 
 
 Item = Conversation | Fault  # what reading gives, one by one

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.conversation import Conversation
+from data.conversation import Conversation, good_ones
 from data.errors import UnreadableFile
 from data.reading.beginning import speak_like_files
 from data.reading.reader import ReadOptions
@@ -103,7 +103,7 @@ class EvalJob:
             if dataset.rows:  # and not a file that was held out whole
                 self.announce(_("The adapter was trained on this data: taking what was held out"))
             conversations = without_system(dataset.held_out_conversations, side.system)
-        chosen = conversations[: self.options.limit]
+        chosen = good_ones(conversations)[: self.options.limit]
         samples = self.options.report_samples
         return Material(
             conversations=chosen,
@@ -122,6 +122,7 @@ class EvalJob:
             said.roles or trained_with.roles,
             said.columns or trained_with.columns,
             trained_with.faulty if said.faulty == "stop" else said.faulty,
+            trained_with.with_bad,
         )
         speak_like_files(self.options.data)
         conversations = Reader(options, self.config.redact).read(self.options.data)

@@ -18,6 +18,7 @@ from .evaluation.compare import Material, compare, efforts_of
 from .evaluation.finding import Finding
 from .evaluation.report import History, Report
 from .evaluation.sides import Pair, PairedRows, Side
+from .preference.outcome import Outcome
 from .prepared import Prepared
 from .training.going_on.continuation import Continuation
 from .training.observer import StepMetrics
@@ -39,6 +40,7 @@ class Result:
     trained_tokens: int  # over all steps, prompts included
     findings: Sequence[Finding]
     continuation: Continuation | None = None  # of the adapter that it went on from
+    preferences: Outcome | None = None  # what learning from them has come to
 
     @property
     def gain(self) -> float:
@@ -56,6 +58,7 @@ def finish(
     trainer: Trainer,
     adapters: Path,
     continuation: Continuation | None = None,
+    outcome: Outcome | None = None,
 ) -> Result:
     """Make a version of what was trained; the training model is freed on the way."""
     training_loss = trainer.progress.best_loss
@@ -64,10 +67,11 @@ def finish(
     with _room(run), staging_folder(adapters, run.state.id) as folder:
         save_adapter(trainer.model, folder, prepared.base.id)
         trainer.release()  # before the model to compare with is loaded
-        report = _report(prepared, run, folder, training_loss)
+        report = _report(prepared, run, folder, training_loss, outcome)
         report.write(folder)
         (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
         metrics = _metrics(report, trainer.progress.best_step, continuation)
+        metrics |= outcome.metrics if outcome else {}
         prepared.card(metrics, run.state.id).write(folder)
         (folder / README_FILE).write_text(_model_card(report, name), encoding="utf-8")
         version = install(adapters, name, folder, promoted=prepared.config.promote)
@@ -82,6 +86,7 @@ def finish(
         trained_tokens=trainer.progress.tokens,
         findings=report.findings,
         continuation=continuation,
+        preferences=outcome,
     )
 
 
@@ -125,12 +130,14 @@ def _material(prepared: Prepared) -> Material:
     )
 
 
-def _report(prepared: Prepared, run: Run, adapter: Path, training_loss: float) -> Report:
+def _report(
+    prepared: Prepared, run: Run, adapter: Path, training_loss: float, outcome: Outcome | None
+) -> Report:
     """Raises Interrupted where the observer asks to stop between two parts of the comparison."""
     config, observer = prepared.config, prepared.observer
     sides = _sides(adapter, prepared.renderer)
     pair = Pair(prepared.base, *sides, prepared.device, config.micro_batch_tokens)
-    steps = run.metrics()
+    steps = [each for each in run.metrics() if each.stage == "examples"]
 
     def announce(stage: str) -> None:
         if observer.should_stop():
@@ -147,15 +154,19 @@ def _report(prepared: Prepared, run: Run, adapter: Path, training_loss: float) -
         baseline="the base",
         data=prepared.dataset.summary,
         measured=compare(pair, _material(prepared), announce, observer.on_work),
-        history=History(steps, training_loss, _settings(prepared, steps)),
+        history=History(steps, training_loss, _settings(prepared, steps, outcome)),
         disclaimer=config.disclaimer,
     )
 
 
-def _settings(prepared: Prepared, steps: Sequence[StepMetrics]) -> dict[str, str]:
+def _settings(
+    prepared: Prepared, steps: Sequence[StepMetrics], outcome: Outcome | None
+) -> dict[str, str]:
     """What a reader may want to know of the run."""
     config = prepared.config
+    told = {N_("preferences"): outcome.told} if outcome else {}
     return {
+        **told,
         N_("steps"): str(len(steps)),
         N_("highest rate"): f"{max(step.learning_rate for step in steps):.1e}",
         N_("rank"): f"{config.rank}, alpha {config.effective_alpha:g}",

@@ -19,19 +19,28 @@ from .bases.spelling import warn_of_spelling
 from .errors import ConfigError, Interrupted
 from .finish import Result, finish
 from .hardware import pick_device, wide_precision
+from .preference.outcome import Outcome
+from .preference.plan import plan_preferences
+from .preference.stage import PreferenceStage
 from .prepared import Prepared
 from .rehearsal import Rehearsal, rehearse
 from .served import ServedCheckpoints
 from .sweep import check_comparable
 from .training.announcement import describe_lineage, describe_plan, describe_start
-from .training.checkpoint import check_room, list_checkpoints, load_checkpoint
+from .training.checkpoint import (
+    Progress,
+    check_room,
+    list_checkpoints,
+    load_checkpoint,
+    read_progress,
+)
 from .training.config import TrainConfig
 from .training.dataset import DatasetMaker
 from .training.going_on.continuation import Continuation
 from .training.going_on.lineage import Lineage, find_lineage
 from .training.going_on.parent import find_parent
 from .training.journal import Journal, log_file
-from .training.observer import Observer, Silent
+from .training.observer import Observer, Placed, Silent
 from .training.peft_model import add_adapter, load_adapter
 from .training.plan import make_plan
 from .training.processes import Processes, join_processes
@@ -87,7 +96,12 @@ class Job:
         dataset = DatasetMaker(self.config, renderer).prepare(data, lineage)
         lengths = [len(row.token_ids) for row in dataset.rows]
         plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
-        for sentence in (*describe_lineage(lineage, dataset), describe_plan(plan, dataset, base)):
+        preferences = plan_preferences(self.config, dataset, renderer, plan)
+        for sentence in (
+            *describe_lineage(lineage, dataset),
+            describe_plan(plan, dataset, base),
+            *([preferences.told] if preferences else []),
+        ):
             self.observer.on_stage(sentence)
         return Prepared(
             self.name,
@@ -99,6 +113,7 @@ class Job:
             renderer,
             dataset,
             plan,
+            preferences,
         )
 
     def execute(
@@ -117,10 +132,10 @@ class Job:
         prepared = prepared or self.prepare()
         run = self._open_run(prepared, on_begun, resume=resume)
         with _saying_what_is_kept(run), self._logged(run):
-            trainer, before = self._train(prepared, run, resume=resume)
+            trainer, before, outcome = self._train(prepared, run, resume=resume)
             done = self._compare(prepared, trainer, before)
             return self.processes.from_first(
-                lambda: finish(prepared, run, trainer, self.adapters, done)
+                lambda: finish(prepared, run, trainer, self.adapters, done, outcome)
             )
 
     def try_out(self) -> float:
@@ -134,7 +149,7 @@ class Job:
         check_comparable(prepared.dataset)
         run = self._open_run(prepared, resume=resume)
         with _saying_what_is_kept(run), self._logged(run):
-            trainer, _before = self._train(prepared, run, resume=resume)
+            trainer, *_rest = self._train(prepared, run, resume=resume)
             loss = trainer.progress.best_loss
             trainer.release()
         assert loss is not None, "every plan evaluates after its last step"
@@ -196,13 +211,17 @@ class Job:
         on_begun(run.folder)
         return run
 
-    def _train(self, prepared: Prepared, run: Run, *, resume: bool) -> tuple[Trainer, float | None]:
-        """The trainer when it is done, and the held-out loss of the adapter before."""
-        before = None
+    def _train(
+        self, prepared: Prepared, run: Run, *, resume: bool
+    ) -> tuple[Trainer, float | None, Outcome | None]:
+        """The trainer when it is done, the held-out loss of the adapter before, and what learning
+        from preferences has come to."""
+        before = outcome = None
         reached = load_checkpoint(run.folder) if resume else None
         try:
-            with self._journal(run, reached[0].step if reached else 0) as observer:
-                trainer = self._trainer(prepared, run.folder, observer)
+            with self._journal(run, _steps_done(run, reached and reached[0])) as observer:
+                placed = Placed(observer, after=prepared.num_later_steps)
+                trainer = self._trainer(prepared, run.folder, placed)
                 if self.processes.is_first:
                     check_room(run.folder, trainer.best)
                 if self.config.serve_checkpoints:
@@ -216,12 +235,16 @@ class Job:
                     reached = None  # it is as large as the trainer's own
                 observer.on_stage(describe_start(trainer.plan, self.device, trainer.progress.step))
                 trainer.train(prepared.dataset.rows, prepared.dataset.held_out)
+                trainer.restore_best()
+                if prepared.preferences is not None:
+                    held_out = prepared.dataset.held_out
+                    stage = PreferenceStage(prepared.preferences, trainer, held_out, observer)
+                    outcome = stage.execute(resume=resume)
         except BaseException:
             if self.processes.is_first:
                 run.discard_unused()
             raise
-        trainer.restore_best()
-        return trainer, before
+        return trainer, before, outcome
 
     @contextmanager
     def _journal(self, run: Run, done_steps: int) -> Generator[Observer]:
@@ -270,6 +293,14 @@ class Job:
 def _absolute(path: Path | None) -> Path | None:
     """None where it is no file."""
     return path.resolve() if path and path.exists() else None
+
+
+def _steps_done(run: Run, reached: Progress | None) -> int:
+    """Those of both stages, of which the second one's follow."""
+    if reached is None:
+        return 0
+    later = read_progress(run.folder, "preferences")
+    return reached.step + (later.step if later else 0)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from data.chat import ChatRenderer
 
 from .adapters.card import AdapterCard, BaseIdentity
 from .bases.base import Base
+from .preference.plan import Preferences
 from .training.config import TrainConfig
 from .training.dataset import Dataset
 from .training.going_on.lineage import Lineage
@@ -31,6 +32,20 @@ class Prepared:
     renderer: ChatRenderer
     dataset: Dataset
     plan: Plan
+    preferences: Preferences | None  # to learn from afterwards
+
+    @property
+    def num_later_steps(self) -> int:
+        return self.preferences.plan.num_steps if self.preferences else 0
+
+    @property
+    def num_later_tokens(self) -> int:
+        return self.preferences.plan.num_tokens if self.preferences else 0
+
+    @property
+    def num_steps(self) -> int:
+        """The steps of both stages."""
+        return self.plan.num_steps + self.num_later_steps
 
     def card(self, metrics: Mapping[str, float], run_id: str = "") -> AdapterCard:
         """The card of what is made of it; the files that the card vouches for are not there yet."""

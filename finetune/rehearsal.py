@@ -52,7 +52,7 @@ class Rehearsal:
             self,
             prepared=prepared,
             num_trained_tokens=_num_trained(prepared),
-            training_seconds=plan.num_tokens / self.tokens_per_second,
+            training_seconds=_num_tokens(prepared) / self.tokens_per_second,
             evaluation_seconds=len(plan.eval_steps) * one,
         )
 
@@ -82,11 +82,16 @@ def rehearse(trainer: Trainer, prepared: Prepared) -> Rehearsal:
         prepared=prepared,
         num_trained_tokens=_num_trained(prepared),
         tokens_per_second=rate,
-        training_seconds=plan.num_tokens / rate,
+        training_seconds=_num_tokens(prepared) / rate,
         evaluation_seconds=len(plan.eval_steps) * evaluation_seconds,
         report_seconds=report_seconds(prepared, num_held_out / evaluation_seconds),
         memory_bytes=peak_memory(trainer.device) + _moments(trainer),
     )
+
+
+def _num_tokens(prepared: Prepared) -> float:
+    """Those of all steps; the second stage reads its own twice more, a third of the work each."""
+    return prepared.plan.num_tokens + prepared.num_later_tokens * 5 / 3
 
 
 def _num_trained(prepared: Prepared) -> int:

@@ -27,7 +27,7 @@ MOST = 64  # runs
 FIXED = frozenset(
     {
         *("data", "validation", "base", "seed", "holdout", "max_tokens", "system", "roles"),
-        *("columns", "faulty", "redact", "from_adapter"),
+        *("columns", "faulty", "redact", "from_adapter", "method"),
         *("name", "output_dir", "promote"),
     }
 )
@@ -38,7 +38,7 @@ AS_FAST = frozenset(
         *("learning_rate", "learning_rate_multiplier", "warmup_ratio", "weight_decay"),
         *("epochs", "max_training_tokens"),
         *("dropout", "max_grad_norm", "evals_per_epoch", "patience", "replay_ratio", "alpha"),
-        *("general_mix", "output_dir"),
+        *("general_mix", "output_dir", "beta"),
     }
 )
 

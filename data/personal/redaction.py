@@ -28,11 +28,11 @@ def redact(text: str, *, around: str = "") -> str:
 def redact_conversation(conversation: Conversation) -> Conversation:
     """Every message's content; calls of tools and their arguments stay as they are."""
     around = "\n".join(message.content for message in conversation.messages)
-    messages = (
-        replace(message, content=redact(message.content, around=around))
-        for message in conversation.messages
+    messages, rejected = (
+        tuple(replace(each, content=redact(each.content, around=around)) for each in said)
+        for said in (conversation.messages, conversation.rejected)
     )
-    return replace(conversation, messages=tuple(messages))
+    return replace(conversation, messages=messages, rejected=rejected)
 
 
 def _is_chinese(*texts: str) -> bool:

@@ -16,6 +16,7 @@ HOW: tuple[Faulty, ...] = get_args(Faulty)
 WAY_OUT = "faulty"  # the kind of what is said at the end of faulty data
 NUM_SHOWN = 3
 LONGEST_SHOWN = 40  # [characters]
+JUDGED_BAD = N_("an answer that is judged bad")  # a kind of faults: to learn from, if not to learn
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from .dialogues.headings import Line
 from .dialogues.role_words import Part
 from .documents import docx_lines, pdf_lines, read_docx, read_html, read_pdf, read_yaml
 from .encoding import SURE, is_usual, open_text
-from .faulty import WAY_OUT, Faulty, Read, settle
+from .faulty import JUDGED_BAD, WAY_OUT, Draft, Faulty, Read, settle
 from .files.kinds import refuse_other_kinds
 from .hub import PREFIX, read_hub
 from .json_rows import read_json, read_jsonl
@@ -28,11 +28,12 @@ from .talk import read_talk
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What the user says of the files: who is who in a dialogue, what fields are called, what
-    becomes of faulty conversations."""
+    becomes of faulty conversations; and what they are read for."""
 
     roles: Mapping[str, Part] = field(default_factory=dict[str, Part])
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
     faulty: Faulty = "stop"
+    with_bad: bool = False  # answers that are judged bad are read, too
 
 
 TextReader = Callable[[TextIO, str, Mapping[str, str]], Iterator[Read]]
@@ -94,7 +95,14 @@ def read_items(
     Raises UnreadableFile if there is nothing to read or the one file cannot be.
     """
     options = options or ReadOptions()
-    return settle(_read_all(_listed(paths), options), options.faulty)
+    read = _read_all(_listed(paths), options)
+    return settle(map(_with_bad, read) if options.with_bad else read, options.faulty)
+
+
+def _with_bad(read: Read) -> Read:
+    if isinstance(read, Draft) and read.kind == JUDGED_BAD:
+        return read.conversation
+    return read
 
 
 def _read_all(listed: list[str | Path], options: ReadOptions) -> Iterator[Read]:

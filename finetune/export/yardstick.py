@@ -9,7 +9,7 @@ from pathlib import Path
 
 import data as data_package
 from data.chat import ChatRenderer, Rendered
-from data.conversation import Conversation
+from data.conversation import Conversation, good_ones
 from data.errors import DataError
 from data.reading.reader import read_conversations
 from data.wording import _
@@ -107,7 +107,7 @@ def _held_out(
 
 
 def _all_of(conversations: list[Conversation], maker: RowMaker, name: str) -> Yardstick:
-    rows = maker.rows(maker.asked(conversations[:MOST_ROWS]))[0]
+    rows = maker.rows(maker.asked(good_ones(conversations)[:MOST_ROWS]))[0]
     words = _("{count} conversations of {file}, not all unknown to the adapter")
     return Yardstick(rows, words.format(count=len(rows), file=name))
 

@@ -4,6 +4,7 @@
                             best.safetensors       the best so far, by evaluation
                             optimizer.pt           AdamW's moments
                             state.json             progress
+    preferences/step-000003/                       the same of the second stage, if there is one
 
 Random state needs no saving: the order of rows and the dropout of a step are functions of the
 seed and the step's number.
@@ -26,6 +27,9 @@ from data.wording import _
 from finetune.errors import CheckpointFailed, NotResumable
 from finetune.wrong_values import told
 
+from .observer import Stage
+
+CHECKPOINTS: dict[Stage, str] = {"examples": "checkpoints", "preferences": "preferences"}
 NEWEST_FILE, BEST_FILE = "adapter.safetensors", "best.safetensors"
 KEPT = 2
 MOMENTS = 2  # that AdamW keeps of each weight
@@ -56,7 +60,12 @@ class Progress(BaseModel):
 
 
 def save_checkpoint(
-    run: Path, progress: Progress, weights: dict[str, Any], best: dict[str, Any], optimizer: Any
+    run: Path,
+    progress: Progress,
+    weights: dict[str, Any],
+    best: dict[str, Any],
+    optimizer: Any,
+    stage: Stage = "examples",
 ) -> Path:
     """Write a checkpoint whole, then drop the oldest beyond the last two.
 
@@ -65,7 +74,7 @@ def save_checkpoint(
     import torch
     from safetensors.torch import save_file
 
-    folder = run / "checkpoints"
+    folder = run / CHECKPOINTS[stage]
     target = folder / f"step-{progress.step:06d}"
     if target.is_dir():  # of the same step, so of the same content
         return target
@@ -87,7 +96,7 @@ def save_checkpoint(
         raise CheckpointFailed(said.format(path=target, error=error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for old in (*list_checkpoints(run)[:-KEPT], *folder.glob(f"{UNFINISHED}*")):
+    for old in (*list_checkpoints(run, stage)[:-KEPT], *folder.glob(f"{UNFINISHED}*")):
         shutil.rmtree(old)
     return target
 
@@ -104,9 +113,9 @@ def check_room(run: Path, weights: dict[str, Any]) -> None:
     )
 
 
-def list_checkpoints(run: Path) -> list[Path]:
-    """The run's checkpoints, oldest first."""
-    return sorted((run / "checkpoints").glob("step-*"))
+def list_checkpoints(run: Path, stage: Stage = "examples") -> list[Path]:
+    """The checkpoints of a run's stage, oldest first."""
+    return sorted((run / CHECKPOINTS[stage]).glob("step-*"))
 
 
 def has_saved(run: Path) -> bool:
@@ -114,24 +123,32 @@ def has_saved(run: Path) -> bool:
     return any((run / "checkpoints").glob("step-*")) or any(run.glob("*/checkpoints/step-*"))
 
 
-def read_progress(run: Path) -> Progress | None:
+def read_progress(run: Path, stage: Stage = "examples") -> Progress | None:
     """How far the newest checkpoint that can be read has come; None where there is none."""
-    for folder in reversed(list_checkpoints(run)):
+    for folder in reversed(list_checkpoints(run, stage)):
         with suppress(OSError, ValidationError):
             return _read_progress(folder)
     return None
+
+
+def count_tokens(run: Path) -> int:
+    """The tokens that a run has trained on so far, prompts included."""
+    found = (read_progress(run, stage) for stage in CHECKPOINTS)
+    return sum(each.tokens for each in found if each is not None)
 
 
 def _read_progress(folder: Path) -> Progress:
     return Progress.model_validate_json((folder / "state.json").read_bytes())
 
 
-def load_checkpoint(run: Path) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
+def load_checkpoint(
+    run: Path, stage: Stage = "examples"
+) -> tuple[Progress, dict[str, Any], dict[str, Any], Any]:
     """The newest checkpoint that is whole: progress, weights, best weights, optimizer state.
 
     Raises NotResumable where there is none.
     """
-    found = list_checkpoints(run)
+    found = list_checkpoints(run, stage)
     if not found:
         said = _("The run in {folder} has no checkpoint yet. Start it anew.")
         raise NotResumable(said.format(folder=run))

@@ -35,6 +35,8 @@ ALIASES = {
 # none: how likely base and adapter find held-out answers; short: and a few answers side by side;
 # full: and what was forgotten, and what is known by heart.
 Depth = Literal["none", "short", "full"]
+# What is learned from: examples alone (sft); then pairs of answers (dpo) or ratings (kto), too.
+Method = Literal["auto", "sft", "dpo", "kto"]
 
 
 class TrainConfig(BaseModel):
@@ -58,6 +60,9 @@ class TrainConfig(BaseModel):
     from_adapter: str | None = None
     output_dir: Path | None = None  # the run folder; under home if None
     promote: bool = True
+
+    method: Method = "auto"  # by how many pairs and ratings there are
+    beta: float = Field(0.1, gt=0, le=2)  # how closely preferences keep to what examples taught
 
     rank: int = Field(16, ge=1, le=512)
     alpha: float | None = Field(None, gt=0)  # 2 × rank
@@ -118,7 +123,7 @@ class TrainConfig(BaseModel):
     def reading(self) -> ReadOptions:
         """How its data is read."""
         roles: dict[str, Part] = {name.lower(): role for name, role in self.roles.items()}
-        return ReadOptions(roles, self.columns, self.faulty)
+        return ReadOptions(roles, self.columns, self.faulty, self.method in ("auto", "kto"))
 
     def is_checkpointed(self, device: str) -> bool:
         chosen = self.gradient_checkpointing

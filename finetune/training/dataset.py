@@ -5,14 +5,16 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from data.chat import ChatRenderer, Rendered
 from data.checking.own_words import OwnWords
-from data.conversation import Conversation
+from data.conversation import Conversation, good_ones
 from data.shipped import conversations_to_mix_in
 from data.split import unlike
 from data.wording import _
 from finetune.adapters.card import DataSummary
+from finetune.errors import ConfigError
 
 from .config import TrainConfig
 from .division import Division, Share, divide
@@ -33,6 +35,9 @@ class Dataset:
     summary: DataSummary
     num_left_out: int = 0  # that an earlier training held out, and that are asked now
     num_corrections: int = 0  # of the rows, where none of the new conversations is held out
+    # Conversations with an answer that people like less, or with what they say of their answer:
+    judged: Sequence[Conversation] = ()  # of those that are trained on, as a server will ask
+    held_out_judged: Sequence[Conversation] = ()
 
     @property
     def sha256(self) -> str:
@@ -40,6 +45,9 @@ class Dataset:
         digest = hashlib.sha256()
         for row in (*self.rows, *self.held_out):
             digest.update(repr((row.token_ids, row.trained)).encode())
+        for each in (*self.judged, *self.held_out_judged):
+            said = [message.content for message in (*each.messages, *each.rejected)]
+            digest.update(repr((said, each.is_good)).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     @property
@@ -67,6 +75,7 @@ class DatasetMaker:
         )
         share = Share(config.holdout, config.seed, "holdout" in config.model_fields_set)
         division = divide(fitted, share, lineage)
+        _check_good(division, data.source)
         return self.build(data, division, self._replay(division, data.old, lineage))
 
     def build(
@@ -77,7 +86,13 @@ class DatasetMaker:
     ) -> Dataset:
         """Render what has been divided, with everyday conversations mixed in. Raises DataError."""
         asked = self._rows.asked
-        trained, held_out, older = map(asked, (division.trained, division.held_out, replayed))
+        judged, held_out_judged = (
+            [each for each in asked(side) if each.rejected or each.is_good is not None]
+            for side in (division.trained, division.held_out)
+        )
+        trained, held_out, older = (
+            asked(good_ones(some)) for some in (division.trained, division.held_out, replayed)
+        )
         mixed_in = asked(_mix_in(self._config.general_mix * len(trained), self._config.seed))
         rows, shortened = self._rows.rows([*trained, *older, *mixed_in])
         held_out_rows, also_shortened = self._rows.rows(held_out)
@@ -101,7 +116,14 @@ class DatasetMaker:
         )
         num_corrections = len(trained) if division.are_corrections else 0
         return Dataset(
-            rows, held_out_rows, held_out, summary, division.num_left_out, num_corrections
+            rows,
+            held_out_rows,
+            held_out,
+            summary,
+            division.num_left_out,
+            num_corrections,
+            judged,
+            held_out_judged,
         )
 
     def _replay(
@@ -121,6 +143,17 @@ class DatasetMaker:
             told = _("{count} of {total} older conversations are trained on again")
             logger.info("%s", told.format(count=len(replayed), total=len(old)))
         return replayed
+
+
+def _check_good(division: Division, source: Path) -> None:
+    """Raises ConfigError where, but for answers that are judged bad, there is nothing on a side."""
+    for side in (division.trained, division.held_out):
+        if not good_ones(side):
+            problem = _(
+                "too few answers that are not judged bad: examples are learned first, so give at "
+                "least two, better a hundred"
+            )
+            raise ConfigError(str(source), [problem])
 
 
 def _say_own_words(conversations: Sequence[Conversation], renderer: ChatRenderer) -> None:

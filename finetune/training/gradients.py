@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from data.chat import Rendered
@@ -39,18 +40,26 @@ class Gradients:
         self._processes = processes
         self._prompt_weight = prompt_weight
 
-    def accumulate(self, rows: Sequence[Rendered], seeds: Sequence[int]) -> float:
+    def accumulate(
+        self,
+        rows: Sequence[Rendered],
+        seeds: Sequence[int],
+        weights: Sequence[float] | None = None,
+    ) -> float:
         """Leave the window's gradient in the parameters; returns its loss in nats per trained
-        token, whatever the micro-batches and processes.
+        token, whatever the micro-batches and processes. With `weights`, one a row, it is the sum of
+        the rows' losses times these.
 
         Raises Hopeless where memory does not even suffice for one row.
         """
         total_weight = sum(row.num_trained for row in rows) + self._prompt_weight * sum(
             len(row.token_ids) - 1 - row.num_trained for row in rows
         )
+        each = [1.0] * len(rows) if weights is None else weights
         own = self._processes.share([len(row.token_ids) for row in rows])
-        mine = [rows[i] for i in own], [seeds[i] for i in own]
-        loss = self.within_memory(rows, lambda budget: self._add(*mine, total_weight, budget))
+        mine = [rows[i] for i in own], [seeds[i] for i in own], [each[i] for i in own]
+        divisor = total_weight if weights is None else 1.0
+        loss = self.within_memory(rows, lambda budget: self._add(*mine, divisor, budget))
         if not own:
             self._fill_missing()
         self._processes.add([parameter.grad for parameter in self._parameters])
@@ -74,16 +83,20 @@ class Gradients:
         self,
         rows: Sequence[Rendered],
         seeds: Sequence[int],
-        total_weight: float,
+        weights: Sequence[float],
+        divisor: float,
         budget: int,
     ) -> float:
+        import torch
+
         loss = 0.0
-        for group, group_seeds in _micro_batches(rows, seeds, budget):
-            batch = collate(group, group_seeds, self._prompt_weight).to(self._device)
+        for own in _micro_batches(rows, budget):
+            batch = collate(rows[own], seeds[own], self._prompt_weight).to(self._device)
             losses = self.token_losses(batch)
             if self._margin:
                 losses = losses.where(batch.is_taught, (losses - self._margin).relu())
-            part = (losses * batch.weights).sum() / total_weight
+            of_row = torch.tensor(weights[own], device=self._device)[batch.row_of]
+            part = (losses * batch.weights * of_row).sum() / divisor
             part.backward()
             loss += part.item()
         return loss
@@ -126,9 +139,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _micro_batches(
-    rows: Sequence[Rendered], seeds: Sequence[int], budget: int
-) -> list[tuple[list[Rendered], Sequence[int]]]:
-    groups = pack(rows, budget)
-    ends = [sum(len(group) for group in groups[: i + 1]) for i in range(len(groups))]
-    return [(group, seeds[end - len(group) : end]) for group, end in zip(groups, ends, strict=True)]
+def _micro_batches(rows: Sequence[Rendered], budget: int) -> list[slice]:
+    ends = [*accumulate(len(group) for group in pack(rows, budget))]
+    return [slice(begin, end) for begin, end in pairwise([0, *ends])]

@@ -61,9 +61,10 @@ class Journal:
 
     def _write(self, metrics: StepMetrics) -> None:
         self._run.log(metrics)
+        folder = "" if metrics.stage == "examples" else f"{metrics.stage}/"
         for name in SCALARS:
             if (value := getattr(metrics, name)) is not None:
-                self._events.add_scalar(name, value, metrics.step)
+                self._events.add_scalar(f"{folder}{name}", value, metrics.step)
         if metrics.eval_loss is not None or metrics.step % LOGGED_EVERY == 0:
             self._events.flush()
             course.info("%s", metrics)

@@ -1,20 +1,23 @@
 """Who is told how a run goes, and what is told of each step."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+Stage = Literal["examples", "preferences"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
     step: int  # counted from 1
     num_steps: int
-    loss: float  # mean over the step's trained tokens, in nats
+    loss: float  # mean over the step's trained tokens, in nats; of preferences, their own
     learning_rate: float
     grad_norm: float
     tokens_per_second: float  # prompts included
     trained_tokens_per_second: float
     memory_bytes: int  # at the highest so far: the GPU's, or the process's
     eval_loss: float | None = None
+    stage: Stage = "examples"
 
 
 class Observer(Protocol):
@@ -44,3 +47,27 @@ class Silent:
 
     def should_stop(self) -> bool:
         return False
+
+
+class Placed:
+    """An observer of one stage's steps, which are a part of the run's."""
+
+    def __init__(self, observer: Observer, before: int = 0, after: int = 0) -> None:
+        """So many steps are done `before`, and may be done `after`."""
+        self._observer = observer
+        self._before = before
+        self._after = after
+
+    def on_stage(self, text: str) -> None:
+        self._observer.on_stage(text)
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        total = self._before + metrics.num_steps + self._after
+        step = self._before + metrics.step
+        self._observer.on_step(replace(metrics, step=step, num_steps=total))
+
+    def on_work(self, done: float, left: float) -> None:
+        self._observer.on_work(done, left)
+
+    def should_stop(self) -> bool:
+        return self._observer.should_stop()

@@ -54,3 +54,12 @@ def save_adapter(model: Any, folder: Path, base_id: str) -> None:
     # Looking for changed embeddings, PEFT would ask the hub for the base by its id.
     model.save_pretrained(str(folder), save_embedding_layers=False)
     assert (folder / WEIGHTS_FILE).is_file()
+
+
+def switch_dropout_off(model: Any) -> None:
+    """Switch it off for good, whatever mode the model is in."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0

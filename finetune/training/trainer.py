@@ -25,11 +25,14 @@ from .config import TrainConfig
 from .going_on.teacher import teach
 from .gradients import Gradients
 from .loss import answer_loss, count_sure
-from .observer import Observer, StepMetrics
+from .observer import Observer, Stage, StepMetrics
 from .plan import Plan
 from .processes import ALONE, Processes
 
 OnSaved = Callable[[Path, Progress], None]  # told of each new checkpoint
+# From a step's rows and the log-likelihoods of their answers [nats]: the loss, and its derivative
+# by each row's summed loss.
+Judge = Callable[[Sequence[Any], Sequence[float]], tuple[float, list[float]]]
 
 FIRST = 5  # [steps] whose mean loss later ones are held against
 EXPLODED = 3.0  # [nats] above it: twenty times the perplexity
@@ -48,7 +51,9 @@ class Trainer:
         device: str,
         observer: Observer,
         processes: Processes = ALONE,
+        judge: Judge | None = None,
     ) -> None:
+        """A `judge` weighs the rows that are learned from, in the stage of preferences."""
         import torch
 
         self.model = model
@@ -58,6 +63,8 @@ class Trainer:
         self.device = device
         self.observer = observer
         self.processes = processes
+        self.judge = judge
+        self.stage: Stage = "preferences" if judge else "examples"
         self.progress = Progress()
         self.on_saved: OnSaved = lambda _checkpoint, _progress: None
         self.lean = LeanModel(model)
@@ -182,6 +189,7 @@ class Trainer:
                 trained_tokens_per_second=num_trained / seconds,
                 memory_bytes=peak_memory(self.device),
                 eval_loss=eval_loss,
+                stage=self.stage,
             )
         )
         every = self.config.save_steps
@@ -194,7 +202,16 @@ class Trainer:
 
         # A row's dropout depends on the seed, the step and the row's place in it, on nothing else.
         seeds = [row_seed(self.config.seed, index, place) for place in range(len(window))]
-        loss = self.gradients.accumulate(window, seeds)
+        if self.judge is None:
+            loss = self.gradients.accumulate(window, seeds)
+        else:
+            loss, weights = self.judge(window, [-each for each in self.row_losses(window)])
+            counted = [i for i, weight in enumerate(weights) if weight]
+            self.gradients.accumulate(
+                [window[i] for i in counted],
+                [seeds[i] for i in counted],
+                [weights[i] for i in counted],
+            )
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         self._refuse_explosion(loss, float(norm))
         for group in self.optimizer.param_groups:
@@ -245,28 +262,31 @@ class Trainer:
         return not self.processes.any(is_missing)
 
     def held_out_loss(self, held_out: Sequence[Rendered]) -> float:
-        """The held-out loss of the weights as they are, per answer token, in nats. Each process
-        takes its share."""
-        share = self.processes.share([len(row.token_ids) for row in held_out])
+        """The held-out loss of the weights as they are, per answer token, in nats."""
+        return sum(self.row_losses(held_out)) / sum(row.num_trained for row in held_out)
+
+    def row_losses(self, rows: Sequence[Rendered]) -> list[float]:
+        """The loss of each row's answer, all its tokens', in nats. Each process takes its share."""
+        share = self.processes.share([len(row.token_ids) for row in rows])
         own = self.gradients.within_memory(
-            held_out,
+            rows,
             lambda budget: answer_loss(
                 self.model,
-                [held_out[i] for i in share],
+                [rows[i] for i in share],
                 budget,
                 self.device,
                 self.lean.token_losses,
             ),
         )
-        loss, count = self.processes.total(sum(own.sums), sum(own.counts))
-        return loss / count
+        losses = dict(zip(share, own.sums, strict=True))
+        return self.processes.total(*(losses.get(i, 0.0) for i in range(len(rows))))
 
     def _save(self) -> None:
         if not self.processes.is_first:
             return
         try:
             saved = save_checkpoint(
-                self.run, self.progress, self.weights(), self.best, self.optimizer
+                self.run, self.progress, self.weights(), self.best, self.optimizer, self.stage
             )
         except CheckpointFailed as error:
             told = _(

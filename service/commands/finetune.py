@@ -81,6 +81,14 @@ def finetune(
         int,
         typer.Option(min=1, help="Train in so many processes on this machine; one for each GPU."),
     ] = 1,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="What is learned from: sft (examples alone), then dpo (pairs of a better and a "
+            "worse answer) or kto (answers that were called good or bad), kept only if it helps; "
+            "auto: by how many there are. [default: auto]"
+        ),
+    ] = None,
     promote: Annotated[
         bool | None,
         typer.Option(
@@ -200,8 +208,8 @@ def finetune(
     """Train an adapter on questions and answers.
 
     At the end it is compared with its base, and a report says how good it is. With --server the
-    file is sent there and trained on, by what its API knows: name, base or --from, promote, and
-    epochs, batch_size and seed by --set.
+    file is sent there and trained on, by what its API knows: name, base or --from, method, promote,
+    and epochs, batch_size, beta and seed by --set.
     """
     from data.wording import _
     from finetune.free_cores import give_way, let_session_give_way
@@ -214,6 +222,7 @@ def finetune(
         "name": name,
         "base": base,
         "from_adapter": from_adapter,
+        "method": method,
         "promote": promote,
         "rank": rank,
         "target_modules": _modules(target_modules),

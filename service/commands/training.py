@@ -64,8 +64,7 @@ def train(
 
 def _train_one(job: Job, seen: TerminalJob, *, resume: bool) -> Result:
     prepared = job.prepare()
-    plan = prepared.plan
-    known = {"num_steps": plan.num_steps, "hyperparameters": resolved(prepared)}
+    known = {"num_steps": prepared.num_steps, "hyperparameters": resolved(prepared)}
     return job.execute(resume=resume, prepared=prepared, on_begun=_telling(job, seen, **known))
 
 
@@ -113,6 +112,8 @@ def _print_result(result: Result, home: Path) -> None:
             change=-result.gain,
         )
     )
+    if result.preferences is not None:
+        typer.echo(result.preferences.told)
     if result.continuation is not None:
         _print_continuation(result.continuation)
     print_made(result.version, home)

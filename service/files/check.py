@@ -18,7 +18,7 @@ from typing import Any
 from data.checking.check import Findings, check
 from data.conversation import Conversation, Item, Message
 from data.errors import DataError, Fault, UnreadableFile
-from data.reading.reader import read_items
+from data.reading.reader import ReadOptions, read_items
 from data.wording import LANGUAGES, _, speak
 
 from .check_report import CheckReport, Finding, Preview, PreviewMessage, ToldFault, failed
@@ -35,6 +35,7 @@ LONGEST_TEXT = 4_000  # [characters] of a message in the preview
 MOST_ENTRIES = 40  # of each list and each object in tools and their calls in the preview
 LONGEST_MESSAGE = 300  # [characters] of a fault
 MOST_PRINTED = 256 << 10  # [bytes]
+READ = ReadOptions(with_bad=True)  # what it will be used for is not known yet
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,7 +71,7 @@ def check_file(name: str) -> CheckReport:
     """All that can be said of a file in the current folder before anything is trained on it."""
     previews: list[Conversation] = []
     try:
-        findings = check(_noting(read_items(name), previews))
+        findings = check(_noting(read_items(name, READ), previews))
     except UnreadableFile as error:
         return failed(name, _("file"), _clean(error.problem))
     except DataError as error:

@@ -48,7 +48,7 @@ def train_round(current: Round, served: AdapterVersion, observer: Observer, seen
     job = Job(_config(current, served), current.home, observer)
     with seen.seen():  # what comes after, the gate, is none of the job's
         resume, prepared = job.take_up(), job.prepare()
-        known = {"num_steps": prepared.plan.num_steps, "hyperparameters": resolved(prepared)}
+        known = {"num_steps": prepared.num_steps, "hyperparameters": resolved(prepared)}
         begun = partial(seen.begin, job, known)
         result = job.execute(resume=resume, prepared=prepared, on_begun=begun)
         seen.succeed(str(result.version), result.trained_tokens)
@@ -66,6 +66,8 @@ def _config(current: Round, served: AdapterVersion) -> TrainConfig:
         "output_dir": current.run,
         "base": served.card.base_spec,
         "promote": False,
+        # Another one may have more to learn from than there is now.
+        "method": "sft" if known.get("method") == "sft" else "auto",
         "from_adapter": None,
         "replay": None,
         "roles": {},

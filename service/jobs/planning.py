@@ -140,7 +140,7 @@ def rehearse(asked: Rehearsal) -> Outcome:
         rehearsed = Job(load_config(None, asked.options), asked.home).rehearse()
     except (DataError, FinetuneError) as error:
         return Outcome(refused=str(error))
-    plan, summary = rehearsed.plan, rehearsed.dataset.summary
+    plan, summary, prepared = rehearsed.plan, rehearsed.dataset.summary, rehearsed.prepared
     return Outcome(
         plan=Plan(
             n_epochs=plan.epochs,
@@ -148,8 +148,8 @@ def rehearse(asked: Rehearsal) -> Outcome:
             learning_rate_multiplier=asked.options.get("learning_rate_multiplier", 1.0),
             num_conversations=summary.num_trained,
             num_held_out=summary.num_held_out,
-            num_steps=plan.num_steps,
-            trained_tokens=plan.num_tokens,
+            num_steps=prepared.num_steps,
+            trained_tokens=plan.num_tokens + prepared.num_later_tokens,
             answer_tokens=rehearsed.num_trained_tokens,
             seconds=rehearsed.seconds,
             report_seconds=rehearsed.report_seconds,

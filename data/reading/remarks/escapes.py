@@ -46,10 +46,13 @@ class Escapes:
         self._read, self._kept = RemarkTally(), RemarkTally()
 
     def apply(self, conversation: Conversation) -> Conversation:
-        if not any("\\" in message.content for message in conversation.messages):
+        said = (conversation.messages, conversation.rejected)
+        if not any("\\" in message.content for turns in said for message in turns):
             return conversation
-        messages = tuple(self._apply(each, conversation.line) for each in conversation.messages)
-        return replace(conversation, messages=messages)
+        messages, rejected = (
+            tuple(self._apply(each, conversation.line) for each in turns) for turns in said
+        )
+        return replace(conversation, messages=messages, rejected=rejected)
 
     def _apply(self, message: Message, line: int) -> Message:
         found = LINE_END.search(message.content)

@@ -67,8 +67,8 @@ SAYINGS: dict[str, tuple[Role, str, str]] = {
     ),
     LEFT_OUT: (
         "assistant",
-        N_("{share} are preferred to another one, and are trained alone; that one is left out"),
-        N_("a training on preferences, if it shall learn from both"),
+        N_("{share} are preferred to another one, and are examples; that one is none"),
+        N_("a training on preferences (method dpo), if it shall learn from both"),
     ),
 }
 NUL, NULS = "\0", N_("control characters")

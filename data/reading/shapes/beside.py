@@ -55,7 +55,8 @@ def _with_opening(messages: Sequence[Message], fields: Fields, row: Row) -> list
 
 
 def refuse_unfit(fields: Fields, row: Row, *, has_turns: bool) -> None:
-    """What makes a row one of another training: pictures, and answers that are not to be learnt."""
+    """What makes a row one of another training: pictures, and answers to choose between. What
+    people say of its answer is noted."""
     if UNFIT.isdisjoint(fields):
         return
     for key in MEDIA:
@@ -63,9 +64,8 @@ def refuse_unfit(fields: Fields, row: Row, *, has_turns: bool) -> None:
             seen = _("something in {key!r}").format(key=key)
             row.refuse(key, seen, _("text alone: nothing else can be trained on"))
     for key in JUDGEMENTS:
-        if fields.get(key) is False:
-            seen = _("false, as of an answer that is judged bad")
-            row.refuse(key, seen, _("answers to train on alone"))
+        if isinstance(judged := fields.get(key), bool):
+            row.is_good, row.judged_by = judged, key
     preferences = [key for key in PREFERENCES if fields.get(key)]
     if preferences and has_turns:
         names = _(" and ").join(preferences)

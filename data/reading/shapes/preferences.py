@@ -1,7 +1,7 @@
 """OpenAI's rows of preferences: what was asked, the answer that people prefer, and the other one.
 
-Training on examples learns the preferred answer. What stands in the input was asked or said before,
-and nobody judged it: none of it is trained.
+Training on examples learns the preferred answer, training on preferences both. What stands in the
+input was asked or said before, and nobody judged it: none of it is trained.
 """
 
 import reprlib
@@ -11,8 +11,8 @@ from typing import Any
 from data.conversation import Message
 from data.wording import _
 
-from .names import INPUT, PREFERRED
-from .row import Fields, Remark, Row, read_cell
+from .names import INPUT, NOT_PREFERRED, PREFERRED
+from .row import Fields, Remark, Row, is_filled, read_cell
 from .turns import read_turns
 
 LEFT_OUT = "answers that people like less"
@@ -28,6 +28,8 @@ def read_preference(fields: Fields, row: Row) -> list[list[Message]]:
         return []
     before = read_turns(asked[MESSAGES], f"{INPUT}.{MESSAGES}", row)
     preferred = read_turns(fields[PREFERRED], PREFERRED, row)
+    if is_filled(fields.get(NOT_PREFERRED)):
+        row.rejected += read_turns(fields[NOT_PREFERRED], NOT_PREFERRED, row)
     row.remarks.append(Remark(LEFT_OUT, PREFERRED))
     return [[*(replace(each, trained=False) for each in before), *preferred]]
 

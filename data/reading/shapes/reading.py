@@ -6,14 +6,14 @@ from typing import Any
 
 from data.conversation import Conversation, Message
 from data.errors import Fault
-from data.reading.faulty import Draft
+from data.reading.faulty import JUDGED_BAD, Draft
 from data.reading.order import wrong_turns
 from data.wording import N_, _
 
 from .accepted import accepted, show_keys
 from .beside import refuse_unfit
 from .finding import find_shape
-from .names import CHATS, SURE, own_names
+from .names import CHATS, NOT_PREFERRED, SURE, own_names
 from .preferences import with_tools
 from .row import Fields, Row, drop_nulls, read_cell
 from .turns import answer_calls, is_turns, read_turns, take_tools
@@ -29,19 +29,37 @@ def read_row(value: Any, row: Row) -> list[Conversation | Draft]:
     tools = take_tools(with_tools(fields), row)
     if row.faults:
         return []
-    return [
-        _drafted(Conversation(tuple(each), row.source, row.line, tools)) for each in conversations
-    ]
+    rejected = tuple(answer_calls(row.rejected))
+    own = row.source, row.line, tools, rejected, row.is_good
+    return [_drafted(Conversation(tuple(each), *own), row) for each in conversations]
 
 
-def _drafted(conversation: Conversation) -> Conversation | Draft:
-    """A draft where turns follow each other that may not."""
+def _drafted(conversation: Conversation, row: Row) -> Conversation | Draft:
+    """A draft where turns follow each other that may not, or where the answer is judged bad."""
     where = conversation.source, conversation.line
+    wrong = [*wrong_turns(conversation.messages)]
+    in_rejected = [] if wrong or not conversation.rejected else _wrong_in_rejected(conversation)
     faults = tuple(
-        Fault(*where, *wrong, kind=N_("order of turns"), is_of_one=True)
-        for wrong in wrong_turns(conversation.messages)
+        Fault(*where, *each, kind=N_("order of turns"), is_of_one=True)
+        for each in wrong or in_rejected
     )
-    return Draft(conversation, faults, faults[0].kind) if faults else conversation
+    if faults:
+        can_be_mended = not in_rejected and row.is_good is not False
+        return Draft(conversation, faults, faults[0].kind, can_be_mended)
+    if row.is_good is False:
+        seen = _("false, as of an answer that is judged bad")
+        expected = _("answers to train on alone, or a training on ratings (method kto)")
+        fault = Fault(*where, row.judged_by, seen, expected, kind=JUDGED_BAD, is_of_one=True)
+        return Draft(conversation, (fault,), JUDGED_BAD, False)
+    return conversation
+
+
+def _wrong_in_rejected(conversation: Conversation) -> list[tuple[str, str, str]]:
+    """The same in the answer that people like less, and what it does not answer."""
+    if not any(each.is_trained for each in conversation.messages):
+        return []
+    wrong = wrong_turns(conversation.with_rejected.messages)
+    return [(f"{NOT_PREFERRED}: {at}", seen, expected) for at, seen, expected in wrong]
 
 
 def _own_fields(value: dict[str, Any]) -> Fields:

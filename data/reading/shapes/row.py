@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from data.conversation import Message
 from data.errors import Fault
 from data.wording import N_, _
 
@@ -31,6 +32,9 @@ class Row:
     line: int
     faults: list[Fault] = field(default_factory=list[Fault])
     remarks: list[Remark] = field(default_factory=list[Remark])
+    rejected: list[Message] = field(default_factory=list[Message])  # liked less than its answer
+    is_good: bool | None = None  # what people say of its answer,
+    judged_by: str = ""  # in the field of this name
 
     def refuse(self, name: str, seen: str, expected: str) -> None:
         kind = EMPTY if seen == _(EMPTY) else FORMAT

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from .finding import find_shape
-from .names import BESIDE_CHATS, BOOKKEEPING, SURE, TITLE, own_name
+from .names import BESIDE_CHATS, BOOKKEEPING, JUDGEMENTS, SURE, TITLE, own_name
 from .row import Fields, is_filled
 
 # Of a row that repeats one of its turns in another field, and so has no one shape by its names.
@@ -15,7 +15,9 @@ def unused(fields: Fields) -> Iterator[str]:
     """The keys of a row that training has no use for; bookkeeping aside."""
     for key in _without_use(tuple(fields)):
         is_title = own_name(key) == TITLE
-        if is_filled(fields[key]) and (not is_title or _is_left_out(key, fields)):
+        is_judgement = own_name(key) in JUDGEMENTS and isinstance(fields[key], bool)
+        is_open = is_filled(fields[key]) and not is_judgement
+        if is_open and (not is_title or _is_left_out(key, fields)):
             yield key
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data.chat import ChatRenderer
-from data.conversation import Conversation
+from data.conversation import Conversation, good_ones
 from data.errors import DataError
 from data.likeness import asked
 from data.split import split_conversations
@@ -129,7 +129,7 @@ def _read(generation: Ancestor, path: Path | None, renderer: ChatRenderer) -> li
     """Read a file of a generation as it was read then. Raises DataError."""
     if path is None or not path.exists():
         raise DataError(_("{path} is no file, or no longer there").format(path=path))
-    conversations = Reader.of(generation.config).read(path)
+    conversations = good_ones(Reader.of(generation.config).read(path))
     return RowMaker.of(generation.config, renderer).fitting_as_read(conversations)
 
 

@@ -7,18 +7,23 @@ from service.jobs.job import FineTuningJob, NewJob
 from service.jobs.planning import Plan
 
 from .protocol import (
+    DpoMethod,
     EventAnswer,
     JobAnswer,
     JobFailure,
     JobHyperparameters,
     JobMethod,
+    KtoMethod,
+    OnPreferences,
     PlanAnswer,
+    PreferenceHyperparameters,
+    Supervised,
     SupervisedMethod,
 )
 
 
 def job_answer(job: FineTuningJob) -> JobAnswer:
-    numbers = hyperparameters_of(job)
+    method = method_of(job)
     return JobAnswer(
         id=job.id,
         created_at=job.created,
@@ -26,9 +31,11 @@ def job_answer(job: FineTuningJob) -> JobAnswer:
         estimated_finish=job.estimated_finish,
         fine_tuned_model=job.fine_tuned_model,
         finished_at=job.finished,
-        hyperparameters=numbers,
+        hyperparameters=(
+            method.supervised.hyperparameters if isinstance(method, SupervisedMethod) else None
+        ),
         metadata=job.metadata,
-        method=JobMethod(supervised=SupervisedMethod(hyperparameters=numbers)),
+        method=method,
         model=job.model,
         result_files=list(job.result_files),
         seed=job.seed,
@@ -40,9 +47,15 @@ def job_answer(job: FineTuningJob) -> JobAnswer:
     )
 
 
-def hyperparameters_of(job: FineTuningJob) -> JobHyperparameters:
-    asked = job.method.get("supervised", {}).get("hyperparameters", {})
-    return JobHyperparameters.model_validate(asked | (job.hyperparameters or {}))
+def method_of(job: FineTuningJob) -> JobMethod:
+    """The method with its numbers: as they were asked for, and as they were resolved."""
+    name = job.method.get("type", "supervised")
+    numbers = job.method.get(name, {}).get("hyperparameters", {}) | (job.hyperparameters or {})
+    if name == "supervised":
+        own = JobHyperparameters.model_validate(numbers)
+        return SupervisedMethod(supervised=Supervised(hyperparameters=own))
+    preferences = OnPreferences(hyperparameters=PreferenceHyperparameters.model_validate(numbers))
+    return DpoMethod(dpo=preferences) if name == "dpo" else KtoMethod(kto=preferences)
 
 
 def plan_answer(new: NewJob, plan: Plan) -> PlanAnswer:

@@ -18,9 +18,10 @@ from service.jobs.jobs import Jobs
 from .fit import Fit
 from .names import AdapterNames
 from .origins import Origin, Origins
-from .request import AUTO, MAX_SEED, JobRequest
+from .request import AUTO, MAX_SEED, AskedPreferenceHyperparameters, JobRequest
 
 PURPOSE: Purpose = "fine-tune"
+METHODS = {"supervised": "sft", "dpo": "dpo", "kto": "kto"}  # as runs call them
 
 
 class JobCreation:
@@ -104,8 +105,8 @@ class JobCreation:
             options=self._options(asked, origin, seed),
             seed=seed,
             method={
-                "type": "supervised",
-                "supervised": {"hyperparameters": asked.numbers.model_dump()},
+                "type": asked.type,
+                asked.type: {"hyperparameters": asked.numbers.model_dump()},
             },
             metadata=asked.metadata,
         )
@@ -130,12 +131,15 @@ class JobCreation:
 
     def _options(self, asked: JobRequest, origin: Origin, seed: int) -> dict[str, Any]:
         """A run's options, those that are set."""
-        numbers = {
+        numbers: dict[str, Any] = {
             "epochs": asked.numbers.n_epochs,
             "batch_size": asked.numbers.batch_size,
             "learning_rate_multiplier": asked.numbers.learning_rate_multiplier,
         }
-        options = {key: value for key, value in numbers.items() if value != AUTO}
+        if isinstance(asked.numbers, AskedPreferenceHyperparameters):
+            numbers["beta"] = asked.numbers.beta
+        options: dict[str, Any] = {k: value for k, value in numbers.items() if value != AUTO}
+        options["method"] = METHODS[asked.type]
         if origin.adapter is not None:
             options["from_adapter"] = origin.model
         return {**options, "base": origin.base, "promote": asked.promote, "seed": seed}

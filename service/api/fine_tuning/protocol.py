@@ -19,13 +19,36 @@ class JobHyperparameters(BaseModel):
     learning_rate_multiplier: Auto | float = "auto"
 
 
-class SupervisedMethod(BaseModel):
+class PreferenceHyperparameters(JobHyperparameters):
+    beta: Auto | float = "auto"
+
+
+class Supervised(BaseModel):
     hyperparameters: JobHyperparameters
 
 
-class JobMethod(BaseModel):
+class OnPreferences(BaseModel):
+    hyperparameters: PreferenceHyperparameters
+
+
+class SupervisedMethod(BaseModel):
     type: Literal["supervised"] = "supervised"
-    supervised: SupervisedMethod
+    supervised: Supervised
+
+
+class DpoMethod(BaseModel):
+    type: Literal["dpo"] = "dpo"
+    dpo: OnPreferences
+
+
+class KtoMethod(BaseModel):
+    """Ours: learning from single answers that people call good or bad."""
+
+    type: Literal["kto"] = "kto"
+    kto: OnPreferences
+
+
+JobMethod = SupervisedMethod | DpoMethod | KtoMethod
 
 
 class JobFailure(BaseModel):
@@ -42,7 +65,7 @@ class JobAnswer(BaseModel):
     estimated_finish: int | None
     fine_tuned_model: str | None  # None until it has answered
     finished_at: int | None
-    hyperparameters: JobHyperparameters
+    hyperparameters: JobHyperparameters | None  # None, as OpenAI has it: they are the method's
     integrations: list[Any] = []
     metadata: dict[str, str] | None
     method: JobMethod

@@ -7,13 +7,14 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 from pydantic_core import PydanticCustomError
 
 from finetune.adapters.versions import NAME
-from service.http.fields import Fields, Metadata, Text, only
+from service.http.fields import UNSUPPORTED, Fields, Metadata, Text, only
 
 from .protocol import Auto
 
 AUTO: Auto = "auto"
 MAX_EPOCHS = 50
 MAX_BATCH = 256
+MAX_BETA = 2
 MAX_SEED = 2**31 - 1
 NOT_BUILT = "no other method is built yet"
 NO_INTEGRATIONS = "the job's events and the run's TensorBoard files tell how it goes"
@@ -34,6 +35,15 @@ def _positive(value: object) -> object:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
     if value != AUTO and not 0 < number <= sys.float_info.max:
         raise PydanticCustomError("number", "should be auto, or a number above 0")
+    return value
+
+
+def _beta(value: object) -> object:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if value != AUTO and not 0 < number <= MAX_BETA:
+        raise PydanticCustomError(
+            "number", "should be auto, or a number above 0 and up to {most}", {"most": MAX_BETA}
+        )
     return value
 
 
@@ -66,21 +76,44 @@ class AskedHyperparameters(Asked):
     ] = AUTO
 
 
+class AskedPreferenceHyperparameters(AskedHyperparameters):
+    beta: Annotated[Auto | Annotated[float, Field(gt=0, le=MAX_BETA)], BeforeValidator(_beta)] = (
+        AUTO
+    )
+
+
 class AskedSupervised(Asked):
     hyperparameters: AskedHyperparameters | None = None
 
 
+class AskedPreferences(Asked):
+    hyperparameters: AskedPreferenceHyperparameters | None = None
+
+
+def _of_type(given: object, info: ValidationInfo) -> object:
+    if given is not None and info.data.get("type") not in (None, info.field_name):
+        raise PydanticCustomError(
+            UNSUPPORTED,
+            "Only null is supported here (the type is {type})",
+            {"type": info.data["type"]},
+        )
+    return given
+
+
 class AskedMethod(Asked):
     type: Annotated[
-        Literal["supervised", "dpo", "reinforcement"], only("supervised", advice=NOT_BUILT)
+        Literal["supervised", "dpo", "kto", "reinforcement"],
+        only("supervised", "dpo", "kto", advice=NOT_BUILT),
     ]
-    supervised: AskedSupervised | None = None
-    dpo: Annotated[Any, only(None, advice=NOT_BUILT)] = None
+    supervised: Annotated[AskedSupervised | None, AfterValidator(_of_type)] = None
+    dpo: Annotated[AskedPreferences | None, AfterValidator(_of_type)] = None
+    kto: Annotated[AskedPreferences | None, AfterValidator(_of_type)] = None  # ours
     reinforcement: Annotated[Any, only(None, advice=NOT_BUILT)] = None
 
     @property
     def hyperparameters(self) -> AskedHyperparameters | None:
-        return None if self.supervised is None else self.supervised.hyperparameters
+        given = {"supervised": self.supervised, "dpo": self.dpo, "kto": self.kto}.get(self.type)
+        return None if given is None else given.hyperparameters
 
 
 def _same_as_method(
@@ -88,7 +121,8 @@ def _same_as_method(
 ) -> AskedHyperparameters | None:
     method: AskedMethod | None = info.data.get("method")
     other = None if method is None else method.hyperparameters
-    if given is not None and other is not None and given != other:
+    is_other = method is not None and method.type != "supervised"
+    if given is not None and (is_other or (other is not None and given != other)):
         raise PydanticCustomError(
             "same_numbers",
             "should be left out, or the same as method.supervised.hyperparameters, whose old form "
@@ -114,4 +148,10 @@ class JobRequest(Asked):
     @property
     def numbers(self) -> AskedHyperparameters:
         of_method = None if self.method is None else self.method.hyperparameters
+        if self.type != "supervised":
+            return of_method or AskedPreferenceHyperparameters()
         return of_method or self.hyperparameters or AskedHyperparameters()
+
+    @property
+    def type(self) -> str:
+        return "supervised" if self.method is None else self.method.type

@@ -20,8 +20,10 @@ NUMBERS = {  # and what the API calls them
     "epochs": "n_epochs",
     "batch_size": "batch_size",
     "learning_rate_multiplier": "learning_rate_multiplier",
+    "beta": "beta",
 }
-SENT = {"data", "validation", "name", "base", "from_adapter", "seed", "promote", *NUMBERS}
+TYPES = {"auto": "supervised", "sft": "supervised", "dpo": "dpo", "kto": "kto"}
+SENT = {"data", "validation", "name", "base", "from_adapter", "seed", "promote", "method", *NUMBERS}
 
 
 def finetune_there(
@@ -73,6 +75,8 @@ def _check(config: TrainConfig, origins: Origins, refused: Iterable[str]) -> dic
     unknown = [*refused, *(key for key in origins if key not in SENT)]
     if config.from_adapter and "base" in origins:
         unknown.append("base")  # it is the adapter's
+    if "method" in origins and config.method == "auto":
+        unknown.append("method=auto")
     if unknown:
         told = _("not with --server, whose API does not know it: {names}")
         raise typer.BadParameter(told.format(names=", ".join(unknown)), param_hint="--server")
@@ -95,8 +99,9 @@ def _wanted(config: TrainConfig, origins: Origins) -> dict[str, Any]:
         "seed": config.seed if "seed" in origins else None,
         "promote": config.promote if "promote" in origins else None,
     }
-    if numbers:
-        wanted["method"] = {"type": "supervised", "supervised": {"hyperparameters": numbers}}
+    kind = TYPES[config.method]
+    if numbers or kind != "supervised":
+        wanted["method"] = {"type": kind, kind: {"hyperparameters": numbers}}
     return {key: value for key, value in wanted.items() if value is not None}
 
 

@@ -73,6 +73,8 @@ def _effort(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
     yield _("tokens"), counted.format(all=plan.num_tokens, trained=rehearsal.num_trained_tokens)
     steps = _("{steps}, with {evaluations} evaluations")
     yield _("steps"), steps.format(steps=plan.num_steps, evaluations=len(plan.eval_steps))
+    if preferences := rehearsal.prepared.preferences:
+        yield _("preferences"), preferences.told
     speed = _("{rate:,.0f} tokens a second, measured here and now")
     yield _("speed"), speed.format(rate=rehearsal.tokens_per_second)
     yield _("time"), _time(rehearsal.seconds)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.errors import DataError
+from data.wording import _
 from finetune.adapters.version import AdapterVersion
 from finetune.job import Job
 from finetune.prepared import Prepared
-from finetune.training.checkpoint import read_progress
+from finetune.training.checkpoint import count_tokens
 from finetune.training.config import TrainConfig, load_config
 from finetune.training.observer import Silent
 from finetune.training.run import read_metrics, settle
@@ -50,7 +52,6 @@ class Training:
         self._recorder.tell(read_metrics(self._run))
         version = settle(self._run, self._home / "adapters") or self._train()
         self._recorder.tell_rest()
-        progress = read_progress(self._run)
         results = self._files.keep(
             self._job.key_id,
             FILE_NAME,
@@ -58,19 +59,30 @@ class Training:
             write_results(read_metrics(self._run)),
             made_for=self._job.id,
         )
-        return Made(version, progress.tokens if progress else 0, results.id)
+        return Made(version, count_tokens(self._run), results.id)
 
     def _train(self) -> AdapterVersion:
         job = Job(self._config(), self._home, self._recorder)
         resume = job.take_up()
         prepared = job.prepare()
+        self._check_examples(prepared)
         self._jobs.move(
             self._job.id,
             ["running"],
             hyperparameters=resolved(prepared),
-            num_steps=prepared.plan.num_steps,
+            num_steps=prepared.num_steps,
         )
         return job.execute(resume=resume, prepared=prepared).version
+
+    def _check_examples(self, prepared: Prepared) -> None:
+        """Raises DataError where preferences were sent to be trained on as examples."""
+        is_supervised = self._job.method.get("type") == "supervised"
+        if is_supervised and any(each.rejected for each in prepared.dataset.judged):
+            told = _(
+                "The training file holds preferences, and the method is supervised: ask for the "
+                "method dpo, or send the preferred answers as messages"
+            )
+            raise DataError(told)
 
     def _config(self) -> TrainConfig:
         job = self._job
@@ -96,8 +108,10 @@ class Training:
 def resolved(prepared: Prepared) -> dict[str, Any]:
     """The hyperparameters as OpenAI names them, in numbers."""
     plan = prepared.plan
+    beta = {"beta": prepared.config.beta} if prepared.preferences else {}
     return {
         "n_epochs": plan.epochs,
         "batch_size": plan.batch_size,
         "learning_rate_multiplier": prepared.config.learning_rate_multiplier,
+        **beta,
     }

@@ -40,7 +40,7 @@ def test_the_preferred_answer_is_trained_alone():
 
 def test_what_is_left_out_is_said_once():
     [told] = warnings(ROW, ROW)
-    assert told.startswith("2 of 4 answers are preferred to another one, and are trained alone")
+    assert told.startswith("2 of 4 answers are preferred to another one, and are examples")
 
 
 def test_a_row_needs_no_tools_and_no_other_answer():
@@ -69,3 +69,24 @@ def test_a_fault_says_in_which_part_it_is(changes: dict[str, Any], told: str):
 def test_a_part_may_be_json_in_a_cell():
     cells = {key: json.dumps(value) for key, value in ROW.items()}
     assert len(read(cells).messages) == 4
+
+
+def test_the_answer_that_people_like_less_stands_beside_it():
+    conversation = read(ROW)
+    assert [each.content for each in conversation.rejected] == ["不知道。"]
+    other = conversation.with_rejected
+    assert [each.content for each in other.messages] == ["Hi", "Hello.", "失眠怎么办？", "不知道。"]
+    assert [each.is_trained for each in other.messages] == [False, False, False, True]
+    assert other.rejected == ()
+
+
+@pytest.mark.parametrize(
+    ("rejected", "told"),
+    [
+        (3, "non_preferred_output: 3; expected"),
+        ([{"role": "user", "content": "x"}], "non_preferred_output: turn 4: user after user"),
+        ([{"role": "assistant"}], "non_preferred_output[0].content: an empty turn"),
+    ],
+)
+def test_a_fault_of_the_other_answer_is_one_too(rejected: Any, told: str):
+    assert told in "\n".join(faults(ROW | {"non_preferred_output": rejected}))

@@ -124,6 +124,7 @@ def test_what_is_asked_becomes_the_runs_options(service: Any, openai: OpenAI):
         "base": "smollm2-135m",
         "epochs": 3,
         "learning_rate_multiplier": 0.5,
+        "method": "sft",
         "promote": False,
         "seed": 7,
     }
@@ -187,7 +188,6 @@ def test_what_cannot_be_is_refused_by_its_field(service: Any, post: Post):
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"method": {"type": "dpo"}}, "method.type"),
         ({"method": {"type": "reinforcement", "reinforcement": {}}}, "method.type"),
         ({"method": {"type": "supervised", "dpo": {"hyperparameters": {}}}}, "method.dpo"),
         ({"integrations": [{"type": "wandb", "wandb": {"project": "x"}}]}, "integrations"),
@@ -201,6 +201,58 @@ def test_what_is_not_built_is_refused_by_name(
     where, code, message = refusal(post(**fields))
     assert (where, code) == (param, "unsupported_parameter")
     assert "is supported here" in message
+
+
+@pytest.mark.parametrize("kind", ["dpo", "kto"])
+def test_a_job_may_learn_from_preferences(service: Any, client: TestClient, post: Post, kind: str):
+    service.add_file()
+    numbers = {"n_epochs": 2, "batch_size": "auto", "learning_rate_multiplier": 1.5, "beta": 0.2}
+    job = post(method={"type": kind, kind: {"hyperparameters": numbers}}).json()
+    assert job["method"] == {"type": kind, kind: {"hyperparameters": numbers}}
+    assert job["hyperparameters"] is None
+    options = service.jobs.find(job["id"]).options
+    asked = {"method": kind, "beta": 0.2, "epochs": 2, "learning_rate_multiplier": 1.5}
+    assert {key: options[key] for key in asked} == asked
+    resolved = {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 1.5, "beta": 0.2}
+    service.jobs.move(job["id"], ["validating_files"], "running", hyperparameters=resolved)
+    [found] = client.get("/v1/fine_tuning/jobs").json()["data"]
+    assert found["method"][kind]["hyperparameters"] == resolved
+
+
+def test_the_sdk_reads_a_job_that_learns_from_preferences(service: Any, openai: OpenAI):
+    job = openai.fine_tuning.jobs.create(
+        model="base", training_file=service.add_file(), method={"type": "dpo"}
+    )
+    assert job.method is not None
+    assert job.method.dpo is not None
+    assert job.method.dpo.hyperparameters is not None
+    assert job.method.dpo.hyperparameters.to_dict() == {**AUTO, "beta": "auto"}
+    assert "beta" not in service.jobs.find(job.id).options
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "told"),
+    [
+        ({"beta": 0}, "method.dpo.hyperparameters.beta", "above 0 and up to 2, not 0"),
+        ({"beta": 2.5}, "method.dpo.hyperparameters.beta", "up to 2"),
+        ({"beta": True}, "method.dpo.hyperparameters.beta", "up to 2"),
+        ({"beta": "high"}, "method.dpo.hyperparameters.beta", "should be auto"),
+        ({"n_epochs": 0}, "method.dpo.hyperparameters.n_epochs", "from 1 to 50"),
+    ],
+)
+def test_numbers_of_preferences_are_checked_too(
+    service: Any, post: Post, fields: dict[str, Any], param: str, told: str
+):
+    service.add_file()
+    method = {"type": "dpo", "dpo": {"hyperparameters": fields}}
+    where, _, message = refusal(post(method=method))
+    assert (where, told in message) == (param, True), message
+
+
+def test_the_old_form_of_numbers_is_of_examples_alone(service: Any, post: Post):
+    service.add_file()
+    answer = post(method={"type": "dpo"}, hyperparameters={"n_epochs": 3})
+    assert refusal(answer)[0] == "hyperparameters"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-0.0", "1e-999"])

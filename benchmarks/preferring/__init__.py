@@ -1,0 +1,1 @@
+"""Parts of `benchmarks.preference`: what is corrected, what is trained, and the page."""
