@@ -72,8 +72,9 @@ test-all: setup llamacpp clients system ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest -m "not alone" $(SHARED) --durations=25
 	@$(BIN)/python -m pytest -m alone --durations=25
 
-# Some tests run on a real PostgreSQL, some on an emulated Arm; where these are not, they are skipped.
-DEBIAN := postgresql g++-aarch64-linux-gnu qemu-user-static
+# Some tests run on a real PostgreSQL, some on an emulated Arm, some in a real browser; where these are
+# not, they are skipped.
+DEBIAN := postgresql g++-aarch64-linux-gnu qemu-user-static chromium fonts-noto-cjk
 system:
 	@missing=$$(for each in $(DEBIAN); do dpkg -s $$each >/dev/null 2>&1 || echo $$each; done); \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

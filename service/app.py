@@ -38,6 +38,7 @@ from .api.fine_tuning.fit import Fit
 from .api.fine_tuning.routes import fine_tuning_routes
 from .api.health_routes import health_routes
 from .api.improving.routes import improving_routes
+from .api.me.routes import me_routes
 from .api.model_routes import model_routes
 from .api.stored.routes import stored_routes
 from .api.text.completions import TextCompletions
@@ -69,6 +70,7 @@ from .models import Models
 from .settings import ServiceSettings
 from .state.database import State
 from .telemetry.metrics import Metrics
+from .web.routes import page_routes
 
 VERSION = version("lora-chat")
 
@@ -129,6 +131,9 @@ def build_app(
     app.include_router(health_routes(engine, models, gate))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes())
+    app.include_router(me_routes(keeping))
+    if settings.page:
+        app.include_router(page_routes())
     return app
 
 

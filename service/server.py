@@ -149,11 +149,14 @@ class GracefulServer(uvicorn.Server):
         gate: Gate,
         grace: float,
         announcement: Announcement | None = None,
+        *,
+        has_page: bool = False,
     ) -> None:
         super().__init__(config)
         self._gate = gate
         self._grace = grace  # [seconds]
         self._announcement = announcement
+        self._has_page = has_page
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -163,7 +166,10 @@ class GracefulServer(uvicorn.Server):
         for listener in sockets or []:
             if self._announcement is not None:
                 self._announcement.make(url_of(listener, self.config.is_ssl, from_here=True))
-            logger.info("Ready: %s/v1 (Ctrl-C stops)", url_of(listener, self.config.is_ssl))
+            here = url_of(listener, self.config.is_ssl, from_here=True)
+            page = f"page: {here}/; " if self._has_page else ""
+            url = url_of(listener, self.config.is_ssl)
+            logger.info("Ready: %s/v1 (%sCtrl-C stops)", url, page)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; until all answers have ended, whoever comes is told that the server is stopping."""
@@ -193,6 +199,8 @@ def serve(
     gate: Gate,
     grace: float,
     announcement: Announcement | None = None,
+    *,
+    has_page: bool = False,
 ) -> None:
     """Serve until a signal asks to stop; the announcement tells others while it is ready.
 
@@ -205,7 +213,7 @@ def serve(
     # sse-starlette would cut all streams as soon as it sees that the server is to stop.
     AppStatus.disable_automatic_graceful_drain()
     try:
-        server = GracefulServer(config, gate, grace, announcement)
+        server = GracefulServer(config, gate, grace, announcement, has_page=has_page)
         asyncio.run(server.serve(sockets=[listener]))
     except SystemExit as error:  # uvicorn's way to say so
         raise EngineFailed(_(NOT_STARTED)) from error

@@ -91,6 +91,7 @@ class ServiceSettings(BaseSettings):
     database: str | None = None  # an SQLAlchemy URL; home/state.db
     metrics_open: bool = False  # /metrics needs no key, although there are keys
     lora_folders: Folders = ()  # from where adapters may be imported
+    page: bool = True  # at /
 
     default_max_tokens: int = Field(default=512, ge=1)  # [tokens] where a request says nothing
     max_prompt_tokens: int | None = Field(default=None, ge=1)  # the context alone limits it

@@ -30,6 +30,7 @@ class ScriptedEngine:
         context_length: int = 2048,
         modules: Names = ("layers.0.self_attn.q_proj",),  # that every adapter matches
         adapter_bytes: int = 4 << 30,  # that adapters may take in memory
+        piece: int = PIECE,
     ) -> None:
         self._answers = {} if answers is None else answers
         self._default = default
@@ -39,6 +40,7 @@ class ScriptedEngine:
         self._context_length = context_length
         self._modules = modules
         self._adapter_bytes = adapter_bytes
+        self._piece = piece
         self.is_started = False
         self.num_tokens = 0  # of all answers so far
         self.requests: list[Request] = []
@@ -95,7 +97,8 @@ class ScriptedEngine:
 
     def _script(self, request: Request) -> list[Delta]:
         text = self._answer(tuple(ref.name for ref, _ in request.blend))
-        pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+        size = self._piece
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
         shown = pieces[: request.sampling.max_tokens]
         count = request.sampling.top_logprobs
         deltas = [

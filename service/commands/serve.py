@@ -138,6 +138,10 @@ def serve(
             "off.",
         ),
     ] = None,
+    page: Annotated[
+        bool | None,
+        typer.Option("--page/--no-page", help="Show the page for people, at / on the same port."),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -210,6 +214,7 @@ def serve(
         "accept_base": accept_base,
         "append_disclaimer": append_disclaimer,
         "jobs": jobs,
+        "page": page,
         "insecure": insecure,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
@@ -248,4 +253,4 @@ def _run(settings: "ServiceSettings") -> None:
     with server.listen(settings.host, settings.port) as listener:
         config = server.configure(settings, gate)
         speak("en")  # to programs, whatever the terminal speaks
-        server.serve(config, listener, gate, settings.grace, announcement)
+        server.serve(config, listener, gate, settings.grace, announcement, has_page=settings.page)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from data.personal.redaction import redact
-from service.accounts.caller import Caller
+from service.accounts.caller import Caller, StoreAnswers
 from service.errors import InvalidRequest, NotAllowed, StateUnavailable
 from service.http.fields import UNSUPPORTED
 from service.jobs.desk import Desk, place_of
@@ -49,7 +49,7 @@ class Keeping:
             self._feedback = Feedback(state)
             self.state = state
         self._home = settings.home
-        self._usual = settings.store_answers
+        self._usual: StoreAnswers = settings.store_answers
         self._are_redacted = settings.redact_answers
 
     @property
@@ -96,12 +96,18 @@ class Keeping:
         kept = said | {name: redact(text) for name, text in texts.items()}
         return kept | {"reasons": [*map(redact, said["reasons"])]} if "reasons" in said else kept
 
+    def usual(self, caller: Caller) -> StoreAnswers:
+        """Which of a caller's answers are kept."""
+        if self._answers is None:
+            return "off"
+        return caller.store_answers or self._usual
+
     def wants(self, store: bool | None, caller: Caller) -> bool:
         """Whether an answer is to be kept whose request says `store`.
 
         Raises InvalidRequest where it asks for what the operator has not allowed.
         """
-        usual = "off" if self._answers is None else caller.store_answers or self._usual
+        usual = self.usual(caller)
         if usual == "off" and store:
             told = NO_DATABASE if self._answers is None else NOT_HERE
             raise InvalidRequest(told, "store", UNSUPPORTED)

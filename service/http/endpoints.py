@@ -35,6 +35,9 @@ READY = Endpoint("GET", "/ready", "nothing", is_probe=True)
 METRICS = Endpoint("GET", "/metrics", "key", is_probe=True)
 DOCS = Endpoint("GET", "/docs", "chat")
 OPENAPI = Endpoint("GET", "/openapi.json", "chat")
+PAGE = Endpoint("GET", "/", "nothing")  # it asks for the key that the API needs
+PAGE_PART = Endpoint("GET", "/web/{part:path}", "nothing")
+DESCRIBE_CALLER = Endpoint("GET", "/v1/me", "key")
 
 CHAT = Endpoint("POST", "/v1/chat/completions", "chat", generates=True)
 LIST_ANSWERS = Endpoint("GET", "/v1/chat/completions", "chat")

@@ -24,7 +24,8 @@ def framing() -> Iterator[Hostile]:
         for target in ("/health", "/v1/models", "/openapi.json"):
             yield Hostile(f"{method} {target}", http(method, target))
     for target in (
-        "/",
+        "/web/../state.db",
+        "/web/..%2f..%2fstate.db",
         "/v1",
         "/v2/chat/completions",
         "/v1/chat",

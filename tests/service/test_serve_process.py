@@ -148,7 +148,8 @@ def served(
     asked = [line for line in server.log if line.startswith(("GET /", "POST /"))]
     found = [line for line in server.log if line.startswith("The adapter ")]
     rest = [line for line in server.log if line not in asked + found]
-    assert rest[-1].startswith("Ready: "), "an idle server stops without a word"
+    ready = f"Ready: {server.url}/v1 (page: {server.url}/; Ctrl-C stops)"
+    assert rest[-1].strip() == ready, "an idle server stops without a word"
     assert any("POST /v1/chat/completions 200 model=tcm adapters=tcm@1 " in line for line in asked)
 
 

@@ -34,7 +34,7 @@ NEAR = [
     ("GET", "/v1/adapters/", "/v1/adapters"),
     ("GET", "/health/", "/health"),
 ]
-FAR = ["/", "/v1", "/v1/", "/api/tags", "/v1/embeddings", "/favicon.ico", "/a" * 9_000]
+FAR = ["/v1", "/v1/", "/api/tags", "/v1/embeddings", "/favicon.ico", "/a" * 9_000]
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""The page for everybody: both languages and schemes, small windows, and assistive programs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.service.web.conftest import Clinic, Visit
+
+pytestmark = pytest.mark.slow
+
+AXE = Path(__file__).parents[3] / ".clients/node/node_modules/axe-core/axe.min.js"
+PHONE = {"width": 390, "height": 780}
+VIEWS = ("#/chat", "#/compare")
+
+
+def test_the_browsers_language_is_spoken_until_another_is_chosen(clinic: Clinic):
+    visit = clinic.visit(locale="zh-CN")
+    assert visit.page.get_by_placeholder("输入消息").is_visible()
+    assert visit.page.evaluate("() => document.documentElement.lang") == "zh-CN"
+    visit.page.get_by_label("语言").select_option("en")
+    assert visit.page.get_by_placeholder("Write a message").is_visible()
+    visit.page.reload()
+    visit.page.get_by_placeholder("Write a message").wait_for()
+
+
+def test_the_server_is_asked_in_the_language_of_the_page(clinic: Clinic):
+    visit = clinic.visit(locale="zh-CN")
+    with visit.page.expect_request("**/v1/models") as sent:
+        visit.page.reload()
+    assert sent.value.headers["accept-language"] == "zh"
+
+
+def ground(visit: Visit) -> str:
+    return visit.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_scheme_is_the_systems_until_another_is_chosen(clinic: Clinic):
+    light = ground(clinic.visit(color_scheme="light"))
+    visit = clinic.look(color_scheme="dark")
+    dark = ground(visit)
+    assert light != dark
+    visit.button("Light or dark as the system has it").click()
+    assert ground(visit) == light
+    visit.page.reload()
+    assert ground(visit) == light
+    visit.button("Light").click()
+    assert ground(visit) == dark
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_sticks_out_of_a_phone(clinic: Clinic, view: str):
+    visit = clinic.visit(view, viewport=PHONE, has_touch=True)
+    field = visit.page.locator(".composer textarea")
+    field.fill("长" * 300 + "w" * 300)
+    visit.page.keyboard.press("Enter")
+    visit.page.locator(".answer .formatted").first.wait_for()
+    visit.rest()
+    assert visit.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    small = visit.page.locator("button:visible, select:visible").evaluate_all(
+        "all => all.map(each => [each.ariaLabel || each.innerText, each.offsetHeight])"
+    )
+    assert [name for name, height in small if height < 32] == []
+
+
+def test_settings_and_conversations_come_in_as_dialogs_on_a_phone(clinic: Clinic):
+    visit = clinic.visit(viewport=PHONE)
+    visit.button("Settings").click()
+    visit.page.get_by_label("Adapter", exact=True).select_option("workshop")
+    visit.page.keyboard.press("Escape")
+    visit.ask("Hi")
+    assert visit.answers == ["I am workshop."]
+    visit.button("Conversations").click()
+    visit.button("New conversation").click()
+    visit.page.get_by_text("What would you like to ask?").wait_for()
+
+
+def test_screen_readers_are_told_of_the_answer(clinic: Clinic):
+    visit = clinic.visit()
+    visit.ask("Hi")
+    region = visit.page.get_by_role("status").filter(has_text="I am tcm.")
+    region.wait_for(state="attached")
+    assert region.get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing(clinic: Clinic, view: str, locale: str, scheme: str):
+    if not AXE.is_file():
+        pytest.skip("no axe-core in .clients; try: make clients")
+    visit = clinic.visit(view, locale=locale, color_scheme=scheme, bypass_csp=True)
+    check(visit)
+    visit.page.locator(".composer textarea").fill("Hi")
+    visit.page.keyboard.press("Enter")
+    visit.page.locator(".answer .by").first.wait_for()
+    visit.page.locator(".answer[aria-busy=true]").first.wait_for(state="detached")
+    visit.page.locator(".actions button[aria-expanded]").first.click()
+    visit.page.locator(".correction textarea").first.wait_for()
+    check(visit)
+
+
+def check(visit: Visit) -> None:
+    visit.page.add_script_tag(path=AXE)
+    found = visit.page.evaluate("async () => (await axe.run()).violations")
+    told = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
+    assert told == []
