@@ -3,35 +3,42 @@ import { html, render, useEffect, useState } from "./lib/htm-preact.js";
 import { KeyForm } from "./key.js";
 import { keyIsMissing } from "./shared/api.js";
 import { caller, loadCaller, loadModels, may } from "./shared/caller.js";
-import { language, LANGUAGES, t } from "./shared/i18n.js";
+import { language, LANGUAGES, learn, speak, t } from "./shared/i18n.js";
 import { route } from "./shared/route.js";
 import { scheme, SCHEMES } from "./shared/scheme.js";
-import { savedKey, useStore } from "./shared/store.js";
+import { createStore, savedKey, useStore } from "./shared/store.js";
 import { IconButton, Problem } from "./shared/widgets.js";
-import { VIEWS } from "./views.js";
+import { openView, VIEWS } from "./views.js";
+
+const opened = createStore({}); // the views' components, by id
 
 function App() {
   const known = useStore(caller);
   const isMissing = useStore(keyIsMissing);
   useStore(language);
-  const [error, setError] = useState(null);
+  const [problem, setProblem] = useState(null); // the error, and what can be done about it
   const load = () => {
-    setError(null);
+    setProblem(null);
     if (isMissing) return;
-    loadCaller().catch((failure) => failure.status !== 401 && setError(failure));
+    loadCaller().catch((error) => error.status !== 401 && setProblem({ error, onRetry: load }));
+  };
+  const fail = (failure) => {
+    console.error(failure); // a part of the page itself could not be loaded
+    setProblem({ error: { status: 0 }, onRetry: () => location.reload() });
   };
   useEffect(load, [isMissing]);
   useEffect(() => {
     // Adapters come and go while the page is open.
-    const look = () => document.visibilityState === "visible" && caller.get() && loadModels().catch(() => {});
+    const look = () => document.visibilityState === "visible" && may("chat") && loadModels().catch(() => {});
     document.addEventListener("visibilitychange", look);
     return () => document.removeEventListener("visibilitychange", look);
   }, []);
-  let main = html`<p class="alone" role="status">${t("loading")}</p>`;
+  let main = html`<${Loading} />`;
   if (isMissing) main = html`<${KeyForm} />`;
-  else if (error) main = html`<div class="alone"><${Problem} error=${error} onRetry=${load} /></div>`;
-  else if (known) main = html`<${Main} />`;
-  return html`<${Header} views=${known && !isMissing ? allowed() : []} /><main id="main">${main}</main>`;
+  else if (problem) main = html`<div class="alone"><${Problem} ...${problem} /></div>`;
+  else if (known) main = html`<${Main} onFail=${fail} />`;
+  const views = known && !isMissing ? allowed() : [];
+  return html`<${Header} views=${views} onFail=${fail} /><main id="main">${main}</main>`;
 }
 
 function allowed() {
@@ -43,16 +50,27 @@ function chosenView() {
   return views.find(({ id }) => id === route.get()[0]) ?? views[0];
 }
 
-function Main() {
-  useStore(route);
-  const chosen = chosenView();
-  useEffect(() => {
-    document.title = chosen ? `${t(`view.${chosen.id}`)} – lora-chat` : "lora-chat";
-  }, [chosen]);
-  return chosen ? html`<${chosen.view} />` : html`<p class="alone">${t("nothing_allowed")}</p>`;
+function Loading() {
+  return html`<p class="alone" role="status">${t("loading")}</p>`;
 }
 
-function Header({ views }) {
+function Main({ onFail }) {
+  useStore(route);
+  const chosen = chosenView();
+  const View = useStore(opened)[chosen?.id];
+  const title = chosen ? `${t(`view.${chosen.id}`)} – lora-chat` : "lora-chat";
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+  useEffect(() => {
+    const keep = (component) => opened.set((all) => ({ ...all, [chosen.id]: component }));
+    if (chosen && !View) openView(chosen).then(keep).catch(onFail);
+  }, [chosen]);
+  if (!chosen) return html`<p class="alone">${t("nothing_allowed")}</p>`;
+  return View ? html`<${View} />` : html`<${Loading} />`;
+}
+
+function Header({ views, onFail }) {
   useStore(route);
   const shown = views.length ? chosenView() : null;
   return html`<header class="top">
@@ -61,7 +79,7 @@ function Header({ views }) {
     <nav aria-label=${t("views")}>
       ${views.map(({ id }) => html`<a href=${`#/${id}`} aria-current=${shown?.id === id ? "page" : undefined}>${t(`view.${id}`)}</a>`)}
     </nav>
-    <${Switches} hasKey=${Boolean(savedKey.get()) && views.length > 0} />
+    <${Switches} hasKey=${Boolean(savedKey.get()) && views.length > 0} onFail=${onFail} />
   </header>`;
 }
 
@@ -70,7 +88,7 @@ function skip(event) {
   document.querySelector("main").querySelector("button, a, input, textarea, select, [tabindex]")?.focus();
 }
 
-function Switches({ hasKey }) {
+function Switches({ hasKey, onFail }) {
   const spoken = useStore(language);
   const chosen = useStore(scheme);
   const next = SCHEMES[(SCHEMES.indexOf(chosen) + 1) % SCHEMES.length];
@@ -80,7 +98,7 @@ function Switches({ hasKey }) {
     keyIsMissing.set(true);
   };
   return html`<div class="switches">
-    <select aria-label=${t("language")} value=${spoken} onChange=${(event) => language.set(event.target.value)}>
+    <select aria-label=${t("language")} value=${spoken} onChange=${(event) => speak(event.target.value).catch(onFail)}>
       ${Object.entries(LANGUAGES).map(([id, name]) => html`<option value=${id} lang=${id}>${name}</option>`)}
     </select>
     <${IconButton} icon=${chosen} name=${t(`scheme.${chosen}`)} onClick=${() => scheme.set(next)} />
@@ -88,4 +106,5 @@ function Switches({ hasKey }) {
   </div>`;
 }
 
+await learn("shared");
 render(html`<${App} />`, document.getElementById("app"));

@@ -54,6 +54,7 @@ class Visit:
     url: str
     faults: list[str] = field(default_factory=list[str])
     refused: list[str] = field(default_factory=list[str])  # what the API has refused
+    parts: set[str] = field(default_factory=set[str])  # of the page, that were asked for
 
     def watch(self) -> Self:
         self.page.set_default_timeout(PATIENCE)
@@ -71,6 +72,8 @@ class Visit:
     def _see(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):
             self.faults.append(f"asks elsewhere: {request.url}")
+        if request.url.startswith(f"{self.url}/web/"):
+            self.parts.add(request.url.removeprefix(f"{self.url}/web/"))
         if "lc-" in request.url:
             self.faults.append(f"a key in an address: {request.url}")
 

@@ -6,8 +6,6 @@ import { createEventReader } from "./static/shared/sse.js";
 import { blocksOf } from "./static/text/blocks.js";
 import { chunksOf } from "./static/text/chunks.js";
 import { inline, safeAddress } from "./static/text/inline.js";
-import { en } from "./static/words/en.js";
-import { zh } from "./static/words/zh.js";
 
 const kinds = (nodes) => nodes.map((node) => (typeof node === "string" ? node : node.kind));
 const only = (text) => blocksOf(text)[0];
@@ -108,8 +106,4 @@ test("texts that were made to be slow are not", () => {
     const took = performance.now() - began;
     assert.ok(took < 1500, `${each} took ${took} ms`);
   }
-});
-
-test("both languages have the same keys", () => {
-  assert.deepEqual(Object.keys(en).sort(), Object.keys(zh).sort());
 });

@@ -1,23 +1,23 @@
 // One conversation with one model or blend.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/htm-preact.js";
-import { Composer } from "../chat/composer.js";
-import { changeMessage, conversations, current, storageIsFull } from "../chat/conversations.js";
-import { askedWith, askWith, draft } from "../chat/draft.js";
-import { History } from "../chat/history.js";
-import { Answer, Question } from "../chat/message.js";
-import { useDisclaimer } from "../chat/model_picker.js";
-import { Settings } from "../chat/settings.js";
-import { regenerate, resend, running, send, stop } from "../chat/talk.js";
 import { models } from "../shared/caller.js";
 import { t } from "../shared/i18n.js";
 import { label } from "../shared/models.js";
+import { Side, useIsWide } from "../shared/side.js";
 import { useStore } from "../shared/store.js";
 import { Icon, IconButton } from "../shared/widgets.js";
-import { Side, useIsWide } from "../shared/side.js";
+import { Composer } from "./composer.js";
+import { changeMessage, conversations, current, storageIsFull } from "./conversations.js";
+import { askedWith, askWith, draft } from "./draft.js";
+import { History } from "./history.js";
+import { Answer, Question } from "./message.js";
+import { useDisclaimer } from "./model_picker.js";
+import { Settings } from "./settings.js";
+import { regenerate, resend, running, send, stop } from "./talk.js";
 
 const NEAR = 80; // [pixels] from the end, where the newest text is followed
 
-export function Chat() {
+export function View() {
   const all = useStore(conversations);
   const id = useStore(current);
   const { base } = useStore(models);

@@ -1,10 +1,10 @@
 // One question to several models at once: the columns, the round that runs, and the better answer.
+import { ask, NO_OPTIONS, NOTHING_YET } from "../chat/answering.js";
+import { usualPicks } from "../chat/draft.js";
+import { say, takeBack } from "../chat/feedback.js";
 import { models } from "../shared/caller.js";
 import { notation } from "../shared/models.js";
 import { createStore, readKept, writeKept } from "../shared/store.js";
-import { ask, NO_OPTIONS, NOTHING_YET } from "./answering.js";
-import { usualPicks } from "./draft.js";
-import { say, takeBack } from "./feedback.js";
 
 const NAME = "comparison";
 export const FEWEST = 2;

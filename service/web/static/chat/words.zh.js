@@ -1,29 +1,5 @@
-// The page's words in Chinese. en.js has the same keys.
-export const zh = {
-  cancel: "取消",
-  close: "关闭",
-  copied: "已复制",
-  copy: "复制",
-  delete: "删除",
-  language: "语言",
-  loading: "正在载入……",
-  nothing_allowed: "这个密钥不能使用本页面的任何功能。",
-  retry: "再试一次",
-  skip: "跳到正文",
-  slider: "{name}（滑块）",
-  views: "页面",
-  "scheme.dark": "深色",
-  "scheme.light": "浅色",
-  "scheme.system": "明暗跟随系统",
-  "view.chat": "对话",
-  "view.compare": "对比",
-
-  "key.forget": "忘记密钥",
-  "key.hint": "这台服务器需要密钥，请向管理员索取。密钥只保留到关闭此标签页为止。",
-  "key.name": "密钥",
-  "key.title": "请输入密钥",
-  "key.use": "继续",
-
+// What a conversation says, in Chinese.
+export const words = {
   "chat.caution": "回答可能有误，重要内容请核实。",
   "chat.messages": "消息",
   "chat.no_adapters": "这里还没有适配器，由底座模型直接回答。",
@@ -44,8 +20,6 @@ export const zh = {
   "message.tokens": "{count} 个词元",
   "message.waiting": "正在等待回答",
   "message.you": "你",
-  "text.code": "代码",
-  "text.table": "表格",
 
   "history.delete_all": "全部删除",
   "history.delete_one": "删除“{title}”",
@@ -87,16 +61,6 @@ export const zh = {
   "settings.top_k": "候选词元数（top_k）",
   "settings.top_p": "累积概率（top_p）",
 
-  "compare.add": "增加一个模型",
-  "compare.answers": "并排的回答",
-  "compare.hint": "提一个问题，并排查看几个模型的回答；所有模型使用同一个随机种子。",
-  "compare.model": "模型 {number}",
-  "compare.pick": "这个更好",
-  "compare.picked": "已选为更好",
-  "compare.remove": "去掉模型 {number}",
-  "compare.seed": "随机种子 {seed}",
-  "compare.write": "向所有模型提问",
-
   "rating.correct": "纠正",
   "rating.corrected": "已纠正",
   "rating.down": "回答得不好",
@@ -122,19 +86,4 @@ export const zh = {
   "reason.too_long": "太长",
   "reason.unsafe": "有危险",
   "reason.wrong": "不正确",
-
-  "error.away": "服务器暂时不能回答。",
-  "error.busy": "服务器太忙，或者密钥的用量已到上限。",
-  "error.deadline": "回答用时过长，已被中止。",
-  "error.disk": "服务器的磁盘已满。",
-  "error.forbidden": "这里不允许这样做。",
-  "error.gone": "它已经不在了。",
-  "error.key": "这个密钥在这里无效。",
-  "error.model": "没有这个模型。",
-  "error.refused": "服务器拒绝了这个请求。",
-  "error.server": "服务器出错了。",
-  "error.too_large": "内容太大，服务器不能接收。",
-  "error.too_long": "对话太长，超出了模型的上限。请开始新对话，或缩短回答的最大长度。",
-  "error.unreachable": "无法连接服务器，它在运行吗？",
-  "error.wait": "请在 {seconds} 秒后再试。",
 };

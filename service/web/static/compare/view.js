@@ -3,7 +3,6 @@ import { html, useState } from "../lib/htm-preact.js";
 import { Composer } from "../chat/composer.js";
 import { Answer } from "../chat/message.js";
 import { ModelPicker, useDisclaimer } from "../chat/model_picker.js";
-import { changeAnswer, compare, comparison, FEWEST, isBetter, isComparing, MOST, prefer, usualColumns } from "../chat/rounds.js";
 import { Options } from "../chat/settings.js";
 import { models } from "../shared/caller.js";
 import { t } from "../shared/i18n.js";
@@ -11,8 +10,9 @@ import { label } from "../shared/models.js";
 import { useStore } from "../shared/store.js";
 import { Dialog, Icon, IconButton } from "../shared/widgets.js";
 import { Plain } from "../text/marks.js";
+import { changeAnswer, compare, comparison, FEWEST, isBetter, isComparing, MOST, prefer, usualColumns } from "./rounds.js";
 
-export function Compare() {
+export function View() {
   const { columns: chosen, options, round } = useStore(comparison);
   const running = useStore(isComparing);
   useStore(models);
@@ -30,7 +30,7 @@ export function Compare() {
       </button>
     </div>
     <div class="scroll" tabindex="0" role="region" aria-label=${t("compare.answers")}>
-      ${round && html`<p class="asked bubble" dir="auto"><${Plain} text=${round.question} /></p>
+      ${round && html`<p class="asked bubble" dir="auto" tabindex="0"><${Plain} text=${round.question} /></p>
         <p class="hint asked">${t("compare.seed", { seed: round.seed })}</p>`}
       ${!round && html`<p class="hint asked">${t("compare.hint")}</p>`}
       <div class="columns" data-count=${columns.length}>

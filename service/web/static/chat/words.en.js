@@ -1,29 +1,5 @@
-// The page's words in English. zh.js has the same keys.
-export const en = {
-  cancel: "Cancel",
-  close: "Close",
-  copied: "Copied",
-  copy: "Copy",
-  delete: "Delete",
-  language: "Language",
-  loading: "Loading …",
-  nothing_allowed: "This key may use nothing that this page shows.",
-  retry: "Try again",
-  skip: "Skip to the content",
-  slider: "{name}, slider",
-  views: "Views",
-  "scheme.dark": "Dark",
-  "scheme.light": "Light",
-  "scheme.system": "Light or dark as the system has it",
-  "view.chat": "Chat",
-  "view.compare": "Compare",
-
-  "key.forget": "Forget key",
-  "key.hint": "This server asks for a key. Whoever runs it can make one for you. It is kept until you close this tab.",
-  "key.name": "Key",
-  "key.title": "Your key",
-  "key.use": "Continue",
-
+// What a conversation says, in English.
+export const words = {
   "chat.caution": "Answers can be wrong. Check what matters.",
   "chat.messages": "Messages",
   "chat.no_adapters": "There is no adapter here yet, so the base model answers by itself.",
@@ -44,8 +20,6 @@ export const en = {
   "message.tokens": "{count} tokens",
   "message.waiting": "The answer is on its way",
   "message.you": "You",
-  "text.code": "Code",
-  "text.table": "Table",
 
   "history.delete_all": "Delete all",
   "history.delete_one": "Delete “{title}”",
@@ -87,16 +61,6 @@ export const en = {
   "settings.top_k": "Most likely tokens (top_k)",
   "settings.top_p": "Share of likelihood (top_p)",
 
-  "compare.add": "Add a model",
-  "compare.answers": "Answers side by side",
-  "compare.hint": "Ask one question and see the answers of several models side by side, all with the same seed.",
-  "compare.model": "Model {number}",
-  "compare.pick": "This one is better",
-  "compare.picked": "Picked as better",
-  "compare.remove": "Remove model {number}",
-  "compare.seed": "Seed {seed}",
-  "compare.write": "Ask all of them",
-
   "rating.correct": "Correct",
   "rating.corrected": "Corrected",
   "rating.down": "Bad answer",
@@ -122,19 +86,4 @@ export const en = {
   "reason.too_long": "Too long",
   "reason.unsafe": "Dangerous",
   "reason.wrong": "Wrong",
-
-  "error.away": "The server cannot answer at the moment.",
-  "error.busy": "The server has too much to do, or your key has used up what it may.",
-  "error.deadline": "The answer took too long and was ended.",
-  "error.disk": "The server's disk is full.",
-  "error.forbidden": "That is not allowed here.",
-  "error.gone": "That is not there any more.",
-  "error.key": "This key is not valid here.",
-  "error.model": "This model is not there.",
-  "error.refused": "The server has refused that.",
-  "error.server": "Something went wrong on the server.",
-  "error.too_large": "That is too large for the server.",
-  "error.too_long": "The conversation is too long for the model. Begin a new one, or allow a shorter answer.",
-  "error.unreachable": "The server cannot be reached. Is it running?",
-  "error.wait": "Try again in {seconds} s.",
 };
