@@ -4,7 +4,7 @@
 
 An adapter of the workshop sample is corrected: 20 or 60 of its answers are to be given in another
 manner. Adapters are trained from the base on the corrections and what stays as it was: as examples
-alone, and then with DPO, with DPO by the token, and with KTO. Every cell is written down when it is
+alone, and then with DPO, and with KTO. Every cell is written down when it is
 done, so a run that was ended goes on with the same command.
 """
 
@@ -41,6 +41,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     base: Annotated[str, typer.Option(help="A name, a folder or a file.")] = DEFAULT_BASE,
     home: Annotated[Path, typer.Option(help="Where cells and trainings are kept.")] = WORK,
+    by_length: Annotated[
+        bool, typer.Option("--by-length", help="With DPO by the token, besides.")
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="One count, one seed, one epoch: does it run?")
     ] = False,
@@ -51,17 +54,18 @@ def main(
 ) -> None:
     """Fill the cells that are missing, and write the page (FILE.md, FILE.json)."""
     before_torch()
+    chosen: list[Arm] = [arm for arm in ARMS if by_length or arm != "dpo by length"]
     options: dict[str, Any] = {"base": base, **({"epochs": 1} if quick else {})}
     material = Material.read(QUICK if quick else Sizes())
     laboratory = Laboratory(home, material, options, 8 if quick else TOKENS)
     for seed in SEEDS[:1] if quick else SEEDS:
         for count in (10,) if quick else COUNTS:
-            for arm in ARMS:
+            for arm in chosen:
                 if not laboratory.has(arm, count, seed):
                     cell = laboratory.fill(arm, count, seed)
                     typer.echo(f"{arm}, {count}, seed {seed}: {cell.seconds:.0f} s", err=True)
     path = out or RESULTS / f"{date.today():%Y-%m-%d}-preference"
-    cells = laboratory.cells
+    cells = [each for each in laboratory.cells if each.arm in chosen]
     page = _page(cells, len(material.measuring))
     path.with_suffix(".md").write_text(page, encoding="utf-8")
     kept = [asdict(each) for each in cells]
@@ -103,7 +107,8 @@ def _page(cells: Sequence[Cell], num_measuring: int) -> str:
         "the share of them that is likelier, by the token, than the answer that was given before. "
         "Differences are to the examples alone, with 95 % intervals over seeds and corrections. "
         "Figures of the second stage are those after its whole epoch; *kept* says how often its "
-        "own rule would keep it."
+        "own rule would keep it. *In the new manner* is the share of greedy answers that begin and "
+        "end as the corrections do: the mean, and the least and most of the seeds."
     )
     parts = ["# Preferences beside examples, on few corrections", intro]
     for count in sorted({each.count for each in cells}):
@@ -115,7 +120,7 @@ def _page(cells: Sequence[Cell], num_measuring: int) -> str:
 
 
 def _tables(cells: Sequence[Cell]) -> list[str]:
-    of: dict[Arm, list[Cell]] = {arm: _of(arm, cells) for arm in ARMS}
+    of: dict[Arm, list[Cell]] = {arm: found for arm in ARMS if (found := _of(arm, cells))}
     main_heads = ("method", "loss", "difference", "prefers", "difference", "kept")
     heads = ("method", "in the new manner", "old manner: loss", "everyday: loss", "length", "ended")
     return [
@@ -143,9 +148,10 @@ def _row(arm: Arm, cells: Sequence[Cell]) -> list[str]:
     def mean(name: str) -> float:
         return fmean(getattr(each, name) for each in cells)
 
+    shares = [each.in_manner for each in cells]
     return [
         arm,
-        f"{mean('in_manner'):.0%}",
+        f"{fmean(shares):.0%} ({min(shares):.0%} to {max(shares):.0%})",
         f"{mean('old'):.3f}",
         f"{mean('everyday'):.3f}",
         f"{mean('length'):.2f}",

@@ -39,10 +39,15 @@ class Conversation:
     is_good: bool | None = None  # None: nobody has judged it
 
     @property
+    def first_trained(self) -> int:
+        """The place of the first answer that is learned; there is one."""
+        return next(i for i, each in enumerate(self.messages) if each.is_trained)
+
+    @property
     def with_rejected(self) -> "Conversation":
         """The same with the answer that people like less."""
-        begin = next(i for i, each in enumerate(self.messages) if each.is_trained)
-        return replace(self, messages=(*self.messages[:begin], *self.rejected), rejected=())
+        before = self.messages[: self.first_trained]
+        return replace(self, messages=(*before, *self.rejected), rejected=())
 
     @property
     def where(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -88,6 +89,21 @@ def _reads_otherwise(message: Message) -> bool:
     text = message.content
     cell = read_question(text) if message.role == "user" else read_answer(text, Cell([], True))
     return message.role in ("user", "assistant") and [t.content for t in cell.messages] != [text]
+
+
+def as_row(conversation: Conversation) -> dict[str, Any]:
+    """OpenAI's row to train on: one of preferences where there is an answer that people like less,
+    which is read back as the same conversation."""
+    if not conversation.rejected:
+        return _as_messages(conversation)
+    begin = conversation.first_trained
+    before = replace(conversation, messages=conversation.messages[:begin])
+    preferred, rejected = conversation.messages[begin:], conversation.rejected
+    return {
+        "input": _as_messages(before),
+        "preferred_output": [_as_message(each) for each in preferred],
+        "non_preferred_output": [_as_message(each) for each in rejected],
+    }
 
 
 def _as_messages(conversation: Conversation) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def default_home(make_once: MakeOnce) -> Path:
     return make_once("home", lambda home: find_base(DEFAULT_BASE, home))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def all_cores() -> Generator[None]:
     """Let torch compute with every core: a real base is worth it."""
     import torch

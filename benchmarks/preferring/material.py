@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.provenance import ROOT
-from data.conversation import Conversation
-from data.convert import WRITERS
+from data.conversation import Conversation, Message
+from data.convert import as_row
 from data.reading.reader import read_conversations
 
 SAMPLE = ROOT / "data" / "samples" / "bike_workshop.txt"
@@ -72,18 +72,12 @@ def is_in_manner(answer: str) -> bool:
 
 
 def example(conversation: Conversation) -> dict[str, Any]:
-    return WRITERS["messages"](conversation)
+    return as_row(conversation)
 
 
 def preference(correction: Conversation, given: str) -> dict[str, Any]:
     """A correction before the answer that was given, in OpenAI's form."""
-    row = example(correction)
-    *before, right = row["messages"]
-    return {
-        "input": {"messages": before},
-        "preferred_output": [right],
-        "non_preferred_output": [{"role": "assistant", "content": given}],
-    }
+    return as_row(replace(correction, rejected=(Message("assistant", given),)))
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> Path:

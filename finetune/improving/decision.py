@@ -13,11 +13,11 @@ from statistics import fmean
 from typing import Literal
 
 from data.wording import _
+from finetune.evaluation.paired_test import ALPHA, chance_of, items_needed
 from finetune.evaluation.verdict import judge
 
 from .correction import ENOUGH, reviewed_for
 from .figures import Figures, PairedLosses
-from .paired_test import ALPHA, chance_of, items_needed
 
 Outcome = Literal["promote", "refuse", "abstain"]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.conversation import Conversation
-from data.convert import WRITERS
+from data.convert import as_row
+from data.errors import Fault
 from data.likeness import asked
 from data.reading.json_rows import read_jsonl
 from data.reading.reader import read_conversations
@@ -24,6 +25,7 @@ from data.split import unlike
 from data.whole_file import whole_file, write_through
 from data.wording import N_, _
 from finetune.errors import ConfigError
+from finetune.preference.plan import ENOUGH, FEWEST
 from finetune.training.going_on.identity import identify
 from finetune.training.going_on.lineage import Lineage
 from finetune.whole_folder import whole_folder
@@ -67,9 +69,10 @@ class FrozenSet(BaseModel):
 
 def as_read(conversation: Conversation) -> Conversation | None:
     """The conversation as training will read it from a file; None where it will not."""
-    line = json.dumps(WRITERS["messages"](conversation), ensure_ascii=False)
-    found = [*read_jsonl(io.StringIO(line), conversation.source, {})]
-    return found[0] if len(found) == 1 and isinstance(found[0], Conversation) else None
+    found = [*read_jsonl(io.StringIO(_line(conversation)), conversation.source, {})]
+    faulty = any(isinstance(each, Fault) and each.severity == "error" for each in found)
+    read = [each for each in found if isinstance(each, Conversation)]
+    return read[0] if len(read) == 1 and not faulty else None
 
 
 def make_set(
@@ -99,20 +102,20 @@ def make_set(
     }
     rows = [*kept_old, *kept_own]
     most = max(len(rows) // 3, not before)
-    wanted = min(most, max(0, FEWEST_CHOOSING - len(before)))
-    trained, chosen = _with_choosing(rows, wanted)
+    chosen = _from_all_over(rows, min(most, max(0, FEWEST_CHOOSING - len(before))))
+    pairs = [each for each in kept_own if each.rejected and each not in chosen]
+    if len(pairs) >= ENOUGH:  # a second stage learns from them, and has to be shown to help
+        chosen += _from_all_over(pairs, FEWEST)
+    rest = [each for each in rows if each not in chosen]
+    trained = unlike(rest, chosen, ["user"]) if chosen else rest
     counts = {why: count for why, count in left_out.items() if count}
     return TrainingSet(trained, [*before, *chosen], measuring, len(before), counts)
 
 
-def _with_choosing(
-    rows: Sequence[Conversation], number: int
-) -> tuple[list[Conversation], list[Conversation]]:
-    """The rows without so many of them, from all over, and these; nothing like them stays."""
+def _from_all_over(rows: Sequence[Conversation], number: int) -> list[Conversation]:
+    """So many of the rows, as far apart as they can be."""
     every = max(1, len(rows) // number) if number else 1
-    chosen = [*rows[::every]][:number] if number else []
-    rest = [each for each in rows if each not in chosen]
-    return (unlike(rest, chosen, ["user"]) if chosen else rest), chosen
+    return [*rows[::every]][:number]
 
 
 def freeze(
@@ -187,7 +190,7 @@ def _keep(path: Path, gone: Set[str]) -> int:
 
 
 def _line(conversation: Conversation) -> str:
-    return json.dumps(WRITERS["messages"](conversation), ensure_ascii=False) + "\n"
+    return json.dumps(as_row(conversation), ensure_ascii=False) + "\n"
 
 
 def _read(folder: Path) -> FrozenSet:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.wording import _
-from finetune.improving.paired_test import ALPHA, chance_of
+from finetune.evaluation.paired_test import ALPHA, chance_of
 
 from .plan import Chosen
 from .rows import Judgement

@@ -32,6 +32,16 @@ GIVE = {
     "dpo": N_('rows with "input", "preferred_output" and "non_preferred_output"'),
     "kto": N_('rows with "prompt", "completion" and "label": true or false'),
 }
+LEFT_OUT: dict[Chosen, str] = {
+    "dpo": N_(
+        "{count} answers that people like less are left out: {enough} pairs are learned from, or "
+        "fewer with method dpo"
+    ),
+    "kto": N_(
+        "{count} answers that are judged bad are left out: {enough} ratings are learned from, or "
+        "fewer with method kto"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +86,12 @@ def plan_preferences(
     both = (*dataset.judged, *dataset.held_out_judged)
     ratings = _of("kto", both)
     num_ratings = len(ratings) if len({each.is_good for each in ratings}) > 1 else 0
-    method = choose(config.method, len(_of("dpo", both)), num_ratings)
-    if method != "kto" and (num_bad := sum(each.is_good is False for each in both)):
-        told = _(
-            "{count} answers that are judged bad are left out: {enough} ratings are learned from, "
-            "or fewer with method kto"
-        )
-        logger.warning("%s", told.format(count=num_bad, enough=ENOUGH))
+    num_pairs = len(_of("dpo", both))
+    method = choose(config.method, num_pairs, num_ratings)
+    num_others = {"dpo": num_pairs, "kto": sum(each.is_good is False for each in both)}
+    for missed, told in LEFT_OUT.items():
+        if missed != method and num_others[missed]:
+            logger.warning("%s", _(told).format(count=num_others[missed], enough=ENOUGH))
     if method is None:
         return None
     render = render_pairs if method == "dpo" else render_ratings

@@ -15,6 +15,7 @@ from data.personal import redact_conversation
 from data.reading.beginning import speak_like_files
 from data.reading.faulty import Faulty
 from data.reading.reader import ReadOptions, read_conversations
+from data.reading.shapes import LEFT_OUT
 from data.wording import _
 
 from .config import TrainConfig
@@ -44,7 +45,7 @@ class Reader:
         warnings = [
             f"{_(kind)} {count}"
             for (severity, kind), count in findings.counts.items()
-            if severity == "warning"
+            if severity == "warning" and kind != LEFT_OUT  # whether they are, is decided later
         ]
         if warnings:
             told = _(

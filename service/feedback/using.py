@@ -69,14 +69,16 @@ def correction_of(item: FeedbackItem) -> Correction:
     given = item.answer["message"].get("content") or ""
     right = item.right_answer or ""
     asked = [_message(each) for each in item.messages]
+    is_wrong = given.strip() not in ("", right.strip())
     return Correction(
         id=item.id,
         right=Conversation(
             (*asked, Message("assistant", right)),
             item.id,
             tools=tuple(item.asked.get("tools") or ()),
+            rejected=(Message("assistant", given),) if is_wrong else (),
         ),
-        given=given if given.strip() not in ("", right.strip()) else None,
+        given=given if is_wrong else None,
         side=item.side,
         is_critical=item.critical,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.chat import ChatRenderer
+from data.conversation import Conversation
 from data.errors import DataError
 from data.wording import _
 from finetune.adapters.trained_base import find_trained_base
@@ -55,13 +56,20 @@ def plan_round(home: Path, served: AdapterVersion, items: Sequence[FeedbackItem]
 def _usable(
     corrections: Iterator[Correction], renderer: ChatRenderer, config: TrainConfig
 ) -> Iterator[Correction]:
-    """Those that are read, rendered and short enough, as training will read them."""
+    """Those that are read, rendered and short enough, as training will read them; without a wrong
+    answer that is not."""
+
+    def is_rendered(conversation: Conversation) -> bool:
+        try:
+            build_rows(with_system([conversation], config.system), renderer, config.max_tokens)
+        except DataError:
+            return False
+        return True
+
     for each in corrections:
         right = as_read(each.right)
-        if right is None:
+        if right is None or not is_rendered(right):
             continue
-        try:
-            build_rows(with_system([right], config.system), renderer, config.max_tokens)
-        except DataError:
-            continue
+        if right.rejected and not is_rendered(right.with_rejected):
+            right = replace(right, rejected=())
         yield replace(each, right=right)

@@ -14,7 +14,16 @@ from benchmarks.preferring.material import Material, Sizes, correct
 
 def test_the_page_is_written_and_no_cell_is_filled_twice(make_base: Any, tmp_path: Path):
     home, out = tmp_path / "home", tmp_path / "page"
-    options = ["--quick", "--base", str(make_base("llama")), "--home", str(home), "--out", str(out)]
+    options = [
+        "--quick",
+        "--by-length",
+        "--base",
+        str(make_base("llama")),
+        "--home",
+        str(home),
+        "--out",
+        str(out),
+    ]
     done = CliRunner().invoke(app, options, catch_exceptions=False)
     assert done.exit_code == 0
     cells = json.loads(out.with_suffix(".json").read_text("utf-8"))

@@ -30,7 +30,12 @@ class Served:
     """A running `lora-chat serve` and what it has said on stderr."""
 
     def __init__(
-        self, base: Path, home: Path, key: str | None = None, prefix: tuple[str, ...] = ()
+        self,
+        base: Path,
+        home: Path,
+        key: str | None = None,
+        prefix: tuple[str, ...] = (),
+        options: tuple[str, ...] = ("--no-compile",),
     ) -> None:
         self.base = base
         self.home = home
@@ -40,7 +45,7 @@ class Served:
         self.process = subprocess.Popen(
             [
                 *(*prefix, sys.executable, "-m", "service.cli", "serve", "--port", "0"),
-                *("--no-compile", "--base", str(base), "--set", "grace=2"),
+                *("--base", str(base), "--set", "grace=2", *options),
             ],
             cwd=ROOT,
             env=environment(home) | CHINESE,

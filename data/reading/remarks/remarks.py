@@ -105,7 +105,8 @@ class Remarks:
         for kind, tally in self._tallies.items():
             _role, saying, expected = SAYINGS[kind]
             seen = _(saying).format(share=tally.share(self.totals), shown=tally.shown)
-            yield tally.warn(source, KIND, seen, _(expected))
+            told = LEFT_OUT if kind == LEFT_OUT else KIND
+            yield tally.warn(source, told, seen, _(expected))
         labels = {tally.shown.lower() for tally in self._tallies.values()}
         yield from self._heads.faults(source, self.totals, labels)
         if self._nuls.counts:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from data.conversation import Message
-from data.wording import _
+from data.wording import N_, _
 
 from .names import INPUT, NOT_PREFERRED, PREFERRED
 from .row import Fields, Remark, Row, is_filled, read_cell
 from .turns import read_turns
 
-LEFT_OUT = "answers that people like less"
+LEFT_OUT = N_("answers that people like less")
 MESSAGES = "messages"
 
 
@@ -31,7 +31,8 @@ def read_preference(fields: Fields, row: Row) -> list[list[Message]]:
     if is_filled(fields.get(NOT_PREFERRED)):
         row.rejected += read_turns(fields[NOT_PREFERRED], NOT_PREFERRED, row)
     row.remarks.append(Remark(LEFT_OUT, PREFERRED))
-    return [[*(replace(each, trained=False) for each in before), *preferred]]
+    said = (replace(each, trained=each.role != "assistant") for each in before)
+    return [[*said, *preferred]]
 
 
 def with_tools(fields: Fields) -> Fields:

@@ -1,5 +1,6 @@
 """Frozen training sets: what is in them, and that they stay so."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from finetune.improving.training_set import (
     read_set,
     take_out,
 )
+from finetune.preference.plan import ENOUGH, FEWEST
+from finetune.training.going_on.identity import identify
 from finetune.training.going_on.lineage import Lineage
 
 OLD = [
@@ -27,6 +30,7 @@ OLD = [
     "The chain slips when I push hard up a hill.",
     "Where do I take my old tyres?",
 ]
+CONSONANTS = "bcdfghklmnp"
 OUT = ["The tyre is flat again this morning."]
 
 
@@ -147,6 +151,36 @@ def test_what_is_taken_out_leaves_its_id_alone(tmp_path: Path):
     assert (frozen.removed, frozen.num_rows[MEASURING_FILE]) == (("0", "1"), 0)
     kept = "".join((folder / name).read_text("utf-8") for name in FILES)
     assert ("high" in kept, "Thumb" in kept, "Old answer" in kept) == (False, False, True)
+
+
+def corrected(question: str, answer: str, wrong: str = "No idea.") -> Conversation:
+    return replace(asked(question, answer), rejected=(Message("assistant", wrong),))
+
+
+def test_what_was_answered_wrongly_stands_beside_its_correction(tmp_path: Path):
+    right = corrected("How high?", "Hip high.", "Ear high.")
+    made = make_set(lineage(), [Correction("a", right, "Ear high.")], {"a": "trained"})
+    folder = tmp_path / "1"
+    freeze(made, lineage(), [Correction("a", right, "Ear high.")], {"a": "trained"}, folder)
+    *_, read = read_conversations(folder / TRAINED_FILE)
+    assert (read.messages, read.rejected) == (right.messages, right.rejected)
+    assert identify(read) == identify(asked("How high?", "Hip high."))
+    assert take_out(folder, {"a"})
+    assert "Ear high" not in "".join((folder / name).read_text("utf-8") for name in FILES)
+
+
+@pytest.mark.parametrize(("number", "chosen"), [(ENOUGH - 1, 0), (ENOUGH, FEWEST)])
+def test_so_many_pairs_that_a_second_stage_learns_from_them_choose_too(number: int, chosen: int):
+    words = [f"{one}{two}" for one in CONSONANTS for two in CONSONANTS]
+    questions = [f"What is a {word} of {word} in {word}?" for word in words[:number]]
+    corrections = [Correction(each, corrected(each, "A bolt."), "No idea.") for each in questions]
+    known = [
+        asked(f"Where do {n} go?", "Out.") for n in ("horses", "bees", "clouds", "we", "ships")
+    ]
+    line = Lineage("tcm@1", known, [asked("Old?", "Old.")], len(known))
+    made = make_set(line, corrections, dict.fromkeys(questions, "trained"))
+    pairs = [each for each in made.held_out if each.rejected]
+    assert (len(pairs), len(made.trained)) == (chosen, number + 1 - chosen)
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,15 @@ def correct(trained: Path, own_state: State) -> Correct:
     review = Review(own_state)
 
     def give(
-        count: int, begin: int = 0, answer: Callable[[int], str] = right, **opinion: Any
+        count: int,
+        begin: int = 0,
+        answer: Callable[[int], str] = right,
+        given: Callable[[int], str] = wrong,
+        **opinion: Any,
     ) -> list[FeedbackItem]:
         items: list[FeedbackItem] = []
         for number in range(begin, begin + count):
-            message = {"role": "assistant", "content": wrong(number)}
+            message = {"role": "assistant", "content": given(number)}
             stored = StoredAnswer(
                 id=f"chatcmpl-{number}",
                 key_id="key_desk",

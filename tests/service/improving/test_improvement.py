@@ -56,12 +56,25 @@ def test_what_is_better_answers_from_now_on(
     assert {(each.state, each.version) for each in shipped} == {("shipped", "tcm@2")}
     current = Round(trained, "tcm", 1)
     assert (current.report / "report.html").is_file()
+    learned = [each for each in read_conversations(current.trained) if each.rejected]
+    assert {each.rejected[0].content for each in learned} <= {wrong(n) for n in range(40)}
+    assert len(learned) == 26
     measuring = read_conversations(current.folder / MEASURING_FILE)
     assert len(measuring) == 14
     assert {each.messages[-1].content for each in measuring} <= {right(n) for n in range(40)}
     before = {each.messages[-1].content for each in current.held_out_before()}
     assert before
     assert before <= {wrong(number) for number in range(100, 140)}
+
+
+def test_a_wrong_answer_that_is_too_long_is_left_out(
+    trained: Path, improve: Improve, correct: Correct
+):
+    correct(6, given=lambda number: f"{number}" * 2000)
+    correct(6, begin=20)
+    plan = improve().plan()
+    assert plan.num_unusable == 0
+    assert [bool(each.right.rejected) for each in plan.corrections] == [False] * 6 + [True] * 6
 
 
 def test_few_abstain_before_anything_is_trained(

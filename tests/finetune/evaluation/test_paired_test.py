@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from finetune.improving.paired_test import ALPHA, chance_of, items_needed
+from finetune.evaluation.paired_test import ALPHA, chance_of, items_needed
 
 
 def by_hand(gains: list[float]) -> float:
