@@ -45,19 +45,30 @@ export function follow(path, signal) {
  * `onProgress` gets the share that has gone out, from 0 to 1. Raises ApiError and AbortError.
  */
 export function upload(path, fields, { signal, onProgress }) {
-  const request = new XMLHttpRequest(); // fetch does not tell how far it is
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
-  request.open("POST", new URL(path, document.baseURI));
+  return transfer("POST", path, { form, kind: "json", signal, onProgress });
+}
+
+/** The document of an endpoint whose answer is a page; nothing in it has run. */
+export function callForPage(path) {
+  return transfer("GET", path, { form: null, kind: "document" });
+}
+
+/** What fetch cannot do: tell how far it is, and read a page. */
+function transfer(method, path, { form, kind, signal, onProgress }) {
+  const request = new XMLHttpRequest();
+  request.open(method, new URL(path, document.baseURI));
+  request.responseType = kind;
   for (const [name, value] of Object.entries(headersOf())) request.setRequestHeader(name, value);
   return new Promise((done, fail) => {
     const stop = () => request.abort();
     signal?.addEventListener("abort", stop);
-    request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
+    if (onProgress) request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.onload = () => {
-      const { status } = request;
-      if (status >= 200 && status < 300) done(read(request.responseText));
-      else fail(refusal(status, read(request.responseText), request.getResponseHeader("Retry-After")));
+      const { status, response } = request;
+      if (status >= 200 && status < 300 && response) done(response);
+      else fail(refusal(status, response ?? {}, request.getResponseHeader("Retry-After")));
     };
     request.onerror = () => fail(new ApiError(0));
     request.onabort = () => fail(new DOMException("", "AbortError"));
@@ -65,14 +76,6 @@ export function upload(path, fields, { signal, onProgress }) {
     if (signal?.aborted) request.onabort();
     else request.send(form);
   });
-}
-
-function read(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return {};
-  }
 }
 
 async function* events(path, options) {
