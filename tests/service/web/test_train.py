@@ -250,6 +250,22 @@ def test_the_curves_are_told_in_words_and_as_a_table(clinic: Clinic, own_state: 
     assert visit.page.locator(".train img").count() == 0
 
 
+def test_a_job_is_found_again_when_the_server_is_back(clinic: Clinic, own_state: State):
+    measured(own_state, status="running")
+    visit = clinic.visit(f"#/train/{JOB}")
+    see(visit, "Step 1000 of 2000")
+    visit.page.context.set_offline(True)
+    see(visit, "The server cannot be reached. Is it running?")
+    Events(own_state).tell(JOB, _step(1001))
+    visit.page.context.set_offline(False)
+    see(visit, "Step 1001 of 2000")
+    visit.page.locator(".train .problem").wait_for(state="detached")
+    away = [fault for fault in visit.faults if "net::ERR_INTERNET_DISCONNECTED" in fault]
+    assert away
+    assert visit.faults == away
+    visit.faults.clear()
+
+
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_job_fits_a_phone_and_axe_finds_nothing(

@@ -1,4 +1,4 @@
-// What can be done with a job: stop it, pause it, go on, ask what it has made, and read its report.
+// What can be done with a job: stop it, pause it, go on, and ask what it has made.
 import { html, useState } from "../lib/htm-preact.js";
 import { current } from "../chat/conversations.js";
 import { askWith } from "../chat/draft.js";
@@ -7,7 +7,6 @@ import { loadModels, may } from "../shared/caller.js";
 import { t } from "../shared/i18n.js";
 import { Dialog, Problem } from "../shared/widgets.js";
 import { pathOf } from "./course.js";
-import { Report } from "./report.js";
 
 const WAITING = ["validating_files", "queued"];
 
@@ -44,7 +43,6 @@ export function Actions({ job, isTrained, onChange }) {
       ${isOpen && html`<button onClick=${() => setLeaving(true)}>${t("train.cancel")}</button>`}
     </div>
     ${problem && html`<${Problem} error=${problem} />`}
-    ${model && html`<${Report} model=${model} />`}
     ${isLeaving && html`<${Dialog} title=${t("train.cancel")} onClose=${() => setLeaving(false)}>
       <p>${t("train.cancel_hint")}</p>
       <div class="actions">

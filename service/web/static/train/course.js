@@ -72,10 +72,18 @@ function createCourse(id, tell) {
 
   // Beside the events: when it ends, and what it has become, is the job's to say.
   async function look(signal) {
+    let wasAway = false;
     while (!signal.aborted) {
       await new Promise((done) => setTimeout(done, LOOK));
       if (signal.aborted || !job || hasEnded(job)) continue;
-      await call(pathOf(id), { signal }).then((found) => know({ job: found }), () => {});
+      try {
+        know({ job: await call(pathOf(id), { signal }) });
+        if (wasAway) begin(); // who knows whether the events still come
+      } catch (failure) {
+        if (failure.name === "AbortError") return;
+        know({ error: failure });
+        wasAway = true;
+      }
     }
   }
 

@@ -9,6 +9,7 @@ import { hasEnded, useCourse } from "./course.js";
 import { Curves, pointsOf } from "./curves.js";
 import { Events } from "./events.js";
 import { asTime } from "./numbers.js";
+import { Report } from "./report.js";
 import { Failure, nameOf, Status } from "./status.js";
 
 export function Job({ id }) {
@@ -24,14 +25,15 @@ export function Job({ id }) {
     ${error && html`<${Problem} error=${error} />`}
     ${job.error && html`<${Failure} error=${job.error} />`}
     ${!hasEnded(job) && html`<${Progress} job=${job} last=${points.at(-1)} />`}
-    <${Actions} job=${job} isTrained=${points.length > 0} onChange=${set} />
+    <${Actions} job=${job} isTrained=${points.length > 0 && points.at(-1).step < points.at(-1).total} onChange=${set} />
     ${points.length > 1 && html`<section class="train-part" aria-label=${t("train.losses")}>
       <h2>${t("train.losses")}</h2><${Curves} points=${points} />
     </section>`}
     <section class="train-part" aria-label=${t("train.facts")}>
       <h2>${t("train.facts")}</h2><${Facts} job=${job} />
     </section>
-    <${Events} events=${events} />`;
+    <${Events} events=${events} />
+    ${job.fine_tuned_model && html`<${Report} model=${job.fine_tuned_model} />`}`;
 }
 
 function Back() {
