@@ -35,6 +35,7 @@ KEPT = 2
 MOMENTS = 2  # that AdamW keeps of each weight
 REST = 16_000_000  # [bytes] for log, events and report
 UNFINISHED = ".new-"
+FINISH_FILE = "finish"  # beside the checkpoints: train no further
 UNREADABLE = (OSError, EOFError, ValidationError, RuntimeError, UnpicklingError, SafetensorError)
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,16 @@ class Progress(BaseModel):
         if len(self.first_losses) < num_kept:
             self.first_losses = [*self.first_losses, loss]
         self.last_losses = [*self.last_losses, loss][-num_kept:]
+
+
+def ask_to_finish(run: Path) -> None:
+    """Let whoever trains there, now or after a restart, end with the best so far."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / FINISH_FILE).touch()
+
+
+def is_to_finish(run: Path) -> bool:
+    return (run / FINISH_FILE).exists()
 
 
 def save_checkpoint(

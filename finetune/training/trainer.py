@@ -20,7 +20,7 @@ from finetune.hardware import free_memory, peak_memory
 from finetune.kernels.dropout import row_seed
 from finetune.kernels.model import LeanModel
 
-from .checkpoint import Progress, save_checkpoint
+from .checkpoint import Progress, is_to_finish, save_checkpoint
 from .config import TrainConfig
 from .going_on.teacher import teach
 from .gradients import Gradients
@@ -95,7 +95,8 @@ class Trainer:
         self.optimizer.load_state_dict(optimizer)
 
     def train(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> Progress:
-        """Run to the plan's end or until no evaluation improves; keep the best weights.
+        """Run to the plan's end, until no evaluation improves, or until somebody has asked the run
+        to finish; keep the best weights.
 
         Raises Interrupted when asked to stop, after saving, and TrainingStopped where the loss is
         no number or explodes, where memory runs out, and where a checkpoint cannot be written.
@@ -136,7 +137,10 @@ class Trainer:
                 )
                 step, total = self.progress.step, self.plan.num_steps
                 raise Interrupted(told.format(step=step, total=total, folder=self.run))
-            self._advance(rows, held_out)
+            if self.processes.any(is_to_finish(self.run)):
+                self._finish(held_out)
+            else:
+                self._advance(rows, held_out)
 
     @property
     def is_over(self) -> bool:
@@ -195,6 +199,13 @@ class Trainer:
         every = self.config.save_steps
         if eval_loss is not None or (every and (index + 1) % every == 0):
             self._save()
+
+    def _finish(self, held_out: Sequence[Rendered]) -> None:
+        """Somebody has had enough: the best so far is what comes of it."""
+        if self.progress.best_loss is None:
+            self._evaluate(held_out)
+        self.progress.evals_without_gain = self.config.patience
+        self._save()
 
     def _step(self, index: int, window: Sequence[Rendered]) -> tuple[float, float]:
         """One optimizer step; the loss is normalised by the window's trained tokens."""

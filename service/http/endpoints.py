@@ -81,6 +81,7 @@ FIND_JOB = Endpoint("GET", "/v1/fine_tuning/jobs/{job_id}", "train")
 CANCEL_JOB = Endpoint("POST", "/v1/fine_tuning/jobs/{job_id}/cancel", "train")
 PAUSE_JOB = Endpoint("POST", "/v1/fine_tuning/jobs/{job_id}/pause", "train")
 RESUME_JOB = Endpoint("POST", "/v1/fine_tuning/jobs/{job_id}/resume", "train")
+FINISH_JOB = Endpoint("POST", "/v1/fine_tuning/jobs/{job_id}/finish", "train")
 LIST_JOB_EVENTS = Endpoint("GET", "/v1/fine_tuning/jobs/{job_id}/events", "train")
 LIST_CHECKPOINTS = Endpoint("GET", "/v1/fine_tuning/jobs/{job_id}/checkpoints", "train")
 

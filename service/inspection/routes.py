@@ -1,5 +1,6 @@
 """Reports and checks of adapters' versions, and what this machine is."""
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from .versions import VersionInspection
 
 PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
 # Reports quote texts that anybody may have written: whatever these hold, nothing runs or is loaded.
+STYLE = re.compile(rb"<style>.*?</style>", re.DOTALL)
 SANDBOX = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "sandbox",
@@ -27,8 +29,9 @@ def inspection_routes(versions: VersionInspection, machine: MachineInspection) -
     router = APIRouter(responses=REFUSALS)
 
     @router.get(READ_REPORT.path, response_class=Response, responses=PAGE)
-    def read_report(name: str, version: str) -> HTMLResponse:
-        return HTMLResponse(versions.report(name, version), headers=SANDBOX)
+    def read_report(name: str, version: str, style: bool = True) -> HTMLResponse:
+        page = versions.report(name, version)
+        return HTMLResponse(page if style else STYLE.sub(b"", page), headers=SANDBOX)
 
     @router.get(VERIFY_VERSION.path)
     def verify(name: str, version: str, request: Request, response: Response) -> Verification:

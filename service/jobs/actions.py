@@ -1,8 +1,8 @@
-"""What people do to jobs: cancel, pause, resume."""
+"""What people do to jobs: cancel, pause, resume, finish."""
 
 from typing import Any
 
-from finetune.training.checkpoint import list_checkpoints
+from finetune.training.checkpoint import ask_to_finish, list_checkpoints
 from service.errors import JobRefused
 
 from .desk import Desk
@@ -60,6 +60,20 @@ class JobActions:
         told = News("resumed", "Fine-tuning job resumed", may_recur=True)
         if not self._jobs.move(job_id, of, "queued", news=[told], source="queue", **again):
             raise _refused(job, "be resumed")
+        return self._jobs.find(job_id)
+
+    def finish(self, job_id: str) -> FineTuningJob:
+        """Let a job train no further, and make its adapter of the best weights so far.
+
+        Raises JobNotFound or JobRefused.
+        """
+        job = self._find(job_id)
+        told = News("finishing", "The training ends here; the best so far is kept")
+        unknown: dict[str, Any] = {"estimated_finish": None}
+        has_begun = job.step > 0 and job.version is None and job.source == "queue"
+        if not has_begun or not self._jobs.move(job_id, ["running"], news=[told], **unknown):
+            raise _refused(job, "be finished before a step of it is done, nor after the last one")
+        ask_to_finish(self._desk.home / job.run)
         return self._jobs.find(job_id)
 
     def _find(self, job_id: str) -> FineTuningJob:

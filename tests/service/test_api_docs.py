@@ -120,7 +120,7 @@ def add_jobs(state: State, desk: Desk) -> None:
         jobs.add(new, status=status, **values)
 
     add(SUCCEEDED, "succeeded", fine_tuned_model="tcm@2", trained_tokens=4711)
-    add(RUNNING, "running")
+    add(RUNNING, "running", step=12)
     add("ftjob-7b8c9d0e1f2a", "paused")
     measured = {"step": 24, "total_steps": 24, "train_loss": 0.15, "full_valid_loss": 0.27}
     Events(state).tell(

@@ -140,6 +140,8 @@ class JobCreation:
             numbers["beta"] = asked.numbers.beta
         options: dict[str, Any] = {k: value for k, value in numbers.items() if value != AUTO}
         options["method"] = METHODS[asked.type]
+        if asked.rank is not None:
+            options["rank"] = asked.rank
         if origin.adapter is not None:
             options["from_adapter"] = origin.model
         return {**options, "base": origin.base, "promote": asked.promote, "seed": seed}

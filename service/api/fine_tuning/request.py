@@ -15,6 +15,7 @@ AUTO: Auto = "auto"
 MAX_EPOCHS = 50
 MAX_BATCH = 256
 MAX_BETA = 2
+MAX_RANK = 512
 MAX_SEED = 2**31 - 1
 NOT_BUILT = "no other method is built yet"
 NO_INTEGRATIONS = "the job's events and the run's TensorBoard files tell how it goes"
@@ -142,6 +143,7 @@ class JobRequest(Asked):
     method: AskedMethod | None = None
     hyperparameters: Annotated[AskedHyperparameters | None, AfterValidator(_same_as_method)] = None
 
+    rank: Annotated[int, Field(ge=1, le=MAX_RANK)] | None = None  # ours: of a new adapter
     promote: bool = False  # ours: the name means the new version from then on
     dry_run: bool = False  # ours: tell what the job would do, and train nothing
 

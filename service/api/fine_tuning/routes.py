@@ -12,6 +12,7 @@ from service.http.endpoints import (
     CANCEL_JOB,
     CREATE_JOB,
     FIND_JOB,
+    FINISH_JOB,
     LIST_CHECKPOINTS,
     LIST_JOB_EVENTS,
     LIST_JOBS,
@@ -84,6 +85,10 @@ def fine_tuning_routes(found: FineTuning | None) -> APIRouter:
     def resume(job_id: str) -> JobAnswer:
         return work().own.act(work().actions.resume, job_id)
 
+    @router.post(FINISH_JOB.path)
+    def finish(job_id: str) -> JobAnswer:
+        return work().own.act(work().actions.finish, job_id)
+
     @router.get(LIST_JOB_EVENTS.path, response_model=EventList, responses=STREAM)
     async def list_events(
         job_id: str,
@@ -105,5 +110,5 @@ def fine_tuning_routes(found: FineTuning | None) -> APIRouter:
     ) -> CheckpointList:
         return work().checkpoints.page(work().own.find(job_id), after, limit)
 
-    _ = (create, list_jobs, find, cancel, pause, resume, list_events, list_checkpoints)
+    _ = (create, list_jobs, find, cancel, pause, resume, finish, list_events, list_checkpoints)
     return router

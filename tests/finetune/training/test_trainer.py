@@ -11,7 +11,12 @@ from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from finetune.bases.base import Base, load_model
 from finetune.errors import NotResumable, TrainingStopped
-from finetune.training.checkpoint import list_checkpoints, load_checkpoint, read_progress
+from finetune.training.checkpoint import (
+    ask_to_finish,
+    list_checkpoints,
+    load_checkpoint,
+    read_progress,
+)
 from finetune.training.config import TrainConfig
 from finetune.training.loss import answer_loss
 from finetune.training.observer import Silent, StepMetrics
@@ -130,6 +135,34 @@ def test_training_stops_when_no_evaluation_improves(make_trainer: MakeTrainer, m
     assert len(recorder.steps) < trainer.plan.num_steps
     assert progress.best_loss == min(evals)
     assert evals.index(min(evals)) == len(evals) - 3
+
+
+def test_a_run_that_is_asked_to_finish_ends_with_the_best_so_far(
+    make_trainer: MakeTrainer, make_base: Any
+):
+    trainer, _ = make_trainer(epochs=20)
+
+    class Enough(Recorder):
+        def should_stop(self) -> bool:
+            if any(step.eval_loss is not None for step in self.steps):
+                ask_to_finish(trainer.run)
+            return False
+
+    trainer.observer = enough = Enough()
+    progress = trainer.train(*rows(make_base("llama")))
+    assert progress.step == len(enough.steps) < trainer.plan.num_steps
+    assert progress.best_loss == enough.steps[-1].eval_loss
+    assert load_checkpoint(trainer.run)[0].step == progress.step
+
+
+def test_what_was_never_measured_is_measured_where_it_is_to_finish(
+    make_trainer: MakeTrainer, make_base: Any
+):
+    trainer, recorder = make_trainer()
+    ask_to_finish(trainer.run)
+    progress = trainer.train(*rows(make_base("llama")))
+    assert recorder.steps == []
+    assert progress.best_loss == load_checkpoint(trainer.run)[0].best_loss is not None
 
 
 def test_a_loss_that_is_no_number_stops_with_the_checkpoints_kept(

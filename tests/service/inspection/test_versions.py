@@ -71,6 +71,13 @@ def test_a_report_is_shown_as_it_is_and_may_do_nothing(client: TestClient, add_a
     assert response.headers["cache-control"] == "no-store"
 
 
+def test_a_report_can_be_had_without_its_style(client: TestClient, add_adapter: Add):
+    with_report(add_adapter("tcm", "2"))
+    plain = client.get(url("report"), params={"style": False})
+    assert plain.text == PAGE.replace("<style>b {}</style>", "")
+    assert "sandbox" in plain.headers["content-security-policy"]
+
+
 def test_a_damaged_versions_report_can_be_read(client: TestClient, add_adapter: Add):
     folder = with_report(add_adapter("tcm", "2"))
     (folder / WEIGHTS_FILE).unlink()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,8 +58,21 @@ def ask_and_correct(visit: Visit) -> None:
     visit.page.locator(".correction textarea").first.wait_for()
 
 
+def choose_a_file(visit: Visit) -> None:
+    rows = [f'{{"messages": {"[]" if number % 2 else "7"}}}' for number in range(20)]
+    content = "\n".join([*rows, "长" * 300, "w" * 300]).encode()
+    file: Any = {"name": f"{'长' * 40}.jsonl", "mimeType": "", "buffer": content}
+    visit.page.locator("input[type=file]").set_input_files(file)
+    visit.page.locator(".train-faults").wait_for()
+    visit.page.locator(".train-order summary").click()
+
+
 # Brings a view, which has just been opened, to where most of it is seen; by its name.
-FULLEST: dict[str, Callable[[Visit], None]] = {"chat": ask_and_correct, "compare": ask_and_correct}
+FULLEST: dict[str, Callable[[Visit], None]] = {
+    "chat": ask_and_correct,
+    "compare": ask_and_correct,
+    "train": choose_a_file,
+}
 
 
 def test_every_view_is_looked_at_where_most_of_it_is_seen():

@@ -219,6 +219,14 @@ def test_a_job_may_learn_from_preferences(service: Any, client: TestClient, post
     assert found["method"][kind]["hyperparameters"] == resolved
 
 
+def test_a_new_adapters_rank_can_be_chosen(service: Any, post: Post):
+    service.add_file()
+    assert service.jobs.find(post(rank=64).json()["id"]).options["rank"] == 64
+    for wrong in (0, 513, "auto"):
+        where, _, message = refusal(post(rank=wrong))
+        assert (where, "rank" in message) == ("rank", True)
+
+
 def test_the_sdk_reads_a_job_that_learns_from_preferences(service: Any, openai: OpenAI):
     job = openai.fine_tuning.jobs.create(
         model="base", training_file=service.add_file(), method={"type": "dpo"}
