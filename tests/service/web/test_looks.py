@@ -57,8 +57,20 @@ def ask_and_correct(visit: Visit) -> None:
     visit.page.locator(".correction textarea").first.wait_for()
 
 
+def write_an_answer(visit: Visit) -> None:
+    """Where there is a conflict, too."""
+    visit.page.locator(".list .badge.bad").first.click()
+    visit.page.locator(".conflict").wait_for()
+    visit.page.keyboard.press("e")
+    visit.page.locator(".write textarea").wait_for()
+
+
 # Brings a view, which has just been opened, to where most of it is seen; by its name.
-FULLEST: dict[str, Callable[[Visit], None]] = {"chat": ask_and_correct, "compare": ask_and_correct}
+FULLEST: dict[str, Callable[[Visit], None]] = {
+    "chat": ask_and_correct,
+    "compare": ask_and_correct,
+    "review": write_an_answer,
+}
 
 
 def test_every_view_is_looked_at_where_most_of_it_is_seen():
@@ -66,8 +78,8 @@ def test_every_view_is_looked_at_where_most_of_it_is_seen():
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_sticks_out_of_a_phone(clinic: Clinic, view: str):
-    visit = clinic.visit(f"#/{view}", viewport=PHONE, has_touch=True)
+def test_nothing_sticks_out_of_a_phone(busy: Clinic, view: str):
+    visit = busy.visit(f"#/{view}", viewport=PHONE, has_touch=True)
     check_sizes(visit)
     FULLEST[view](visit)
     check_sizes(visit)
@@ -104,10 +116,10 @@ def test_screen_readers_are_told_of_the_answer(clinic: Clinic):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing(clinic: Clinic, view: str, locale: str, scheme: str):
+def test_axe_finds_nothing(busy: Clinic, view: str, locale: str, scheme: str):
     if not AXE.is_file():
         pytest.skip("no axe-core in .clients; try: make clients")
-    visit = clinic.visit(f"#/{view}", locale=locale, color_scheme=scheme, bypass_csp=True)
+    visit = busy.visit(f"#/{view}", locale=locale, color_scheme=scheme, bypass_csp=True)
     check(visit)
     FULLEST[view](visit)
     check(visit)
