@@ -1,6 +1,7 @@
 // One answer with what was said of it, and the decision.
 import { html, useEffect, useRef, useState } from "../lib/htm-preact.js";
 import { asDate, t } from "../shared/i18n.js";
+import { announce } from "../shared/live.js";
 import { useStore } from "../shared/store.js";
 import { Field, Problem, useId } from "../shared/widgets.js";
 import { Plain } from "../text/marks.js";
@@ -18,7 +19,8 @@ export function Item({ item }) {
   const place = useRef(null);
   useStore(usesKeys);
   useEffect(() => {
-    place.current.parentElement.scrollTop = 0;
+    place.current.querySelector("h2").scrollIntoView({ block: "nearest" });
+    announce(questionOf(item).slice(0, 200));
   }, []);
   const attempt = async (decision) => {
     if (isDeciding) return;

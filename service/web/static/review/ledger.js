@@ -32,10 +32,10 @@ export function Timeline({ entries }) {
 
 function Entry({ created_at: when, what, who, before, after, round, told, sha256 }) {
   return html`<li>
-    <p><time datetime=${new Date(when * 1000).toISOString()}>${asDate(when * 1000)}</time>
+    <p class="entry"><time datetime=${new Date(when * 1000).toISOString()}>${asDate(when * 1000)}</time>
       <b class=${`badge ${MOOD[what]}`}>${t(`what.${what}`)}</b> ${[before, after].filter(Boolean).join(" → ")}</p>
     <${Reasons} of=${told} />
-    <p class="hint">${[...figures(told), round && t("figure.round", { round }), who && t("figure.who", { who })].filter(Boolean).join(" · ")}
+    <p class="hint entry">${[...figures(told), round && t("figure.round", { round }), who && t("figure.who", { who })].filter(Boolean).join(" · ")}
       <code title=${sha256}>${sha256.slice(0, 8)}</code></p>
   </li>`;
 }

@@ -21,7 +21,7 @@ export function useRounds(name, onEnd) {
     const add = (found) => !isGone.current && setKnown((now) => ({ ...now, error: null, ...found }));
     try {
       const state = await call(pathOf(name, "improve"));
-      add({ state, step: state.running ? await stepOf(name) : null });
+      add({ state, step: state.job ? await stepOf(state.job) : null });
       if (!state.running) await rest(add);
       wasRunning.current = state.running;
       if (state.running && !isGone.current) timer.current = setTimeout(look, EVERY);
@@ -47,14 +47,12 @@ export function useRounds(name, onEnd) {
 }
 
 /** How far its training is, [step, steps]; null where nothing is told of one. */
-async function stepOf(name) {
+async function stepOf(job) {
   try {
-    const { data } = await call("v1/fine_tuning/jobs?limit=20");
-    const job = data.find((each) => each.status === "running" && each.user_provided_suffix === name);
-    const events = job ? await call(`v1/fine_tuning/jobs/${job.id}/events?limit=20`) : { data: [] };
-    const told = events.data.find((each) => each.type === "metrics")?.data;
-    return told?.total_steps ? [told.step, told.total_steps] : null;
+    const { data } = await call(`v1/fine_tuning/jobs/${job}/events?limit=20`);
+    const told = data.find((each) => each.type === "metrics")?.data;
+    return told ? [told.step, told.total_steps] : null;
   } catch {
-    return null; // this server runs no jobs, or is asked too much
+    return null; // this server tells of no jobs
   }
 }

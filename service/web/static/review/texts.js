@@ -5,13 +5,17 @@ import { Plain } from "../text/marks.js";
 import { compare } from "./diff.js";
 
 const ELEMENTS = { same: "span", old: "del", new: "ins" };
+const LEAST = 0.2; // share of the longer text that stays: of quite another one no part is marked
 
 /** `after` null: there is nothing to compare with. */
 export function Compared({ before, after, name, afterName }) {
-  const parts = useMemo(() => (after === null ? [{ kind: "same", text: before }] : compare(before, after)), [before, after]);
+  const parts = useMemo(() => (after === null ? [] : compare(before, after)), [before, after]);
+  const stays = parts.reduce((sum, { kind, text }) => sum + (kind === "same" ? text.length : 0), 0);
+  const isMarked = stays > LEAST * Math.max(before.length, after?.length ?? 0);
+  const side = (text, other) => (isMarked ? parts.filter((each) => each.kind !== other) : [{ kind: "same", text }]);
   return html`<div class="compared">
-    <${Side} name=${name} parts=${parts.filter((each) => each.kind !== "new")} />
-    ${after !== null && html`<${Side} name=${afterName} parts=${parts.filter((each) => each.kind !== "old")} />`}
+    <${Side} name=${name} parts=${side(before, "new")} />
+    ${after !== null && html`<${Side} name=${afterName} parts=${side(after, "old")} />`}
   </div>`;
 }
 

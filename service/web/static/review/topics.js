@@ -46,7 +46,7 @@ function Topic({ label, answers, bad, before, recent, corrections, wrong, exampl
     <div>
       <h3 dir="auto"><${Plain} text=${label} /></h3>
       <ul class="examples" aria-label=${t("topics.examples")}>
-        ${examples.map((each) => html`<li dir="auto"><${Plain} text=${each} /></li>`)}
+        ${examples.filter((each) => each !== label).map((each) => html`<li dir="auto"><${Plain} text=${each} /></li>`)}
       </ul>
     </div>
     <div class="counts">
