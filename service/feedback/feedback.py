@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from service.accounts.caller import Caller
 from service.errors import AnswerNotFound, FeedbackNotFound, InvalidRequest, LimitReached
@@ -112,18 +122,21 @@ class Feedback:
         limit: int | None = None,
         order: Order = "desc",
         model: str | None = None,
+        adapter: str | None = None,
         completion_id: str | None = None,
         rating: int | None = None,
         state: ReviewState | None = None,
     ) -> Sequence[FeedbackItem]:
         """What the caller may see, behind the one with the id `after`: of a model, as asked for or
-        as it answered, of one completion, of one rating, in one state. Raises FeedbackNotFound for
-        an unknown `after`."""
+        as it answered, of an adapter or one version of it, of one completion, of one rating, in one
+        state. Raises FeedbackNotFound for an unknown `after`."""
         number, where = FEEDBACK.c.number, seen_by(caller, FEEDBACK)
-        if not all(map(storable, (model or "", completion_id or ""))):
+        if not all(map(storable, (model or "", adapter or "", completion_id or ""))):
             return []
         if model is not None:
             where.append((FEEDBACK.c.model == model) | (FEEDBACK.c.pinned == model))
+        if adapter is not None:
+            where.append(answered_by(adapter))
         if completion_id is not None:
             where.append(FEEDBACK.c.completion_id == completion_id)
         if rating is not None:
@@ -178,6 +191,15 @@ class Feedback:
 def _insert(connection: Connection, row: dict[str, Any]) -> None:
     number = connection.execute(next_number(FEEDBACK)).scalar_one()
     connection.execute(insert(FEEDBACK).values(row | {"number": number}))
+
+
+def answered_by(adapter: str) -> ColumnElement[bool]:
+    """Rows of what it has answered alone: an adapter, one version of it, a blend, or the base."""
+    pinned = FEEDBACK.c.pinned
+    # Not by LIKE: to SQLite any case of a letter is the same there.
+    start = func.substr(pinned, 1, len(adapter) + 1)
+    begins = or_(*(start == adapter + mark for mark in "@:"))
+    return (pinned == adapter) | (begins & ~pinned.contains("+"))
 
 
 def find_row(

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, select
 
 from data.topics import Topic, find_topics
 from service.accounts.caller import Caller
@@ -18,7 +18,7 @@ from service.state.database import State
 from service.state.tables import FEEDBACK
 
 from .answers import seen_by, storable
-from .feedback import item_of
+from .feedback import answered_by, item_of
 from .findings import Findings, Found
 from .item import FeedbackItem
 
@@ -129,26 +129,12 @@ class Topics:
         if not storable(adapter or ""):
             return [], 0
         where = [FEEDBACK.c.place == self._place, *seen_by(caller, FEEDBACK)]
-        where += [_is_of(adapter)] if adapter is not None else []
+        where += [answered_by(adapter)] if adapter is not None else []
         asked = select(FEEDBACK).where(*where).order_by(FEEDBACK.c.number.desc()).limit(self._most)
         with self._state.begin() as connection:
             items = [item_of(row) for row in connection.execute(asked).mappings()]
             count = connection.execute(select(func.count()).where(*where)).scalar_one()
-        left_out = count - len(items)
-        if adapter is None:
-            return items, left_out
-        return [each for each in items if _is_meant(each.pinned, adapter)], left_out
-
-
-def _is_of(adapter: str) -> ColumnElement[bool]:
-    pinned = FEEDBACK.c.pinned
-    begins = (pinned.startswith(f"{adapter}{mark}", autoescape=True) for mark in "@:")
-    return (pinned == adapter) | (or_(*begins) & ~pinned.contains("+"))
-
-
-def _is_meant(pinned: str, adapter: str) -> bool:
-    """SQLite takes any case for the same."""
-    return pinned == adapter or pinned.startswith((f"{adapter}@", f"{adapter}:"))
+        return items, count - len(items)
 
 
 def _answers(found: Iterable[Found]) -> list[_Answer]:

@@ -21,6 +21,7 @@ class ImprovementState(BaseModel):
     object: Literal["improvement"] = "improvement"
     adapter: str
     running: bool
+    job: str | None  # its training, while that goes on
     accepted: int  # items that no version was trained on or measured with
     said: str  # the end of what the last one has said
 

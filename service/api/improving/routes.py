@@ -17,6 +17,7 @@ from service.http.strict_json import StrictRoute
 from service.improving.improver import Improver
 from service.improving.ledger import Ledger
 from service.improving.overriding import override
+from service.improving.under_way import training_of
 from service.state.database import State
 
 from .protocol import ImprovementState, Improving, LedgerEntry, LedgerPage
@@ -34,8 +35,13 @@ def improving_routes(
 
     def described(name: str, state: State) -> ImprovementState:
         accepted = num_accepted(state, keeping.place)[name]
-        running, said = improver.is_at(name), improver.said(name)
-        return ImprovementState(adapter=name, running=running, accepted=accepted, said=said)
+        return ImprovementState(
+            adapter=name,
+            running=improver.is_at(name),
+            job=training_of(home, state, keeping.place, name),
+            accepted=accepted,
+            said=improver.said(name),
+        )
 
     @router.post(IMPROVE_ADAPTER.path)
     async def improve(name: str, asked: Improving) -> ImprovementState:

@@ -75,3 +75,19 @@ def test_feedback_is_given_changed_and_forgotten(state: State):
     assert feedback.page(ANYBODY) == []
     with pytest.raises(AnswerNotFound):
         feedback.give(kept, 0, Opinion(rating=1))
+
+
+def test_feedback_is_found_by_who_has_answered(state: State):
+    pinned = ("tcm@1:1", "tcm@2:0.5", "tcm@1:1+style@1:1", "TCM@1:1", "tcm-2@1:1", "base")
+    for number, each in enumerate(pinned):
+        Answers(state).add(stored := answer(number, pinned=each))
+        Feedback(state).give(stored, 0, Opinion(rating=1))
+
+    def of(adapter: str) -> list[str]:
+        return [each.pinned for each in Feedback(state).page(ANYBODY, adapter=adapter, order="asc")]
+
+    assert of("tcm") == [*pinned[:2]]
+    assert of("tcm@1") == ["tcm@1:1"]
+    assert of("tcm@1:1+style@1:1") == ["tcm@1:1+style@1:1"]
+    assert of("base") == ["base"]
+    assert of("t_m") == of("%") == []

@@ -26,6 +26,7 @@ from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
 from serving.scripted import ScriptedEngine
+from tests.service.web.busy import fill
 
 PROGRAMS = ("chromium", "chromium-browser")
 HOST = "clinic.example"  # means this machine, to the browser alone: no secure context
@@ -173,6 +174,16 @@ def clinic(
     for context in contexts:
         context.close()
     assert [fault for visit in clinic.visits for fault in visit.faults] == []
+
+
+@pytest.fixture
+def busy(
+    clinic: Clinic, own_state: State, add_adapter: Callable[..., Path], tmp_path: Path
+) -> Clinic:
+    """The clinic after eight weeks: a third adapter, and forty answers that people have rated."""
+    add_adapter("客服")
+    fill(own_state, tmp_path)
+    return clinic
 
 
 @pytest.fixture

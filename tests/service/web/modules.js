@@ -1,6 +1,7 @@
 // Modules of the page that need no browser, each against what they are for.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { compare } from "./static/review/diff.js";
 import { label, notation } from "./static/shared/models.js";
 import { createEventReader } from "./static/shared/sse.js";
 import { blocksOf } from "./static/text/blocks.js";
@@ -106,4 +107,32 @@ test("texts that were made to be slow are not", () => {
     const took = performance.now() - began;
     assert.ok(took < 1500, `${each} took ${took} ms`);
   }
+});
+
+const marked = (before, after) =>
+  compare(before, after).map(({ kind, text }) => ({ same: text, old: `-${text}-`, new: `+${text}+` })[kind]).join("|");
+
+test("what a correction changes is found by characters in Chinese, by words elsewhere", () => {
+  assert.equal(marked("每日三剂，长期服用。", "每日一剂，先服七天。"), "每日|-三-|+一+|剂，|-长期服用-|+先服七天+|。");
+  assert.equal(marked("Drink more cold water", "Drink much water"), "Drink |-more cold-|+much+| water");
+  assert.equal(marked("服3天 twice", "服7天 once"), "服|-3-|+7+|天 |-twice-|+once+");
+  assert.equal(marked("", "新"), "+新+");
+  assert.equal(marked("a🙂b", "a🙃b"), "a|-🙂-|+🙃+|b");
+  assert.deepEqual(compare("", ""), []);
+  assert.equal(marked("same", "same"), "same");
+});
+
+test("both texts can be read off what is compared, and long ones take no time", () => {
+  const texts = ["", "多休息。", "多休息，早睡。\n\n少喝茶。", "Rest well. 早睡。 And drink.", "早睡。".repeat(30000),
+    "晚睡。".repeat(30000), `${"word. ".repeat(20000)}end`, "x".repeat(300000), "a\n".repeat(99999)];
+  const began = performance.now();
+  for (const before of texts) {
+    for (const after of texts) {
+      const parts = compare(before, after);
+      const of = (kind) => parts.filter((each) => each.kind !== kind).map((each) => each.text).join("");
+      assert.ok(of("new") === before && of("old") === after);
+      parts.forEach(({ kind }, at) => assert.notEqual(kind, parts[at + 1]?.kind));
+    }
+  }
+  assert.ok(performance.now() - began < 20000);
 });

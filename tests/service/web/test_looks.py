@@ -67,11 +67,20 @@ def choose_a_file(visit: Visit) -> None:
     visit.page.locator(".train-order summary").click()
 
 
+def write_an_answer(visit: Visit) -> None:
+    """Where there is a conflict, too."""
+    visit.page.locator(".list .badge.bad").first.click()
+    visit.page.locator(".conflict").wait_for()
+    visit.page.keyboard.press("e")
+    visit.page.locator(".write textarea").wait_for()
+
+
 # Brings a view, which has just been opened, to where most of it is seen; by its name.
 FULLEST: dict[str, Callable[[Visit], None]] = {
     "chat": ask_and_correct,
     "compare": ask_and_correct,
     "train": choose_a_file,
+    "review": write_an_answer,
 }
 
 
@@ -80,8 +89,8 @@ def test_every_view_is_looked_at_where_most_of_it_is_seen():
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_sticks_out_of_a_phone(clinic: Clinic, view: str):
-    visit = clinic.visit(f"#/{view}", viewport=PHONE, has_touch=True)
+def test_nothing_sticks_out_of_a_phone(busy: Clinic, view: str):
+    visit = busy.visit(f"#/{view}", viewport=PHONE, has_touch=True)
     check_sizes(visit)
     FULLEST[view](visit)
     check_sizes(visit)
@@ -118,10 +127,10 @@ def test_screen_readers_are_told_of_the_answer(clinic: Clinic):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing(clinic: Clinic, view: str, locale: str, scheme: str):
+def test_axe_finds_nothing(busy: Clinic, view: str, locale: str, scheme: str):
     if not AXE.is_file():
         pytest.skip("no axe-core in .clients; try: make clients")
-    visit = clinic.visit(f"#/{view}", locale=locale, color_scheme=scheme, bypass_csp=True)
+    visit = busy.visit(f"#/{view}", locale=locale, color_scheme=scheme, bypass_csp=True)
     check(visit)
     FULLEST[view](visit)
     check(visit)

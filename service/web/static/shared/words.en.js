@@ -18,6 +18,7 @@ export const words = {
   "view.chat": "Chat",
   "view.compare": "Compare",
   "view.train": "Train",
+  "view.review": "Review",
 
   "key.forget": "Forget key",
   "key.hint": "This server asks for a key. Whoever runs it can make one for you. It is kept until you close this tab.",

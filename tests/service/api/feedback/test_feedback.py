@@ -92,6 +92,8 @@ def test_lists_have_pages_and_are_of_a_model_an_answer_or_a_rating(client: TestC
     assert listed(client, rating=1) == [made[2], made[0]]
     assert listed(client, model="base", rating=-1) == [made[1]]
     assert listed(client, model="tcm") == listed(client, model="\0") == []
+    assert listed(client, adapter="base", rating=-1) == [made[1]]
+    assert listed(client, adapter="tcm") == listed(client, adapter="\0") == []
     assert param_of(client.get(PATH, params={"after": "fb-000000000000"})) == "after"
 
 

@@ -13,6 +13,8 @@ from service.improving.improver import Improver
 from service.improving.ledger import Entry, Ledger
 from service.improving.round import alone
 from service.jobs.desk import Desk
+from service.jobs.job import FineTuningJob, NewJob, new_job_id
+from service.jobs.jobs import Jobs
 from service.models import Models
 from service.settings import ServiceSettings
 from service.state.database import State
@@ -60,6 +62,35 @@ def test_an_improvement_is_begun_and_looked_at(client: TestClient, begun: Begun,
     assert found["running"] is False
     assert found["said"].endswith("早Too early to tell.\n")
     assert len(found["said"].encode()) < 4100
+
+
+def test_the_training_of_a_round_is_named_while_it_goes_on(
+    client: TestClient, own_state: State, tmp_path: Path
+):
+    def add(run: str) -> FineTuningJob:
+        new = NewJob(
+            id=new_job_id(),
+            key_id="",
+            place=Desk(tmp_path).place,
+            model="base",
+            name="tcm",
+            training_file="/training.jsonl",
+            run=run,
+            options={},
+            seed=1,
+            source="terminal",
+        )
+        return Jobs(own_state).add(new, status="running")
+
+    def named() -> str | None:
+        return client.get("/v1/adapters/tcm/improve").json()["job"]
+
+    add("runs/tcm")
+    assert named() is None
+    job = add("runs/tcm-round-1")
+    assert named() == job.id
+    Jobs(own_state).move(job.id, ["running"], "paused")
+    assert named() is None
 
 
 def test_what_another_process_is_at_is_not_begun(client: TestClient, begun: Begun, tmp_path: Path):
