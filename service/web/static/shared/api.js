@@ -1,4 +1,4 @@
-// The server's public API: requests with the key, errors, and streams of events.
+// The server's public API: requests with the key, errors, streams of events, and uploads.
 import { language } from "./i18n.js";
 import { createEventReader } from "./sse.js";
 import { createStore, savedKey } from "./store.js";
@@ -21,20 +21,70 @@ export class ApiError extends Error {
 /** JSON of an endpoint, whose path begins without a slash: the page may lie below a prefix. */
 export async function call(path, options = {}) {
   const response = await send(path, options);
-  return response.json();
+  return failing(() => response.json());
+}
+
+/** The same of an endpoint whose answer is a text, or a page. */
+export async function callForText(path, options = {}) {
+  const response = await send(path, options);
+  return failing(() => response.text());
 }
 
 /** The events of a streamed answer, as objects. Raises ApiError, also for one in the stream. */
-export async function* stream(path, body, signal) {
-  const response = await send(path, { method: "POST", body, signal });
+export function stream(path, body, signal) {
+  return events(path, { method: "POST", body, signal });
+}
+
+/** The same of what is only looked at. */
+export function follow(path, signal) {
+  return events(path, { signal });
+}
+
+/**
+ * Send a form, the values of whose fields are texts and files; returns the answer's JSON.
+ * `onProgress` gets the share that has gone out, from 0 to 1. Raises ApiError and AbortError.
+ */
+export function upload(path, fields, { signal, onProgress }) {
+  const request = new XMLHttpRequest(); // fetch does not tell how far it is
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  request.open("POST", new URL(path, document.baseURI));
+  for (const [name, value] of Object.entries(headersOf())) request.setRequestHeader(name, value);
+  return new Promise((done, fail) => {
+    const stop = () => request.abort();
+    signal?.addEventListener("abort", stop);
+    request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
+    request.onload = () => {
+      const { status } = request;
+      if (status >= 200 && status < 300) done(read(request.responseText));
+      else fail(refusal(status, read(request.responseText), request.getResponseHeader("Retry-After")));
+    };
+    request.onerror = () => fail(new ApiError(0));
+    request.onabort = () => fail(new DOMException("", "AbortError"));
+    request.onloadend = () => signal?.removeEventListener("abort", stop);
+    if (signal?.aborted) request.onabort();
+    else request.send(form);
+  });
+}
+
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+async function* events(path, options) {
+  const response = await send(path, options);
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
-  const read = createEventReader();
+  const split = createEventReader();
   try {
     for (;;) {
       const { done, value } = await failing(() => reader.read());
       if (done) throw new ApiError(0);
-      for (const event of read(decoder.decode(value, { stream: true }))) {
+      for (const event of split(decoder.decode(value, { stream: true }))) {
         if (event === END) return;
         const said = JSON.parse(event);
         if (said.error) throw new ApiError(500, said.error);
@@ -47,18 +97,25 @@ export async function* stream(path, body, signal) {
 }
 
 async function send(path, { method = "GET", body, signal }) {
-  const headers = { "Accept-Language": language.get() };
-  const key = savedKey.get();
-  if (key) headers.Authorization = `Bearer ${key}`;
+  const headers = headersOf();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const request = { method, headers, signal, cache: "no-store", body: JSON.stringify(body) };
   const url = new URL(path, document.baseURI);
   const response = await failing(() => fetch(url, request));
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
-  if (response.status === 401) keyIsMissing.set(true);
-  const wait = Number(response.headers.get("Retry-After")) || null;
-  throw new ApiError(response.status, said.error, wait);
+  throw refusal(response.status, said, response.headers.get("Retry-After"));
+}
+
+function headersOf() {
+  const key = savedKey.get();
+  const headers = { "Accept-Language": language.get() };
+  return key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
+}
+
+function refusal(status, said, wait) {
+  if (status === 401) keyIsMissing.set(true);
+  return new ApiError(status, said.error, Number(wait) || null);
 }
 
 /** Lets what the network does be an ApiError; what the person has stopped stays an AbortError. */
