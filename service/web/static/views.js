@@ -10,6 +10,7 @@ import { dress } from "./shared/style.js";
 export const VIEWS = [
   { id: "chat", scope: "chat", uses: [], load: () => import("./chat/view.js") },
   { id: "compare", scope: "chat", uses: ["chat"], load: () => import("./compare/view.js") },
+  { id: "system", scope: "train", uses: [], load: () => import("./system/view.js") },
 ];
 
 /** The component of a view with its words and its style. Raises where the server cannot be asked. */

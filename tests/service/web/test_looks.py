@@ -57,8 +57,20 @@ def ask_and_correct(visit: Visit) -> None:
     visit.page.locator(".correction textarea").first.wait_for()
 
 
+def open_and_verify(visit: Visit) -> None:
+    visit.page.locator(".version summary").first.click()
+    visit.page.locator(".version .facts").first.wait_for()
+    visit.page.locator(".version .actions button").first.click()
+    visit.page.locator(".verification").wait_for()
+    visit.page.locator(".figures .facts").nth(2).wait_for()
+
+
 # Brings a view, which has just been opened, to where most of it is seen; by its name.
-FULLEST: dict[str, Callable[[Visit], None]] = {"chat": ask_and_correct, "compare": ask_and_correct}
+FULLEST: dict[str, Callable[[Visit], None]] = {
+    "chat": ask_and_correct,
+    "compare": ask_and_correct,
+    "system": open_and_verify,
+}
 
 
 def test_every_view_is_looked_at_where_most_of_it_is_seen():

@@ -17,6 +17,7 @@ export const words = {
   "scheme.system": "Light or dark as the system has it",
   "view.chat": "Chat",
   "view.compare": "Compare",
+  "view.system": "Adapters and system",
 
   "key.forget": "Forget key",
   "key.hint": "This server asks for a key. Whoever runs it can make one for you. It is kept until you close this tab.",
