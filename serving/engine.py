@@ -116,6 +116,7 @@ class EngineStats:
     num_adapter_evictions: int = 0  # from memory, so far
     is_compiled: bool = False
     is_compiling: bool = False  # code to compute with from then on
+    engine: str = ""  # by the name that people know
     precision: str = ""  # that the base's weights are held in
     kernel: str = ""  # that computes their products, if compiled code does
     num_threads: int = 0  # that compute a step

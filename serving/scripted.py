@@ -77,6 +77,7 @@ class ScriptedEngine:
             num_resident_adapters=len(self.adapters),
             num_resident_bytes=len(self.adapters) * ADAPTER_SIZE,
             max_resident_bytes=self._adapter_bytes,
+            engine="scripted",
         )
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:

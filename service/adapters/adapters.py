@@ -1,5 +1,6 @@
 """Adapters while the server runs: looked at, promoted, removed."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -27,6 +28,7 @@ from serving.adapters.store import AdapterStore
 from serving.engine import AdapterRef, Engine
 from serving.errors import AdapterRefused, ModelNotFound, ServingError
 
+from .packing import pack
 from .protocol import AdapterInfo, ShareInfo, VersionInfo
 from .staging import room_needed
 
@@ -50,7 +52,7 @@ class Adapters:
 
     def describe(self, name: str) -> AdapterInfo:
         """Raises ModelNotFound or AdapterRefused."""
-        return self._info(self.entry(name))
+        return self._info(self.entry(name), with_cards=True)
 
     def promote(self, name: str, version: str) -> AdapterInfo:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
@@ -87,6 +89,16 @@ class Adapters:
         except AdapterInvalid as error:
             raise InvalidRequest(str(error), "name") from error
         return self.describe(name)
+
+    def pack(self, name: str, version: str) -> Iterator[bytes]:
+        """A version's files as one .zip, in pieces. Raises ModelNotFound, or AdapterRefused where
+        they are not what was written."""
+        entry = self.entry(name, version)
+        try:
+            entry.check_whole()
+        except (AdapterInvalid, OSError) as error:
+            raise AdapterRefused.of(error, entry) from error
+        return pack(entry)
 
     async def remove(self, reference: str) -> None:
         """Remove a name or name@version for good; running requests keep what they have.
@@ -152,7 +164,7 @@ class Adapters:
         except AdapterRefused:
             return None
 
-    def _info(self, entry: AdapterVersion) -> AdapterInfo:
+    def _info(self, entry: AdapterVersion, *, with_cards: bool = False) -> AdapterInfo:
         given = self.store.share(entry.name)
         return AdapterInfo(
             id=entry.name,
@@ -160,14 +172,14 @@ class Adapters:
             promoted=entry.number,
             share=given and ShareInfo(version=given.version, percent=given.percent),
             in_memory=self._is_in_memory(entry),
-            card=None if entry.card is None else without_folders(entry.card),
+            card=_shown(entry),
             versions=[
-                self._version_info(entry.name, version)
+                self._version_info(entry.name, version, with_cards)
                 for version in list_versions(self.store.adapters, entry.name)
             ],
         )
 
-    def _version_info(self, name: str, version: str) -> VersionInfo:
+    def _version_info(self, name: str, version: str, with_card: bool) -> VersionInfo:
         try:
             entry = self.store.entry(Part(name, version))
         except ServingError as error:
@@ -177,11 +189,16 @@ class Adapters:
             created=entry.created,
             in_memory=self._is_in_memory(entry),
             num_bytes=entry.num_bytes,
+            card=_shown(entry) if with_card else None,
         )
 
     def _is_in_memory(self, entry: AdapterVersion) -> bool:
         ref = self.store.pinned(entry)
         return ref is not None and self._engine.holds(ref)
+
+
+def _shown(entry: AdapterVersion) -> dict[str, Any] | None:
+    return None if entry.card is None else without_folders(entry.card)
 
 
 def without_folders(card: AdapterCard) -> dict[str, Any]:

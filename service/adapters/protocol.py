@@ -13,6 +13,7 @@ class VersionInfo(BaseModel):
     in_memory: bool = False
     num_bytes: int | None = None  # of its weights
     problem: str | None = None  # why it cannot be served
+    card: dict[str, Any] | None = None  # where one adapter is asked for by its name
 
 
 class ShareInfo(BaseModel):

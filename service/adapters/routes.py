@@ -1,14 +1,17 @@
-"""/v1/adapters: versions, uploads, promotion, removal."""
+"""/v1/adapters: versions, uploads, exports, promotion, removal."""
 
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from finetune.adapters.files import FILES
 from service.errors import said_of
 from service.http.connection import CLIENT_GONE
 from service.http.endpoints import (
+    EXPORT_VERSION,
     FIND_ADAPTER,
     LIST_ADAPTERS,
     PROMOTE_ADAPTER,
@@ -52,6 +55,10 @@ UPLOAD: dict[str, Any] = {
             "application/zip": {"schema": BINARY},
         },
     }
+}
+
+ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {"schema": BINARY}}}
 }
 
 
@@ -100,10 +107,20 @@ def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
         with said_of("version"):
             return adapters.share(name, sharing.version, sharing.percent)
 
+    @router.get(EXPORT_VERSION.path, response_class=StreamingResponse, responses=ARCHIVE)
+    def export(name: str, version: str) -> StreamingResponse:
+        pieces = adapters.pack(name, version)
+        file = quote(f"{name}-{version}.zip", safe="")
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{file}",
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
     @router.delete(REMOVE_ADAPTER.path)
     async def remove(reference: str) -> AdapterDeleted:
         await adapters.remove(reference)
         return AdapterDeleted(id=reference)
 
-    _ = (list_adapters, upload, find_adapter, promote, roll_back, share, remove)
+    _ = (list_adapters, upload, find_adapter, promote, roll_back, share, export, remove)
     return router

@@ -35,6 +35,7 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
             preemptions=stats.num_preemptions,
             compiled=stats.is_compiled,
             compiling=stats.is_compiling,
+            engine=stats.engine,
             precision=stats.precision,
             kernel=stats.kernel,
             threads=stats.num_threads,

@@ -189,6 +189,7 @@ class Health(BaseModel):
     preemptions: int
     compiled: bool
     compiling: bool  # slower code answers until then
+    engine: str  # which one computes
     precision: str  # of the base's weights
     kernel: str  # that computes their products; "": none of our own
     threads: int  # that compute a step

@@ -72,6 +72,7 @@ FIND_IMPROVEMENT = Endpoint("GET", "/v1/adapters/{name}/improve")
 READ_LEDGER = Endpoint("GET", "/v1/adapters/{name}/ledger")
 REMOVE_ADAPTER = Endpoint("DELETE", "/v1/adapters/{reference}")
 READ_REPORT = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/report", "train")
+EXPORT_VERSION = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/export")
 VERIFY_VERSION = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/verify", "chat")
 DESCRIBE_MACHINE = Endpoint("GET", "/v1/machine", "train")
 

@@ -52,6 +52,7 @@ class LlamaWork:
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             is_compiled=True,
+            engine="llama.cpp",
         )
 
     def add(self, row: Row) -> None:

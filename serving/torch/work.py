@@ -55,6 +55,7 @@ class TorchWork:
             num_cached_tokens=self._num_cached_tokens,
             num_preemptions=self._scheduler.num_preemptions,
             is_compiled=form.library is not None,
+            engine="torch",
             precision=form.precision,
             kernel=form.library.kernel if form.library else "",
         )

@@ -160,9 +160,7 @@ def complete(open_client: Callable[[Engine], TestClient]) -> Callable[..., Any]:
 def serve_app() -> Generator[Callable[..., str]]:
     """Serve an application on a loopback port, by the given settings; returns the URL."""
     with ExitStack() as stack:
-        yield lambda app, **settings: stack.enter_context(
-            _running(app, ServiceSettings(**settings))
-        )
+        yield lambda app, **settings: stack.enter_context(running(app, ServiceSettings(**settings)))
 
 
 @pytest.fixture
@@ -233,7 +231,8 @@ def fake_server() -> type[FakeServer]:
 
 
 @contextmanager
-def _running(app: FastAPI, settings: ServiceSettings) -> Generator[str]:
+def running(app: FastAPI, settings: ServiceSettings) -> Generator[str]:
+    """Serve an application on a loopback port for as long as the block lasts; its URL."""
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(http_config(app, settings))
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -61,6 +61,7 @@ function Main({ onFail }) {
   const title = chosen ? `${t(`view.${chosen.id}`)} – lora-chat` : "lora-chat";
   useEffect(() => {
     document.title = title;
+    document.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [title]);
   useEffect(() => {
     const keep = (component) => opened.set((all) => ({ ...all, [chosen.id]: component }));

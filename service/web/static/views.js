@@ -12,6 +12,7 @@ export const VIEWS = [
   { id: "compare", scope: "chat", uses: ["chat"], load: () => import("./compare/view.js") },
   { id: "train", scope: "train", uses: ["chat"], load: () => import("./train/view.js") },
   { id: "review", scope: "admin", uses: [], load: () => import("./review/view.js") },
+  { id: "system", scope: "train", uses: [], load: () => import("./system/view.js") },
 ];
 
 /** The component of a view with its words and its style. Raises where the server cannot be asked. */

@@ -318,7 +318,11 @@ def test_adapters_are_listed_with_cards_and_versions_and_without_folders(
     assert (first["version"], first["problem"]) == ("1", None)
     assert second["problem"].startswith("tcm@2/adapter_model.safetensors is no safetensors file")
     assert str(adapters) not in response.text
-    assert client.get("/v1/adapters/tcm").json() == tcm
+    one = client.get("/v1/adapters/tcm").json()
+    assert [each["card"] for each in one["versions"]] == [tcm["card"], None]
+    assert [each["card"] for each in tcm["versions"]] == [None, None]
+    one["versions"][0]["card"] = None
+    assert one == tcm
 
 
 def test_versions_are_promoted_and_rolled_back(client: TestClient, add_adapter: Add):

@@ -36,9 +36,13 @@ DISCLAIMER = "仅供参考，不适请就医。"
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
+def find_browser() -> str | None:
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Generator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = find_browser()
     if program is None:
         pytest.skip("no Chromium here; try: apt-get install chromium fonts-noto-cjk")
     with sync_playwright() as playwright:

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { compare } from "./static/review/diff.js";
 import { label, notation } from "./static/shared/models.js";
 import { createEventReader } from "./static/shared/sse.js";
+import { samplesOf, sumOf } from "./static/system/prometheus.js";
 import { blocksOf } from "./static/text/blocks.js";
 import { chunksOf } from "./static/text/chunks.js";
 import { inline, safeAddress } from "./static/text/inline.js";
@@ -135,4 +136,23 @@ test("both texts can be read off what is compared, and long ones take no time", 
     }
   }
   assert.ok(performance.now() - began < 20000);
+});
+
+test("metrics are read as Prometheus writes them", () => {
+  const text = [
+    "# HELP a_total What {is} counted",
+    "# TYPE a_total counter",
+    'a_total{model="tcm",finish="stop"} 2.0',
+    'a_total{model="a \\"b\\" \\\\ c\\n} 7",finish="length"} 1e3',
+    "a_total_more 9.0",
+    'b_bucket{le="+Inf"} +Inf',
+    "c NaN 1700000000",
+    "",
+  ].join("\n");
+  const samples = samplesOf(text);
+  assert.deepEqual(samples.map(({ name }) => name), ["a_total", "a_total", "a_total_more", "b_bucket", "c"]);
+  assert.deepEqual(samples[1].labels, { model: 'a "b" \\ c\n} 7', finish: "length" });
+  assert.equal(sumOf(samples, "a_total"), 1002);
+  assert.equal(sumOf(samples, "b_bucket"), Infinity);
+  assert.equal(sumOf(samples, "nothing"), null);
 });

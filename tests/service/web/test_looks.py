@@ -75,12 +75,21 @@ def write_an_answer(visit: Visit) -> None:
     visit.page.locator(".write textarea").wait_for()
 
 
+def open_and_verify(visit: Visit) -> None:
+    visit.page.locator(".version summary").first.click()
+    visit.page.locator(".version .facts").first.wait_for()
+    visit.page.locator(".version .actions button").first.click()
+    visit.page.locator(".verification").wait_for()
+    visit.page.locator(".figures .facts").nth(2).wait_for()
+
+
 # Brings a view, which has just been opened, to where most of it is seen; by its name.
 FULLEST: dict[str, Callable[[Visit], None]] = {
     "chat": ask_and_correct,
     "compare": ask_and_correct,
     "train": choose_a_file,
     "review": write_an_answer,
+    "system": open_and_verify,
 }
 
 

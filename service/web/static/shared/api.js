@@ -30,6 +30,12 @@ export async function callForText(path, options = {}) {
   return failing(() => response.text());
 }
 
+/** The same of an endpoint whose answer is a file, as a Blob. */
+export async function callForFile(path, options = {}) {
+  const response = await send(path, options);
+  return failing(() => response.blob());
+}
+
 /** The events of a streamed answer, as objects. Raises ApiError, also for one in the stream. */
 export function stream(path, body, signal) {
   return events(path, { method: "POST", body, signal });

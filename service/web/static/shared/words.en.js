@@ -19,6 +19,7 @@ export const words = {
   "view.compare": "Compare",
   "view.train": "Train",
   "view.review": "Review",
+  "view.system": "Adapters and system",
 
   "key.forget": "Forget key",
   "key.hint": "This server asks for a key. Whoever runs it can make one for you. It is kept until you close this tab.",

@@ -19,6 +19,7 @@ export const words = {
   "view.compare": "对比",
   "view.train": "训练",
   "view.review": "审核",
+  "view.system": "适配器与系统",
 
   "key.forget": "忘记密钥",
   "key.hint": "这台服务器需要密钥，请向管理员索取。密钥只保留到关闭此标签页为止。",
