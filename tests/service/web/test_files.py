@@ -24,7 +24,7 @@ from tests.service.web.parts import (
 )
 
 MOST_SHOWN = 150 * 1024  # [bytes] of all that comes with one view, before any compression
-MOST = 320 * 1024  # [bytes] of all files: five views in two languages, of which one is shown at a time
+MOST = 320 * 1024  # [bytes] of all files: five views in two languages, one of which is shown
 LONGEST = 200  # [lines] of a module
 LIBRARY = {  # byte for byte as npm's package htm 3.1.1 has it
     "lib/htm-preact.js": "72284e8e9079c87817145df1110f74e8a2aa040b2fc384922e18dfcb46fc1fd7"
