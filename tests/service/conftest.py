@@ -160,9 +160,7 @@ def complete(open_client: Callable[[Engine], TestClient]) -> Callable[..., Any]:
 def serve_app() -> Generator[Callable[..., str]]:
     """Serve an application on a loopback port, by the given settings; returns the URL."""
     with ExitStack() as stack:
-        yield lambda app, **settings: stack.enter_context(
-            running(app, ServiceSettings(**settings))
-        )
+        yield lambda app, **settings: stack.enter_context(running(app, ServiceSettings(**settings)))
 
 
 @pytest.fixture
