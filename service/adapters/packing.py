@@ -22,6 +22,9 @@ class Outgoing:
     def flush(self) -> None:
         """Nothing is held back."""
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def take(self) -> bytes:
         taken, self._parts = b"".join(self._parts), []
         return taken

@@ -45,6 +45,7 @@ def test_health_names_the_base_and_counts_requests(client: TestClient):
         "compiling": False,
         "threads": 0,
         "cores_elsewhere": 0.0,
+        "engine": "scripted",
         "precision": "",
         "kernel": "",
     }

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from safetensors.numpy import save
 
 from finetune.adapters.card import AdapterCard, BaseIdentity, DataSummary
@@ -30,7 +31,7 @@ from tests.service.conftest import BASE, make_tokenizer, running
 from tests.service.web.conftest import OPTIONS, find_browser
 
 FOLDER = Path(__file__).parents[3] / "docs" / "pictures"
-SIZE = {"width": 1280, "height": 720}
+SIZE = ViewportSize(width=1280, height=720)
 BASE_ID = "smollm2-135m"
 ANSWERS = {
     ("bike",): (
@@ -59,7 +60,7 @@ class Picture:
     view: str
     prepare: Callable[[Page], None]  # brings the view to where it is shown
     locale: str = "en-US"
-    scheme: str = "light"
+    scheme: Literal["light", "dark"] = "light"
 
 
 def ask_about(adapter: str, question: str) -> Callable[[Page], None]:
