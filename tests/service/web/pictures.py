@@ -49,9 +49,23 @@ ANSWERS = {
         "请问胃口怎么样？有没有心慌？"
     ),
 }
+WORN = (
+    "A chain that skips **under load** is usually worn. Measure 12 links: above 306 mm it is due, "
+    "and the cassette with it. Then come by for a free check."
+)
 OF_THE_BASE = "There are many reasons. It can be the weather, the road, or the way you ride."
-MOVING = re.compile(r"^[1-9][\d.]*$")  # a figure, once it is more than nothing
 WEAR, SLEEP = "My chain skips under load. What should I check?", "我最近失眠多梦，怎么办？"
+CORRECTIONS = (
+    ("bike", WEAR, WORN),
+    ("tcm", SLEEP, "先请医师辨证。睡前用热水泡脚，不喝浓茶。"),
+    (
+        "bike",
+        "How hard do I pump the tyres?",
+        "The side of the tyre says it: between both figures.",
+    ),
+)
+MOVING = re.compile(r"^[1-9][\d.]*$")  # a figure, once it is more than nothing
+CLINIC = Path(__file__).parents[3] / "data" / "samples" / "tcm_consultation.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +110,32 @@ def open_version(page: Page) -> None:
     page.locator(".tiles li").nth(2).get_by_text(MOVING).wait_for()
 
 
+def choose_file(page: Page) -> None:
+    page.locator("input[type=file]").set_input_files(CLINIC)
+    page.locator(".train-order").wait_for()
+    page.get_by_text("conversations can be trained on").wait_for()
+
+
+def review(page: Page) -> None:
+    """What the desk has said of three answers."""
+    server = page.url.partition("#")[0]
+    for adapter, question, right in CORRECTIONS:
+        messages = [{"role": "user", "content": question}]
+        body = {"model": adapter, "messages": messages, "store": True}
+        answer = page.request.post(f"{server}v1/chat/completions", data=body).json()
+        said = {"completion_id": answer["id"], "rating": -1, "correction": right}
+        page.request.post(f"{server}v1/feedback", data=said)
+    page.reload()
+    page.get_by_role("heading", name=WEAR).wait_for()
+
+
 PICTURES = (
     Picture("chat", "chat", ask_about("bike", WEAR)),
     Picture("chat.zh", "chat", ask_about("tcm", SLEEP), locale="zh-CN"),
     Picture("chat.dark", "chat", ask_about("bike", WEAR), scheme="dark"),
     Picture("compare", "compare", compare),
+    Picture("train", "train", choose_file),
+    Picture("review", "review", review),
     Picture("system", "system", open_version),
 )
 
