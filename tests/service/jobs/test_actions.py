@@ -1,6 +1,7 @@
 """What people may do to jobs, by their status and place."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,9 @@ def test_a_job_that_has_trained_is_finished_and_others_are_not(
     jobs: Jobs, actions: JobActions, tmp_path: Path
 ):
     run = tmp_path / jobs.find("ftjob-1").run
-    for changed in ({"step": 0}, {"step": 3, "version": "tcm@1"}):
+    early: dict[str, Any] = {"step": 0}
+    late: dict[str, Any] = {"step": 3, "version": "tcm@1"}
+    for changed in (early, late):
         jobs.move("ftjob-1", ["queued", "running"], "running", **changed)
         with pytest.raises(JobRefused, match="cannot be finished before a step"):
             actions.finish("ftjob-1")

@@ -6,7 +6,13 @@ const NOTHING = { file: null, filename: "", count: null, model: "", name: "", ..
 
 // Empty numbers: as the server chooses.
 export const wish = createKeptStore("training", NOTHING);
-wish.set((kept) => ({ ...NOTHING, ...kept }));
+wish.set((kept) => Object.fromEntries(Object.entries(NOTHING).map(([name, usual]) => [name, like(kept?.[name], usual)])));
+
+/** What was kept, which may be anybody's, where it can be what it should. */
+function like(value, usual) {
+  const isFit = usual === null ? ["string", "number"].includes(typeof value) : typeof value === typeof usual;
+  return isFit ? value : usual;
+}
 
 export function wishFor(changes) {
   wish.set((now) => ({ ...now, ...changes }));
