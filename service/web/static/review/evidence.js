@@ -64,6 +64,8 @@ function rightAnswer(item) {
 
 /** Look at another one, which may be none of those that the list has. */
 async function show(other) {
-  if (!queue.get().items.some((each) => each.id === other.id)) await load({ state: other.state, adapter: "" });
+  const isListed = () => queue.get().items.some((each) => each.id === other.id);
+  if (!isListed()) await load({ state: other.state, adapter: "" });
+  if (!isListed()) queue.set((now) => ({ ...now, items: [other, ...now.items] })); // far behind
   choose(other.id);
 }
