@@ -40,8 +40,9 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
+    """Of one file's tests: while Playwright is there, an event loop runs in this thread."""
     program = find_browser()
     if program is None:
         pytest.skip("no Chromium here; try: apt-get install chromium fonts-noto-cjk")

@@ -125,8 +125,8 @@ def test_a_key_sees_only_the_views_that_it_may_use(clinic: Clinic, own_state: St
     visit = clinic.visit("#/compare")
     visit.page.get_by_label("Key", exact=True).fill(key)
     visit.button("Continue").click()
-    visit.page.get_by_role("heading", name="Adapters and system").wait_for()
-    assert visit.page.locator("nav a").all_inner_texts() == ["Adapters and system"]
+    visit.page.get_by_role("heading", name="Train an adapter").wait_for()
+    assert visit.page.locator("nav a").all_inner_texts() == ["Train", "Adapters and system"]
 
 
 def test_behind_a_prefix_all_of_it_works(clinic: Clinic, behind_prefix: Callable[..., Any]):
