@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from data.chat import Rendered
 from data.conversation import Conversation
+from data.convert import as_row
 from data.likeness import asked
 from data.shipped import general_conversations
 from finetune.adapters.versions import find_version
@@ -32,7 +33,6 @@ from finetune.training.trainer import Trainer
 from .material import (
     Material,
     correct,
-    example,
     is_in_manner,
     preference,
     with_answer,
@@ -104,9 +104,9 @@ class Laboratory:
         pairs = [preference(correct(each), given[asked(each)]) for each in corrected]
         chosen = [preference(correct(each), given[asked(each)]) for each in self.material.choosing]
         name = f"with-{count}-{seed}"
-        data = write_rows(self.home / f"{name}.jsonl", [*pairs, *map(example, others)])
+        data = write_rows(self.home / f"{name}.jsonl", [*pairs, *map(as_row, others)])
         choosing = write_rows(
-            self.home / "choosing.jsonl", [*chosen, *map(example, self.material.old)]
+            self.home / "choosing.jsonl", [*chosen, *map(as_row, self.material.old)]
         )
         own = {"data": data, "validation": choosing, "name": name, "seed": seed, "method": "dpo"}
         return self._make({**own, "output_dir": self.home / "runs" / name})
@@ -132,8 +132,8 @@ class Laboratory:
         path = self.home / "given.json"
         if path.is_file():
             return json.loads(path.read_bytes())
-        data = write_rows(self.home / "served.jsonl", map(example, self.material.pool))
-        choosing = write_rows(self.home / "old.jsonl", map(example, self.material.old))
+        data = write_rows(self.home / "served.jsonl", map(as_row, self.material.pool))
+        choosing = write_rows(self.home / "old.jsonl", map(as_row, self.material.old))
         own = {"data": data, "validation": choosing, "name": SERVED, "method": "sft", "seed": 0}
         job = self._make({**own, "output_dir": self.home / "runs" / SERVED})
         served = self._trained(job.config)

@@ -71,10 +71,6 @@ def is_in_manner(answer: str) -> bool:
     return answer.startswith(BEGIN) and answer.endswith(END)
 
 
-def example(conversation: Conversation) -> dict[str, Any]:
-    return as_row(conversation)
-
-
 def preference(correction: Conversation, given: str) -> dict[str, Any]:
     """A correction before the answer that was given, in OpenAI's form."""
     return as_row(replace(correction, rejected=(Message("assistant", given),)))

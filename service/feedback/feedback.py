@@ -14,7 +14,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -195,11 +194,14 @@ def _insert(connection: Connection, row: dict[str, Any]) -> None:
 
 def answered_by(adapter: str) -> ColumnElement[bool]:
     """Rows of what it has answered alone: an adapter, one version of it, a blend, or the base."""
+    return (FEEDBACK.c.pinned == adapter) | pinned_to(f"{adapter}@") | pinned_to(f"{adapter}:")
+
+
+def pinned_to(start: str) -> ColumnElement[bool]:
+    """Rows of answers by what begins so, and by no blend."""
     pinned = FEEDBACK.c.pinned
     # Not by LIKE: to SQLite any case of a letter is the same there.
-    start = func.substr(pinned, 1, len(adapter) + 1)
-    begins = or_(*(start == adapter + mark for mark in "@:"))
-    return (pinned == adapter) | (begins & ~pinned.contains("+"))
+    return (func.substr(pinned, 1, len(start)) == start) & ~pinned.contains("+")
 
 
 def find_row(

@@ -11,7 +11,7 @@ from finetune.improving.correction import Correction, Side
 from service.state.database import State
 from service.state.tables import FEEDBACK
 
-from .feedback import item_of
+from .feedback import item_of, pinned_to
 from .item import REVIEWED, USED, FeedbackItem
 
 
@@ -19,14 +19,11 @@ def accepted_for(state: State, place: str, adapter: str) -> list[FeedbackItem]:
     """What was accepted of an adapter's answers, in the order of acceptance: of whatever version,
     but of no blend. Raises StateUnavailable."""
     reviewed = FEEDBACK.c.place == place, FEEDBACK.c.state.in_((*REVIEWED, *USED))
-    asked = select(FEEDBACK).where(
-        *reviewed, FEEDBACK.c.pinned.startswith(f"{adapter}@", autoescape=True)
-    )
+    asked = select(FEEDBACK).where(*reviewed, pinned_to(f"{adapter}@"))
     ordered = asked.order_by(FEEDBACK.c.reviewed, FEEDBACK.c.number)
     with state.begin() as connection:
         found = [item_of(row) for row in connection.execute(ordered).mappings()]
-    own = (each for each in found if each.pinned.startswith(f"{adapter}@"))  # SQLite: any case
-    return [each for each in own if "+" not in each.pinned and each.right_answer]
+    return [each for each in found if each.right_answer]
 
 
 def num_accepted(state: State, place: str) -> Counter[str]:

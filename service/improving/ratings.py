@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from data.wording import _
 from finetune.adapters.versions import list_versions, promote, promoted_version, share_of
 from service.errors import JobRefused, StateUnavailable
-from service.feedback.feedback import IMPORTED
+from service.feedback.feedback import IMPORTED, pinned_to
 from service.feedback.item import FeedbackItem
 from service.state.database import State
 from service.state.tables import FEEDBACK
@@ -125,15 +125,15 @@ class RatingsWatch:
     def ratings(self, version: str) -> Ratings:
         """What was said here of the answers of name@number, whatever its scale; of no blend. Of one
         answer the worst counts, once."""
-        own = FEEDBACK.c.pinned.startswith(f"{version}:", autoescape=True)  # SQLite: in any case
-        rated = own & (FEEDBACK.c.place == self._place) & FEEDBACK.c.rating.is_not(None)
-        names = ("pinned", "rating", "completion_id", "choice")
-        asked = select(*(FEEDBACK.c[name] for name in names)).where(rated)
+        rated = (FEEDBACK.c.place == self._place) & FEEDBACK.c.rating.is_not(None)
+        names = ("rating", "completion_id", "choice")
+        asked = select(*(FEEDBACK.c[name] for name in names)).where(
+            pinned_to(f"{version}:") & rated
+        )
         worst: dict[tuple[str, int], int] = {}
         with self._state.begin() as connection:
             for row in connection.execute(asked).mappings():
-                is_own = row["pinned"].startswith(f"{version}:") and "+" not in row["pinned"]
-                if is_own and not row["completion_id"].startswith(IMPORTED):
+                if not row["completion_id"].startswith(IMPORTED):
                     key, rating = (row["completion_id"], row["choice"]), row["rating"]
                     worst[key] = min(rating, worst.get(key, rating))
         return Ratings([*worst.values()].count(-1), len(worst))

@@ -12,8 +12,8 @@ from finetune.errors import TrainingStopped
 from finetune.finish import Result
 from finetune.job import Job
 from finetune.training.config import TrainConfig
-from finetune.training.observer import Silent, StepMetrics
 from finetune.training.run import read_metrics
+from tests.finetune.training.test_trainer import Recorder
 
 NUM = 45
 
@@ -39,18 +39,6 @@ def rating(number: int) -> dict[str, Any]:
     }
 
 
-class Observer(Silent):
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.steps: list[StepMetrics] = []
-        self.stop_after = stop_after
-
-    def on_step(self, metrics: StepMetrics) -> None:
-        self.steps.append(metrics)
-
-    def should_stop(self) -> bool:
-        return self.stop_after is not None and len(self.steps) >= self.stop_after
-
-
 class Workplace:
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder = folder
@@ -65,7 +53,7 @@ class Workplace:
     def job(self, data: Path, stop_after: int | None = None, **options: Any) -> Job:
         values: dict[str, Any] = {"data": data, "base": str(self.base), "epochs": 2}
         values |= {"learning_rate": 0.01, "report": "none", "method": "dpo", **options}
-        self.observer = Observer(stop_after)
+        self.observer = Recorder(stop_after)
         return Job(TrainConfig.model_validate(values), self.home, self.observer)
 
 

@@ -1,7 +1,8 @@
 // The form below an answer: what is wrong with it, and the right one.
 import { html, useEffect, useRef, useState } from "../lib/htm-preact.js";
+import { isComposing } from "../shared/hand.js";
 import { t } from "../shared/i18n.js";
-import { Field, useId } from "../shared/widgets.js";
+import { Check, Field } from "../shared/widgets.js";
 import { GrowingText } from "./composer.js";
 import { REASONS } from "./feedback.js";
 
@@ -15,7 +16,6 @@ export function CorrectionForm({ answer, isWritten, onSay, onClose }) {
   const [note, setNote] = useState(given?.note ?? "");
   const [isCritical, setCritical] = useState(given?.critical ?? false);
   const [isWriting, setWriting] = useState(isWritten || Boolean(given?.correction));
-  const criticalId = useId("critical");
   const form = useRef(null);
   useEffect(() => {
     form.current.scrollIntoView({ block: "nearest" });
@@ -41,10 +41,7 @@ export function CorrectionForm({ answer, isWritten, onSay, onClose }) {
     <${Field} name=${t("correction.note")}>
       ${(id) => html`<input id=${id} value=${note} maxlength="4000" onInput=${(event) => setNote(event.target.value)} />`}
     <//>
-    <div class="choice">
-      <input id=${criticalId} type="checkbox" checked=${isCritical} onChange=${(event) => setCritical(event.target.checked)} />
-      <label for=${criticalId}>${t("correction.critical")}</label>
-    </div>
+    <${Check} name=${t("correction.critical")} isChecked=${isCritical} onChange=${setCritical} />
     <div class="actions">
       <button type="button" onClick=${onClose}>${t("cancel")}</button>
       <button class="main">${t("correction.save")}</button>
@@ -69,7 +66,7 @@ function Reasons({ chosen, onChange }) {
     setOwn("");
   };
   const press = (event) => {
-    if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return;
+    if (event.key !== "Enter" || isComposing(event)) return;
     event.preventDefault();
     add();
   };

@@ -3,7 +3,7 @@ import { html } from "../lib/htm-preact.js";
 import { canRate, models } from "../shared/caller.js";
 import { t } from "../shared/i18n.js";
 import { useStore } from "../shared/store.js";
-import { Field, SliderAndNumber, useId } from "../shared/widgets.js";
+import { Check, Field, SliderAndNumber } from "../shared/widgets.js";
 import { NO_OPTIONS } from "./answering.js";
 import { ModelPicker } from "./model_picker.js";
 
@@ -61,12 +61,7 @@ function WholeNumber({ name, value, usual, onChange }) {
 }
 
 function Storing({ options, onChange }) {
-  const id = useId("stored");
   if (!canRate()) return null;
-  return html`<div class="choice">
-    <input id=${id} type="checkbox" checked=${options.isStored} aria-describedby=${`${id}-hint`}
-      onChange=${(event) => onChange({ isStored: event.target.checked })} />
-    <label for=${id}>${t("settings.stored")}</label>
-    <p class="hint" id=${`${id}-hint`}>${t("settings.stored_hint")}</p>
-  </div>`;
+  return html`<${Check} name=${t("settings.stored")} hint=${t("settings.stored_hint")} isChecked=${options.isStored}
+    onChange=${(isStored) => onChange({ isStored })} />`;
 }

@@ -3,7 +3,7 @@ import { html, useEffect, useRef } from "../lib/htm-preact.js";
 import { models } from "../shared/caller.js";
 import { t } from "../shared/i18n.js";
 import { useStore } from "../shared/store.js";
-import { Field, Icon, IconButton, Problem, useId } from "../shared/widgets.js";
+import { Check, Field, Icon, IconButton, Problem } from "../shared/widgets.js";
 import { Plain } from "../text/marks.js";
 import { Item } from "./item.js";
 import { usesKeys } from "./keys.js";
@@ -50,7 +50,6 @@ export function AdapterFilter({ value, onChange }) {
 
 function Filters() {
   const { state, adapter } = useStore(queue);
-  const keysId = useId("keys");
   const hasKeys = useStore(usesKeys);
   return html`<div class="filters">
     <${Field} name=${t("queue.state")}>
@@ -61,10 +60,7 @@ function Filters() {
     <//>
     <${AdapterFilter} value=${adapter} onChange=${(chosen) => load({ adapter: chosen })} />
     <${IconButton} icon="again" name=${t("queue.again")} onClick=${() => load()} />
-    <div class="choice">
-      <input id=${keysId} type="checkbox" checked=${hasKeys} onChange=${(event) => usesKeys.set(event.target.checked)} />
-      <label for=${keysId}>${t("queue.keys")}</label>
-    </div>
+    <${Check} name=${t("queue.keys")} isChecked=${hasKeys} onChange=${(uses) => usesKeys.set(uses)} />
   </div>`;
 }
 

@@ -1,9 +1,10 @@
 // One answer with what was said of it, and the decision.
 import { html, useEffect, useRef, useState } from "../lib/htm-preact.js";
+import { isComposing } from "../shared/hand.js";
 import { asDate, t } from "../shared/i18n.js";
 import { announce } from "../shared/live.js";
 import { useStore } from "../shared/store.js";
-import { Field, Problem, useId } from "../shared/widgets.js";
+import { Check, Field, Problem } from "../shared/widgets.js";
 import { Plain } from "../text/marks.js";
 import { Conflicts, Findings, Said } from "./evidence.js";
 import { KeyButton, useKeys, usesKeys } from "./keys.js";
@@ -102,7 +103,6 @@ function Editor({ item, critical, isNeeded, isBusy, onCancel, onSave }) {
   const [text, setText] = useState(writtenFor(item) ?? textOf(item.answer.message));
   const [isCritical, setCritical] = useState(critical);
   const field = useRef(null);
-  const criticalId = useId("critical");
   useEffect(() => {
     field.current.focus();
     field.current.style.height = `${field.current.scrollHeight + 2}px`;
@@ -114,7 +114,7 @@ function Editor({ item, critical, isNeeded, isBusy, onCancel, onSave }) {
     if (isWritten && !isBusy) onSave({ decision: "accept", answer: text, critical: isCritical });
   };
   const press = (event) => {
-    if (event.isComposing || event.keyCode === 229) return;
+    if (isComposing(event)) return;
     if (event.key === "Escape") onCancel();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save(event);
   };
@@ -122,10 +122,7 @@ function Editor({ item, critical, isNeeded, isBusy, onCancel, onSave }) {
     <${Field} name=${t("write.text")} hint=${t(isNeeded ? "write.needed" : "write.hint")}>
       ${(id, hint) => html`<textarea id=${id} ref=${field} aria-describedby=${hint} dir="auto" value=${text} onInput=${(event) => setText(event.target.value)} />`}
     <//>
-    <div class="choice">
-      <input id=${criticalId} type="checkbox" checked=${isCritical} onChange=${(event) => setCritical(event.target.checked)} />
-      <label for=${criticalId}>${t("said.critical")}</label>
-    </div>
+    <${Check} name=${t("said.critical")} isChecked=${isCritical} onChange=${setCritical} />
     <div class="actions">
       <button type="button" onClick=${onCancel}>${t("cancel")}</button>
       <button class="main" disabled=${!isWritten || isBusy}>${t("write.save")}</button>

@@ -3,7 +3,7 @@ import { html, useState } from "../lib/htm-preact.js";
 import { call } from "../shared/api.js";
 import { loadModels } from "../shared/caller.js";
 import { t } from "../shared/i18n.js";
-import { Field, Problem, useId } from "../shared/widgets.js";
+import { Check, Field, Problem, useId } from "../shared/widgets.js";
 import { Plain } from "../text/marks.js";
 import { Ask } from "./ask.js";
 import { Decision, Timeline } from "./ledger.js";
@@ -73,15 +73,10 @@ const QUESTIONS = { improve: Begin, rollback: RollBack, choose: Choose, unshare:
 function Begin({ adapter, improve, onClose }) {
   const [isShared, setShared] = useState(false);
   const [percent, setPercent] = useState(FIRST_SHARE);
-  const id = useId("shared");
   return html`<${Ask} title=${t("begin.title", { name: adapter.id })} name=${t("improve.begin")} onClose=${onClose}
     isReady=${!isShared || isShare(percent)} onDo=${() => improve(isShared ? { share: percent } : {})}>
     <p>${t("begin.hint")}</p>
-    <div class="choice">
-      <input id=${id} type="checkbox" checked=${isShared} onChange=${(event) => setShared(event.target.checked)} />
-      <label for=${id}>${t("begin.share")}</label>
-      <p class="hint">${t("begin.share_hint")}</p>
-    </div>
+    <${Check} name=${t("begin.share")} hint=${t("begin.share_hint")} isChecked=${isShared} onChange=${setShared} />
     ${isShared && html`<${Percent} value=${percent} onChange=${setPercent} />`}
   <//>`;
 }

@@ -33,6 +33,10 @@ export function saveFile(name, text, kind) {
 
 /** Whether Enter in a text field is for sending: not while an input method composes characters. */
 export function isSending(event) {
-  const isComposing = event.isComposing || event.keyCode === 229;
-  return event.key === "Enter" && !event.shiftKey && !isComposing;
+  return event.key === "Enter" && !event.shiftKey && !isComposing(event);
+}
+
+/** Whether a key belongs to an input method that composes characters. */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
 }

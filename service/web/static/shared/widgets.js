@@ -21,6 +21,17 @@ export function Field({ name, hint, children }) {
   </div>`;
 }
 
+/** A box to tick, its label behind it. */
+export function Check({ name, hint, isChecked, onChange }) {
+  const id = useId("check");
+  return html`<div class="choice">
+    <input id=${id} type="checkbox" checked=${isChecked} aria-describedby=${hint ? `${id}-hint` : undefined}
+      onChange=${({ target }) => onChange(target.checked)} />
+    <label for=${id}>${name}</label>
+    ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
+  </div>`;
+}
+
 /**
  * A slider for the rough value and a number for the exact one. `value` null: not said, so that the
  * `usual` one applies; where nobody knows that, the slider rests at `resting`.

@@ -1,7 +1,7 @@
 // A form that sends an adapter's files to the server.
 import { html, useEffect, useRef, useState } from "../lib/htm-preact.js";
 import { t } from "../shared/i18n.js";
-import { Dialog, Field, Problem, useId } from "../shared/widgets.js";
+import { Check, Dialog, Field, Problem } from "../shared/widgets.js";
 import { send } from "./adapters.js";
 import { useAction } from "./asking.js";
 
@@ -40,12 +40,4 @@ export function Sending({ onClose }) {
       </div>
     </form>
   <//>`;
-}
-
-function Check({ name, isChecked, onChange }) {
-  const id = useId("check");
-  return html`<div class="choice">
-    <input id=${id} type="checkbox" checked=${isChecked} onChange=${({ target }) => onChange(target.checked)} />
-    <label for=${id}>${name}</label>
-  </div>`;
 }
