@@ -11,8 +11,7 @@ from data.wording import N_, _
 from finetune.errors import ConfigError
 from finetune.training.config import Method, TrainConfig
 from finetune.training.dataset import Dataset
-from finetune.training.plan import Plan
-from finetune.training.trainer import Judge
+from finetune.training.plan import Judge, Plan
 
 from .judges import DpoJudge, KtoJudge, balance
 from .rows import JudgedRow, Judgement, in_steps, render_pairs, render_ratings, with_mismatched

@@ -6,12 +6,17 @@ stopped.
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from data.wording import _
 
 from .config import TrainConfig
+
+# From a step's rows and the log-likelihoods of their answers [nats]: the loss, and its derivative
+# by each row's summed loss.
+Judge = Callable[[Sequence[Any], Sequence[float]], tuple[float, list[float]]]
 
 # Epochs by number of training conversations, up to and including. Small sets overfit with more,
 # underfit with fewer.

@@ -26,13 +26,10 @@ from .going_on.teacher import teach
 from .gradients import Gradients
 from .loss import answer_loss, count_sure
 from .observer import Observer, Stage, StepMetrics
-from .plan import Plan
+from .plan import Judge, Plan
 from .processes import ALONE, Processes
 
 OnSaved = Callable[[Path, Progress], None]  # told of each new checkpoint
-# From a step's rows and the log-likelihoods of their answers [nats]: the loss, and its derivative
-# by each row's summed loss.
-Judge = Callable[[Sequence[Any], Sequence[float]], tuple[float, list[float]]]
 
 FIRST = 5  # [steps] whose mean loss later ones are held against
 EXPLODED = 3.0  # [nats] above it: twenty times the perplexity

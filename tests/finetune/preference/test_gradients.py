@@ -17,8 +17,8 @@ from finetune.training.config import TrainConfig
 from finetune.training.loss import token_losses
 from finetune.training.observer import Silent
 from finetune.training.peft_model import add_adapter
-from finetune.training.plan import make_plan
-from finetune.training.trainer import Judge, Trainer
+from finetune.training.plan import Judge, make_plan
+from finetune.training.trainer import Trainer
 
 BETA = 0.3
 NUM = 4

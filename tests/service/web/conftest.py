@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 from playwright.sync_api import Response as PageResponse
@@ -34,6 +35,8 @@ OPTIONS = ["--no-sandbox", f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
 PATIENCE = 20_000  # [milliseconds]
 DISCLAIMER = "仅供参考，不适请就医。"
 REFUSED = "Failed to load resource: the server responded with a status of 4"
+
+expect.set_options(timeout=PATIENCE)
 
 
 def find_browser() -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from serving.scripted import ScriptedEngine
 from tests.service.web.conftest import DISCLAIMER, HOST, Clinic, Visit, stored_in
@@ -212,4 +213,4 @@ def test_an_error_is_told_in_words_and_can_be_tried_again(clinic: Clinic):
     assert "this server takes 40 at most" in visit.page.locator(".problem").inner_text()
     visit.button("Try again").click()
     visit.rest()
-    assert visit.page.locator(".problem").count() == 1
+    expect(visit.page.locator(".problem")).to_have_count(1)

@@ -144,7 +144,7 @@ def test_the_ledger_is_a_line_of_decisions_with_their_numbers(busy: Clinic):
     tcm = panel(visit, "tcm")
     tcm.get_by_text("All decisions (2)").click()
     entries = tcm.locator(".ledger li").filter(has=visit.page.locator("time"))
-    assert entries.count() == 2
+    expect(entries).to_have_count(2)
     assert "tcm@1 → tcm@2" in entries.first.inner_text()
     assert (
         "loss 20.3 % lower · chance 0.0 % · conversations trained: 412"

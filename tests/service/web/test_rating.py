@@ -1,6 +1,7 @@
 """What people say of answers on the page arrives in the API."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.service.web.conftest import Clinic, Visit
 
@@ -100,7 +101,7 @@ def test_where_nothing_is_stored_the_page_says_how_to_turn_it_on(clinic: Clinic)
         visit.button(name).click()
         visit.page.get_by_text("store_answers: asked").wait_for()
         visit.button("Close").click()
-    assert visit.page.get_by_text("Store answers on the server").count() == 0
+    expect(visit.page.get_by_text("Store answers on the server")).to_have_count(0)
 
 
 def test_who_does_not_want_answers_stored_is_obeyed(clinic: Clinic):

@@ -44,7 +44,8 @@ def test_feedback_is_reviewed_by_keys_alone(busy: Clinic):
     visit = busy.visit("#/review")
     press = visit.page.keyboard.press
     question(visit, WAITING[0].question)
-    assert visit.page.locator(".list li").count() == len(WAITING) == COUNT - 8
+    assert len(WAITING) == COUNT - 8
+    expect(visit.page.locator(".list li")).to_have_count(len(WAITING))
     press("a")
     question(visit, WAITING[1].question)
     press("e")
@@ -94,7 +95,7 @@ def test_keys_do_nothing_with_others_and_where_they_are_turned_off(busy: Clinic)
     visit.page.keyboard.press("a")
     question(visit, WAITING[0].question)
     assert states(busy) == before
-    assert visit.page.locator(".decide kbd").count() == 0
+    expect(visit.page.locator(".decide kbd")).to_have_count(0)
     visit.button("Accept").click()
     question(visit, WAITING[1].question)
     assert item(busy, 0)["state"] == "accepted"
@@ -130,7 +131,7 @@ def test_conflicts_findings_and_what_was_said_are_shown(busy: Clinic):
     conflict = visit.page.locator(".conflict")
     conflict.get_by_text("肝肾不足者").wait_for()
     assert conflict.locator("del, ins").count() == 0, "one is quite another text than the other"
-    assert visit.page.locator(".list .badge.bad", has_text="Conflict").count() == 1
+    expect(visit.page.locator(".list .badge.bad", has_text="Conflict")).to_have_count(1)
     look_at(visit, WAITING[0].question)
     assert visit.page.get_by_text("剂量不对").is_visible()
     assert visit.page.get_by_text("患者差点照做").is_visible()
@@ -188,13 +189,13 @@ def test_hostile_feedback_stays_text(busy: Clinic):
     visit.page.locator(".list button", has_text="window.ran").click()
     shown = visit.page.locator(".item")
     expect(shown.locator("h2")).to_contain_text("<script>window.ran = 1</script>")
-    assert shown.locator("script, img, iframe").count() == 0
-    assert visit.page.locator(".list script, .list img").count() == 0
+    expect(shown.locator("script, img, iframe")).to_have_count(0)
+    expect(visit.page.locator(".list script, .list img")).to_have_count(0)
     assert "\u202e" not in shown.inner_text()
     assert "<b>标签</b>" in shown.inner_text()
     visit.page.goto(f"{visit.url}/#/review/topics")
     visit.page.locator(".topics").first.wait_for()
-    assert visit.page.locator(".topics script, .topics img").count() == 0
+    expect(visit.page.locator(".topics script, .topics img")).to_have_count(0)
     assert visit.page.get_by_text(HOSTILE[:20]).count() > 0
     assert visit.page.evaluate("() => window.ran") is None
 
@@ -210,7 +211,7 @@ def test_topics_say_where_each_version_fails(busy: Clinic):
     assert "Without the disclaimer that the correction has ×1" in told
     visit.page.get_by_label("Answered by").select_option("workshop")
     visit.page.get_by_role("heading", name="workshop@1").wait_for()
-    assert version.count() == 0
+    expect(version).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -239,5 +240,5 @@ def test_a_key_that_may_only_chat_does_not_see_the_review(busy: Clinic, own_stat
         visit.page.get_by_label("Key", exact=True).fill(key)
         visit.button("Continue").click()
         visit.page.locator(".review .list li, .chat").first.wait_for()
-        assert visit.page.get_by_role("link", name="Review").count() == views
-        assert visit.page.locator(".review").count() == views
+        expect(visit.page.get_by_role("link", name="Review")).to_have_count(views)
+        expect(visit.page.locator(".review")).to_have_count(views)

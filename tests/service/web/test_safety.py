@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from service.accounts.keys import Keys, KeyWish
 from service.state.database import State
@@ -36,7 +37,7 @@ def test_hostile_answers_stay_text(clinic: Clinic):
     visit.ask("Hi")
     shown = visit.page.locator(".answer .formatted")
     assert "<script>window.ran = 1</script>" in shown.inner_text()
-    assert shown.locator("script, img, svg, iframe, b, i").count() == 0
+    expect(shown.locator("script, img, svg, iframe, b, i")).to_have_count(0)
     links = shown.locator("a").evaluate_all(
         "all => all.map(each => [each.href, each.rel, each.target])"
     )
@@ -58,7 +59,7 @@ def test_hostile_answers_stay_text(clinic: Clinic):
 def test_hostile_questions_and_names_stay_text(clinic: Clinic):
     visit = clinic.visit()
     visit.ask(HOSTILE)
-    assert visit.page.locator(".bubble script, .bubble img, .history img").count() == 0
+    expect(visit.page.locator(".bubble script, .bubble img, .history img")).to_have_count(0)
     visit.page.reload()
     assert visit.page.evaluate("() => window.ran") is None
 
@@ -126,7 +127,7 @@ def test_a_key_sees_only_the_views_that_it_may_use(clinic: Clinic, own_state: St
     visit.page.get_by_label("Key", exact=True).fill(key)
     visit.button("Continue").click()
     visit.page.get_by_role("heading", name="Train an adapter").wait_for()
-    assert visit.page.locator("nav a").all_inner_texts() == ["Train", "Adapters and system"]
+    expect(visit.page.locator("nav a")).to_have_text(["Train", "Adapters and system"])
 
 
 def test_behind_a_prefix_all_of_it_works(clinic: Clinic, behind_prefix: Callable[..., Any]):

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from finetune.adapters.files import CARD_FILE, WEIGHTS_FILE
 from service.accounts.keys import Keys, KeyWish
@@ -84,11 +84,8 @@ def test_versions_are_listed_with_what_they_were_trained_on(clinic: Clinic, adap
         metrics={"held_out_loss_base": 4.8098, "held_out_loss_adapter": 3.1682, "num_steps": 42.0},
     )
     visit = clinic.visit("#/system")
-    assert visit.page.locator(".adapter h2").all_inner_texts() == ["tcm", "workshop"]
-    assert adapter(visit, "tcm").locator("summary b").all_inner_texts() == [
-        "Version 2",
-        "Version 1",
-    ]
+    expect(visit.page.locator(".adapter h2")).to_have_text(["tcm", "workshop"])
+    expect(adapter(visit, "tcm").locator("summary b")).to_have_text(["Version 2", "Version 1"])
     older, newer = opened(visit, "tcm", "1"), opened(visit, "tcm", "2")
     assert (badges(older), badges(newer)) == ([], ["promoted"])
     size = (adapters / "tcm/1" / WEIGHTS_FILE).stat().st_size
@@ -113,7 +110,7 @@ def test_the_older_version_is_promoted_and_answers(clinic: Clinic):
     version = opened(visit, "tcm", "1")
     version.get_by_role("button", name="Promote").click()
     version.locator(".badge").get_by_text("promoted").wait_for()
-    assert version.get_by_role("button", name="Promote").count() == 0
+    expect(version.get_by_role("button", name="Promote")).to_have_count(0)
     visit.page.get_by_role("link", name="Chat", exact=True).click()
     visit.ask("Hi")
     ((ref, _),) = clinic.engine.requests[-1].blend
@@ -136,7 +133,7 @@ def test_an_adapter_is_loaded_into_memory(clinic: Clinic):
     workshop.get_by_role("button", name="Load into memory").click()
     workshop.get_by_text("in memory", exact=True).wait_for()
     assert [str(ref) for ref in clinic.engine.adapters.values()] == ["workshop@1"]
-    assert workshop.get_by_role("button", name="Load into memory").count() == 0
+    expect(workshop.get_by_role("button", name="Load into memory")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +292,7 @@ def test_what_a_card_says_is_text(clinic: Clinic, adapters: Path):
     visit = clinic.visit("#/system")
     shown = facts(opened(visit, "workshop", "1"))
     assert shown["Trained on"] == MARKUP.replace("\u202e", "U+202E")
-    assert visit.page.locator(".system img, .system .facts b").count() == 0
+    expect(visit.page.locator(".system img, .system .facts b")).to_have_count(0)
     assert visit.page.evaluate("() => window.ran") is None
 
 
@@ -308,20 +305,20 @@ def test_a_key_sees_what_it_may_do_and_no_more(
     visit.page.get_by_label("Key", exact=True).fill(key)
     visit.button("Continue").click()
     visit.page.locator("nav a").first.wait_for()
-    sees = visit.page.locator("nav a").get_by_text("Adapters and system").count() == 1
-    assert sees == (scopes != ("chat",))
+    sees = scopes != ("chat",)
+    expect(visit.page.locator("nav a").get_by_text("Adapters and system")).to_have_count(sees)
     if not sees:
         visit.page.get_by_role("textbox", name="Write a message").wait_for()
-        assert visit.page.locator(".system").count() == 0
+        expect(visit.page.locator(".system")).to_have_count(0)
         return
     figure(visit, "Processor").wait_for()
-    assert visit.page.locator(".adapter").count() == (0 if scopes == ("train",) else 2)
-    assert visit.button("Upload an adapter").count() == (scopes == ("admin",))
+    expect(visit.page.locator(".adapter")).to_have_count(0 if scopes == ("train",) else 2)
+    expect(visit.button("Upload an adapter")).to_have_count(scopes == ("admin",))
     if scopes == ("train",):
         return
     buttons = opened(visit, "tcm", "1").locator(".actions button").all_inner_texts()
     assert buttons == (
         ["Promote", "Verify", "Export", "Delete"] if scopes == ("admin",) else ["Verify"]
     )
-    assert visit.button("Delete tcm with all versions").count() == (scopes == ("admin",))
+    expect(visit.button("Delete tcm with all versions")).to_have_count(scopes == ("admin",))
     assert [told for told in visit.refused if "403" in told] == []

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from service.accounts.keys import Keys, KeyWish
 from service.jobs.events import Events, News
@@ -83,7 +84,7 @@ def test_a_gb18030_file_is_trained_on_over_a_reload_and_then_asked(clinic: Clini
     report = visit.page.locator(".train-report")
     report.locator("h2").first.wait_for()
     assert report.locator("svg polyline").count() > 0
-    assert report.locator("script, style, a, img").count() == 0
+    expect(report.locator("script, style, a, img")).to_have_count(0)
     visit.button("Ask it").click()
     visit.page.get_by_role("heading", name="中医@1").wait_for()
     visit.ask("怕冷怎么办？")
@@ -155,7 +156,7 @@ def test_a_training_that_has_failed_says_why_in_words(clinic: Clinic):
     visit.button("Begin training").click()
     see(visit, "The file has too few conversations.")
     see(visit, "Training file has 2 example(s), but must have at least 10 examples")
-    assert visit.button("Stop and keep the best").count() == 0
+    expect(visit.button("Stop and keep the best")).to_have_count(0)
     visit.button("Go on").click()
     see(visit, "it cannot be resumed")
     visit.page.get_by_role("link", name="All trainings").click()
@@ -185,7 +186,7 @@ def test_hostile_names_and_contents_stay_text(clinic: Clinic):
     shown = visit.page.locator(".train-check")
     assert shown.locator("h3").inner_text().startswith("a&amp;_b_")
     assert "<img src=x" in shown.inner_text()
-    assert visit.page.locator(".train img, .train script").count() == 0
+    expect(visit.page.locator(".train img, .train script")).to_have_count(0)
     visit.page.reload()
     visit.page.locator(".train-check").wait_for()
     assert visit.page.evaluate("() => window.ran") is None
@@ -200,7 +201,7 @@ def test_a_key_that_may_not_train_does_not_see_the_view(clinic: Clinic, own_stat
     assert visit.page.get_by_role("navigation").get_by_role("link").all_inner_texts()[:1] == [
         "Chat"
     ]
-    assert visit.page.get_by_role("link", name="Train").count() == 0
+    expect(visit.page.get_by_role("link", name="Train")).to_have_count(0)
     assert not any(part.startswith("train/") for part in visit.parts)
 
 
@@ -257,7 +258,7 @@ def test_the_curves_are_told_in_words_and_as_a_table(clinic: Clinic, own_state: 
     rows = visit.page.locator(".train-table tbody tr").all_inner_texts()
     assert rows[5].split() == ["600", "1.800", "2.000"]
     assert len(rows) == 10
-    assert visit.page.locator(".train img").count() == 0
+    expect(visit.page.locator(".train img")).to_have_count(0)
 
 
 def test_a_job_is_found_again_when_the_server_is_back(clinic: Clinic, own_state: State):
