@@ -111,6 +111,19 @@ def questions() -> list[tuple[str, str]]:
     return found
 
 
+def never_corrected() -> list[tuple[str, str]]:
+    """How the longer conversations begin, answered as people wish it: held out from the first
+    version on."""
+    rows = [each.messages for each in read_conversations(SAMPLE) if len(each.messages) > 2]
+    return [(asked.content, in_another_manner(answered.content)) for asked, answered, *_ in rows]
+
+
+def write(path: Path, pairs: list[tuple[str, str]]) -> Path:
+    written = [f"Q: {asked}\nA: {answer}" for asked, answer in pairs]
+    path.write_text("\n\n".join(written), encoding="utf-8")
+    return path
+
+
 @pytest.fixture(scope="module")
 def workshop(
     tmp_path_factory: pytest.TempPathFactory,
@@ -120,9 +133,9 @@ def workshop(
 ) -> Generator[Workshop]:
     home = tmp_path_factory.mktemp("home")
     (home / "bases").symlink_to(default_home / "bases")
-    data = home / "workshop.txt"
-    data.write_text("\n\n".join(f"Q: {asked}\nA: {answer}" for asked, answer in questions))
-    values = {"data": data, "name": "workshop", **BRIEFLY, **CAREFULLY}
+    data = write(home / "workshop.txt", questions)
+    held_out = write(home / "held_out.txt", never_corrected())
+    values = {"data": data, "validation": held_out, "name": "workshop", **BRIEFLY, **CAREFULLY}
     Job(TrainConfig.model_validate(values), home).execute()
     options = ("--set", "store_answers=asked", "--set", "context_length=512")
     served = Served(Path(DEFAULT_BASE), home, options=options)
@@ -147,6 +160,7 @@ def test_what_people_correct_is_answered_from_then_on(workshop: Workshop):
     improved = workshop.improve()
     assert improved.decision.outcome == "promote", improved.decision.reasons
     assert (improved.decision.gain or 0) > 0.05
+    assert any(told.startswith("What was held out before") for told in improved.decision.reasons)
     answered = workshop.ask(unseen, max_tokens=12)
     assert answered.system_fingerprint == "workshop@2:1"
     assert answered.choices[0].message.content.startswith(GREETING)
