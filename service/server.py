@@ -43,7 +43,9 @@ NOT_STARTED = N_("The engine could not start; the log above says why.")
 def listen(host: str, port: int) -> socket.socket:
     """Bind before anything slow happens. Port 0 takes a free one. Raises PortUnavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, the protocol lets asyncio send small pieces at once (TCP_NODELAY); otherwise each
+    # answer on a kept connection waits 40 ms for the other side's delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         _claim(listener)
         listener.bind((host, port))
