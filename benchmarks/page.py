@@ -143,13 +143,13 @@ def stream(browser: Browser, url: str, num_tokens: int) -> Streaming:
 
 
 def frames_of(events: Sequence[dict[str, Any]]) -> list[float]:
-    """From one animation frame to the next [milliseconds]."""
+    """How long it is from one animation frame to the next [milliseconds]."""
     begun = sorted(each["ts"] for each in events if each["name"] == "FireAnimationFrame")
     return [(later - earlier) / 1000 for earlier, later in pairwise(begun)]
 
 
 def longest_task(events: Sequence[dict[str, Any]]) -> float:
-    """Of the thread that runs the page's scripts [milliseconds]."""
+    """The longest task of the thread that runs the page's scripts [milliseconds]."""
     thread = next(each["tid"] for each in events if each["name"] == "FireAnimationFrame")
     tasks = (each for each in events if each["name"] == "RunTask" and each["tid"] == thread)
     return max((each.get("dur", 0) / 1000 for each in tasks), default=0.0)
