@@ -11,6 +11,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -37,12 +38,23 @@ def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name
 
 def speak(language: Language) -> None:
     """Speak a language from here on, in this thread and what it starts with its context."""
+    _chosen.set(_translations(language))
+
+
+@cache
+def _translations(language: Language) -> gettext.NullTranslations:
     compiled = FOLDER / f"{language}.mo"
     if not compiled.exists():  # of English, the source
-        _chosen.set(gettext.NullTranslations())
-        return
+        return gettext.NullTranslations()
     with compiled.open("rb") as file:
-        _chosen.set(gettext.GNUTranslations(file))
+        return gettext.GNUTranslations(file)
+
+
+@cache
+def catalogue(language: Language) -> Mapping[str, str]:
+    """All sentences that have one in a language, with it."""
+    found: Mapping[str, str] = vars(_translations(language)).get("_catalog", {})
+    return {sentence: own for sentence, own in found.items() if sentence and own}
 
 
 @contextmanager

@@ -69,6 +69,7 @@ def finish(
         trainer.release()  # before the model to compare with is loaded
         report = _report(prepared, run, folder, training_loss, outcome)
         report.write(folder)
+        report.translate(folder)
         (folder / TEMPLATE_FILE).write_text(prepared.renderer.template, encoding="utf-8")
         metrics = _metrics(report, trainer.progress.best_step, continuation)
         metrics |= outcome.metrics if outcome else {}

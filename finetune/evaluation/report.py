@@ -10,9 +10,9 @@ from typing import Any
 
 from data.local_time import local_time
 from data.script import is_chinese
-from data.wording import _, language
+from data.wording import LANGUAGES, _, language, speaking
 from finetune.adapters.card import DataSummary
-from finetune.adapters.files import REPORT_FILE
+from finetune.adapters.files import REPORT_FILE, REPORT_IN
 from finetune.training.observer import StepMetrics
 
 from .charts import training_charts
@@ -109,3 +109,11 @@ class Report:
         (folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
         if self.measured.depth != "none":
             (folder / REPORT_FILE).write_text(self.html(), encoding="utf-8")
+
+    def translate(self, folder: Path) -> None:
+        """Write the report, where there is one, in the other languages beside it."""
+        others = [each for each in LANGUAGES if each != language()]
+        for other in others if self.measured.depth != "none" else ():
+            with speaking(other):
+                page = self.html()
+            (folder / REPORT_IN.format(language=other)).write_text(page, encoding="utf-8")

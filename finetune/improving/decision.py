@@ -12,7 +12,7 @@ from math import comb
 from statistics import fmean
 from typing import Literal
 
-from data.wording import _
+from data.wording import N_, speaking
 from finetune.evaluation.paired_test import ALPHA, chance_of, items_needed
 from finetune.evaluation.verdict import judge
 
@@ -30,7 +30,7 @@ FEWEST_FOR_SENSE = 12  # corrections of which it can be told whether they fit th
 @dataclass(frozen=True, slots=True)
 class Decision:
     outcome: Outcome
-    reasons: tuple[str, ...]  # in words, the deciding ones first
+    reasons: tuple[str, ...]  # in English words, to be retold; the deciding ones first
     chance: float | None = None  # of such gains if there is no difference
     gain: float | None = None  # mean over the held-out corrections, as a share of the loss
     needed: int | None = None  # reviewed corrections that would probably tell
@@ -56,7 +56,7 @@ def check_sense(served: Sequence[float], candidate: Sequence[float]) -> str | No
     fits = chance_of(served) <= ALPHA or chance_of(candidate) <= ALPHA
     if len(served) < FEWEST_FOR_SENSE or fits:
         return None
-    return _(
+    return N_(
         "The corrections do not fit their questions: neither the served version nor the candidate "
         "finds them likelier after their own question than after another one ({count} compared). "
         "Look whether answers were mixed up."
@@ -66,7 +66,7 @@ def check_sense(served: Sequence[float], candidate: Sequence[float]) -> str | No
 def abstain_for_few(num_held_out: int) -> Decision:
     """Nothing can be told of so few."""
     needed = reviewed_for(ENOUGH - num_held_out, num_held_out)
-    told = _(
+    told = N_(
         "{needed} more reviewed corrections are needed: {count} are held out so far, and fewer "
         "than {enough} tell nothing."
     ).format(needed=needed, count=num_held_out, enough=ENOUGH)
@@ -81,24 +81,25 @@ def _lower(gains: Sequence[float]) -> float:
 def _refusals(figures: Figures) -> Iterator[str]:
     for each in figures.critical:
         if not each.is_mended:
-            yield _("The critical question {id} is still answered as before.").format(id=each.id)
+            yield N_("The critical question {id} is still answered as before.").format(id=each.id)
     if confused := check_sense(figures.sense, figures.sense_learned):
         yield confused
-    yield from _worse(figures.corrections, _("the corrections that were held out"), 0.0)
-    yield from _worse(figures.held_out, _("what was held out before"), TOLERATED)
+    yield from _worse(figures.corrections, N_("the corrections that were held out"), 0.0)
+    yield from _worse(figures.held_out, N_("what was held out before"), TOLERATED)
     if (chance := _chance_of_fewer(figures.prefers)) <= ALPHA:
-        yield _(
+        yield N_(
             "It prefers the wrong answer to its correction more often than the served version "
             "(chance {chance:.1%})."
         ).format(chance=chance)
     served, candidate = figures.faulty
     if candidate - served > FAULTY * figures.num_answers:
-        yield _(
+        yield N_(
             "Of {count} answers that it wrote, {candidate} are plainly faulty (empty, repeating, "
             "without an end …); of the served version's {served}."
         ).format(count=figures.num_answers, candidate=candidate, served=served)
     if figures.measured is not None:
-        findings = judge(figures.measured, _("the served version"))
+        with speaking("en"):
+            findings = judge(figures.measured, N_("the served version"))
         yield from (each.text for each in findings if each.kind == "forgets")
 
 
@@ -108,7 +109,7 @@ def _worse(losses: PairedLosses, of: str, tolerated: float) -> Iterator[str]:
         return
     rise, chance = -_lower(gains), chance_of([-gain for gain in gains])
     if rise > tolerated and chance <= ALPHA:
-        yield _("On {of} its loss is {rise:.1%} higher (chance {chance:.1%}).").format(
+        yield N_("On {of} its loss is {rise:.1%} higher (chance {chance:.1%}).").format(
             of=of, rise=rise, chance=chance
         )
 
@@ -122,7 +123,7 @@ def _chance_of_fewer(prefers: Sequence[tuple[bool, bool]]) -> float:
 
 
 def _better(figures: Figures, gain: float, chance: float) -> str:
-    return _(
+    return N_(
         "On {count} corrections that were held out, its loss is {gain:.1%} lower (chance "
         "{chance:.1%} if there were no difference)."
     ).format(count=len(figures.corrections), gain=gain, chance=chance)
@@ -132,30 +133,30 @@ def _calm(figures: Figures) -> Iterator[str]:
     """What speaks for it besides."""
     if figures.held_out.gains:
         change = -_lower(figures.held_out.gains)
-        yield _("What was held out before: its loss changed by {change:+.1%}.").format(
+        yield N_("What was held out before: its loss changed by {change:+.1%}.").format(
             change=change
         )
     if figures.prefers:
         served, candidate = (sum(side) for side in zip(*figures.prefers, strict=True))
-        yield _(
+        yield N_(
             "It prefers the correction to the old answer in {candidate} of {count}, the served "
             "version in {served}."
         ).format(candidate=candidate, served=served, count=len(figures.prefers))
     if figures.critical:
-        yield _("{count} critical questions are answered otherwise.").format(
+        yield N_("{count} critical questions are answered otherwise.").format(
             count=len(figures.critical)
         )
 
 
 def _undecided(gains: Sequence[float], gain: float, chance: float) -> Decision:
     more = items_needed(gains, LEAST) - len(gains)
-    seen = _(
+    seen = N_(
         "On {count} corrections that were held out, its loss changed by {change:+.1%}; that may be "
         "chance ({chance:.1%})."
     ).format(count=len(gains), change=-gain, chance=chance)
     if more <= 0:
-        told = _("So many would show it if it were {least:.0%} better.").format(least=LEAST)
+        told = N_("So many would show it if it were {least:.0%} better.").format(least=LEAST)
         return Decision("refuse", (seen, told), chance, gain)
     needed = reviewed_for(more, len(gains))
-    told = _("{needed} more reviewed corrections are needed.").format(needed=needed)
+    told = N_("{needed} more reviewed corrections are needed.").format(needed=needed)
     return Decision("abstain", (seen, told), chance, gain, needed)

@@ -1,8 +1,20 @@
 """The language that a client would read, by its Accept-Language."""
 
-from data.wording import LANGUAGES, Language
+from fastapi import Depends, Request, Response
+
+from data.wording import LANGUAGES, Language, speak
 
 MOST_READ = 20  # entries
+
+
+async def speak_to_caller(request: Request, response: Response) -> None:
+    """A dependency of endpoints that tell people something: for the rest of the request, what is
+    said is said in the caller's language."""
+    response.headers["Vary"] = "Accept-Language"
+    speak(preferred_language(request.headers.get("accept-language", "")))
+
+
+SPOKEN = [Depends(speak_to_caller)]  # of a router
 
 
 def preferred_language(header: str) -> Language:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from data.wording import _
+from data.wording import N_, _
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import (
     find_version,
@@ -145,7 +145,7 @@ class Improvement:
         is_same = frozen.digests == digests_of(plan.corrections)
         if frozen.removed or not is_of_it or not is_same:
             return None
-        return Decision("abstain", (_("Nothing was accepted since the last round."),))
+        return Decision("abstain", (N_("Nothing was accepted since the last round."),))
 
     def _abstain(self, plan: Plan, decision: Decision) -> Outcome:
         """Written once a week at most where it is the same again."""
@@ -235,7 +235,7 @@ class Improvement:
         if decision.outcome != "promote" or now == candidate.number:
             return decision, decision.outcome
         if now != served.number:
-            told = _("Another version was promoted meanwhile, and nothing compares the two.")
+            told = N_("Another version was promoted meanwhile, and nothing compares the two.")
             return replace(
                 decision, outcome="abstain", reasons=(told, *decision.reasons)
             ), "abstain"

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from data.wording import _
+from data.wording import N_
 from finetune.adapters.versions import list_versions, promote, promoted_version, share_of
 from service.errors import JobRefused, StateUnavailable
 from service.feedback.feedback import IMPORTED, pinned_to
@@ -90,7 +90,7 @@ class RatingsWatch:
             return None
         stays = before if is_worse else after
         promote(self._adapters, adapter, stays.partition("@")[2])
-        reason = _(
+        reason = N_(
             "{after}: {down} of {count} ratings were bad; of {before}, {old_down} of {old_count}."
         ).format(
             after=after,

@@ -3,11 +3,10 @@
 import re
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from data.wording import speaking
-from service.api.languages import preferred_language
+from service.api.languages import SPOKEN
 from service.http.endpoints import DESCRIBE_MACHINE, READ_REPORT, VERIFY_VERSION
 from service.http.replies import REFUSALS
 
@@ -26,7 +25,7 @@ SANDBOX = {
 
 
 def inspection_routes(versions: VersionInspection, machine: MachineInspection) -> APIRouter:
-    router = APIRouter(responses=REFUSALS)
+    router = APIRouter(responses=REFUSALS, dependencies=SPOKEN)
 
     @router.get(READ_REPORT.path, response_class=Response, responses=PAGE)
     def read_report(name: str, version: str, style: bool = True) -> HTMLResponse:
@@ -34,10 +33,8 @@ def inspection_routes(versions: VersionInspection, machine: MachineInspection) -
         return HTMLResponse(page if style else STYLE.sub(b"", page), headers=SANDBOX)
 
     @router.get(VERIFY_VERSION.path)
-    def verify(name: str, version: str, request: Request, response: Response) -> Verification:
-        response.headers["Vary"] = "Accept-Language"
-        with speaking(preferred_language(request.headers.get("accept-language", ""))):
-            return versions.verify(name, version)
+    def verify(name: str, version: str) -> Verification:
+        return versions.verify(name, version)
 
     @router.get(DESCRIBE_MACHINE.path)
     async def describe_machine() -> MachineInfo:

@@ -1,6 +1,7 @@
 """One version of an adapter looked at closely: its report, and whether its files are sound."""
 
-from finetune.adapters.files import REPORT_FILE, SERVED_FILES
+from data.wording import LANGUAGES, language
+from finetune.adapters.files import REPORT_FILE, REPORT_IN, SERVED_FILES
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.versions import find_version
 from finetune.errors import AdapterInvalid
@@ -12,6 +13,9 @@ from serving.verification import CHECKS, verify_served
 
 from .protocol import CheckResult, Verification
 
+PAGES = (REPORT_FILE, *(REPORT_IN.format(language=each) for each in LANGUAGES))
+FILES = (*SERVED_FILES, *PAGES)
+
 
 class VersionInspection:
     """Looks at damaged versions, too. Reads files, and so belongs into a thread."""
@@ -20,11 +24,12 @@ class VersionInspection:
         self._store = store
 
     def report(self, name: str, number: str) -> bytes:
-        """The page that its training wrote. Raises ModelNotFound, ReportNotFound or
-        AdapterRefused."""
+        """The page that its training wrote, in the spoken language where it wrote one. Raises
+        ModelNotFound, ReportNotFound or AdapterRefused."""
         version = self._find(name, number)
-        path = version.folder / REPORT_FILE
-        if not path.is_file():
+        pages = REPORT_IN.format(language=language()), REPORT_FILE
+        found = (path for page in pages if (path := version.folder / page).is_file())
+        if (path := next(found, None)) is None:
             raise ReportNotFound(str(version))
         try:
             return path.read_bytes()
@@ -54,7 +59,7 @@ class VersionInspection:
             usable = [each for each in self._store.names() if may_use(each)]
             raise ModelNotFound(f"{name}@{number}", usable) from None
         try:
-            self._store.check_place(version.folder, (*SERVED_FILES, REPORT_FILE))
+            self._store.check_place(version.folder, FILES)
         except AdapterInvalid as error:
             raise AdapterRefused.of(error, version) from error
         return version

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from data.wording import N_
 from finetune.training.checkpoint import ask_to_finish, list_checkpoints
 from service.errors import JobRefused
 
@@ -21,7 +22,7 @@ class JobActions:
     def cancel(self, job_id: str) -> FineTuningJob:
         """End a job; nothing that it made is kept. Raises JobNotFound or JobRefused."""
         job = self._find(job_id)
-        told = News("cancelled", "Fine-tuning job cancelled", level="warn")
+        told = News("cancelled", N_("Fine-tuning job cancelled"), level="warn")
         gone: dict[str, Any] = {"has_leftovers": True, "result_files": [], "estimated_finish": None}
         if not self._jobs.move(job_id, UNFINISHED, "cancelled", news=[told], **gone):
             raise _refused(job, "be cancelled")
@@ -38,7 +39,7 @@ class JobActions:
                 "to pause any more."
             )
         waiting = ("validating_files", "queued", "running")
-        told = News("paused", "Fine-tuning job paused", may_recur=True)
+        told = News("paused", N_("Fine-tuning job paused"), may_recur=True)
         if not self._jobs.move(job_id, waiting, "paused", news=[told], estimated_finish=None):
             raise _refused(job, "be paused")
         return self._jobs.find(job_id)
@@ -57,7 +58,7 @@ class JobActions:
             )
         of: tuple[Status, ...] = ("paused", "failed") if has_saved else ("paused",)
         again: dict[str, Any] = {"error": None, "finished": None, "num_starts": 0}
-        told = News("resumed", "Fine-tuning job resumed", may_recur=True)
+        told = News("resumed", N_("Fine-tuning job resumed"), may_recur=True)
         if not self._jobs.move(job_id, of, "queued", news=[told], source="queue", **again):
             raise _refused(job, "be resumed")
         return self._jobs.find(job_id)
@@ -68,7 +69,7 @@ class JobActions:
         Raises JobNotFound or JobRefused.
         """
         job = self._find(job_id)
-        told = News("finishing", "The training ends here; the best so far is kept")
+        told = News("finishing", N_("The training ends here; the best so far is kept"))
         unknown: dict[str, Any] = {"estimated_finish": None}
         has_begun = job.step > 0 and job.version is None and job.source == "queue"
         if not has_begun or not self._jobs.move(job_id, ["running"], news=[told], **unknown):

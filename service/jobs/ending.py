@@ -1,5 +1,6 @@
 """A job's good end: its version counts, and is promoted where that was wished."""
 
+from data.wording import N_
 from finetune.adapters.versions import promote
 
 from .desk import Desk
@@ -16,7 +17,7 @@ def succeed(job: FineTuningJob, version: str, told: str, jobs: Jobs, desk: Desk)
     name, _, number = version.partition("@")
     if job.source == "queue" and job.options.get("promote"):
         promote(desk.home / "adapters", name, number)
-    news = [News("answers", told), News("succeeded", "The job has successfully completed")]
+    news = [News("answers", told), News("succeeded", N_("The job has successfully completed"))]
     is_so = {"version": version, "fine_tuned_model": version, "estimated_finish": None}
     if not jobs.move(job.id, ["running"], "succeeded", news=news, **is_so):
         return False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.free_space import free_space
+from data.wording import N_
 from finetune.training.checkpoint import has_saved
 from service.errors import FileNotFound
 from service.files.files import Files, StoredFile
@@ -164,17 +165,17 @@ class Supervisor:
         """A terminal's run that has been killed is its owner's to go on with, and so is whatever
         it has left."""
         if has_saved(self._desk.home / job.run):
-            to, told = "paused", "The training was killed; what it saved is kept"
+            to, told = "paused", N_("The training was killed; what it saved is kept")
         else:
-            to, told = "cancelled", "The training was killed before anything was saved"
+            to, told = "cancelled", N_("The training was killed before anything was saved")
         killed = News("killed", told, level="warn", may_recur=True)
         self._jobs.move(job.id, ["running"], to, news=[killed], estimated_finish=None)
 
     def _give_up(self, job: FineTuningJob) -> None:
-        said = (
-            f"The job's process has ended {job.num_starts} times before its next step, without a "
-            f"word; memory may be too small for it. The server's log of it: {self._log(job)}."
-        )
+        said = N_(
+            "The job's process has ended {count} times before its next step, without a word; "
+            "memory may be too small for it. The server's log of it: {log}."
+        ).format(count=job.num_starts, log=self._log(job))
         self._jobs.fail(job.id, ["queued", "running"], JobError("worker_died", said))
 
     def _log(self, job: FineTuningJob) -> Path:
@@ -197,18 +198,20 @@ class Supervisor:
             if error := _fault(file, param):
                 self._jobs.fail(job.id, ["validating_files"], error)
                 return
-        told = News("queued", "Files validated, moving job to queued state")
+        told = News("queued", N_("Files validated, moving job to queued state"))
         self._jobs.move(job.id, ["validating_files"], "queued", news=[told])
 
 
 def _fault(file: StoredFile, param: str) -> JobError | None:
     """What is wrong with a file for training."""
     if file.status == "error":
-        return JobError("invalid_file_format", file.status_details or "The file is faulty.", param)
+        return JobError(
+            "invalid_file_format", file.status_details or N_("The file is faulty."), param
+        )
     count = file.num_conversations
     if param == "training_file" and count is not None and count < MIN_EXAMPLES:
-        told = (
-            f"Training file has {count} example(s), but must have at least {MIN_EXAMPLES} examples"
-        )
+        told = N_(
+            "Training file has {count} example(s), but must have at least {fewest} examples"
+        ).format(count=count, fewest=MIN_EXAMPLES)
         return JobError("invalid_n_examples", told, param)
     return None

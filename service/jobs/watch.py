@@ -9,6 +9,7 @@ from dataclasses import replace
 from fastapi.concurrency import run_in_threadpool
 
 from data.errors import TemplateError
+from data.wording import N_
 from finetune.defaults import DEFAULT_BASE
 from service.errors import StateUnavailable
 from serving.errors import EngineBusy, EngineFailed, ServingError
@@ -126,7 +127,8 @@ class JobWatch:
         except (EngineBusy, EngineFailed, TimeoutError):  # the next look may find it better
             return
         except (ServingError, TemplateError) as error:
-            said = f"{version} was trained and does not load: {error}"
+            said = N_("{version} was trained and does not load: {error}")
+            said = said.format(version=version, error=error)
             await run_in_threadpool(self._fail, job, JobError("model_not_loaded", said))
             return
         except Exception:  # of one job, which keeps no other from being tried
@@ -136,10 +138,10 @@ class JobWatch:
         await run_in_threadpool(self._succeed, job, version, seconds)
 
     def _succeed(self, job: FineTuningJob, version: str, seconds: float) -> None:
-        told = (
-            f"New fine-tuned model created: {job.alias} ({version}); its first token came after "
-            f"{seconds:.2f} s"
-        )
+        told = N_(
+            "New fine-tuned model created: {alias} ({version}); its first token came after "
+            "{seconds:.2f} s"
+        ).format(alias=job.alias, version=version, seconds=seconds)
         if succeed(job, version, told, self._jobs, self._desk):
             logger.info("%s has made %s", job.id, version)
 

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from data.errors import DataError
+from data.retelling import retell
+from data.wording import speaking
 from finetune.adapters.versions import list_names, promoted_version
 from finetune.errors import AdapterInvalid, BaseMismatch, ConfigError, NotResumable, TrainingStopped
 from finetune.job import Job, Result
@@ -115,6 +117,10 @@ def test_report_and_model_card_carry_verdict_and_disclaimer(finished: tuple[Work
         assert "不是医生。" in text
     assert f"{result.adapter_loss:.3f}" in report
     assert "怎么办？" in report
+    translated = unescape((result.version.folder / "report.zh.html").read_text(encoding="utf-8"))
+    with speaking("zh"):
+        assert all(retell(finding.text) in translated for finding in result.findings)
+    assert not any(finding.text in translated for finding in result.findings)
 
 
 def test_an_interrupted_job_leaves_no_adapter_and_resumes_to_the_same_one(work: Workplace):

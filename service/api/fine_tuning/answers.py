@@ -2,8 +2,9 @@
 
 from dataclasses import asdict
 
+from data.retelling import retell
 from service.jobs.events import Event
-from service.jobs.job import FineTuningJob, NewJob
+from service.jobs.job import FineTuningJob, JobError, NewJob
 from service.jobs.planning import Plan
 
 from .protocol import (
@@ -27,7 +28,7 @@ def job_answer(job: FineTuningJob) -> JobAnswer:
     return JobAnswer(
         id=job.id,
         created_at=job.created,
-        error=None if job.error is None else JobFailure(**asdict(job.error)),
+        error=None if job.error is None else _failure(job.error),
         estimated_finish=job.estimated_finish,
         fine_tuned_model=job.fine_tuned_model,
         finished_at=job.finished,
@@ -45,6 +46,10 @@ def job_answer(job: FineTuningJob) -> JobAnswer:
         user_provided_suffix=job.suffix,
         validation_file=job.validation_file,
     )
+
+
+def _failure(error: JobError) -> JobFailure:
+    return JobFailure(**asdict(error) | {"message": retell(error.message)})
 
 
 def method_of(job: FineTuningJob) -> JobMethod:
@@ -69,7 +74,7 @@ def event_answer(event: Event) -> EventAnswer:
         id=event.id,
         created_at=event.created,
         level=event.level,
-        message=event.message,
+        message=retell(event.message),
         type=event.kind,
         data=event.data,
     )

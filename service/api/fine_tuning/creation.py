@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from data.wording import N_
 from service.accounts.caller import Caller, current_caller
 from service.accounts.keys import DAY
 from service.errors import FileNotFound, InvalidRequest, LimitReached, NotAllowed, OfField
@@ -174,10 +175,11 @@ def _check_is_processed(field: str, file: StoredFile) -> None:
 
 
 def _first_news(new: NewJob) -> list[News]:
-    files = f"training file: {new.training_file}"
+    told = N_("Validating training file: {training}")
     if new.validation_file is not None:
-        files += f" and validation file: {new.validation_file}"
+        told = N_("Validating training file: {training} and validation file: {validation}")
+    files = told.format(training=new.training_file, validation=new.validation_file)
     return [
-        News("created", f"Created fine-tuning job: {new.id}"),
-        News("validating", f"Validating {files}"),
+        News("created", N_("Created fine-tuning job: {id}").format(id=new.id)),
+        News("validating", files),
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from data.wording import N_
 from finetune.hardware import GIB, Memory, look_at_memory
 from finetune.room import Reckoning
 from service.errors import InvalidRequest
@@ -61,10 +62,11 @@ class Fit:
         needed = self._reckoning.run_bytes(new.options, memory)
         if needed is None or memory.device != "cpu" or needed <= memory.total_bytes:
             return None
-        return (
-            f"The job takes about {_gib(needed)} of memory, and this machine has "
-            f"{_gib(memory.total_bytes)}: it may be slow, or end for want of memory."
+        told = N_(
+            "The job takes about {needed} of memory, and this machine has {total}: it may be slow, "
+            "or end for want of memory."
         )
+        return told.format(needed=_gib(needed), total=_gib(memory.total_bytes))
 
 
 def _gib(num_bytes: int) -> str:

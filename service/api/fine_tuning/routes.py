@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.accounts.caller import current_caller
+from service.api.languages import SPOKEN
 from service.errors import NotAllowed
 from service.http.connection import EventStream, answer_whole
 from service.http.endpoints import (
@@ -50,7 +51,7 @@ METADATA: dict[str, Any] = {
 
 def fine_tuning_routes(found: FineTuning | None) -> APIRouter:
     """Where nothing is found to work with, every one says so."""
-    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute, dependencies=SPOKEN)
 
     def work() -> FineTuning:
         if found is None:

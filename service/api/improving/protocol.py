@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.retelling import retell
 from service.http.fields import Fields, Text
 from service.improving.ledger import What, Written
 
@@ -43,6 +44,8 @@ class LedgerEntry(BaseModel):
     def of(cls, entry: Written) -> Self:
         told = asdict(entry)
         told["created_at"] = entry.created
+        if reasons := entry.told.get("reasons"):
+            told["told"] = {**entry.told, "reasons": [*map(retell, reasons)]}
         return cls(**{name: told[name] for name in cls.model_fields if name != "object"})
 
 

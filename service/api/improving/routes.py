@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from service.accounts.caller import current_caller
 from service.adapters.adapters import Adapters
+from service.api.languages import SPOKEN
 from service.errors import said_of
 from service.feedback.keeping import Keeping
 from service.feedback.using import num_accepted
@@ -26,7 +27,7 @@ from .protocol import ImprovementState, Improving, LedgerEntry, LedgerPage
 def improving_routes(
     keeping: Keeping, improver: Improver, adapters: Adapters, home: Path
 ) -> APIRouter:
-    router = APIRouter(responses=REFUSALS, route_class=StrictRoute)
+    router = APIRouter(responses=REFUSALS, route_class=StrictRoute, dependencies=SPOKEN)
 
     def state_for(name: str) -> State:
         with said_of("name"):

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from data.local_time import local_time
+from data.retelling import retell
 from data.wording import N_, _
 from finetune.improving.correction import ENOUGH
 from finetune.improving.decision import abstain_for_few
@@ -43,7 +44,7 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 def _planned(plan: Plan) -> Iterator[str]:
     if (count := len(plan.made.measuring)) < ENOUGH:
-        yield from abstain_for_few(count).reasons
+        yield from map(retell, abstain_for_few(count).reasons)
     yield _("{served} goes on with {count} accepted items, {new} of them new.").format(
         served=plan.served, count=len(plan.corrections), new=plan.num_new
     )
@@ -61,7 +62,7 @@ def _planned(plan: Plan) -> Iterator[str]:
 def print_outcome(outcome: Outcome, console: Console) -> None:
     decision = outcome.decision
     title, style = SHARED if outcome.is_shared else TITLES[decision.outcome]
-    first, *others = decision.reasons
+    first, *others = map(retell, decision.reasons)
     console.print(Text.assemble((_(title), style), f" {first}"), soft_wrap=True)
     for reason in others:
         console.print(Text(f"  {reason}"), soft_wrap=True)
@@ -111,7 +112,7 @@ def print_entries(entries: Sequence[Written], console: Console, *, wants_json: b
         collapse_padding=True,
     )
     for entry in entries:
-        why = "\n".join(entry.told.get("reasons", ()))
+        why = "\n".join(map(retell, entry.told.get("reasons", ())))
         of = entry.after or entry.before or entry.adapter
         shown = map(printable, (_(WHAT[entry.what]), of))
         table.add_row(

@@ -1,5 +1,6 @@
 """A job's version where no server tries it out: it counts once its files are found whole."""
 
+from data.wording import N_
 from finetune.adapters.versions import find_version
 from finetune.errors import AdapterInvalid
 from service.jobs.desk import Desk
@@ -16,5 +17,6 @@ def accept(job: FineTuningJob, version: str, jobs: Jobs, desk: Desk) -> None:
         said = f"{version} was trained and is not whole: {error}"
         jobs.fail(job.id, ["running"], JobError("model_not_loaded", said))
         return
-    told = f"New fine-tuned model created: {version}; its files are whole"
+    told = N_("New fine-tuned model created: {version}; its files are whole")
+    told = told.format(version=version)
     succeed(job, version, told, jobs, desk)

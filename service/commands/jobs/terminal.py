@@ -69,8 +69,10 @@ class Ending:
     error: JobError | None = None
 
 
-STOPPED = Ending("paused", "stopped", "The training was stopped; what it saved is kept")
-ABANDONED = Ending("cancelled", "cancelled", "The training was stopped before anything was saved")
+STOPPED = Ending("paused", "stopped", N_("The training was stopped; what it saved is kept"))
+ABANDONED = Ending(
+    "cancelled", "cancelled", N_("The training was stopped before anything was saved")
+)
 
 
 class TerminalJob:
@@ -155,11 +157,11 @@ class TerminalJob:
             told = _("Another process works on this run. See it: lora-chat jobs follow {id}")
             raise JobRefused(told.format(id=job_id))
         if before:
-            resumed = News("resumed", "Fine-tuning job resumed", may_recur=True)
+            resumed = News("resumed", N_("Fine-tuning job resumed"), may_recur=True)
             jobs.move(job_id, GONE_ON_FROM, "running", news=[resumed], **{**AGAIN, **known})
         else:
             new = _new_job(job_id, desk.place, path, training)
-            started = News("started", "Fine-tuning job started", may_recur=True)
+            started = News("started", N_("Fine-tuning job started"), may_recur=True)
             now = int(time.time())
             jobs.add(new, status="running", news=[started], started=now, **known)
         recorder = Recorder(job_id, jobs, events, Silent(), on_outage=self._rest)

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import func
 
 from data.errors import DataError, NoRoom
-from data.wording import speak
+from data.wording import N_, speak
 from finetune.errors import FinetuneError, Interrupted, OutOfRoom
 from finetune.free_cores import give_way
 from service.errors import DiskFull, FileNotFound, StateUnavailable
@@ -33,11 +33,13 @@ from .training import Training
 logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-KEPT = (
-    "What was trained is kept up to the last checkpoint. Make room on the server's disk, and "
-    "resume the job."
+KEPT = N_(
+    "{reason} What was trained is kept up to the last checkpoint. Make room on the server's disk, "
+    "and resume the job."
 )
-UNEXPECTED = "The job ended with an error of the program itself; the server's log of it says more."
+UNEXPECTED = N_(
+    "The job ended with an error of the program itself; the server's log of it says more."
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -91,7 +93,7 @@ class Worker:
                 return None
             if not stack.enter_context(self._desk.working_on(job_id)):
                 return None
-        told = News("started", "Fine-tuning job started", may_recur=True)
+        told = News("started", N_("Fine-tuning job started"), may_recur=True)
         is_mine = self._jobs.move(
             job_id,
             ["queued", "running"],
@@ -106,11 +108,11 @@ class Worker:
         files = Files(self._state, self._desk.home, job.place)
         training = Training(job, self._desk.home, self._jobs, self._events, files)
         made = training.execute()
-        told = f"The adapter {made.version} is written; it answers as soon as a server has tried it"
+        told = N_("The adapter {version} is written; it answers as soon as a server has tried it")
         self._jobs.move(
             job.id,
             ["running"],
-            news=[News("made", told)],
+            news=[News("made", told.format(version=made.version))],
             version=str(made.version),
             trained_tokens=made.trained_tokens,
             result_files=[made.results],
@@ -123,7 +125,7 @@ class Worker:
 
 def error_of(error: DataError | FinetuneError | DiskFull, home: Path) -> JobError:
     """Why a job has failed, in OpenAI's form, without where the home lies."""
-    said = f"{error.reason} {KEPT}" if isinstance(error, OutOfRoom) else str(error)
+    said = KEPT.format(reason=error.reason) if isinstance(error, OutOfRoom) else str(error)
     message = without_folders(said, home)
     match error:
         case OutOfRoom() | NoRoom() | DiskFull():

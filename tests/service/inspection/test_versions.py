@@ -78,6 +78,15 @@ def test_a_report_can_be_had_without_its_style(client: TestClient, add_adapter: 
     assert "sandbox" in plain.headers["content-security-policy"]
 
 
+def test_a_report_is_shown_in_the_language_asked_for_where_there_is_one(
+    client: TestClient, add_adapter: Add
+):
+    folder = with_report(add_adapter("tcm", "2"))
+    (folder / "report.zh.html").write_text("<p>报告</p>", encoding="utf-8")
+    assert client.get(url("report"), headers={"Accept-Language": "zh-CN"}).text == "<p>报告</p>"
+    assert client.get(url("report")).text == PAGE
+
+
 def test_a_damaged_versions_report_can_be_read(client: TestClient, add_adapter: Add):
     folder = with_report(add_adapter("tcm", "2"))
     (folder / WEIGHTS_FILE).unlink()

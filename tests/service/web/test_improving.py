@@ -81,6 +81,31 @@ def test_a_round_is_begun_and_its_decision_told_in_words(busy: Clinic, improving
     assert tcm.locator("pre").inner_text() == "Comparing <b>both</b>\n"
 
 
+def test_a_candidate_that_was_kept_back_can_be_promoted_with_a_reason(
+    busy: Clinic, improving: list[int | None], monkeypatch: pytest.MonkeyPatch
+):
+    reasons: list[str] = []
+
+    def override(*given: Any) -> None:
+        reasons.append(given[4])
+
+    monkeypatch.setattr("service.api.improving.routes.override", override)
+    visit = busy.visit("#/review/improve")
+    tcm = panel(visit, "tcm")
+    same = tcm.get_by_role("button", name="Promote tcm@3 all the same")
+    tcm.get_by_text("tcm@2 is better than tcm@1").wait_for()
+    expect(same).to_have_count(0)
+    tcm.get_by_role("button", name="Improve").click()
+    visit.page.get_by_role("dialog").get_by_role("button", name="Improve").click()
+    same.click()
+    sure = visit.page.get_by_role("dialog").get_by_role("button", name="Promote")
+    assert sure.is_disabled()
+    visit.page.get_by_label("Why").fill("Doctor Chen has read them.")
+    sure.click()
+    visit.page.get_by_role("dialog").wait_for(state="detached")
+    assert (reasons, len(improving)) == (["Doctor Chen has read them."], 1)
+
+
 def test_a_round_is_followed_whoever_reloads_the_page(
     busy: Clinic, own_state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

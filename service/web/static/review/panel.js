@@ -11,6 +11,7 @@ import { pathOf, useRounds } from "./rounds.js";
 
 const FIRST_SHARE = 10; // [%] of the requests
 const ALL = 100;
+const KEPT_BACK = ["refuse", "abstain"]; // what is decided of a candidate that does not answer
 
 export function Panel({ adapter, onChange }) {
   const { id: name, promoted, share } = adapter;
@@ -30,6 +31,8 @@ export function Panel({ adapter, onChange }) {
     await look();
   };
   const close = () => setAsked(null);
+  const decided = ledger.find((each) => each.what !== "forget");
+  const candidate = KEPT_BACK.includes(decided?.what) ? decided.after : null;
   return html`<section class="panel" aria-labelledby=${titleId}>
     <header>
       <h2 id=${titleId}>${name}</h2>
@@ -49,9 +52,12 @@ export function Panel({ adapter, onChange }) {
       <summary>${t("improve.said")}</summary>
       <pre class="log" tabindex="0" role="region" aria-label=${t("improve.said")}><${Plain} text=${state.said} /></pre>
     </details>`}
-    <${Decision} entry=${ledger.find((each) => each.what !== "forget")} />
+    <${Decision} entry=${decided} />
+    ${candidate && !state?.running && html`<div class="actions">
+      <button onClick=${() => setAsked("override")}>${t("improve.override", { version: candidate })}</button>
+    </div>`}
     <${Timeline} entries=${ledger} />
-    ${asked && html`<${QUESTIONS[asked]} adapter=${adapter} move=${move} improve=${improve} onClose=${close} />`}
+    ${asked && html`<${QUESTIONS[asked]} adapter=${adapter} candidate=${candidate} move=${move} improve=${improve} onClose=${close} />`}
   </section>`;
 }
 
@@ -68,7 +74,7 @@ function olderThan({ versions, promoted }) {
   return versions[at - 1]?.version;
 }
 
-const QUESTIONS = { improve: Begin, rollback: RollBack, choose: Choose, unshare: Unshare };
+const QUESTIONS = { improve: Begin, override: Override, rollback: RollBack, choose: Choose, unshare: Unshare };
 
 function Begin({ adapter, improve, onClose }) {
   const [isShared, setShared] = useState(false);
@@ -89,6 +95,18 @@ function Percent({ value, most = ALL - 1, onChange }) {
   return html`<${Field} name=${t("choose.percent")}>
     ${(id) => html`<input id=${id} type="number" min="1" max=${most} step="1" value=${value}
       onInput=${(event) => onChange(event.target.valueAsNumber)} />`}
+  <//>`;
+}
+
+function Override({ adapter, candidate, improve, onClose }) {
+  const [reason, setReason] = useState("");
+  const override = () => improve({ override: reason.trim() });
+  return html`<${Ask} title=${t("override.title", { version: candidate })} name=${t("improve.promote")}
+    isReady=${reason.trim() !== ""} onDo=${override} onClose=${onClose}>
+    <p>${t("override.hint", { name: adapter.id })}</p>
+    <${Field} name=${t("override.reason")}>
+      ${(id) => html`<textarea id=${id} rows="2" maxlength="4000" value=${reason} onInput=${(event) => setReason(event.target.value)} />`}
+    <//>
   <//>`;
 }
 

@@ -14,6 +14,8 @@ from openai import NotFoundError, OpenAI
 from service.api.fine_tuning.event_stream import MOST_AT_ONCE, EventStreams
 from service.errors import LimitReached
 from service.jobs.events import News
+from service.jobs.job import JobError
+from service.jobs.work.worker import UNEXPECTED
 
 STEP = {"step": 1, "total_steps": 2, "train_loss": 2.5}
 
@@ -46,6 +48,27 @@ def test_events_come_newest_first_page_by_page(service: Any, openai: OpenAI, job
     assert (events[0].object, events[0].level) == ("fine_tuning.job.event", "info")
     assert events[1].data is None
     assert len({event.id for event in events}) == 3
+
+
+def test_events_and_failures_are_told_in_the_language_asked_for(
+    service: Any, client: TestClient, job_id: str
+):
+    service.jobs.fail(
+        job_id, ["queued", "validating_files"], JobError("internal_error", UNEXPECTED)
+    )
+    path = f"/v1/fine_tuning/jobs/{job_id}"
+    chinese = {"Accept-Language": "zh-CN,zh;q=0.9"}
+    told = [
+        each["message"] for each in client.get(f"{path}/events", headers=chinese).json()["data"]
+    ]
+    assert told[0] == "任务因程序自身的错误而结束；服务器上它的日志有更多说明。"
+    assert told[-1] == f"已创建微调任务：{job_id}"
+    found = client.get(path, headers=chinese)
+    assert found.json()["error"]["message"] == told[0]
+    assert found.headers["vary"] == "Accept-Language"
+    assert client.get(path).json()["error"]["message"] == UNEXPECTED
+    streamed = client.get(f"{path}/events?stream=true", headers=chinese).text
+    assert f"已创建微调任务：{job_id}" in streamed
 
 
 def test_an_event_of_another_job_is_none_to_go_on_from(service: Any, openai: OpenAI, job_id: str):

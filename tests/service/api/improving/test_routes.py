@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from finetune.improving.decision import abstain_for_few
 from service.accounts.keys import Keys, KeyWish
 from service.app import build_app
 from service.improving.improver import Improver
@@ -117,14 +118,19 @@ def test_the_ledger_is_read_and_has_what_people_move(
     client: TestClient, own_state: State, tmp_path: Path
 ):
     kept = Ledger(own_state, Desk(tmp_path).place)
-    kept.add(Entry(adapter="tcm", what="abstain", told={"reasons": ["Too few."], "needed": 4}))
+    few = [*abstain_for_few(3).reasons]
+    kept.add(Entry(adapter="tcm", what="abstain", told={"reasons": few, "needed": 4}))
     kept.add(Entry(adapter="style", what="abstain"))
     client.post("/v1/adapters/tcm/promote", json={"version": "1"})
     client.post("/v1/adapters/tcm/promote", json={"version": "1"})  # moves nothing
     client.post("/v1/adapters/tcm/share", json={"version": "2", "percent": 10})
     found = client.get("/v1/adapters/tcm/ledger").json()["data"]
     assert [each["what"] for each in found] == ["share", "moved", "abstain"]
-    assert found[-1]["told"]["needed"] == 4
+    assert found[-1]["told"] == {"reasons": few, "needed": 4}
+    chinese = client.get("/v1/adapters/tcm/ledger", headers={"Accept-Language": "zh"}).json()[
+        "data"
+    ]
+    assert chinese[-1]["told"]["reasons"][0].startswith("还需要 14 条审阅过的更正")
     assert len(client.get("/v1/adapters/tcm/ledger?limit=1").json()["data"]) == 1
 
 
