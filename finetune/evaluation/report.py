@@ -112,8 +112,10 @@ class Report:
 
     def translate(self, folder: Path) -> None:
         """Write the report, where there is one, in the other languages beside it."""
-        others = [each for each in LANGUAGES if each != language()]
-        for other in others if self.measured.depth != "none" else ():
-            with speaking(other):
-                page = self.html()
-            (folder / REPORT_IN.format(language=other)).write_text(page, encoding="utf-8")
+        if self.measured.depth == "none":
+            return
+        for other in LANGUAGES:
+            if other != language():
+                with speaking(other):
+                    page = self.html()
+                (folder / REPORT_IN.format(language=other)).write_text(page, encoding="utf-8")
