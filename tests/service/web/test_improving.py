@@ -77,6 +77,9 @@ def test_a_round_is_begun_and_its_decision_told_in_words(busy: Clinic, improving
     tcm.get_by_text("tcm still means tcm@2: the candidate is not better").wait_for()
     tcm.get_by_text("The critical question <i>fb-1</i>").first.wait_for()
     assert improving == [20]
+    visit.page.get_by_label("Language").select_option("zh")
+    tcm.get_by_text("关键问题 <i>fb-1</i> 的回答仍和以前一样。").first.wait_for()
+    visit.page.get_by_label("语言").select_option("en")
     tcm.get_by_text("What the last round has said").click()
     assert tcm.locator("pre").inner_text() == "Comparing <b>both</b>\n"
 

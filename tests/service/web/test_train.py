@@ -85,6 +85,12 @@ def test_a_gb18030_file_is_trained_on_over_a_reload_and_then_asked(clinic: Clini
     report.locator("h2").first.wait_for()
     assert report.locator("svg polyline").count() > 0
     expect(report.locator("script, style, a, img")).to_have_count(0)
+    assert report.get_attribute("lang") == "en"
+    visit.page.get_by_label("Language").select_option("zh")
+    visit.page.locator(".train-report[lang=zh]").wait_for()
+    visit.page.get_by_text("经过").click()
+    see(visit, "任务已成功完成")
+    visit.page.get_by_label("语言").select_option("en")
     visit.button("Ask it").click()
     visit.page.get_by_role("heading", name="中医@1").wait_for()
     visit.ask("怕冷怎么办？")
@@ -116,6 +122,29 @@ def test_a_training_is_paused_gone_on_with_and_stopped_with_its_best(
     visit.page.get_by_role("link", name="All trainings").click()
     visit.page.locator(".train-jobs li", has_text="long@1").wait_for()
     visit.page.locator(".train-jobs li", has_text="Done").first.wait_for()
+
+
+def test_a_training_is_found_again_when_the_server_has_been_restarted(
+    clinic: Clinic, make_base: Callable[..., Path], tmp_path: Path
+):
+    base, home = make_base("llama"), tmp_path / "home"
+    first = Served(base, home)
+    visit = clinic.look("#/train", url=first.url)
+    choose(visit, clinic_file(30), "long.txt")
+    see(visit, "30 conversations can be trained on.")
+    set_number(visit, "Epochs", "50")
+    set_number(visit, "Learning rate", "0.01")  # improves slowly, and so for long
+    visit.button("Begin training").click()
+    stop = visit.button("Stop and keep the best")
+    stop.wait_for(timeout=PATIENCE)
+    assert first.stop()[0] == 0
+    see(visit, "The server cannot be reached.")
+    port = first.url.rpartition(":")[2]
+    again = Served(base, home, options=("--no-compile", "--port", port))
+    stop.click(timeout=PATIENCE)
+    visit.page.locator(".train-status", has_text="Done").wait_for(timeout=PATIENCE)
+    visit.faults.clear()  # the browser has told of the server that was away
+    assert again.stop()[0] == 0
 
 
 def test_a_file_can_be_dropped(clinic: Clinic):
@@ -159,6 +188,9 @@ def test_a_training_that_has_failed_says_why_in_words(clinic: Clinic):
     expect(visit.button("Stop and keep the best")).to_have_count(0)
     visit.button("Go on").click()
     see(visit, "it cannot be resumed")
+    visit.page.get_by_label("Language").select_option("zh")
+    see(visit, "训练文件只有 2 条样本，至少需要 10 条")
+    visit.page.get_by_label("语言").select_option("en")
     visit.page.get_by_role("link", name="All trainings").click()
     failed = visit.page.locator(".train-jobs li", has_text="Failed")
     assert "The file has too few conversations." in failed.inner_text()

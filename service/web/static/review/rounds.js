@@ -2,7 +2,8 @@
 import { useEffect, useRef, useState } from "../lib/htm-preact.js";
 import { call } from "../shared/api.js";
 import { announce } from "../shared/live.js";
-import { t } from "../shared/i18n.js";
+import { language, t } from "../shared/i18n.js";
+import { useStore } from "../shared/store.js";
 
 const EVERY = 2000; // [milliseconds]
 
@@ -13,6 +14,7 @@ export function pathOf(name, action = "") {
 /** What is known: {state, ledger, step, error}; `look` asks again; `onEnd` is told the adapter. */
 export function useRounds(name, onEnd) {
   const [known, setKnown] = useState({ state: null, ledger: [], step: null, error: null });
+  const spoken = useStore(language); // reasons are told in it
   const wasRunning = useRef(false);
   const isGone = useRef(false);
   const timer = useRef(null);
@@ -37,12 +39,13 @@ export function useRounds(name, onEnd) {
     onEnd(await call(pathOf(name)));
   };
   useEffect(() => {
+    isGone.current = false;
     look();
     return () => {
       isGone.current = true;
       clearTimeout(timer.current);
     };
-  }, [name]);
+  }, [name, spoken]);
   return { ...known, look };
 }
 

@@ -1,7 +1,9 @@
 // One job as it goes on: itself, and its events as they come, whatever happens to the connection.
 import { useEffect, useRef, useState } from "../lib/htm-preact.js";
 import { call, follow } from "../shared/api.js";
+import { language } from "../shared/i18n.js";
 import { createPace } from "../shared/pace.js";
+import { useStore } from "../shared/store.js";
 
 const AGAIN = 2000; // [milliseconds] until what has failed is tried again
 const LOOK = 3000; // [milliseconds] from one look at the job to the next
@@ -19,6 +21,7 @@ export function pathOf(id) {
 /** {job, events, error}, each as far as it is known, and `set` for a job that an action returns. */
 export function useCourse(id) {
   const [known, setKnown] = useState({ job: null, events: [], error: null });
+  const spoken = useStore(language); // events and failures are told in it
   const course = useRef(null);
   useEffect(() => {
     course.current = createCourse(id, setKnown);
@@ -31,7 +34,7 @@ export function useCourse(id) {
       removeEventListener("online", look);
       course.current.stop();
     };
-  }, [id]);
+  }, [id, spoken]);
   return { ...known, set: (job) => course.current.set(job) };
 }
 

@@ -1,8 +1,9 @@
 // The report of what was made, inside the page: its elements are made anew from those that are
 // known here, so that nothing in it can run or load anything.
-import { h, html, useState } from "../lib/htm-preact.js";
+import { h, html, useEffect, useState } from "../lib/htm-preact.js";
 import { callForPage } from "../shared/api.js";
-import { t } from "../shared/i18n.js";
+import { language, t } from "../shared/i18n.js";
+import { useStore } from "../shared/store.js";
 import { Problem } from "../shared/widgets.js";
 import { Plain } from "../text/marks.js";
 
@@ -13,6 +14,7 @@ const KNOWN = { ...HERE, ...Object.fromEntries(SAME.split(" ").map((name) => [na
 const KEPT = "lang scope role aria-label data-of viewBox x y x1 x2 y1 y2 cx cy r points transform".split(" ");
 
 export function Report({ model }) {
+  const spoken = useStore(language);
   const [page, setPage] = useState(null);
   const [problem, setProblem] = useState(null);
   const [name, version] = model.split("@");
@@ -21,6 +23,9 @@ export function Report({ model }) {
     setProblem(null);
     callForPage(path).then(setPage, setProblem);
   };
+  useEffect(() => {
+    if (page) load(); // told in another language now
+  }, [spoken]);
   if (problem) return html`<${Problem} error=${problem} onRetry=${load} />`;
   if (!page) return html`<div class="actions"><button onClick=${load}>${t("train.report")}</button></div>`;
   return html`<section class="train-part train-report" aria-label=${t("train.report_title")} lang=${page.documentElement.lang || "en"}>
