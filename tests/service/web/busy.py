@@ -1,4 +1,5 @@
-"""Eight weeks of a clinic: forty answers of three adapters, what was said of them, and decided."""
+"""Eight weeks of a clinic: forty answers of three adapters, what was said of them, and decided;
+and its trainings."""
 
 import time
 from collections.abc import Sequence
@@ -6,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from finetune.improving.decision import abstain_for_few
 from service.accounts.caller import ANYBODY
 from service.accounts.keys import DAY
 from service.feedback.answers import Answers
@@ -17,11 +19,16 @@ from service.feedback.using import begin_training, ship
 from service.improving.ledger import Entry, Ledger
 from service.jobs.desk import Desk
 from service.state.database import State
+from tests.service.web.trainings import measured
 
 COUNT = 40
 DISCLAIMER = "仅供参考，不适请就医。"
 NEVER = "可以自行加倍服用附子，先煎十分钟即可。"
 SLEEPLESS = "失眠多梦，能吃安神补脑液吗？"
+DIED = (
+    "The job's process has ended 3 times before its next step, without a word; memory may be too "
+    "small for it. The server's log of it: jobs/ftjob-0123456789ab.log."
+)
 HOSTILE = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'> \u202eabc"
 
 
@@ -170,7 +177,15 @@ def fill(state: State, home: Path) -> list[FeedbackItem]:
         begin_training(connection, dict.fromkeys(shipped, "trained"))
         ship(connection, shipped, "tcm@2")
     _decide(state, place, now)
+    _train(state, now)
     return items
+
+
+def _train(state: State, now: float) -> None:
+    """One training that has failed, one that goes on."""
+    error = {"code": "worker_died", "message": DIED, "param": None}
+    measured(state, "ftjob-0123456789ab", "old", status="failed", error=error, finished=int(now))
+    measured(state, status="running", num_steps=2000, step=1000, estimated_finish=int(now + 900))
 
 
 def _keep(state: State, place: str, number: int, case: Case, when: float) -> FeedbackItem:
@@ -203,16 +218,19 @@ def _keep(state: State, place: str, number: int, case: Case, when: float) -> Fee
 
 def _decide(state: State, place: str, now: float) -> None:
     """What the ledger says of it."""
-    early = {"reasons": ["14 more reviewed corrections are needed: 3 are held out so far."]}
+    early = {"reasons": [*abstain_for_few(3).reasons]}
     better = {
-        "reasons": ["On 20 corrections that were held out, its loss is 20.3% lower."],
+        "reasons": [
+            "On 20 corrections that were held out, its loss is 20.3% lower (chance 0.0% if there "
+            "were no difference)."
+        ],
         "gain": 0.203,
         "chance": 0.0004,
         "needed": None,
         "rows": 412,
     }
     worse = {
-        "reasons": ["What was held out before: its loss is 6.1% higher (chance 0.8%)."],
+        "reasons": ["On what was held out before its loss is 6.1% higher (chance 0.8%)."],
         "gain": 0.012,
         "chance": 0.31,
         "rows": 96,

@@ -10,20 +10,19 @@ import pytest
 from playwright.sync_api import expect
 
 from service.accounts.keys import Keys, KeyWish
-from service.jobs.events import Events, News
-from service.jobs.job import JobError, NewJob
-from service.jobs.jobs import Jobs
+from service.jobs.events import Events
+from service.jobs.job import JobError
 from service.state.database import State
 from tests.service.test_serve_process import ROOT, Served
 from tests.service.web.conftest import Clinic, Visit
 from tests.service.web.test_looks import AXE, PHONE, check, check_sizes
+from tests.service.web.trainings import JOB, measured, step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CLINIC = ROOT / "data" / "samples" / "tcm_consultation.txt"
 CHOOSE = "Choose a file, or drop it here"
 PATIENCE = 240_000  # [milliseconds] for a process that trains, on a busy machine
-JOB = "ftjob-5f0c1d2e3a4b"
 HOSTILE = '<img src=x onerror="window.ran=1">'
 
 
@@ -249,36 +248,8 @@ def test_a_key_that_may_train_alone_finds_the_base(clinic: Clinic, own_state: St
     see(visit, "The file has too few conversations.")
 
 
-def measured(state: State, **values: Any) -> None:
-    """A job of another server's home, so that nobody here works on it, with its losses."""
-    new = NewJob(
-        id=JOB,
-        key_id="",
-        place="elsewhere",
-        model="base",
-        name="tcm",
-        suffix=f"tcm {HOSTILE}",
-        training_file="file-1",
-        run=f"runs/{JOB}",
-        options={},
-        seed=7,
-    )
-    Jobs(state).add(new, **values)
-    steps = range(1, 1001)
-    Events(state).tell(
-        JOB, News("created", f"Created: {HOSTILE}"), *(_step(number) for number in steps)
-    )
-
-
-def _step(number: int) -> News:
-    data: dict[str, Any] = {"step": number, "total_steps": 2000, "train_loss": 3 - number / 500}
-    if number % 100 == 0:
-        data["full_valid_loss"] = 2 + abs(number - 600) / 1000
-    return News(f"step-{number}", f"Step {number}", data)
-
-
 def test_the_curves_are_told_in_words_and_as_a_table(clinic: Clinic, own_state: State):
-    measured(own_state, status="running", estimated_finish=4_000_000_000)
+    measured(own_state, suffix=f"tcm {HOSTILE}", status="running", estimated_finish=4_000_000_000)
     visit = clinic.visit(f"#/train/{JOB}")
     drawing = visit.page.get_by_role("img", name="Training loss from 2.998 to 1.000 by step 1000.")
     drawing.wait_for()
@@ -294,12 +265,12 @@ def test_the_curves_are_told_in_words_and_as_a_table(clinic: Clinic, own_state: 
 
 
 def test_a_job_is_found_again_when_the_server_is_back(clinic: Clinic, own_state: State):
-    measured(own_state, status="running")
+    measured(own_state, suffix=f"tcm {HOSTILE}", status="running")
     visit = clinic.visit(f"#/train/{JOB}")
     see(visit, "Step 1000 of 2000")
     visit.page.context.set_offline(True)
     see(visit, "The server cannot be reached. Is it running?")
-    Events(own_state).tell(JOB, _step(1001))
+    Events(own_state).tell(JOB, step(1001))
     visit.page.context.set_offline(False)
     see(visit, "Step 1001 of 2000")
     visit.page.locator(".train .problem").wait_for(state="detached")
@@ -317,6 +288,7 @@ def test_a_job_fits_a_phone_and_axe_finds_nothing(
     error = JobError("training_failed", "The loss rose. " + "长" * 200 + "w" * 200)
     measured(
         own_state,
+        suffix=f"tcm {HOSTILE}",
         status="failed",
         error={"code": error.code, "message": error.message, "param": None},
     )

@@ -4,7 +4,7 @@ import { t } from "../shared/i18n.js";
 import { asLoss } from "./numbers.js";
 
 const [WIDTH, HEIGHT] = [640, 260]; // of the drawing, in its own units
-const [LEFT, RIGHT, TOP, BOTTOM] = [48, 12, 12, 40];
+const [LEFT, RIGHT, TOP, BOTTOM] = [56, 24, 12, 44];
 const MOST_POINTS = 300; // of a line; of more, the mean of neighbours is drawn
 const MOST_TICKS = 5;
 
@@ -39,8 +39,8 @@ export function Curves({ points }) {
         <text class="y" x=${LEFT - 8} y=${y(value) + 4}>${Number(value.toPrecision(3))}</text>
       </g>`)}
       ${ticks(points[0].step, points.at(-1).step).filter(Number.isInteger).map((step) => html`
-        <text class="x" x=${x(step)} y=${HEIGHT - BOTTOM + 18}>${step}</text>`)}
-      <text class="x" x=${(LEFT + WIDTH) / 2} y=${HEIGHT - 4}>${t("train.step")}</text>
+        <text class="x" x=${x(step)} y=${HEIGHT - BOTTOM + 22}>${step}</text>`)}
+      <text class="x name" x=${(LEFT + WIDTH) / 2} y=${HEIGHT - 4}>${t("train.step")}</text>
       <polyline class="loss" points=${line(losses, (each) => each.loss)} />
       <polyline class="held" points=${line(held, (each) => each.held)} />
       ${held.map((each) => html`<circle class=${each === best ? "held best" : "held"} cx=${x(each.step)} cy=${y(each.held)} r=${each === best ? 6 : 3.5} />`)}
