@@ -15,6 +15,7 @@ from serving.llamacpp.binding import install_command, is_installed, load_binding
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch.engine import TorchEngine
 from serving.torch.forms.build import TorchEngineConfig
+from serving.vllm.engine import VllmConfig, VllmEngine
 
 from .settings import ServiceSettings
 
@@ -36,6 +37,8 @@ def open_engine(settings: ServiceSettings) -> Served:
 
     Raises FinetuneError for the base, EngineUnsupported for what the engine does not run.
     """
+    if settings.vllm is not None:
+        return _open_vllm(settings, settings.vllm)
     return _open_llamacpp(settings) if _is_llamacpp(settings) else _open_torch(settings)
 
 
@@ -78,6 +81,21 @@ def _open_llamacpp(settings: ServiceSettings) -> Served:
     )
     engine = LlamaCppEngine(base, config, store.confirm)
     logger.info("Loading %s with llama.cpp", base.path.name)
+    return Served(base.id, base.tokenizer, store, engine)
+
+
+def _open_vllm(settings: ServiceSettings, url: str) -> Served:
+    base = find_base(settings.base, settings.home)
+    store = _open_store(base, settings)
+    config = VllmConfig(
+        url,
+        settings.home / "vllm",
+        settings.vllm_key,
+        settings.context_length,
+        settings.max_batch + settings.max_waiting,
+    )
+    engine = VllmEngine(base.tokenizer, base.config["vocab_size"], config, store.confirm)
+    logger.info("%s computes with %s", url, base.id)
     return Served(base.id, base.tokenizer, store, engine)
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.whole_file import new_folder
 from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.weights import LoraPair, read_pairs
 from finetune.errors import AdapterInvalid
-from finetune.whole_folder import whole_folder
 from serving.engine import Blend
 from serving.errors import AdapterRefused
 
@@ -70,9 +70,12 @@ def write_sum(parts: Sequence[tuple[Pairs, float]], folder: Path) -> None:
         tensors[f"{name}.lora_B.weight"] = _filled(b, rank, 1)
     targets = sorted({module.removesuffix(".weight").rpartition(".")[2] for module in modules})
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": targets}
-    with whole_folder(folder) as unfinished:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(folder.parent) as unfinished:
         save_file(tensors, unfinished / WEIGHTS_FILE)
         (unfinished / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
+        unfinished.chmod(0o755)  # the server may run as somebody else
+        unfinished.rename(folder)
 
 
 def _join(module: str, parts: Sequence[tuple[Pairs, float]]) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from serving.engine import AdapterRef, Blend, Delta, Request, Sampling
+from serving.engine import AdapterRef, Delta, Request, Sampling
 from serving.errors import (
     AdapterRefused,
     BiasRefused,
@@ -84,8 +85,8 @@ def start(url: str, tmp_path: Path) -> Callable[..., Any]:
 
 
 def request(*adapters: AdapterRef, sampling: Sampling = ASKED, **fields: Any) -> Request:
-    blend: Blend = tuple((each, 1.0) for each in adapters)
-    return Request("1", **{"prompt_ids": (5, 6), "blend": blend, "sampling": sampling} | fields)
+    usual = Request("1", (5, 6), blend=tuple((each, 1.0) for each in adapters), sampling=sampling)
+    return replace(usual, **fields)
 
 
 async def collect(engine: VllmEngine, asked: Request) -> list[Delta]:
