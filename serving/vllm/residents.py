@@ -38,7 +38,7 @@ class Resident:
 
 
 class Residents:
-    """Of one server. All methods belong to the event loop."""
+    """What one server holds of ours. All methods belong to the event loop."""
 
     def __init__(
         self, client: VllmClient, base: str, prompt_ids: Sequence[int], kept: Path
