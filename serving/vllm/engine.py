@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from serving.errors import (
 from .answer import ComingAnswer
 from .asking import body_of
 from .client import Card, ServerAway, ServerRefused, VllmClient
+from .pushed import Sizes
 from .residents import Residents
 
 INTERVAL = 2.0  # [seconds] from one look at the server to the next
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class VllmConfig:
     url: str
+    sizes: Sizes  # of a linear layer of the base, that an adapter of zeros is for
     kept: Path  # where blends are written; a server has to see it under the same path
     key: str | None = None  # that the server asks for
     context_length: int | None = None  # [tokens]; the server's own if None
@@ -82,8 +85,14 @@ class VllmEngine:
         most = base.context_length or config.context_length or 0
         self._context_length = min(most, config.context_length or most)
         prompt_ids = self._tokenizer.encode(PROBE, add_special_tokens=False)
-        self._residents = Residents(client, base.name, prompt_ids, config.kept)
-        self._client = client
+        residents = Residents(client, base.name, prompt_ids, config.kept, config.sizes)
+        try:
+            async with residents.using(()):
+                pass
+        except (ServerAway, AdapterRefused, EngineFailed) as error:
+            await client.close()
+            raise EngineFailed(f"The vLLM server cannot be used: {error}") from error
+        self._client, self._residents = client, residents
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
@@ -161,14 +170,14 @@ class VllmEngine:
                 if number == TRIES or answer.num_tokens:
                     raise EngineFailed(str(error)) from error
             except ServerRefused as error:
-                if answer.num_tokens or number == TRIES or not await self._has_forgotten(residents):
+                is_gone = error.status == HTTPStatus.NOT_FOUND  # forgotten, with others or alone
+                if answer.num_tokens or number == TRIES or not is_gone:
                     raise _meaning(error, request) from error
+                await self._look(residents)
 
-    async def _has_forgotten(self, residents: Residents) -> bool:
-        before = len(residents)
+    async def _look(self, residents: Residents) -> None:
         with suppress(ServerAway, ServerRefused):
             await residents.look()
-        return len(residents) < before
 
     async def _watch(self) -> None:
         """See that the server has what it was given."""

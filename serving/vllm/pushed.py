@@ -5,6 +5,9 @@ prompts by an adapter's name. So a blend, or an adapter with ranks of its own fo
 written once as a plain adapter whose products are the same, and no name is used for anything else:
 it ends with the hash of what it stands for.
 
+The base is asked by an adapter of zeros. On a CPU, vLLM 0.32 adds the adapter in its last slot to
+whoever asks without one in the same batch: its index -1 counts from the end.
+
 A = [A₁; A₂; …] and B = [f₁B₁, f₂B₂, …], so that B·A = f₁B₁A₁ + f₂B₂A₂ + …, with every module
 filled up with zeros to the largest rank.
 """
@@ -27,7 +30,11 @@ HASHED = 12  # hexadecimal digits
 MOST_NAMED = 40  # characters of a blend's names
 RANKS = ("rank_pattern", "alpha_pattern")  # of an adapter that is not plain
 
+BASE = "base"
+ZEROED = "model.layers.0.self_attn.q_proj.weight"
+
 Pairs = dict[str, LoraPair]
+Sizes = tuple[int, int]  # (out, in) features of ZEROED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +47,30 @@ class Pushed:
 
 def push_name(blend: Blend) -> str:
     """The names of its adapters, and a hash of their files and scales."""
+    if not blend:
+        return f"{BASE}@{'0' * HASHED}"
     parts = [f"{ref.sha256}:{scale!r}" for ref, scale in blend]
     digest = hashlib.sha256("+".join(parts).encode()).hexdigest()
     return f"{'+'.join(ref.name for ref, _ in blend)[:MOST_NAMED]}@{digest[:HASHED]}"
 
 
-def prepare(blend: Blend, kept: Path) -> Pushed:
+def prepare(blend: Blend, kept: Path, sizes: Sizes) -> Pushed:
     """Find or make the folder of a blend; made ones are `kept`. Raises AdapterRefused."""
     name = push_name(blend)
     if len(blend) == 1 and blend[0][1] == 1.0 and _is_plain(blend[0][0].folder):
         return Pushed(name, blend[0][0].folder)
-    folder = kept / name.rpartition("@")[2]
+    folder = kept / (name.rpartition("@")[2] if blend else f"zeros-{sizes[0]}-{sizes[1]}")
     if not folder.is_dir():
-        write_sum([(_pairs_of(ref), scale) for ref, scale in blend], folder)
+        parts = [(_pairs_of(ref), scale) for ref, scale in blend]
+        write_sum(parts or [(_zeros(sizes), 1.0)], folder)
     return Pushed(name, folder)
+
+
+def _zeros(sizes: Sizes) -> Pairs:
+    import torch
+
+    rows, columns = sizes
+    return {ZEROED: LoraPair(torch.zeros(1, columns), torch.zeros(rows, 1), 1.0)}
 
 
 def write_sum(parts: Sequence[tuple[Pairs, float]], folder: Path) -> None:

@@ -19,7 +19,7 @@ from serving.errors import AdapterRefused, EngineFailed
 
 from .client import ServerAway, ServerRefused, VllmClient
 from .proof import Proof, proof_of, question
-from .pushed import Pushed, prepare, push_name
+from .pushed import BASE, Pushed, Sizes, prepare, push_name
 
 MOST = 256  # names that a server keeps although nobody asks them
 
@@ -41,7 +41,12 @@ class Residents:
     """What one server holds of ours. All methods belong to the event loop."""
 
     def __init__(
-        self, client: VllmClient, base: str, prompt_ids: Sequence[int], kept: Path
+        self,
+        client: VllmClient,
+        base: str,
+        prompt_ids: Sequence[int],
+        kept: Path,
+        sizes: Sizes,
     ) -> None:
         """`base` is the server's name for it; `kept` is where made adapters are written."""
         self.num_loads = 0
@@ -50,12 +55,14 @@ class Residents:
         self._base = base
         self._prompt_ids = prompt_ids
         self._kept = kept
+        self._sizes = sizes
         self._proven: OrderedDict[str, Resident] = OrderedDict()  # asked last, last
         self._proofs: dict[str, Proof] = {}  # the first of each name, on this server's software
         self._locks: dict[str, asyncio.Lock] = {}
 
     def __len__(self) -> int:
-        return len(self._proven)
+        """Adapters and blends."""
+        return sum(bool(resident.blend) for resident in self._proven.values())
 
     def holds(self, ref: AdapterRef) -> bool:
         return push_name(((ref, 1.0),)) in self._proven
@@ -66,9 +73,6 @@ class Residents:
 
         Raises AdapterRefused, EngineFailed and ServerAway.
         """
-        if not blend:
-            yield self._base
-            return
         name = push_name(blend)
         resident = self._proven.get(name) or await self._push(name, blend)
         resident.num_users += 1
@@ -106,7 +110,7 @@ class Residents:
         async with self._locks.setdefault(name, asyncio.Lock()):
             if (found := self._proven.get(name)) is not None:
                 return found
-            pushed = await asyncio.to_thread(prepare, blend, self._kept)
+            pushed = await asyncio.to_thread(prepare, blend, self._kept, self._sizes)
             await self._load(pushed, blend)
             await self._prove(name, blend)
             self.num_loads += 1
@@ -134,20 +138,27 @@ class Residents:
             raise AdapterRefused(told, shown) from refused
 
     async def _prove(self, name: str, blend: Blend) -> None:
-        try:
-            base, own = [
-                proof_of(await self._client.complete(question(model, self._prompt_ids)))
-                for model in (self._base, name)
-            ]
-        except ServerRefused as refused:
-            raise EngineFailed(f"The vLLM server does not answer with {name}: {refused}") from None
-        if not own.has_effect(base):
-            await self._unload(name)
-            told = "changes nothing at the vLLM server, which says that it has it."
-            raise AdapterRefused(told, _shown(blend))
+        """Before the base's own proof nobody asks for an adapter, which could disturb it."""
+        if not blend:
+            base, own = await self._ask(self._base), await self._ask(name)
+            if not own.is_same(base):
+                raise EngineFailed("The vLLM server answers otherwise with an adapter of zeros.")
+        else:
+            async with self.using(()) as zeros:
+                base, own = await self._ask(zeros), await self._ask(name)
+            if not own.has_effect(base):
+                await self._unload(name)
+                told = "changes nothing at the vLLM server, which says that it has it."
+                raise AdapterRefused(told, _shown(blend))
         if not self._proofs.setdefault(name, own).is_same(own):
             await self._unload(name)
             raise EngineFailed(f"The vLLM server answers otherwise with {name} than it did before.")
+
+    async def _ask(self, name: str) -> Proof:
+        try:
+            return proof_of(await self._client.complete(question(name, self._prompt_ids)))
+        except ServerRefused as refused:
+            raise EngineFailed(f"The vLLM server does not answer with {name}: {refused}") from None
 
     async def _make_room(self) -> None:
         idle = [name for name, resident in self._proven.items() if not resident.num_users]
@@ -164,4 +175,4 @@ class Residents:
 
 
 def _shown(blend: Blend) -> str:
-    return "+".join(str(ref) for ref, _ in blend)
+    return "+".join(str(ref) for ref, _ in blend) or BASE

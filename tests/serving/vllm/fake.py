@@ -1,6 +1,7 @@
 """A server that speaks as vLLM's does, and fails as it is told.
 
-Each adapter's tokens are its own, by what stands in its file; the base's are others.
+Each adapter's tokens are its own, by what stands in its file; the base's are others. As vLLM 0.32
+does on a CPU, it answers whoever asks the base by its own name with an adapter that runs meanwhile.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from safetensors.numpy import load_file
 
 from finetune.adapters.files import WEIGHTS_FILE
 from service.server import listen, url_of
@@ -27,7 +29,10 @@ END = 999
 
 
 def token_of(folder: Path) -> int:
-    """The token that an adapter answers with."""
+    """The token that an adapter answers with; the base's where it adds nothing."""
+    tensors = load_file(folder / WEIGHTS_FILE)
+    if not any(tensor.any() for tensor in tensors.values()):
+        return BASE_TOKEN
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).digest()
     return 2 + int.from_bytes(digest[:4], "big") % NUM_OWN
 
@@ -48,6 +53,12 @@ class FakeVllm:
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     num_loads: int = 0
     num_left: int = 0  # streams that the other side has closed
+    running: list[int] = field(default_factory=list[int])  # the tokens of streams
+
+    @property
+    def own(self) -> dict[str, Path]:
+        """The folders of adapters that are not of zeros."""
+        return {name: each for name, each in self.folders.items() if token_of(each) != BASE_TOKEN}
 
     def restart(self) -> None:
         """It forgets everything."""
@@ -86,7 +97,7 @@ class FakeVllm:
         if config["r"] > 16:
             return refused(500, f"LoRA rank {config['r']} is greater than max_lora_rank 16.")
         self.folders[name] = folder
-        self.num_loads += 1
+        self.num_loads += token_of(folder) != BASE_TOKEN
         return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
 
     async def _unload(self, request: Request) -> Response:
@@ -103,8 +114,9 @@ class FakeVllm:
         if self.fails:
             self.fails -= 1
             return refused(503, "EngineCore is not ready.")
-        is_base = model == BASE or self.lies
-        token = BASE_TOKEN if is_base else token_of(self.folders[model])
+        token = BASE_TOKEN if model == BASE or self.lies else token_of(self.folders[model])
+        if model == BASE:
+            token = next((each for each in self.running if each != BASE_TOKEN), BASE_TOKEN)
         if body.get("stream"):
             return StreamingResponse(self._stream(body, token), media_type="text/event-stream")
         choice = self._choice(body, token, "length")
@@ -112,6 +124,7 @@ class FakeVllm:
 
     async def _stream(self, body: dict[str, Any], token: int) -> AsyncGenerator[str]:
         most = body["max_tokens"]
+        self.running.append(token)
         try:
             for number in range(1, most + 1):
                 await asyncio.sleep(self.delay)
@@ -123,6 +136,8 @@ class FakeVllm:
         except (GeneratorExit, asyncio.CancelledError):
             self.num_left += 1
             raise
+        finally:
+            self.running.remove(token)
 
     def _choice(self, body: dict[str, Any], token: int, reason: str | None) -> dict[str, Any]:
         told = None

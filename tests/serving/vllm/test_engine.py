@@ -23,7 +23,8 @@ from serving.errors import (
 )
 from serving.vllm import engine as engine_module
 from serving.vllm.engine import VllmConfig, VllmEngine
-from tests.serving.vllm.fake import BASE, BASE_TOKEN, CONTEXT, END, FakeVllm, serving, token_of
+from serving.vllm.pushed import push_name
+from tests.serving.vllm.fake import BASE_TOKEN, CONTEXT, END, FakeVllm, serving, token_of
 
 VOCABULARY = 1000
 ASKED = Sampling(max_tokens=3, temperature=0.0)
@@ -73,7 +74,7 @@ def make_ref(tmp_path: Path) -> Callable[..., AdapterRef]:
 def start(url: str, tmp_path: Path) -> Callable[..., Any]:
     @asynccontextmanager
     async def start(confirm: Any = None, **options: Any) -> AsyncGenerator[VllmEngine]:
-        config = VllmConfig(url, tmp_path / "kept", **options)
+        config = VllmConfig(url, (6, 4), tmp_path / "kept", **options)
         engine = VllmEngine(WordTokenizer(), VOCABULARY, config, confirm)
         await engine.start()
         try:
@@ -89,6 +90,12 @@ def request(*adapters: AdapterRef, sampling: Sampling = ASKED, **fields: Any) ->
     return replace(usual, **fields)
 
 
+async def until(happens: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happens():
+            await asyncio.sleep(0.01)
+
+
 async def collect(engine: VllmEngine, asked: Request) -> list[Delta]:
     return [delta async for delta in engine.submit(asked)]
 
@@ -100,6 +107,7 @@ async def tokens(engine: VllmEngine, asked: Request) -> list[int]:
 async def test_base_adapters_and_a_blend_answer_each_with_its_own(
     fake: FakeVllm, start: Any, make_ref: Any
 ):
+    fake.delay = 0.01  # so that all of them run at once
     a, b = make_ref("医案"), make_ref("b", seed=2)
     async with start() as engine:
         assert engine.context_length == CONTEXT
@@ -113,7 +121,7 @@ async def test_base_adapters_and_a_blend_answer_each_with_its_own(
     assert firsts[3] not in firsts[:3]
     assert all(each == [each[0]] * 3 for each in answers)
     assert fake.num_loads == 3
-    assert all(name.startswith(("医案@", "b@", "医案+b@")) for name in fake.folders)
+    assert all(name.startswith(("医案@", "b@", "医案+b@")) for name in fake.own)
 
 
 async def test_a_blend_is_pushed_as_one_plain_adapter_of_the_same_product(
@@ -122,7 +130,7 @@ async def test_a_blend_is_pushed_as_one_plain_adapter_of_the_same_product(
     a, b = make_ref("a"), make_ref("b", seed=2, rank=3, use_rslora=True)
     async with start() as engine:
         await collect(engine, request(blend=((a, 0.7), (b, -0.3))))
-    (folder,) = fake.folders.values()
+    (folder,) = fake.own.values()
     assert json.loads((folder / "adapter_config.json").read_bytes())["r"] == 5
     module = "base_model.model.model.layers.0.self_attn.q_proj"
 
@@ -139,7 +147,7 @@ async def test_ranks_of_single_modules_are_written_out(fake: FakeVllm, start: An
     ref = make_ref("a", alpha_pattern={"q_proj": 8})
     async with start() as engine:
         await collect(engine, request(ref))
-    (folder,) = fake.folders.values()
+    (folder,) = fake.own.values()
     assert folder != ref.folder
     b = load_file(folder / "adapter_model.safetensors").popitem()[1]
     assert b.shape in ((6, 2), (2, 4))
@@ -164,7 +172,7 @@ async def test_every_field_of_sampling_is_sent(fake: FakeVllm, start: Any):
     async with start() as engine:
         deltas = await collect(engine, request(sampling=sampling, end_ids=(END,)))
     assert fake.bodies[-1] == {
-        "model": BASE,
+        "model": push_name(()),
         "prompt": [5, 6],
         "add_special_tokens": False,
         "stream": True,
@@ -198,9 +206,9 @@ async def test_a_stop_string_ends_the_answer_and_the_request(
     sampling = Sampling(max_tokens=100, stop=("><",))
     async with start() as engine:
         deltas = await collect(engine, request(sampling=sampling))
-    assert "".join(delta.text for delta in deltas) == "<1"
-    assert deltas[-1].finish_reason == "stop"
-    assert fake.num_left == 1
+        assert "".join(delta.text for delta in deltas) == "<1"
+        assert deltas[-1].finish_reason == "stop"
+        await until(lambda: fake.num_left == 1)
 
 
 async def test_closing_the_iterator_ends_the_request_there(fake: FakeVllm, start: Any):
@@ -211,11 +219,7 @@ async def test_closing_the_iterator_ends_the_request_there(fake: FakeVllm, start
         assert engine.stats().num_running == 1
         await stream.aclose()
         assert engine.stats().num_running == 0
-        for _ in range(200):
-            await asyncio.sleep(0.01)
-            if fake.num_left:
-                break
-    assert fake.num_left == 1
+        await until(lambda: fake.num_left == 1)
 
 
 async def test_an_adapter_without_effect_is_refused(fake: FakeVllm, start: Any, make_ref: Any):
@@ -238,8 +242,10 @@ async def test_a_server_that_has_forgotten_gets_all_of_it_again(
         for ref in (a, b):
             await collect(engine, request(ref))
         fake.restart()
-        assert await tokens(engine, request(a)) == [token_of(a.folder)] * 3
-        assert await tokens(engine, request(b)) == [token_of(b.folder)] * 3
+        answers = await asyncio.gather(
+            *(tokens(engine, request(*each)) for each in ((a,), (b,), ()))
+        )
+    assert answers == [[token_of(a.folder)] * 3, [token_of(b.folder)] * 3, [BASE_TOKEN] * 3]
     assert fake.num_loads == 4
 
 
@@ -252,11 +258,7 @@ async def test_a_restart_is_noticed_without_a_request(
         await engine.load(ref)
         assert engine.holds(ref)
         fake.restart()
-        for _ in range(200):
-            await asyncio.sleep(0.02)
-            if not engine.holds(ref):
-                break
-        assert not engine.holds(ref)
+        await until(lambda: not engine.holds(ref))
 
 
 async def test_other_answers_under_the_same_name_are_not_passed_on(
@@ -271,7 +273,7 @@ async def test_other_answers_under_the_same_name_are_not_passed_on(
         )
         with pytest.raises(EngineFailed, match=r"answers otherwise with a@\w+ than it did before"):
             await collect(engine, request(ref))
-        assert fake.folders == {}
+        assert fake.own == {}
 
 
 async def test_a_failure_before_the_first_token_is_tried_once_more(
@@ -329,7 +331,7 @@ async def test_an_adapter_is_loaded_ahead_and_unloaded(fake: FakeVllm, start: An
         await collect(engine, request(ref, make_ref("b", seed=2)))
         assert await engine.unload(ref) == report.num_bytes > 0
         assert await engine.unload(ref) == 0
-        assert fake.folders == {}
+        assert fake.own == {}
 
 
 async def test_wrong_requests_are_refused_here(start: Any):
@@ -352,16 +354,16 @@ async def test_wrong_requests_are_refused_here(start: Any):
 
 
 async def test_a_server_that_is_not_there_is_told_at_the_start(tmp_path: Path):
-    engine = VllmEngine(WordTokenizer(), VOCABULARY, VllmConfig("http://127.0.0.1:9", tmp_path))
+    engine = VllmEngine(
+        WordTokenizer(), VOCABULARY, VllmConfig("http://127.0.0.1:9", (6, 4), tmp_path)
+    )
     with pytest.raises(EngineFailed, match="cannot be used"):
         await engine.start()
     assert not engine.stats().is_running
 
 
-async def test_a_server_that_takes_no_adapters_says_how_it_would(tmp_path: Path, make_ref: Any):
+async def test_a_server_that_takes_no_adapters_says_how_it_would(tmp_path: Path):
     with serving(FakeVllm(takes_adapters=False)) as url:
-        engine = VllmEngine(WordTokenizer(), VOCABULARY, VllmConfig(url, tmp_path))
-        await engine.start()
+        engine = VllmEngine(WordTokenizer(), VOCABULARY, VllmConfig(url, (6, 4), tmp_path))
         with pytest.raises(EngineFailed, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
-            await engine.load(make_ref("a"))
-        await engine.stop()
+            await engine.start()
