@@ -8,13 +8,16 @@ from data.chat import Tokenizer
 from finetune.adapters.fit import Fit
 from finetune.bases.base import Base, find_base, kept_gguf
 from finetune.bases.gguf_base import GgufBase, find_gguf_base
+from finetune.bases.shape import Shape
 from finetune.hardware import pick_device
 from serving.adapters.store import AdapterStore
 from serving.engine import Engine
+from serving.errors import EngineUnsupported
 from serving.llamacpp.binding import install_command, is_installed, load_binding
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch.engine import TorchEngine
 from serving.torch.forms.build import TorchEngineConfig
+from serving.vllm.engine import VllmConfig, VllmEngine
 
 from .settings import ServiceSettings
 
@@ -36,6 +39,8 @@ def open_engine(settings: ServiceSettings) -> Served:
 
     Raises FinetuneError for the base, EngineUnsupported for what the engine does not run.
     """
+    if settings.vllm is not None:
+        return _open_vllm(settings, settings.vllm)
     return _open_llamacpp(settings) if _is_llamacpp(settings) else _open_torch(settings)
 
 
@@ -79,6 +84,30 @@ def _open_llamacpp(settings: ServiceSettings) -> Served:
     engine = LlamaCppEngine(base, config, store.confirm)
     logger.info("Loading %s with llama.cpp", base.path.name)
     return Served(base.id, base.tokenizer, store, engine)
+
+
+def _open_vllm(settings: ServiceSettings, url: str) -> Served:
+    base = find_base(settings.base, settings.home)
+    store = _open_store(base, settings)
+    config = VllmConfig(
+        url,
+        _sizes_of(base),
+        settings.home / "vllm",
+        settings.vllm_key,
+        settings.context_length,
+        settings.max_batch + settings.max_waiting,
+    )
+    engine = VllmEngine(base.tokenizer, base.config["vocab_size"], config, store.confirm)
+    logger.info("%s computes with %s", url, base.id)
+    return Served(base.id, base.tokenizer, store, engine)
+
+
+def _sizes_of(base: Base) -> tuple[int, int]:
+    """Those of the queries' projection. Raises EngineUnsupported."""
+    shape = Shape.of_config(base.config)
+    if shape is None:
+        raise EngineUnsupported(f"{base.id} is of a family that is not served here.")
+    return shape.projections["self_attn.q_proj"]
 
 
 def _limits(settings: ServiceSettings) -> dict[str, Any]:

@@ -70,7 +70,9 @@ class ServiceSettings(BaseSettings):
 
     home: LocalPath = DEFAULT_HOME
     base: str = DEFAULT_BASE
-    engine: Literal["auto", "torch", "llamacpp"] = "auto"  # auto: llamacpp for a .gguf file
+    engine: Literal["auto", "torch", "llamacpp", "vllm"] = "auto"  # auto: llamacpp for a .gguf file
+    vllm: str | None = Field(default=None, pattern=r"^https?://[^/]+(/v1)?/?$")  # its server's URL
+    vllm_key: str | None = None  # that it asks for
     precision: ServedPrecision = "auto"
     max_batch: int = Field(default=LIMITS.max_rows, ge=1)  # requests computed together
     context_length: int | None = Field(default=None, ge=16)  # [tokens]; the base's own
@@ -158,6 +160,12 @@ class ServiceSettings(BaseSettings):
                     "has; `lora-chat bases quantize` makes another file"
                 )
             )
+        return self
+
+    @model_validator(mode="after")
+    def _own_server(self) -> Self:
+        if (self.engine == "vllm") != (self.vllm is not None):
+            raise ValueError(_("vllm: a server's URL and the engine vllm belong together"))
         return self
 
     @property

@@ -67,7 +67,16 @@ def serve(
         str | None,
         typer.Option(
             help="What computes the answers: torch (many adapters in one batch), llamacpp (.gguf "
-            "files as they are), or auto: llamacpp for a .gguf file where it is installed."
+            "files as they are), vllm (a server of its own, see --vllm), or auto: llamacpp for a "
+            ".gguf file where it is installed."
+        ),
+    ] = None,
+    vllm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A vLLM server that runs already and computes, for --engine vllm. It reads "
+            "adapters under the same paths as this program.",
         ),
     ] = None,
     precision: Annotated[
@@ -205,6 +214,7 @@ def serve(
         "host": host,
         "port": port,
         "engine": engine,
+        "vllm": vllm,
         "precision": precision,
         "max_batch": max_batch,
         "context_length": context,

@@ -19,6 +19,7 @@ from serving.llamacpp.engine import LlamaCppEngine
 from serving.torch.engine import TorchEngine
 from tests.gguf_files import write_gguf
 from tests.service.conftest import URL
+from tests.serving.vllm.fake import FakeVllm, serving
 
 needs_llamacpp = pytest.mark.skipif(not is_installed(), reason="llama-cpp-python is not installed")
 
@@ -95,3 +96,25 @@ def test_the_api_answers_from_llama_cpp_with_adapters_that_come_and_go(
         assert refused.status_code == 400
         assert client.delete("/v1/models/style").json()["deleted"] is True
         ask(client, "style", 404)
+
+
+def test_a_vllm_server_computes_where_it_is_named(make_base: Any, tmp_path: Path):
+    fake = FakeVllm()
+    with serving(fake) as url:
+        settings = settings_of(make_base("llama"), tmp_path, engine="vllm", vllm=url)
+        app = cast(FastAPI, configure(settings, Gate()).app)
+        with TestClient(app, base_url=URL) as client:
+            base = client.get("/v1/models").json()["data"][0]["id"]
+            asked = [{"role": "user", "content": "Hi"}]
+            body = {"model": base, "messages": asked, "max_tokens": 4}
+            answer = client.post("/v1/chat/completions", json=body)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["usage"]["completion_tokens"] == 4
+            assert client.get("/health").json()["engine"] == "vllm"
+    assert fake.bodies[-1]["max_tokens"] == 4
+
+
+@pytest.mark.parametrize("options", [{"engine": "vllm"}, {"vllm": "http://127.0.0.1:8001"}])
+def test_a_vllm_server_and_its_engine_belong_together(options: Any):
+    with pytest.raises(ValidationError, match="belong together"):
+        ServiceSettings(**options)

