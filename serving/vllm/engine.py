@@ -173,11 +173,8 @@ class VllmEngine:
                 is_gone = error.status == HTTPStatus.NOT_FOUND  # forgotten, with others or alone
                 if answer.num_tokens or number == TRIES or not is_gone:
                     raise _meaning(error, request) from error
-                await self._look(residents)
-
-    async def _look(self, residents: Residents) -> None:
-        with suppress(ServerAway, ServerRefused):
-            await residents.look()
+                with suppress(ServerAway, ServerRefused):
+                    await residents.look()
 
     async def _watch(self) -> None:
         """See that the server has what it was given."""

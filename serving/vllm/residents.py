@@ -138,7 +138,8 @@ class Residents:
             raise AdapterRefused(told, shown) from refused
 
     async def _prove(self, name: str, blend: Blend) -> None:
-        """Before the base's own proof nobody asks for an adapter, which could disturb it."""
+        """Have the server answer. Nobody asks for an adapter before the base's own proof, which it
+        could disturb. Raises AdapterRefused and EngineFailed."""
         if not blend:
             base, own = await self._ask(self._base), await self._ask(name)
             if not own.is_same(base):
