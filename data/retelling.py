@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from .wording import Language, catalogue, language
 
 FILLED = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
-FEWEST = 4  # characters of its own, for a sentence to be known by
+FEWEST = 8  # letters of its own, for a sentence to be known by
 
 
 def retell(said: str) -> str:
@@ -31,8 +31,13 @@ def _retell(said: str, spoken: Language) -> str:
         return known[said]
     for sentence in _filled_sentences(spoken):
         if (found := sentence.read(said)) is not None:
-            return sentence.tell({name: _retell(each, spoken) for name, each in found.items()})
+            return sentence.tell({name: _filling(each, spoken) for name, each in found.items()})
     return said
+
+
+def _filling(value: str, spoken: Language) -> str:
+    """A name stays, whatever it means; what has several words may be a sentence itself."""
+    return _retell(value, spoken) if " " in value else value
 
 
 @dataclass(frozen=True)
@@ -49,25 +54,23 @@ class _Filled:
 
     @cached_property
     def num_own(self) -> int:
-        return len("".join(self.pieces).strip())
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        names = FILLED.split(self.english)[1::2]
-        places = [
-            f"(?P<{name}>.+?)" if name not in names[:index] else f"(?P={name})"
-            for index, name in enumerate(names)
-        ]
-        pieces = [re.escape(piece) for piece in self.pieces]
-        return re.compile("".join(map("".join, zip(pieces, [*places, ""], strict=True))), re.DOTALL)
+        """Letters."""
+        return sum(map(str.isalnum, "".join(self.pieces)))
 
     def read(self, said: str) -> dict[str, str] | None:
-        """What fills its places in a sentence; None where that is another one."""
-        first, last = self.pieces[0], self.pieces[-1]
+        """What fills its places in a sentence, each as short as it can be; None where that is
+        another one."""
+        first, *between, last = self.pieces
         if not said.startswith(first) or not said.endswith(last):
             return None
-        found = self._pattern.fullmatch(said)
-        return found.groupdict() if found else None
+        begins, found = len(first), dict[str, str]()
+        names = FILLED.split(self.english)[1::2]
+        for name, piece in zip(names, [*between, None], strict=True):
+            ends = len(said) - len(last) if piece is None else said.find(piece, begins + 1)
+            if ends <= begins or found.setdefault(name, said[begins:ends]) != said[begins:ends]:
+                return None
+            begins = ends + len(piece or "")
+        return found
 
     def tell(self, filling: Mapping[str, str]) -> str:
         """The sentence in the other language, with what fills it."""
@@ -78,5 +81,5 @@ class _Filled:
 def _filled_sentences(spoken: Language) -> Sequence[_Filled]:
     """Those with the most words of their own first."""
     both = [_Filled(*each) for each in catalogue(spoken).items() if FILLED.search(each[0])]
-    usable = [each for each in both if each.num_own >= FEWEST]
+    usable = [each for each in both if each.num_own >= FEWEST and all(each.pieces[1:-1])]
     return sorted(usable, key=lambda each: -each.num_own)

@@ -66,6 +66,8 @@ def dump_settings(resolved: Resolved) -> str:
     values = resolved.settings.model_dump(mode="json")
     if isinstance(values["database"], str):
         values["database"] = PASSWORD.sub(r"\1***@", values["database"])
+    if values["vllm_key"] is not None:
+        values["vllm_key"] = "***"
     return "".join(
         f"{_line(key, value)}  # {resolved.origins.get(key, 'default')}\n"
         for key, value in values.items()

@@ -137,6 +137,7 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
         timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=LAST,
+        reset_contextvars=True,  # no request speaks the language of the one before
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )

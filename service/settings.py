@@ -71,7 +71,7 @@ class ServiceSettings(BaseSettings):
     home: LocalPath = DEFAULT_HOME
     base: str = DEFAULT_BASE
     engine: Literal["auto", "torch", "llamacpp", "vllm"] = "auto"  # auto: llamacpp for a .gguf file
-    vllm: str | None = Field(default=None, pattern=r"^https?://[^/]+(/v1)?/?$")  # its server's URL
+    vllm: str | None = Field(default=None, pattern=r"^https?://[^/@]+(/v1)?/?$")  # its server's URL
     vllm_key: str | None = None  # that it asks for
     precision: ServedPrecision = "auto"
     max_batch: int = Field(default=LIMITS.max_rows, ge=1)  # requests computed together

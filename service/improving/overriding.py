@@ -14,12 +14,18 @@ from .round import Round, alone, served_version
 
 
 def override(
-    home: Path, state: State, place: str, adapter: str, reason: str, who: str = ""
+    home: Path,
+    state: State,
+    place: str,
+    adapter: str,
+    reason: str,
+    who: str = "",
+    version: str | None = None,
 ) -> AdapterVersion:
     """Promote the newest candidate of an adapter, whatever was decided of it.
 
-    Raises JobRefused where there is none, or another process is at it, and AdapterInvalid where
-    there is no such adapter.
+    Raises JobRefused where there is none, where it is another `version` than is meant, or another
+    process is at it, and AdapterInvalid where there is no such adapter.
     """
     served, ledger = served_version(home, adapter), Ledger(state, place)
     with alone(home, adapter):
@@ -28,6 +34,9 @@ def override(
         if candidate is None or candidate.folder == served.folder:
             told = _("{adapter} has no candidate that is kept back.")
             raise JobRefused(told.format(adapter=adapter))
+        if version not in (None, candidate.number):
+            told = _("The newest candidate is {candidate}: look at what was decided of it first.")
+            raise JobRefused(told.format(candidate=candidate))
         entry = Entry(
             adapter=adapter,
             what="override",

@@ -4,6 +4,7 @@ The shapes are those of vLLM's OpenAI server (vllm/entrypoints/openai, 0.32).
 """
 
 import json
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ CONNECT = 5.0  # [seconds]
 LOOK = 10.0  # [seconds] for what needs no model
 SILENCE = 300.0  # [seconds] for a long prompt behind others, or a large adapter
 DATA, DONE = "data: ", "[DONE]"
+ODD = (ValueError, KeyError, IndexError, TypeError)  # of what is not what it should be
+
+logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -62,10 +66,10 @@ class VllmClient:
     async def cards(self) -> list[Card]:
         async with self._asked("GET", "/v1/models", timeout=LOOK) as response:
             found: Json = json.loads(await response.aread())
-        return [
-            Card(each["id"], each.get("parent"), each.get("max_model_len"))
-            for each in found["data"]
-        ]
+            return [
+                Card(each["id"], each.get("parent"), each.get("max_model_len"))
+                for each in found["data"]
+            ]
 
     async def load(self, name: str, folder: Path) -> None:
         body = {"lora_name": name, "lora_path": str(folder)}
@@ -81,7 +85,7 @@ class VllmClient:
         """The only choice of a completion."""
         async with self._asked("POST", "/v1/completions", body) as response:
             found: Json = json.loads(await response.aread())
-        return found["choices"][0]
+            return found["choices"][0]
 
     async def stream(self, body: Json) -> AsyncGenerator[Json]:
         """The only choice of each chunk of a completion. To close it ends the request there."""
@@ -96,7 +100,7 @@ class VllmClient:
                     raise ServerRefused(error.get("code") or 500, _said(chunk))
                 if chunk["choices"]:
                     yield chunk["choices"][0]
-        raise ServerAway(f"{self.url} ended an answer in its middle.")
+        raise ServerAway("The vLLM server has ended an answer in its middle.")
 
     @asynccontextmanager
     async def _asked(
@@ -108,9 +112,10 @@ class VllmClient:
                 if response.status_code >= HTTPStatus.BAD_REQUEST:
                     await self._fail(response)
                 yield response
-        except (httpx.HTTPError, json.JSONDecodeError, KeyError) as error:
-            told = str(error) or type(error).__name__
-            raise ServerAway(f"{self.url} does not answer as a vLLM does: {told}") from error
+        except (httpx.HTTPError, *ODD) as error:
+            logger.debug("%s does not answer as a vLLM does: %r", self.url, error)
+            told = "cannot be reached" if isinstance(error, httpx.HTTPError) else "answers oddly"
+            raise ServerAway(f"The vLLM server {told} ({type(error).__name__}).") from error
 
     async def _fail(self, response: httpx.Response) -> None:
         text = (await response.aread()).decode("utf-8", "replace")
@@ -119,11 +124,14 @@ class VllmClient:
         except ValueError:
             said = text[:500]
         if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise ServerAway(f"{self.url} is not ready: {said}")
+            raise ServerAway(f"The vLLM server is not ready: {said}")
         raise ServerRefused(response.status_code, said)
 
 
-def _said(body: Mapping[str, Any]) -> str:
-    """What an error says: in OpenAI's shape, or FastAPI's own."""
-    error = body.get("error", body)
-    return str(error.get("message") or error.get("detail") or error)
+def _said(body: Any) -> str:
+    """What an error says: in OpenAI's shape, FastAPI's, or as a word (vLLM's own of a key)."""
+    error: Any = body.get("error", body) if isinstance(body, Mapping) else body
+    if not isinstance(error, Mapping):
+        return str(error)
+    found: Mapping[str, Any] = error
+    return str(found.get("message") or found.get("detail") or found)

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from data.whole_file import new_folder
 from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.weights import read_pairs
 from finetune.errors import AdapterInvalid
@@ -30,6 +31,8 @@ from .pushed import Sizes
 from .residents import Residents
 
 INTERVAL = 2.0  # [seconds] from one look at the server to the next
+SERVERS_FAULT = HTTPStatus.INTERNAL_SERVER_ERROR  # and above
+REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 TRIES = 2  # of a request, as long as nothing of its answer has been sent on
 PROBE = "Good morning. 你好！"
 
@@ -40,7 +43,7 @@ logger = logging.getLogger(__name__)
 class VllmConfig:
     url: str
     sizes: Sizes  # of a linear layer of the base, that an adapter of zeros is for
-    kept: Path  # where blends are written; a server has to see it under the same path
+    kept: Path  # where blends are written while it runs; the server sees it under the same path
     key: str | None = None  # that the server asks for
     context_length: int | None = None  # [tokens]; the server's own if None
     max_requests: int = 272  # running and waiting; the server has a queue of its own
@@ -64,6 +67,7 @@ class VllmEngine:
         self._residents: Residents | None = None
         self._watching: asyncio.Task[None] | None = None
         self._context_length = config.context_length or 0
+        self._stack = ExitStack()
         self._is_away = False
         self._num_running = 0
         self._num_prompt_tokens = 0
@@ -85,11 +89,13 @@ class VllmEngine:
         most = base.context_length or config.context_length or 0
         self._context_length = min(most, config.context_length or most)
         prompt_ids = self._tokenizer.encode(PROBE, add_special_tokens=False)
-        residents = Residents(client, base.name, prompt_ids, config.kept, config.sizes)
+        kept = self._stack.enter_context(_kept_in(config.kept))
+        residents = Residents(client, base.name, prompt_ids, kept, config.sizes, self._confirm)
         try:
             async with residents.using(()):
                 pass
         except (ServerAway, AdapterRefused, EngineFailed) as error:
+            self._stack.close()
             await client.close()
             raise EngineFailed(f"The vLLM server cannot be used: {error}") from error
         self._client, self._residents = client, residents
@@ -103,10 +109,10 @@ class VllmEngine:
                 await self._watching
         if client is not None:
             await client.close()
+        self._stack.close()
 
     async def load(self, adapter: AdapterRef) -> LoadReport:
         _, residents = self._opened()
-        await self._check_files(adapter)
         try:
             async with residents.using(((adapter, 1.0),)):
                 pass
@@ -140,9 +146,6 @@ class VllmEngine:
         self._num_running += 1
         self._num_prompt_tokens += len(request.prompt_ids)
         try:
-            for adapter, _ in request.blend:
-                if not self.holds(adapter):
-                    await self._check_files(adapter)
             async with aclosing(self._answer(request)) as deltas:
                 async for delta in deltas:
                     yield delta
@@ -164,17 +167,16 @@ class VllmEngine:
                         yield answer.read(choice)
                         if answer.is_finished:
                             return
-                raise ServerAway(f"{client.url} has ended an answer in its middle.")
+                raise ServerAway("The vLLM server has ended an answer in its middle.")
             except ServerAway as error:
-                residents.forget()
                 if number == TRIES or answer.num_tokens:
                     raise EngineFailed(str(error)) from error
             except ServerRefused as error:
-                is_gone = error.status == HTTPStatus.NOT_FOUND  # forgotten, with others or alone
-                if answer.num_tokens or number == TRIES or not is_gone:
+                may_pass = error.status == HTTPStatus.NOT_FOUND or error.status >= SERVERS_FAULT
+                if answer.num_tokens or number == TRIES or not may_pass:
                     raise _meaning(error, request) from error
-                with suppress(ServerAway, ServerRefused):
-                    await residents.look()
+            with suppress(ServerAway, ServerRefused):
+                await residents.look()
 
     async def _watch(self) -> None:
         """See that the server has what it was given."""
@@ -185,13 +187,12 @@ class VllmEngine:
                 await residents.look()
                 self._tell_away(None)
             except (ServerAway, ServerRefused) as error:
-                residents.forget()
                 self._tell_away(error)
 
     def _tell_away(self, error: Exception | None) -> None:
         if (is_away := error is not None) != self._is_away:
             self._is_away = is_away
-            logger.warning("%s", error or f"{self._config.url} answers again")
+            logger.warning("%s: %s", self._config.url, error or "it answers again")
 
     def _check(self, request: Request) -> None:
         self._opened()
@@ -207,14 +208,22 @@ class VllmEngine:
         if self._num_running >= self._config.max_requests:
             raise EngineBusy(f"{self._num_running} requests run or wait already.")
 
-    async def _check_files(self, adapter: AdapterRef) -> None:
-        if self._confirm is not None:
-            await asyncio.to_thread(self._confirm, adapter)
-
     def _opened(self) -> tuple[VllmClient, Residents]:
         if self._client is None or self._residents is None:
             raise EngineFailed("The engine has stopped.")
         return self._client, self._residents
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Generator[Path]:
+    """A folder that is gone afterwards. Raises EngineFailed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as kept:
+            kept.chmod(0o755)  # the server may run as somebody else
+            yield kept
+    except OSError as error:
+        raise EngineFailed(f"Nothing can be written into {folder}: {error.strerror}.") from error
 
 
 def _base_of(cards: list[Card], url: str) -> Card:
@@ -226,7 +235,7 @@ def _base_of(cards: list[Card], url: str) -> Card:
 
 
 def _meaning(error: ServerRefused, request: Request) -> ServingError:
-    if request.sampling.json_schema is not None and error.status < 500:
+    if request.sampling.json_schema is not None and error.status in REFUSALS:
         return SchemaRefused(f"The vLLM server refuses the JSON schema: {error}")
     return EngineFailed(f"The vLLM server refuses the request: {error}")
 

@@ -14,12 +14,12 @@ filled up with zeros to the largest rank.
 
 import hashlib
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.whole_file import new_folder
 from finetune.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from finetune.adapters.weights import LoraPair, read_pairs
 from finetune.errors import AdapterInvalid
@@ -43,6 +43,7 @@ class Pushed:
 
     name: str
     folder: Path
+    is_made: bool  # for this alone: to be removed with it
 
 
 def push_name(blend: Blend) -> str:
@@ -55,15 +56,15 @@ def push_name(blend: Blend) -> str:
 
 
 def prepare(blend: Blend, kept: Path, sizes: Sizes) -> Pushed:
-    """Find or make the folder of a blend; made ones are `kept`. Raises AdapterRefused."""
+    """Find or make the folder of a blend; made ones are `kept`. Raises AdapterRefused, and OSError
+    or SafetensorError where none can be written."""
     name = push_name(blend)
     if len(blend) == 1 and blend[0][1] == 1.0 and _is_plain(blend[0][0].folder):
-        return Pushed(name, blend[0][0].folder)
-    folder = kept / (name.rpartition("@")[2] if blend else f"zeros-{sizes[0]}-{sizes[1]}")
-    if not folder.is_dir():
-        parts = [(_pairs_of(ref), scale) for ref, scale in blend]
-        write_sum(parts or [(_zeros(sizes), 1.0)], folder)
-    return Pushed(name, folder)
+        return Pushed(name, blend[0][0].folder, is_made=False)
+    parts = [(_pairs_of(ref), scale) for ref, scale in blend]
+    folder = kept / secrets.token_hex(8)
+    write_sum(parts or [(_zeros(sizes), 1.0)], folder)
+    return Pushed(name, folder, is_made=True)
 
 
 def _zeros(sizes: Sizes) -> Pairs:
@@ -87,12 +88,9 @@ def write_sum(parts: Sequence[tuple[Pairs, float]], folder: Path) -> None:
         tensors[f"{name}.lora_B.weight"] = _filled(b, rank, 1)
     targets = sorted({module.removesuffix(".weight").rpartition(".")[2] for module in modules})
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": targets}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with new_folder(folder.parent) as unfinished:
-        save_file(tensors, unfinished / WEIGHTS_FILE)
-        (unfinished / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
-        unfinished.chmod(0o755)  # the server may run as somebody else
-        unfinished.rename(folder)
+    folder.mkdir(parents=True)
+    (folder / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
+    save_file(tensors, folder / WEIGHTS_FILE)
 
 
 def _join(module: str, parts: Sequence[tuple[Pairs, float]]) -> tuple[Any, Any]:

@@ -18,6 +18,11 @@ from data.wording import catalogue, speaking
             "在以前留出的对话上，它的损失高了 5.8%（偶然的概率 0.0%）。",
         ),
         ("Nobody has ever said this here.", "Nobody has ever said this here."),
+        ("Read with Dr. Chen and found good.", "Read with Dr. Chen and found good."),
+        (
+            "Validating training file: good and validation file: loss",
+            "正在检查训练文件：good，以及验证文件：loss",
+        ),
         ("Fine-tuning job started\n  Fine-tuning job paused", "微调任务已开始\n  微调任务已暂停"),
         ("", ""),
     ],
@@ -42,3 +47,10 @@ def test_every_sentence_with_places_is_found_again_with_what_fills_it():
                 assert retell(filled(english)) == filled(own)
             num_found += 1
     assert num_found > 400
+
+
+def test_a_long_text_takes_no_time():
+    """Matching is linear; by regular expressions this would take years."""
+    said = " (x) and (x): " * 20_000
+    with speaking("zh"):
+        assert retell(said) == said

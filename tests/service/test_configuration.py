@@ -161,6 +161,13 @@ def test_a_databases_password_is_not_printed():
     assert yaml.safe_load(printed)["database"] == "postgresql://me:***@db/x"
 
 
+def test_a_vllm_servers_key_is_not_printed():
+    options = {"engine": "vllm", "vllm": "http://127.0.0.1:8001", "vllm_key": "secret"}
+    assert "secret" not in dump_settings(resolve_settings(options))
+    with pytest.raises(ConfigError, match="vllm"):
+        resolve_settings(options | {"vllm": "http://me:secret@gpu:8001"})
+
+
 def test_the_example_configuration_holds_the_defaults():
     settings = resolve_settings({}, config=ROOT / "configs" / "serve.yaml").settings
     assert settings == resolve_settings({}).settings

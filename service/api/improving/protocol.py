@@ -16,6 +16,7 @@ class Improving(Fields):
     # [%] of the requests that what is better answers at first; None: as the server has it.
     share: Annotated[int, Field(ge=1, lt=100, strict=True)] | None = None
     override: Annotated[Text, Field(min_length=1, max_length=4000)] | None = None  # why
+    version: Text | None = None  # that is meant by it; None: the newest candidate, whichever it is
 
 
 class ImprovementState(BaseModel):
@@ -44,7 +45,7 @@ class LedgerEntry(BaseModel):
     def of(cls, entry: Written) -> Self:
         told = asdict(entry)
         told["created_at"] = entry.created
-        if reasons := entry.told.get("reasons"):
+        if entry.what != "override" and (reasons := entry.told.get("reasons")):  # not a person's
             told["told"] = {**entry.told, "reasons": [*map(retell, reasons)]}
         return cls(**{name: told[name] for name in cls.model_fields if name != "object"})
 

@@ -50,7 +50,9 @@ def improving_routes(
         if asked.override is not None:
             who = current_caller.get().owner
             place = keeping.place
-            await run_in_threadpool(override, home, state, place, name, asked.override, who)
+            await run_in_threadpool(
+                override, home, state, place, name, asked.override, who, asked.version
+            )
         else:
             await improver.begin(name, asked.share)
         return await run_in_threadpool(described, name, state)

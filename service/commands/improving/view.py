@@ -112,7 +112,8 @@ def print_entries(entries: Sequence[Written], console: Console, *, wants_json: b
         collapse_padding=True,
     )
     for entry in entries:
-        why = "\n".join(map(retell, entry.told.get("reasons", ())))
+        reasons = entry.told.get("reasons", ())
+        why = "\n".join(reasons if entry.what == "override" else map(retell, reasons))
         of = entry.after or entry.before or entry.adapter
         shown = map(printable, (_(WHAT[entry.what]), of))
         table.add_row(

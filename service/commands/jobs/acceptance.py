@@ -14,7 +14,8 @@ def accept(job: FineTuningJob, version: str, jobs: Jobs, desk: Desk) -> None:
     try:
         find_version(desk.home / "adapters", version).check_whole()
     except (AdapterInvalid, OSError) as error:
-        said = f"{version} was trained and is not whole: {error}"
+        said = N_("{version} was trained and is not whole: {error}")
+        said = said.format(version=version, error=error)
         jobs.fail(job.id, ["running"], JobError("model_not_loaded", said))
         return
     told = N_("New fine-tuned model created: {version}; its files are whole")

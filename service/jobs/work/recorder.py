@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from data.wording import N_
 from finetune.training.observer import Observer, StepMetrics
 from service.errors import StateUnavailable
 from service.jobs.events import Events, News
@@ -119,7 +120,9 @@ class Recorder:
 
 
 def _news(metrics: StepMetrics) -> News:
-    told = f"Step {metrics.step}/{metrics.num_steps}: training loss={metrics.loss:.2f}"
+    told = N_("Step {step}/{total}: training loss={loss:.2f}")
+    if metrics.eval_loss is not None:
+        told = N_("Step {step}/{total}: training loss={loss:.2f}, full validation loss={held:.2f}")
     data: dict[str, Any] = {
         "step": metrics.step,
         "total_steps": metrics.num_steps,
@@ -129,6 +132,8 @@ def _news(metrics: StepMetrics) -> News:
         "memory_bytes": metrics.memory_bytes,
     }
     if metrics.eval_loss is not None:
-        told += f", full validation loss={metrics.eval_loss:.2f}"
         data |= {"valid_loss": metrics.eval_loss, "full_valid_loss": metrics.eval_loss}
-    return News(f"step-{metrics.step}", told, data)
+    said = told.format(
+        step=metrics.step, total=metrics.num_steps, loss=metrics.loss, held=metrics.eval_loss
+    )
+    return News(f"step-{metrics.step}", said, data)

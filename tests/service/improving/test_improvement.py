@@ -150,7 +150,9 @@ def test_a_person_may_override(trained: Path, own_state: State, improve: Improve
     correct(40)
     improve().execute()
     place = Desk(trained).place
-    promoted = override(trained, own_state, place, "tcm", "We checked it by hand.")
+    with pytest.raises(JobRefused, match="The newest candidate is tcm@2: look at"):
+        override(trained, own_state, place, "tcm", "We checked another one.", version="1")
+    promoted = override(trained, own_state, place, "tcm", "We checked it by hand.", version="2")
     assert str(promoted) == "tcm@2"
     assert promoted_version(trained / "adapters", "tcm") == "2"
     assert what(own_state, trained) == ["override", "refuse"]

@@ -87,10 +87,10 @@ def test_a_round_is_begun_and_its_decision_told_in_words(busy: Clinic, improving
 def test_a_candidate_that_was_kept_back_can_be_promoted_with_a_reason(
     busy: Clinic, improving: list[int | None], monkeypatch: pytest.MonkeyPatch
 ):
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
 
     def override(*given: Any) -> None:
-        reasons.append(given[4])
+        reasons.append((given[4], given[6]))
 
     monkeypatch.setattr("service.api.improving.routes.override", override)
     visit = busy.visit("#/review/improve")
@@ -106,7 +106,7 @@ def test_a_candidate_that_was_kept_back_can_be_promoted_with_a_reason(
     visit.page.get_by_label("Why").fill("Doctor Chen has read them.")
     sure.click()
     visit.page.get_by_role("dialog").wait_for(state="detached")
-    assert (reasons, len(improving)) == (["Doctor Chen has read them."], 1)
+    assert (reasons, len(improving)) == ([("Doctor Chen has read them.", "3")], 1)
 
 
 def test_a_round_is_followed_whoever_reloads_the_page(

@@ -46,6 +46,7 @@ def refused(status: int, message: str) -> Response:
 class FakeVllm:
     lies: bool = False  # says that it has an adapter, and answers as the base
     takes_adapters: bool = True
+    key: str | None = None  # that it asks for
     fails: int = 0  # so many completions, with this server's own fault
     breaks_after: int | None = None  # tokens, in the middle of an answer
     delay: float = 0.0  # [seconds] before each token
@@ -67,6 +68,12 @@ class FakeVllm:
     def build(self) -> FastAPI:
         app = FastAPI()
 
+        @app.middleware("http")
+        async def check_key(request: Request, go_on: Any) -> Response:
+            if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+                return JSONResponse({"error": "Unauthorized"}, 401)
+            return await go_on(request)
+
         @app.get("/v1/models")
         def models() -> Any:
             base = {"id": BASE, "root": "/models/base", "parent": None, "max_model_len": CONTEXT}
@@ -83,7 +90,7 @@ class FakeVllm:
         if self.takes_adapters:
             app.post("/v1/load_lora_adapter")(self._load)
             app.post("/v1/unload_lora_adapter")(self._unload)
-        _ = (models, complete)
+        _ = (check_key, models, complete)
         return app
 
     async def _load(self, request: Request) -> Response:

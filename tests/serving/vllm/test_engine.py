@@ -22,6 +22,7 @@ from serving.errors import (
     SchemaRefused,
 )
 from serving.vllm import engine as engine_module
+from serving.vllm import residents as residents_module
 from serving.vllm.engine import VllmConfig, VllmEngine
 from serving.vllm.pushed import push_name
 from tests.serving.vllm.fake import BASE_TOKEN, CONTEXT, END, FakeVllm, serving, token_of
@@ -115,42 +116,59 @@ async def test_base_adapters_and_a_blend_answer_each_with_its_own(
             *(tokens(engine, request(*each)) for each in ((), (a,), (b,), (a, b), (a,)))
         )
         assert engine.stats().num_resident_adapters == 3
+        assert all(name.startswith(("医案@", "b@", "医案+b@")) for name in fake.own)
     firsts = [each[0] for each in answers]
     assert firsts[:3] == [BASE_TOKEN, token_of(a.folder), token_of(b.folder)]
     assert firsts[4] == firsts[1]
     assert firsts[3] not in firsts[:3]
     assert all(each == [each[0]] * 3 for each in answers)
     assert fake.num_loads == 3
-    assert all(name.startswith(("医案@", "b@", "医案+b@")) for name in fake.own)
+
+
+MODULE = "base_model.model.model.layers.0.self_attn.q_proj"
+
+
+def product(folder: Path) -> torch.Tensor:
+    found = load_file(folder / "adapter_model.safetensors")
+    return found[f"{MODULE}.lora_B.weight"] @ found[f"{MODULE}.lora_A.weight"]
 
 
 async def test_a_blend_is_pushed_as_one_plain_adapter_of_the_same_product(
-    fake: FakeVllm, start: Any, make_ref: Any
+    fake: FakeVllm, start: Any, make_ref: Any, tmp_path: Path
 ):
     a, b = make_ref("a"), make_ref("b", seed=2, rank=3, use_rslora=True)
     async with start() as engine:
-        await collect(engine, request(blend=((a, 0.7), (b, -0.3))))
-    (folder,) = fake.own.values()
-    assert json.loads((folder / "adapter_config.json").read_bytes())["r"] == 5
-    module = "base_model.model.model.layers.0.self_attn.q_proj"
-
-    def product(folder: Path) -> torch.Tensor:
-        found = load_file(folder / "adapter_model.safetensors")
-        return found[f"{module}.lora_B.weight"] @ found[f"{module}.lora_A.weight"]
-
-    expected = 0.7 * 4 / 2 * product(a.folder) - 0.3 * 4 / 3**0.5 * product(b.folder)
-    torch.testing.assert_close(product(folder), expected)
+        await collect(engine, request(blend=((a, 0.7), (b, -0.3), (a, 0.0))))
+        (folder,) = fake.own.values()
+        assert json.loads((folder / "adapter_config.json").read_bytes())["r"] == 5
+        expected = 0.7 * 4 / 2 * product(a.folder) - 0.3 * 4 / 3**0.5 * product(b.folder)
+        torch.testing.assert_close(product(folder), expected)
+        await engine.unload(a)
+        assert not folder.exists()
+    assert [*(tmp_path / "kept").iterdir()] == []
 
 
-async def test_ranks_of_single_modules_are_written_out(fake: FakeVllm, start: Any, make_ref: Any):
+@pytest.mark.parametrize(
+    ("config", "factor"),
+    [({"alpha_pattern": {"q_proj": 8}}, 8 / 2), ({"rank_pattern": {"q_proj": 2}, "r": 9}, 4 / 2)],
+)
+async def test_ranks_of_single_modules_are_written_out(
+    fake: FakeVllm, start: Any, make_ref: Any, config: Any, factor: float
+):
     """vLLM knows one rank and one alpha."""
-    ref = make_ref("a", alpha_pattern={"q_proj": 8})
+    ref = make_ref("a", **config)
     async with start() as engine:
         await collect(engine, request(ref))
-    (folder,) = fake.own.values()
-    assert folder != ref.folder
-    b = load_file(folder / "adapter_model.safetensors").popitem()[1]
-    assert b.shape in ((6, 2), (2, 4))
+        (folder,) = fake.own.values()
+        assert folder != ref.folder
+        assert json.loads((folder / "adapter_config.json").read_bytes())["lora_alpha"] == 2
+        torch.testing.assert_close(product(folder), factor * product(ref.folder))
+
+
+async def test_a_scale_of_zero_is_the_base(fake: FakeVllm, start: Any, make_ref: Any):
+    async with start() as engine:
+        assert await tokens(engine, request(blend=((make_ref("a"), 0.0),))) == [BASE_TOKEN] * 3
+    assert fake.num_loads == 0
 
 
 async def test_every_field_of_sampling_is_sent(fake: FakeVllm, start: Any):
@@ -311,7 +329,7 @@ async def test_what_the_server_refuses_is_told_in_its_words(
     assert str(gone.folder) not in str(told.value)
 
 
-async def test_files_are_confirmed_before_they_are_pushed(
+async def test_an_adapter_whose_files_were_replaced_is_not_asked_for(
     fake: FakeVllm, start: Any, make_ref: Any
 ):
     def confirm(ref: AdapterRef) -> None:
@@ -320,7 +338,61 @@ async def test_files_are_confirmed_before_they_are_pushed(
     async with start(confirm) as engine:
         with pytest.raises(AdapterRefused, match="was replaced"):
             await collect(engine, request(make_ref("a")))
-    assert fake.num_loads == 0
+        assert fake.own == {}
+
+
+async def test_an_adapter_in_use_is_unloaded_with_its_last_request(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    fake.delay = 0.01
+    ref = make_ref("a")
+    async with start() as engine:
+        stream = engine.submit(request(ref, sampling=Sampling(max_tokens=10)))
+        await anext(stream)
+        await engine.unload(ref)
+        assert len(fake.own) == 1
+        assert len([delta async for delta in stream]) == 9
+        assert (fake.own, engine.holds(ref)) == ({}, False)
+
+
+async def test_one_failure_beside_a_stream_keeps_nobody_from_answering(
+    fake: FakeVllm, start: Any, make_ref: Any
+):
+    fake.delay = 0.01
+    a, b = make_ref("a"), make_ref("b", seed=2)
+    async with start() as engine:
+        stream = engine.submit(request(a, sampling=Sampling(max_tokens=150)))
+        await anext(stream)
+        fake.fails = 1
+        for asked, token in ((request(b), token_of(b.folder)), (request(), BASE_TOKEN)):
+            assert await tokens(engine, asked) == [token] * 3
+        fake.folders.pop(push_name(()))  # it is proven anew beside the stream
+        assert await tokens(engine, request()) == [BASE_TOKEN] * 3
+        await stream.aclose()
+
+
+async def test_those_not_asked_for_longest_make_room(
+    fake: FakeVllm, start: Any, make_ref: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(residents_module, "MOST", 3)
+    refs = [make_ref("a", seed=seed) for seed in range(1, 5)]
+    async with start() as engine:
+        for ref in refs:
+            await collect(engine, request(ref))
+        assert [engine.holds(ref) for ref in refs] == [False, False, True, True]
+        assert await tokens(engine, request()) == [BASE_TOKEN] * 3
+        assert engine.stats().num_adapter_evictions == 2
+
+
+async def test_a_wrong_key_is_told_at_the_start(tmp_path: Path):
+    with serving(FakeVllm(key="right")) as url:
+        for key in (None, "wrong"):
+            config = VllmConfig(url, (6, 4), tmp_path / "kept", key)
+            with pytest.raises(EngineFailed, match="Unauthorized"):
+                await VllmEngine(WordTokenizer(), VOCABULARY, config).start()
+        engine = VllmEngine(WordTokenizer(), VOCABULARY, replace(config, key="right"))
+        await engine.start()
+        await engine.stop()
 
 
 async def test_an_adapter_is_loaded_ahead_and_unloaded(fake: FakeVllm, start: Any, make_ref: Any):

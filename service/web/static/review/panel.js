@@ -100,7 +100,7 @@ function Percent({ value, most = ALL - 1, onChange }) {
 
 function Override({ adapter, candidate, improve, onClose }) {
   const [reason, setReason] = useState("");
-  const override = () => improve({ override: reason.trim() });
+  const override = () => improve({ override: reason.trim(), version: candidate.split("@").at(-1) });
   return html`<${Ask} title=${t("override.title", { version: candidate })} name=${t("improve.promote")}
     isReady=${reason.trim() !== ""} onDo=${override} onClose=${onClose}>
     <p>${t("override.hint", { name: adapter.id })}</p>

@@ -20,13 +20,15 @@ export function useRounds(name, onEnd) {
   const timer = useRef(null);
   const look = async () => {
     clearTimeout(timer.current);
-    const add = (found) => !isGone.current && setKnown((now) => ({ ...now, error: null, ...found }));
+    const asked = language.get();
+    const isOver = () => isGone.current || asked !== language.get(); // somebody else looks
+    const add = (found) => !isOver() && setKnown((now) => ({ ...now, error: null, ...found }));
     try {
       const state = await call(pathOf(name, "improve"));
       add({ state, step: state.job ? await stepOf(state.job) : null });
       if (!state.running) await rest(add);
       wasRunning.current = state.running;
-      if (state.running && !isGone.current) timer.current = setTimeout(look, EVERY);
+      if (state.running && !isOver()) timer.current = setTimeout(look, EVERY);
     } catch (error) {
       add({ error });
     }
