@@ -181,13 +181,7 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
     def _check(self, request: Request) -> None:
         if not self._is_open:
             raise EngineFailed("The engine is not running.")
-        num_prompt, max_tokens = len(request.prompt_ids), request.sampling.max_tokens
-        if num_prompt == 0:
-            raise EngineFailed("The prompt has no tokens.")
-        if num_prompt + max_tokens > self.context_length:
-            raise PromptTooLong(num_prompt, max_tokens, self.context_length)
-        check_tokens(request.prompt_ids, self._vocab_size)
-        check_bias(request.sampling, self._vocab_size)
+        check_request(request, self.context_length, self._vocab_size)
         if self._num_submitted >= self._max_rows + self._max_waiting:
             raise EngineBusy(
                 f"{self._max_waiting} requests are waiting already. Try again shortly."
@@ -293,6 +287,17 @@ class ThreadedEngine(ABC, Generic[WorkT, Loaded]):
             if command is None:
                 return False
             command(work)
+
+
+def check_request(request: Request, context_length: int, vocab_size: int) -> None:
+    """What no engine takes. Raises EngineFailed, PromptTooLong and BiasRefused."""
+    num_prompt, max_tokens = len(request.prompt_ids), request.sampling.max_tokens
+    if num_prompt == 0:
+        raise EngineFailed("The prompt has no tokens.")
+    if num_prompt + max_tokens > context_length:
+        raise PromptTooLong(num_prompt, max_tokens, context_length)
+    check_tokens(request.prompt_ids, vocab_size)
+    check_bias(request.sampling, vocab_size)
 
 
 def check_tokens(prompt_ids: tuple[int, ...], vocab_size: int) -> None:

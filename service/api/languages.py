@@ -11,10 +11,14 @@ async def speak_to_caller(request: Request, response: Response) -> None:
     """A dependency of endpoints that tell people something: for the rest of the request, what is
     said is said in the caller's language."""
     response.headers["Vary"] = "Accept-Language"
-    speak(preferred_language(request.headers.get("accept-language", "")))
+    speak(language_of(request))
 
 
 SPOKEN = [Depends(speak_to_caller)]  # of a router
+
+
+def language_of(request: Request) -> Language:
+    return preferred_language(request.headers.get("accept-language", ""))
 
 
 def preferred_language(header: str) -> Language:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,15 +14,15 @@ from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.weights import read_pairs
 from finetune.errors import AdapterInvalid
 from serving.engine import AdapterRef, Delta, EngineStats, LoadReport, Request
+from serving.engine_thread import check_request
 from serving.errors import (
     AdapterRefused,
-    BiasRefused,
     EngineBusy,
     EngineFailed,
-    PromptTooLong,
     SchemaRefused,
     ServingError,
 )
+from serving.torch.encoder import Confirm
 
 from .answer import ComingAnswer
 from .asking import body_of
@@ -57,7 +57,7 @@ class VllmEngine:
         tokenizer: Any,
         vocab_size: int,
         config: VllmConfig,
-        confirm: Callable[[AdapterRef], None] | None = None,  # files, before they are pushed
+        confirm: Confirm | None = None,  # an adapter's files, once they have been read
     ) -> None:
         self._tokenizer = tokenizer
         self._vocab_size = vocab_size
@@ -196,15 +196,7 @@ class VllmEngine:
 
     def _check(self, request: Request) -> None:
         self._opened()
-        prompt, most = len(request.prompt_ids), request.sampling.max_tokens
-        if prompt + most > self._context_length:
-            raise PromptTooLong(prompt, most, self._context_length)
-        beyond = [each for each in request.prompt_ids if each >= self._vocab_size]
-        if beyond:
-            raise EngineFailed(f"The base has no token {beyond[0]}.")
-        for token_id, _ in request.sampling.logit_bias:
-            if token_id >= self._vocab_size:
-                raise BiasRefused(token_id, self._vocab_size)
+        check_request(request, self._context_length, self._vocab_size)
         if self._num_running >= self._config.max_requests:
             raise EngineBusy(f"{self._num_running} requests run or wait already.")
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import shutil
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,14 +17,13 @@ from pathlib import Path
 
 from serving.engine import AdapterRef, Blend
 from serving.errors import AdapterRefused, EngineFailed
+from serving.torch.encoder import Confirm
 
 from .client import ServerAway, ServerRefused, VllmClient
 from .proof import Proof, proof_of, question
 from .pushed import BASE, Pushed, Sizes, prepare, push_name
 
 MOST = 256  # names that a server keeps although nobody asks them
-
-Confirm = Callable[[AdapterRef], None]
 
 logger = logging.getLogger(__name__)
 
@@ -143,9 +142,9 @@ class Residents:
 
     async def _check_files(self, blend: Blend) -> None:
         """Once they have been read, as other engines do."""
-        for ref, _ in blend if self._confirm else ():
-            assert self._confirm is not None
-            await asyncio.to_thread(self._confirm, ref)
+        if self._confirm is not None:
+            for ref, _ in blend:
+                await asyncio.to_thread(self._confirm, ref)
 
     async def _load(self, pushed: Pushed, blend: Blend) -> None:
         shown = _shown(blend)

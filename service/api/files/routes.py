@@ -7,9 +7,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from data.wording import Language
 from service.accounts.caller import current_caller
-from service.api.languages import preferred_language
+from service.api.languages import language_of
 from service.errors import FileNotFound, OfField
 from service.files.files import MOST_LISTED, Order
 from service.files.stored_file import StoredFile
@@ -68,7 +67,7 @@ def file_routes(filing: Filing) -> APIRouter:
             taken = await filing.intake.take(content_type, request.stream(), current_caller.get())
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        return FileObject.of(await filing.checks.settle(taken, _language(request)))
+        return FileObject.of(await filing.checks.settle(taken, language_of(request)))
 
     @router.get(LIST_FILES.path)
     def list_files(
@@ -107,11 +106,7 @@ def file_routes(filing: Filing) -> APIRouter:
         response.headers["Vary"] = "Accept-Language"
         if not await run_in_threadpool(filing.can_be_checked, file):
             return FileCheck.unread(file)
-        return FileCheck.of(file, await filing.checks.report(file, _language(request)))
+        return FileCheck.of(file, await filing.checks.report(file, language_of(request)))
 
     _ = (upload, list_files, find_file, remove, read, check)
     return router
-
-
-def _language(request: Request) -> Language:
-    return preferred_language(request.headers.get("accept-language", ""))

@@ -47,6 +47,14 @@ def set_number(visit: Visit, name: str, value: str) -> None:
     visit.page.get_by_label(name, exact=True).fill(value)
 
 
+def begin_a_long_one(visit: Visit) -> None:
+    choose(visit, clinic_file(30), "long.txt")
+    see(visit, "30 conversations can be trained on.")
+    set_number(visit, "Epochs", "50")
+    set_number(visit, "Learning rate", "0.01")  # improves slowly, and so for long
+    visit.button("Begin training").click()
+
+
 @pytest.fixture(scope="module")
 def served(make_base: Callable[..., Path], tmp_path_factory: Any) -> Generator[Served]:
     served = Served(make_base("llama"), tmp_path_factory.mktemp("train") / "home")
@@ -102,11 +110,7 @@ def test_a_training_is_paused_gone_on_with_and_stopped_with_its_best(
     clinic: Clinic, served: Served
 ):
     visit = clinic.look("#/train", url=served.url)
-    choose(visit, clinic_file(30), "long.txt")
-    see(visit, "30 conversations can be trained on.")
-    set_number(visit, "Epochs", "50")
-    set_number(visit, "Learning rate", "0.01")  # improves slowly, and so for long
-    visit.button("Begin training").click()
+    begin_a_long_one(visit)
     visit.button("Stop and keep the best").wait_for(timeout=PATIENCE)
     visit.button("Pause").click()
     visit.page.locator(".train-status", has_text="Paused").wait_for()
@@ -129,11 +133,7 @@ def test_a_training_is_found_again_when_the_server_has_been_restarted(
     base, home = make_base("llama"), tmp_path / "home"
     first = Served(base, home)
     visit = clinic.look("#/train", url=first.url)
-    choose(visit, clinic_file(30), "long.txt")
-    see(visit, "30 conversations can be trained on.")
-    set_number(visit, "Epochs", "50")
-    set_number(visit, "Learning rate", "0.01")  # improves slowly, and so for long
-    visit.button("Begin training").click()
+    begin_a_long_one(visit)
     stop = visit.button("Stop and keep the best")
     stop.wait_for(timeout=PATIENCE)
     assert first.stop()[0] == 0

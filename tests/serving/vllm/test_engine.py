@@ -410,6 +410,8 @@ async def test_wrong_requests_are_refused_here(start: Any):
     async with start(max_requests=1) as engine:
         with pytest.raises(PromptTooLong):
             await collect(engine, request(sampling=Sampling(max_tokens=CONTEXT)))
+        with pytest.raises(EngineFailed, match="no tokens"):
+            await collect(engine, request(prompt_ids=()))
         with pytest.raises(EngineFailed, match="no token 1000"):
             await collect(engine, request(prompt_ids=(1000,)))
         with pytest.raises(BiasRefused):
