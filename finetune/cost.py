@@ -66,7 +66,7 @@ class RunCost:
         """The bytes of a comparison: of the base in full, twice where it is small, or in 4 bits
         where it is large; and the logits of a batch."""
         device, shape = self.conditions.device, self.shape
-        precision = comparing_precision(shape, device, self.conditions.memory_bytes)
+        precision = comparing_precision(shape.num_parameters, device, self.conditions.memory_bytes)
         wide = WEIGHT_BYTES[wide_precision(device)]
         whole = shape.num_parameters * wide
         packed = shape.num_projected * (wide - WEIGHT_BYTES[precision])

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 GIB = 1 << 30
-Precision = Literal["fp32", "bf16", "nf4", "int8"]
+Precision = Literal["fp32", "bf16", "nf4", "int8", "int4"]
 # [bytes] of a weight. NF4: 4 bits, 8 of scale for 64 weights and 32 for 256 scales.
 WEIGHT_BYTES: dict[Precision, float] = {
     "nf4": 1 / 2 + 1 / 64 + 4 / (64 * 256),
     "int8": 1.0,
+    "int4": 0.5 + 1 / 32,  # scales of groups of 32; served alone
     "bf16": 2.0,
     "fp32": 4.0,
 }

@@ -15,6 +15,7 @@ from data.wording import _
 from .adapters.trained_base import check_base
 from .adapters.versions import check_has_versions, check_name
 from .bases.base import Base, find_base, load_model
+from .bases.engines import other_engines
 from .bases.spelling import warn_of_spelling
 from .errors import ConfigError, Interrupted
 from .finish import Result, finish
@@ -88,14 +89,18 @@ class Job:
         with self.processes.first_before_others():
             base = find_base(self.config.base, self.home)
         check_name(self.name, base.id)
-        if warning := warn_of_spelling(data.conversations, base):
-            logger.warning(warning)
+        for warning in (
+            warn_of_spelling(data.conversations, base),
+            other_engines(base.transformers_config),
+        ):
+            if warning:
+                logger.warning("%s", warning)
         check_has_versions(self.adapters, self.name)
         renderer = ChatRenderer(base.tokenizer, plain_marks=self.config.plain_marks)
         lineage = self._lineage(base, renderer, data.old)
         dataset = DatasetMaker(self.config, renderer).prepare(data, lineage)
         lengths = [len(row.token_ids) for row in dataset.rows]
-        plan = make_plan(self.config, lengths, base.config["hidden_size"], dataset.num_corrections)
+        plan = make_plan(self.config, lengths, base.hidden_size, dataset.num_corrections)
         preferences = plan_preferences(self.config, dataset, renderer, plan)
         for sentence in (
             *describe_lineage(lineage, dataset),
@@ -171,7 +176,8 @@ class Job:
         if like is not None:
             return like.scaled(prepared)
         trainer = self._trainer(prepared, self.home, self.observer)
-        self.observer.on_stage(_("Measuring a few steps"))
+        told = _("Measuring a few steps, with {core}")
+        self.observer.on_stage(told.format(core=trainer.core.name))
         return rehearse(trainer, prepared)
 
     def _logged(self, run: Run) -> AbstractContextManager[None]:
@@ -233,7 +239,10 @@ class Job:
                 if reached is not None:
                     trainer.restore(*reached)
                     reached = None  # it is as large as the trainer's own
-                observer.on_stage(describe_start(trainer.plan, self.device, trainer.progress.step))
+                done = trainer.progress.step
+                observer.on_stage(
+                    describe_start(trainer.plan, self.device, trainer.core.name, done)
+                )
                 trainer.train(prepared.dataset.rows, prepared.dataset.held_out)
                 trainer.restore_best()
                 if prepared.preferences is not None:

@@ -105,7 +105,7 @@ def _largest_pack(rows: Sequence[Rendered], budget: int) -> int:
 
 def _evaluation_seconds(trainer: Trainer, held_out: Sequence[Rendered]) -> float:
     some = held_out[:EVALUATED]
-    budget, losses = trainer.gradients.micro_batch_tokens, trainer.lean.token_losses
+    budget, losses = trainer.gradients.micro_batch_tokens, trainer.core.token_losses
     seconds = _seconds(lambda: answer_loss(trainer.model, some, budget, trainer.device, losses))
     measured, total = (sum(len(row.token_ids) for row in each) for each in (some, held_out))
     return seconds * total / measured

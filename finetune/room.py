@@ -32,7 +32,8 @@ class Reckoning:
 
     def run_bytes(self, options: dict[str, Any], memory: Memory) -> int | None:
         """The bytes of a run at the highest; None where that cannot be told: its base is of a
-        family whose shape is not known, say. The run itself says what is wrong then."""
+        family that is trained through PEFT's layers, say, or something is wrong with its options,
+        which the run itself says."""
         try:
             counted = {key: options[key] for key in COUNTED if key in options}
             config = load_config(None, {**counted, "base": self._base})

@@ -1,5 +1,6 @@
 """The FastAPI application: one engine and the routes on it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -11,7 +12,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Lifespan
 
-from serving.engine import Engine
+from serving.engine import Engine, HasServers
+from serving.errors import EngineFailed
 
 from .accounts.charging import Charging
 from .accounts.keyring import Keyring
@@ -63,6 +65,7 @@ from .improving.moves import Moves
 from .improving.schedule import Schedule
 from .inspection.machine import MachineInspection
 from .inspection.routes import inspection_routes
+from .inspection.servers import server_routes
 from .inspection.versions import VersionInspection
 from .jobs.planning import Planning
 from .jobs.workshop import Workshop, open_workshop
@@ -73,6 +76,7 @@ from .telemetry.metrics import Metrics
 from .web.routes import page_routes
 
 VERSION = version("lora-chat")
+LOOK = 0.1  # [seconds] between two looks at whether a start is still wanted
 
 
 class Service(FastAPI):
@@ -175,6 +179,7 @@ def _add_adapters(
     app.include_router(adapter_routes(adapters, intake))
     app.include_router(improving_routes(keeping, improver, adapters, settings.home))
     app.include_router(lora_routes(loading, models))
+    app.include_router(server_routes(engine))
     machine = MachineInspection(engine, models.base_id, settings.home)
     app.include_router(inspection_routes(VersionInspection(models.store), machine))
 
@@ -212,7 +217,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
-            await engine.start()
+            await _start(engine, gate)
             if ledger is not None:
                 ledger.start()
                 stack.push_async_callback(run_in_threadpool, ledger.stop)
@@ -231,6 +236,19 @@ def _lifespan(
             yield
 
     return lifespan
+
+
+async def _start(engine: Engine, gate: Gate) -> None:
+    """Start it. Where that means minutes of waiting for another program, whoever stops the server
+    meanwhile need not wait, too. Raises EngineFailed."""
+    starting = asyncio.create_task(engine.start())
+    while not starting.done():
+        await asyncio.wait([starting], timeout=LOOK)
+        if gate.state == "stopping" and isinstance(engine, HasServers):
+            starting.cancel()
+    if starting.cancelled():
+        raise EngineFailed("The server was stopped while it started.")
+    await starting
 
 
 def _layers(

@@ -15,6 +15,7 @@ from finetune.defaults import DEFAULT_BASE
 from .commands.adapters import adapters_app
 from .commands.bases_cli import bases_app
 from .commands.data import data_app
+from .commands.engines.cli import engines_app
 from .commands.eval import evaluate
 from .commands.feedback.cli import feedback_app
 from .commands.finetune import finetune
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(bases_app, name="bases")
 app.add_typer(data_app, name="data")
+app.add_typer(engines_app, name="engines")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")

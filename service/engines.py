@@ -8,16 +8,17 @@ from data.chat import Tokenizer
 from finetune.adapters.fit import Fit
 from finetune.bases.base import Base, find_base, kept_gguf
 from finetune.bases.gguf_base import GgufBase, find_gguf_base
-from finetune.bases.shape import Shape
+from finetune.bases.linear_layers import linear_layers
 from finetune.hardware import pick_device
 from serving.adapters.store import AdapterStore
 from serving.engine import Engine
-from serving.errors import EngineUnsupported
 from serving.llamacpp.binding import install_command, is_installed, load_binding
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch.engine import TorchEngine
 from serving.torch.forms.build import TorchEngineConfig
-from serving.vllm.engine import VllmConfig, VllmEngine
+from serving.vllm.engine import VllmEngine
+from serving.vllm.fleet import VllmConfig
+from serving.vllm.process.own import OwnConfig
 
 from .settings import ServiceSettings
 
@@ -39,8 +40,8 @@ def open_engine(settings: ServiceSettings) -> Served:
 
     Raises FinetuneError for the base, EngineUnsupported for what the engine does not run.
     """
-    if settings.vllm is not None:
-        return _open_vllm(settings, settings.vllm)
+    if settings.engine == "vllm":
+        return _open_vllm(settings)
     return _open_llamacpp(settings) if _is_llamacpp(settings) else _open_torch(settings)
 
 
@@ -86,28 +87,43 @@ def _open_llamacpp(settings: ServiceSettings) -> Served:
     return Served(base.id, base.tokenizer, store, engine)
 
 
-def _open_vllm(settings: ServiceSettings, url: str) -> Served:
+def _open_vllm(settings: ServiceSettings) -> Served:
     base = find_base(settings.base, settings.home)
     store = _open_store(base, settings)
     config = VllmConfig(
-        url,
-        _sizes_of(base),
+        settings.vllm,
+        _first_layer(base),
         settings.home / "vllm",
         settings.vllm_key,
         settings.context_length,
         settings.max_batch + settings.max_waiting,
+        _own_vllm(base, settings),
     )
-    engine = VllmEngine(base.tokenizer, base.config["vocab_size"], config, store.confirm)
-    logger.info("%s computes with %s", url, base.id)
+    engine = VllmEngine(base.tokenizer, base.vocab_size, config, store.confirm)
+    logger.info("vLLM computes with %s", base.id)
     return Served(base.id, base.tokenizer, store, engine)
 
 
-def _sizes_of(base: Base) -> tuple[int, int]:
-    """Those of the queries' projection. Raises EngineUnsupported."""
-    shape = Shape.of_config(base.config)
-    if shape is None:
-        raise EngineUnsupported(f"{base.id} is of a family that is not served here.")
-    return shape.projections["self_attn.q_proj"]
+def _own_vllm(base: Base, settings: ServiceSettings) -> OwnConfig | None:
+    if settings.vllm_command is None:
+        return None
+    return OwnConfig(
+        settings.vllm_command,
+        base.folder,
+        settings.home / "vllm" / "server.log",
+        settings.vllm_slots,
+        settings.vllm_rank,
+        settings.context_length,
+        settings.vllm_arguments,
+    )
+
+
+def _first_layer(base: Base) -> tuple[str, tuple[int, int]]:
+    """One that every server of this base takes an adapter for. Raises BaseUnusable."""
+    layers = linear_layers(base)
+    ends = (".layers.0.self_attn.q_proj", ".layers.0.self_attn.o_proj", "")
+    name = next(each for end in ends for each in layers if each.endswith(end))
+    return name, layers[name]
 
 
 def _limits(settings: ServiceSettings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which of the known bases to begin with: by a machine's memory and speed, and by a language."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.checking.language import Language, language_of
 from data.conversation import Conversation
@@ -46,6 +46,7 @@ class Here:
     pace: Pace
     conditions: Conditions
     served: Precision
+    can_compile: bool = True  # what multiplies weights in four bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Recommendation:
     others: tuple[BaseEstimate, ...]  # that fit and speak the language, the largest first
     num_too_large: int
     num_other_languages: int
+    served_in_int4: BaseEstimate | None = None  # with adapters from elsewhere; int8 has no room
 
 
 def amount_of(conversations: Iterable[Conversation]) -> Amount:
@@ -89,6 +91,7 @@ def look_around() -> Here:
     """This machine; it is timed for a fraction of a second."""
     from finetune.hardware import compute_precision, describe_machine, device_memory, pick_device
     from finetune.pace import time_machine
+    from serving.torch.native.kept import can_be_had
 
     device = pick_device()
     return Here(
@@ -96,6 +99,7 @@ def look_around() -> Here:
         time_machine(device),
         Conditions(device, compute_precision(device), device_memory(device)),
         _served(device),
+        can_be_had(),
     )
 
 
@@ -110,7 +114,24 @@ def recommend(here: Here, amount: Amount) -> Recommendation:
         tuple(each for each in fitting if each is not best),
         len(speaking) - len(fitting),
         len(bases) - len(speaking),
+        _served_in_int4(speaking, here, amount),
     )
+
+
+def _served_in_int4(bases: Sequence[KnownBase], here: Here, amount: Amount) -> BaseEstimate | None:
+    """The largest that anybody may use and this machine could serve in four bits, and not in
+    eight, with adapters that were trained elsewhere."""
+    if here.served != "int8" or not here.can_compile:
+        return None
+    usable, in_int4 = USABLE * here.conditions.memory_bytes, replace(here, served="int4")
+    found = [
+        estimate
+        for base in bases
+        if base.is_open
+        and reckon(base, here, amount).serving_bytes > usable
+        and (estimate := reckon(base, in_int4, amount)).serving_bytes <= usable
+    ]
+    return max(found, key=lambda each: each.base.shape.num_parameters, default=None)
 
 
 def reckon(base: KnownBase, here: Here, amount: Amount) -> BaseEstimate:
@@ -151,8 +172,8 @@ def _speaks(base: KnownBase, language: Language) -> bool:
 def _served(device: str) -> Precision:
     """What a server holds a base in where nobody says, if it is no small one."""
     from serving.torch.linear import exact_limit
-    from serving.torch.native.compiler import find_compiler
+    from serving.torch.native.kept import can_be_had
 
     if device == "cuda":
         return "nf4"
-    return "int8" if find_compiler() or exact_limit() is not None else "fp32"
+    return "int8" if can_be_had() or exact_limit() is not None else "fp32"

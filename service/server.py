@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
+from starlette.types import ASGIApp
 
 from data.wording import N_, _
 from serving.errors import EngineFailed
@@ -31,6 +32,7 @@ from .models import Models
 from .running import Announcement
 from .settings import ServiceSettings, is_loopback
 from .state.read_only import open_served_state
+from .telemetry.plain_start import PlainStart
 
 logger = logging.getLogger(__name__)
 
@@ -122,10 +124,10 @@ def _say_who_may_come(keys: Keys) -> None:
         logger.info("Every request needs a key; %d are valid (lora-chat keys list)", num_valid)
 
 
-def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+def http_config(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
     """How uvicorn serves an application by these settings."""
     return uvicorn.Config(
-        app,
+        PlainStart(app),
         http=http_protocol(settings),
         ws="none",
         lifespan="on",
@@ -160,6 +162,10 @@ class GracefulServer(uvicorn.Server):
         self._grace = grace  # [seconds]
         self._announcement = announcement
         self._has_page = has_page
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._gate.close()  # also where it has not opened yet
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, model_validator
 from pydantic_settings import (
@@ -34,6 +35,28 @@ def _listed(value: object) -> object:
     return [part for word in value.split(",") if (part := word.strip())]
 
 
+def _found(command: str) -> str:
+    """A path is of where this program was started; a name alone is looked for in PATH."""
+    return str(_absolute(Path(command))) if Path(command).name != command else command
+
+
+def _bare(url: str) -> str:
+    try:
+        is_whole = urlsplit(url).port != 0  # which raises for one that is no number
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(_("{url} has no port that can be").format(url=url))
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(_("{value} is named more than once").format(value=value))
+    return values
+
+
 def _as_word(value: object) -> object:
     """`on` and `off` are words here; YAML reads them as true and false."""
     return ("on" if value else "off") if isinstance(value, bool) else value
@@ -52,7 +75,10 @@ def is_loopback(host: str) -> bool:
 
 
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
+Command = Annotated[str, AfterValidator(_found)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Url = Annotated[str, Field(pattern=r"^https?://[^/@?#]+(/v1)?/?$"), AfterValidator(_bare)]
+Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)]
 Folders = Annotated[tuple[LocalPath, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -71,8 +97,12 @@ class ServiceSettings(BaseSettings):
     home: LocalPath = DEFAULT_HOME
     base: str = DEFAULT_BASE
     engine: Literal["auto", "torch", "llamacpp", "vllm"] = "auto"  # auto: llamacpp for a .gguf file
-    vllm: str | None = Field(default=None, pattern=r"^https?://[^/@]+(/v1)?/?$")  # its server's URL
-    vllm_key: str | None = None  # that it asks for
+    vllm: Urls = ()  # of vLLM servers that run already
+    vllm_key: str | None = None  # that they ask for
+    vllm_command: Command | None = None  # of a vLLM that is started here
+    vllm_slots: int = Field(default=8, ge=1)  # adapters that one batch of it may hold
+    vllm_rank: int = Field(default=16, ge=1)  # the largest of an adapter, or of a blend's in all
+    vllm_arguments: Words = ()  # more for it, such as --tensor-parallel-size,2
     precision: ServedPrecision = "auto"
     max_batch: int = Field(default=LIMITS.max_rows, ge=1)  # requests computed together
     context_length: int | None = Field(default=None, ge=16)  # [tokens]; the base's own
@@ -164,8 +194,14 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _own_server(self) -> Self:
-        if (self.engine == "vllm") != (self.vllm is not None):
-            raise ValueError(_("vllm: a server's URL and the engine vllm belong together"))
+        if (self.engine == "vllm") != bool(self.vllm or self.vllm_command):
+            raise ValueError(
+                _("vllm: servers' URLs, or vllm_command, and the engine vllm belong together")
+            )
+        if self.vllm and self.vllm_command:
+            raise ValueError(
+                _("vllm_command: a vLLM is started here, or those of vllm run already; not both")
+            )
         return self
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from finetune.hardware import Precision
 
@@ -100,6 +100,26 @@ class LoadReport:
     unmatched: tuple[str, ...] = ()  # of engines that go without those; ours refuse
 
 
+ServerState = Literal["ready", "away", "draining", "resting"]
+"""resting: it has failed several times, and is tried again in a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStats:
+    """A server that computes for an engine."""
+
+    url: str
+    state: ServerState
+    reason: str | None = None  # why it is away
+    num_running: int = 0
+    num_requests: int = 0  # so far, like all that follow
+    num_failures: int = 0
+    num_restarts: int = 0  # that were noticed
+    num_adapter_loads: int = 0
+    num_adapter_evictions: int = 0
+    adapters: tuple[str, ...] = ()  # that it has proven to answer with, as it calls them
+
+
 @dataclass(frozen=True, slots=True)
 class EngineStats:
     num_running: int = 0
@@ -122,6 +142,7 @@ class EngineStats:
     num_threads: int = 0  # that compute a step
     cores_elsewhere: float = 0.0  # that other programs use
     is_running: bool = True  # False before it has started, and once it has ended
+    servers: tuple[ServerStats, ...] = ()  # of an engine that computes elsewhere
 
 
 class Engine(Protocol):
@@ -166,4 +187,13 @@ class Engine(Protocol):
         Raises PromptTooLong, SchemaRefused, BiasRefused, AdapterRefused, EngineBusy or
         EngineFailed at the first step of the iteration, and EngineFailed later if a step fails.
         """
+        ...
+
+
+@runtime_checkable
+class HasServers(Protocol):
+    """An engine that computes at servers, which come and go."""
+
+    def drain(self, url: str, *, is_draining: bool) -> bool:
+        """Ask nothing more of a server, or ask it again; False where there is none of that URL."""
         ...

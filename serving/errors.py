@@ -12,7 +12,10 @@ ServingError
 ├── QuantizationFailed  a base cannot be written in another quantization
 ├── EngineUnsupported   the base is of an architecture this engine does not run
 └── EngineFailed        a step raised, or the engine has stopped
+    └── EngineAway      none of the servers that compute takes requests at the moment
 """
+
+from pathlib import Path
 
 from data.wording import _
 from finetune.errors import AdapterFault
@@ -58,11 +61,17 @@ class AdapterRefused(AdapterFault, ServingError):
     @classmethod
     def of(cls, error: AdapterFault | OSError, adapter: object) -> "AdapterRefused":
         """The same by a name: where the files lie is no client's business."""
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) or _is_gone(error):
             return AdapterGone("was removed while it was asked for.", adapter)
         if isinstance(error, OSError):
             return cls(f"cannot be read: {error.strerror}.", adapter)
         return cls(error.problem, None if error.adapter is None else adapter, error.file)
+
+
+def _is_gone(error: AdapterFault | OSError) -> bool:
+    """Whether the folder that a fault was found in has been removed meanwhile."""
+    folder = error.adapter if isinstance(error, AdapterFault) else None
+    return isinstance(folder, Path) and not folder.exists()
 
 
 class AdapterGone(AdapterRefused):
@@ -113,3 +122,7 @@ class EngineUnsupported(ServingError):
 
 class EngineFailed(ServingError):
     """A step raised, or the engine has stopped."""
+
+
+class EngineAway(EngineFailed):
+    """None of the servers that compute takes requests at the moment."""

@@ -4,7 +4,16 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 
-from .engine import AdapterRef, Delta, EngineStats, LoadReport, Request, TokenLogprob
+from .engine import (
+    AdapterRef,
+    Delta,
+    EngineStats,
+    LoadReport,
+    Request,
+    ServerState,
+    ServerStats,
+    TokenLogprob,
+)
 from .errors import AdapterRefused, EngineFailed, PromptTooLong
 
 Names = tuple[str, ...]
@@ -31,6 +40,7 @@ class ScriptedEngine:
         modules: Names = ("layers.0.self_attn.q_proj",),  # that every adapter matches
         adapter_bytes: int = 4 << 30,  # that adapters may take in memory
         piece: int = PIECE,
+        servers: Names = (),  # URLs of those that would compute
     ) -> None:
         self._answers = {} if answers is None else answers
         self._default = default
@@ -41,6 +51,7 @@ class ScriptedEngine:
         self._modules = modules
         self._adapter_bytes = adapter_bytes
         self._piece = piece
+        self._draining = dict.fromkeys(servers, False)
         self.is_started = False
         self.num_tokens = 0  # of all answers so far
         self.requests: list[Request] = []
@@ -78,7 +89,13 @@ class ScriptedEngine:
             num_resident_bytes=len(self.adapters) * ADAPTER_SIZE,
             max_resident_bytes=self._adapter_bytes,
             engine="scripted",
+            servers=tuple(self._server(url) for url in self._draining),
         )
+
+    def drain(self, url: str, *, is_draining: bool) -> bool:
+        if url in self._draining:
+            self._draining[url] = is_draining
+        return url in self._draining
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         self.requests.append(request)
@@ -95,6 +112,11 @@ class ScriptedEngine:
             raise
         finally:
             del self.running[request.id]
+
+    def _server(self, url: str) -> ServerStats:
+        state: ServerState = "draining" if self._draining[url] else "ready"
+        names = tuple(f"{ref.name}@{ref.sha256[:12]}" for ref in self.adapters.values())
+        return ServerStats(url, state, num_running=len(self.running), adapters=names)
 
     def _script(self, request: Request) -> list[Delta]:
         text = self._answer(tuple(ref.name for ref, _ in request.blend))

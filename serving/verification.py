@@ -18,6 +18,7 @@ from finetune.adapters.trained_base import check_base, find_trained_base
 from finetune.adapters.version import AdapterVersion
 from finetune.adapters.weights import Tensors, read_tensors
 from finetune.bases.base import Base
+from finetune.bases.engines import other_engines
 from finetune.bases.fingerprint import Fingerprint
 from finetune.errors import AdapterFault, AdapterInvalid, FinetuneError
 
@@ -25,7 +26,7 @@ from .adapters.notation import Part
 from .adapters.store import AdapterStore
 from .engine import AdapterRef
 from .errors import AdapterRefused, ServingError
-from .torch.architecture import Architecture, read_architecture
+from .torch.architecture import read_architecture
 from .torch.lora_weights import load_lora
 
 COPY_AGAIN = N_("Copy the folder again from where it was made, or train again.")
@@ -80,10 +81,6 @@ class Subject:
     @cached_property
     def fit(self) -> Fit:
         return Fit(self.base)
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        return read_architecture(self.base.folder)
 
     @cached_property
     def ref(self) -> AdapterRef:
@@ -283,16 +280,18 @@ def _base(subject: Subject) -> str | Doubt:
 
 def _engine(subject: Subject) -> str:
     told = _("the torch engine runs {kind} models")
-    return told.format(kind=subject.architecture.config.model_type)
+    config = subject.base.transformers_config
+    return other_engines(config) or told.format(kind=config.model_type)
 
 
 def _fit(subject: Subject) -> str:
     version = subject.version
     subject.fit.check_tensors(version, version.settings, subject.shapes)
-    ref = AdapterRef(version.name, version.number, "", version.folder)
-    weights = load_lora(ref, subject.architecture)
+    if other_engines(subject.base.transformers_config) is None:
+        ref = AdapterRef(version.name, version.number, "", version.folder)
+        load_lora(ref, read_architecture(subject.base.folder))
     told = _("every tensor has its place and its shape in the base: {count} pairs")
-    return told.format(count=len(weights.pairs))
+    return told.format(count=len(subject.tensors) // 2)
 
 
 def _complete(subject: Subject) -> str:
@@ -338,7 +337,7 @@ CHECKS = (
     Check("template", _template, COPY_AGAIN, ("files", "card")),
     Check("base", _base, "", ("card", "kind")),
     Check("tokens", _tokens, "", ("base",)),
-    Check("engine", _engine, N_("Choose a base of one of these families."), ("base",)),
+    Check("engine", _engine, "", ("base",)),
     Check(
         "fit",
         _fit,

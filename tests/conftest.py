@@ -80,6 +80,10 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gemma": {"head_dim": 16, "hidden_activation": "gelu_pytorch_tanh"},
     "gemma2": {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 32},
     "gemma3_text": {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 32},
+    # A vLLM server's alone: q, k and v are one layer, say, or attention stands beside the rest.
+    "phi3": {"pad_token_id": 0, "sliding_window": None},
+    "phi": {},
+    "glm": {"pad_token_id": 0, "head_dim": 16},
 }
 
 MakeBase = Callable[..., Path]

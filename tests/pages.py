@@ -16,7 +16,7 @@ def commands(page: str) -> list[list[str]]:
     return [
         shlex.split(line, comments=True)
         for block in blocks("bash", page)
-        for line in block.splitlines()
+        for line in block.replace("\\\n", "").splitlines()
         if line.startswith("lora-chat ")
     ]
 

@@ -16,7 +16,12 @@ CONDITIONS = (  # a GPU with 24 GB, a CPU with 32
     Conditions("cuda", "bf16", 24 * 10**9),
     Conditions("cpu", "fp32", 32 * 10**9),
 )
-SERVED: tuple[tuple[Precision, str], ...] = (("nf4", "cuda"), ("bf16", "cuda"), ("int8", "cpu"))
+SERVED: tuple[tuple[Precision, str], ...] = (
+    ("nf4", "cuda"),
+    ("bf16", "cuda"),
+    ("int8", "cpu"),
+    ("int4", "cpu"),
+)
 CONTEXT = 4096
 DEFAULTS = TrainConfig.model_validate({})
 

@@ -1,6 +1,7 @@
 """The built wheel: what is needed is in it, and its command works in any folder."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -10,10 +11,15 @@ import venv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from serving.torch.native.kernels import X86, kernels_here
+from serving.torch.native.toolchain import find_compiler
 from tests.container import copied_paths
+from tests.service.test_serve_process import Served
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("data", "finetune", "serving", "service")
@@ -27,14 +33,13 @@ NEEDED = {  # one of each kind that is no code
     "service/state/migrations/script.py.mako",
     "service/state/migrations/versions/0001_keys_and_usage.py",
 }
+OLDEST_GLIBC = 28  # 2.28, which torch itself asks for
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FAULTY = "Q: Why?\nA: Because.\n\nQ: And then?\n\nQ: What now?\nA: Go on.\n"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of what a container gets to see, and of nothing else."""
-    source = tmp_path_factory.mktemp("source")
+def build(source: Path, **variables: str) -> Path:
+    """A wheel of what a container gets to see, and of nothing else."""
     for path in copied_paths():
         if (ROOT / path).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
@@ -42,9 +47,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copyfile(ROOT / path, source / path)
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    environment = os.environ | variables
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return next((source / "dist").iterdir())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("source"))
 
 
 def test_the_wheel_holds_every_file_of_the_packages_and_the_configurations(wheel: Path):
@@ -61,10 +72,9 @@ def test_the_wheel_holds_every_file_of_the_packages_and_the_configurations(wheel
     assert held >= NEEDED
 
 
-@pytest.fixture(scope="module")
-def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installed where nothing else of ours is; what it depends on is borrowed from here."""
-    folder = tmp_path_factory.mktemp("venv")
+def install(wheel: Path, folder: Path) -> Path:
+    """Install it where nothing else of ours is; what it depends on is borrowed from here. Returns
+    its command."""
     venv.create(folder, symlinks=True)
     pip = [sys.executable, "-m", "pip", "--python", str(folder), "--quiet"]
     subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True)
@@ -72,6 +82,11 @@ def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "borrowed.pth").write_text("\n".join(sorted(borrowed)), encoding="utf-8")
     return folder / "bin" / "lora-chat"
+
+
+@pytest.fixture(scope="module")
+def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(wheel, tmp_path_factory.mktemp("venv"))
 
 
 @pytest.fixture
@@ -127,3 +142,46 @@ def test_several_processes_are_started_by_the_command_and_tell_a_fault_once(
     assert done.returncode == 1
     assert done.stderr.count("faulty.txt:4:") == 1, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of a wheel with compiled code in it, as `make wheel` builds it."""
+    if find_compiler() is None or platform.machine() not in X86:
+        pytest.skip("no C++ compiler for x86-64")
+    wheel = build(tmp_path_factory.mktemp("source"), HATCH_BUILD_HOOK_ENABLE_CUSTOM="true")
+    tag = re.fullmatch(r"lora_chat-[^-]+-py3-none-manylinux_2_(\d+)_x86_64\.whl", wheel.name)
+    assert tag, wheel.name
+    assert int(tag[1]) <= OLDEST_GLIBC, wheel.name
+    return install(wheel, tmp_path_factory.mktemp("compiled"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", ["default", "avx2"])
+def test_where_no_compiler_is_it_answers_with_the_code_that_it_brings(
+    capability: str,
+    compiled: Path,
+    make_base: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """With the best kernel that the processor has, or may use."""
+    for name in ("CXX", "PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(compiled.parent))
+    if capability != "default":
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
+    kernel = "avx2" if capability == "avx2" else kernels_here()[0].name
+    server = Served(
+        make_base("llama"), tmp_path, options=("--precision", "int8"), program=(str(compiled),)
+    )
+    try:
+        assert server.answer("tiny-llama")
+        health = httpx.get(f"{server.url}/health").json()
+    finally:
+        server.stop()
+    assert (health["compiled"], health["kernel"]) == (True, kernel), server.log
+    assert not list((tmp_path / "compiled").glob("*.so"))
+    doctor = subprocess.run([compiled, "doctor"], capture_output=True, text=True)
+    assert "none, and none needed" in doctor.stdout, doctor.stderr
+    assert "apt install g++" not in doctor.stdout

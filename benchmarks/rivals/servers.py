@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.process import LOG_TAIL, ProgramFailed, running, tail
+from benchmarks.process import LOG_TAIL, START_TIMEOUT, ProgramFailed, running, tail
 
 from .peft_generate import PeftJob, PeftResult, PeftRow
 
@@ -64,7 +64,7 @@ def llama_server(
         *("--parallel", str(slots), "--ctx-size", str(slots * CONTEXT)),
         *("--threads", str(threads), "--offline", "--no-ui"),
     ]
-    with _listening(command, log) as url:
+    with listening(command, log) as url:
         yield url
 
 
@@ -91,7 +91,7 @@ def vllm_server(
         *("--enable-lora", "--max-loras", str(len(adapters)), "--max-lora-rank", str(rank)),
         *("--lora-modules", *(f"{name}={folder}" for name, folder in adapters.items())),
     ]
-    with _listening(command, log, _vllm_variables(environment, cpus)) as url:
+    with listening(command, log, vllm_on_cpu(environment, cpus)) as url:
         yield url
 
 
@@ -123,7 +123,8 @@ def peft_generate(
     return PeftResult.model_validate_json(done.stdout)
 
 
-def _vllm_variables(environment: Path, cpus: Sequence[int] | None) -> dict[str, str]:
+def vllm_on_cpu(environment: Path, cpus: Sequence[int] | None = None) -> dict[str, str]:
+    """The variables that it is started with."""
     chosen = sorted(cpus or os.sched_getaffinity(0))
     preload = environment / "lib" / "libiomp5.so"  # as vLLM's CPU guide advises
     return {
@@ -136,15 +137,18 @@ def _vllm_variables(environment: Path, cpus: Sequence[int] | None) -> dict[str, 
 
 
 @contextmanager
-def _listening(
-    command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None
+def listening(
+    command: Sequence[str],
+    log: Path,
+    variables: Mapping[str, str] | None = None,
+    timeout: float = START_TIMEOUT,
 ) -> Generator[str]:
     """Run a server on a free port of loopback; yields its URL once it is healthy."""
     port = _free_port()
     url = f"http://{LOOPBACK}:{port}"
     address = ["--host", LOOPBACK, "--port", str(port)]
     with running([*command, *address], log, variables) as server:
-        server.wait_for(lambda: _is_healthy(url) or None)
+        server.wait_for(lambda: _is_healthy(url) or None, timeout=timeout)
         yield url
 
 

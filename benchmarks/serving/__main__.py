@@ -17,7 +17,7 @@ import typer
 
 from benchmarks.contamination import HOME
 from benchmarks.journal import Journal
-from benchmarks.provenance import RESULTS, describe, shown_command
+from benchmarks.provenance import RESULTS, describe, parse_words, shown_command
 from finetune.errors import FinetuneError
 
 from .bench import Bench, Size, prepare
@@ -101,10 +101,7 @@ def main(
 
 
 def _parse_parts(text: str, llama_bin: Path | None, vllm_env: Path | None) -> list[Part]:
-    try:
-        parts = [Part(word.strip()) for word in text.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}; choose of {', '.join(Part)}") from error
+    parts = parse_words(Part, text)
     needed = {
         Part.LLAMACPP: ("--llama-bin", llama_bin),
         Part.LLAMA: ("--llama-bin", llama_bin),

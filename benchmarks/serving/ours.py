@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from benchmarks.journal import Mix
-from benchmarks.process import ProgramFailed, running
+from benchmarks.process import START_TIMEOUT, ProgramFailed, running
 from benchmarks.summary import TOKENS_PER_SECOND
 from finetune.defaults import DEFAULT_BASE
 from service.bench.load import Target
@@ -71,7 +71,13 @@ class Timing:
 
 @contextmanager
 def our_server(
-    home: Path, *, log: Path, base: str = DEFAULT_BASE, options: Sequence[str] = ()
+    home: Path,
+    *,
+    log: Path,
+    base: str = DEFAULT_BASE,
+    options: Sequence[str] = (),
+    timeout: float = START_TIMEOUT,
+    on_start: Callable[[int], object] | None = None,  # with the process's number
 ) -> Generator[OurServer]:
     """Yield `lora-chat serve`, as soon as it says that it is ready; without options by default."""
     command = [
@@ -79,7 +85,9 @@ def our_server(
         *("--base", base, "--home", str(home), *options),
     ]
     with running(command, log, {"HF_HUB_OFFLINE": "1"}) as server:
-        url = server.wait_for(partial(_ready_url, log), LOOK)
+        if on_start is not None:
+            on_start(server.process.pid)
+        url = server.wait_for(partial(_ready_url, log), LOOK, timeout)
         yield OurServer(url, server.process.pid)
 
 

@@ -15,6 +15,7 @@ from benchmarks.journal import Journal, Key, Mix, Record
 from benchmarks.process import ProgramFailed
 from service.bench.figures import Figures, Sitting, as_json
 from service.bench.load import Load, measure
+from service.bench.measurement import Measurement
 from service.errors import ServerRefused
 
 PLACE = re.compile(r"(?:/[\w.+-]+)+/")  # where something lies on this machine
@@ -94,9 +95,10 @@ class Plan:
         )
 
 
-def measure_load(load: Load) -> Measured:
-    """Raises ServerRefused where there is no server, ProgramFailed where no request succeeded."""
-    sitting = Sitting(load, asyncio.run(measure(load)))
+def measure_load(load: Load, seconds: float | None = None) -> Measured:
+    """Raises ServerRefused where there is no server, ProgramFailed where no request succeeded, and
+    TimeoutError where it takes longer."""
+    sitting = Sitting(load, asyncio.run(_measure_within(load, seconds)))
     if not sitting.measurement.answers:
         fault = sitting.measurement.faults[0]
         raise ProgramFailed(f"Every request failed: {fault.kind}: {fault.example}")
@@ -107,6 +109,11 @@ def measure_load(load: Load) -> Measured:
         if name != "url" and name not in sitting.figures
     }
     return Measured(sitting.figures, {"load": told["load"], **rest})
+
+
+async def _measure_within(load: Load, seconds: float | None) -> Measurement:
+    async with asyncio.timeout(seconds):
+        return await measure(load)
 
 
 def _say(record: Record, outcome: str) -> None:

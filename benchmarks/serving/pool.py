@@ -71,7 +71,7 @@ class Pool:
         if num_bytes + SPARE > free:
             raise ProgramFailed(
                 f"{self.count} adapters and some room take {(num_bytes + SPARE) / 1e9:.1f} GB of "
-                f"disk, and {free / 1e9:.1f} GB are free. Ask for fewer with --registered."
+                f"disk, and {free / 1e9:.1f} GB are free. Ask for fewer, or name a larger disk."
             )
 
 
@@ -100,9 +100,11 @@ def _write(folder: Path, template: Path, tensors: Tensors, number: int) -> None:
         name: _with_other_signs(tensor, generator) if ".lora_B." in name else tensor
         for name, tensor in tensors.items()
     }
-    folder.mkdir()
-    save_file(variant, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    shutil.copyfile(template / CONFIG_FILE, folder / CONFIG_FILE)
+    unfinished = folder.with_name(f".{folder.name}")
+    unfinished.mkdir(exist_ok=True)
+    save_file(variant, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
+    shutil.copyfile(template / CONFIG_FILE, unfinished / CONFIG_FILE)
+    unfinished.rename(folder)
 
 
 def _with_other_signs(

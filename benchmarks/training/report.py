@@ -33,8 +33,9 @@ class Case:
     workload: str
     micro_batch: int | None  # [rows] of plain PEFT; None: ours, packed
     checkpointing: bool
-    speed: Speed | None  # None: out of memory
+    speed: Speed | None  # None: out of memory, or not measured
     share: float | None = None  # of the chip's rate
+    is_measured: bool = True
 
     @property
     def words(self) -> str:
@@ -140,7 +141,8 @@ def _row(case: Case) -> list[str]:
     words = [case.workload, whose, "yes" if case.checkpointing else "no"]
     speed = case.speed
     if speed is None:
-        return [*words, "out of memory", *[number(None)] * 4]
+        why = "out of memory" if case.is_measured else "not measured: no time was left"
+        return [*words, why, *[number(None)] * 4]
     return [
         *words,
         number(speed.tokens_per_second, 0),

@@ -1,10 +1,10 @@
 """What is trained on, and what is measured of it: shared by our training and PEFT's."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from data.chat import Rendered
 from finetune.hardware import free_memory
@@ -45,6 +45,13 @@ class Speed:
     trained_per_second: float
     allocated: int | None  # [bytes]
     reserved: int | None  # [bytes]
+
+    @classmethod
+    def of(cls, figures: Mapping[str, float | None]) -> Self:
+        """A speed again, of what a journal has kept: there all numbers are alike."""
+        rates = figures["tokens_per_second"] or 0.0, figures["trained_per_second"] or 0.0
+        memory = figures["allocated"], figures["reserved"]
+        return cls(*rates, *(None if each is None else round(each) for each in memory))
 
 
 class Meter:

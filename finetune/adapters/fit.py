@@ -8,7 +8,8 @@ from typing import Any
 from data.wording import _
 from finetune.bases.base import Base
 from finetune.bases.base_name import can_be_same
-from finetune.bases.gguf_base import GgufBase, shape_of
+from finetune.bases.gguf_base import GgufBase
+from finetune.bases.linear_layers import linear_layers
 from finetune.errors import AdapterInvalid, BaseMismatch
 
 from .header import Shape
@@ -29,7 +30,7 @@ class Fit:
     @cached_property
     def sizes(self) -> Mapping[str, tuple[int, int]]:
         """(out, in) features of each module. Raises BaseUnusable."""
-        return shape_of(self._base).modules
+        return linear_layers(self._base)
 
     def check_name(self, adapter: object, named: str | None) -> None:
         """Raises BaseMismatch where an adapter that has no card names another base."""
@@ -107,11 +108,16 @@ def _is_targeted(module: str, settings: LoraSettings) -> bool:
     layers = settings.layers_to_transform
     if isinstance(layers, int):
         layers = [layers]
-    if isinstance(layers, list) and layers and int(module.split(".")[2]) not in layers:
+    if isinstance(layers, list) and layers and _layer(module) not in layers:
         return False
     if _matches(module, settings.exclude_modules):
         return False
     return settings.target_modules == "all-linear" or _matches(module, settings.target_modules)
+
+
+def _layer(module: str) -> int:
+    """The first number in a module's name: model.layers.3.mlp.up_proj is of layer 3."""
+    return next(int(part) for part in module.split(".") if part.isdecimal())
 
 
 def _matches(module: str, targets: Any) -> bool:

@@ -9,9 +9,11 @@ import importlib.util
 import json
 import logging
 import re
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from finetune.errors import BaseNotFound, BaseUnusable
 from finetune.hardware import Precision, compute_precision
 
 from .base_name import is_same
-from .fingerprint import Fingerprint, fingerprint_folder, weight_files
+from .fingerprint import Fingerprint, fingerprint_folder, read_shapes, weight_files
 from .gguf_conversion import convert
 from .hub import download
+from .shape import Shape
 from .whole_model import load_whole
 
 logger = logging.getLogger(__name__)
@@ -75,6 +78,33 @@ class Base:
             told = _("{path} is damaged: it holds no JSON object. Download it again.")
             raise BaseUnusable(told.format(path=path))
         return config
+
+    @cached_property
+    def transformers_config(self) -> Any:
+        """The same as transformers reads it, with all defaults. Raises BaseUnusable."""
+        from transformers import AutoConfig
+
+        with _loading(self.folder):
+            return AutoConfig.from_pretrained(self.folder)
+
+    @property
+    def hidden_size(self) -> int:
+        return self.transformers_config.get_text_config().hidden_size
+
+    @property
+    def vocab_size(self) -> int:
+        return self.transformers_config.get_text_config().vocab_size
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """The weights that its configuration means, or of other families that its files hold.
+
+        Raises BaseUnusable.
+        """
+        if shape := Shape.of_config(self.config):
+            return shape.num_parameters
+        with _loading(self.folder):
+            return sum(prod(each) for each in read_shapes(self.folder).values())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -189,26 +219,34 @@ def kept_gguf(spec: str, home: Path) -> Path | None:
 def load_model(base: Base, precision: Precision, device: str) -> Any:
     """Load the base as a transformers model, for training or for evaluation."""
     import torch
-    from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     is_quantized = precision in ("nf4", "int8")
     in_16_bits = precision == "bf16" or (is_quantized and compute_precision(device) == "bf16")
     dtype = torch.bfloat16 if in_16_bits else torch.float32
-    try:
+    with _loading(base.folder):
         model = load_whole(
             base.folder,
             dtype=dtype,
             quantization_config=_quantization(precision, dtype),
-            attn_implementation="sdpa",
             device_map={"": device},
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        told = _("The base in {folder} cannot be loaded: {error}")
-        raise BaseUnusable(told.format(folder=base.folder, error=error)) from error
     model.config.use_cache = False
     return model
+
+
+@contextmanager
+def _loading(folder: Path) -> Generator[None]:
+    """Raises BaseUnusable for what transformers and safetensors say of a base that is not right."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, SafetensorError, StrictDataclassError) as error:
+        told = _("The base in {folder} cannot be loaded: {error}")
+        raise BaseUnusable(told.format(folder=folder, error=error)) from error
 
 
 def _quantization(precision: Precision, dtype: Any) -> Any:

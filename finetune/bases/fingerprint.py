@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ SHAPE_KEYS = (
 SAMPLE_SIZE = 32  # [weights] of each norm
 # GGUF files call a mistral llama. Shapes, vocabulary and norms tell them apart all the same.
 ALIKE: dict[str | int | None, str] = {"mistral": "llama", "gemma3_text": "gemma3"}
+NORM = re.compile(r"(?:norm|\bln_?\w*)\.weight$")  # of any family
 TOLERANCE = 0.01  # relative; GGUF and 16-bit files round norms by less
 
 
@@ -72,16 +74,39 @@ def _plain(value: str | int | None) -> str | int | None:
 
 
 def _norms(folder: Path, config: dict[str, Any]) -> tuple[float, ...]:
-    middle = config["num_hidden_layers"] // 2
-    names = [
+    sampled: list[float] = []
+    for name in _sampled_names(folder, config):
+        sampled += read_tensor(folder, name).flatten()[:SAMPLE_SIZE].float().tolist()
+    return tuple(float(f"{value:.6g}") for value in sampled)
+
+
+def _sampled_names(folder: Path, config: dict[str, Any]) -> list[str]:
+    """The norms by the names that most families give them; of others, three that there are."""
+    middle = config.get("num_hidden_layers", 0) // 2
+    usual = [
         "model.layers.0.input_layernorm.weight",
         f"model.layers.{middle}.post_attention_layernorm.weight",
         "model.norm.weight",
     ]
-    sampled: list[float] = []
-    for name in names:
-        sampled += read_tensor(folder, name).flatten()[:SAMPLE_SIZE].float().tolist()
-    return tuple(float(f"{value:.6g}") for value in sampled)
+    names = read_shapes(folder).keys()
+    if names >= {*usual}:
+        return usual
+    norms = sorted(name for name in names if NORM.search(name))
+    if not norms:
+        raise KeyError(usual[-1])
+    return [norms[0], norms[len(norms) // 2], norms[-1]]
+
+
+def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Each of a checkpoint's tensors with its shape, from the headers of its files alone."""
+    from safetensors import safe_open
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder):
+        with safe_open(folder / file, framework="numpy") as opened:
+            for name in sorted(opened.keys()):
+                shapes[name] = tuple(opened.get_slice(name).get_shape())
+    return shapes
 
 
 def read_tensor(folder: Path, name: str) -> Any:

@@ -14,7 +14,6 @@ from typing import Any
 from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation
 from finetune.bases.base import Base, load_model
-from finetune.bases.shape import Shape
 from finetune.free_cores import FreeCores
 from finetune.hardware import WEIGHT_BYTES, Precision, device_memory, wide_precision
 from finetune.training.loss import AnswerLoss, answer_loss
@@ -58,11 +57,11 @@ def render_pair(
     return PairedRows(*rows)
 
 
-def comparing_precision(shape: Shape | None, device: str, memory_bytes: int) -> Precision:
+def comparing_precision(num_parameters: int, device: str, memory_bytes: int) -> Precision:
     """The precision to compare in: as wide as the device runs well; in 4 bits, as in training,
     where that would not fit."""
     wide = wide_precision(device)
-    if shape and shape.num_parameters * WEIGHT_BYTES[wide] > IN_FULL * memory_bytes:
+    if num_parameters * WEIGHT_BYTES[wide] > IN_FULL * memory_bytes:
         return "nf4"
     return wide
 
@@ -83,8 +82,9 @@ class Pair:
         self.baseline = baseline
         self.adapter = adapter
         self.device = device
-        shape = Shape.of_config(base.config)
-        self.precision: Precision = comparing_precision(shape, device, device_memory(device))
+        self.precision: Precision = comparing_precision(
+            base.num_parameters, device, device_memory(device)
+        )
         self.batch_tokens = batch_tokens  # packed into one forward pass
         self.on_work: Callable[[int, int], None] = lambda *_: (
             None

@@ -1,11 +1,12 @@
 """Rendered conversations laid end to end for one pass of the model, without padding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data.chat import Rendered
 
+from .beginnings import Beginning, common_beginnings
 from .dropout import Layout
 
 
@@ -32,11 +33,13 @@ class Batch:
     row_of: Any  # [trained] which row each belongs to
     is_taught: Any  # [trained] whether a teacher says what comes, and not the label
     taught: Any  # [of these, width] the teacher's last hidden states
+    beginnings: Sequence[Beginning]  # of the rows; see shared.py
     layout: Layout
 
     def to(self, device: str) -> "Batch":
-        names = [name for name in self.__slots__ if name != "layout"]
-        return Batch(**{name: getattr(self, name).to(device) for name in names}, layout=self.layout)
+        own = {name: getattr(self, name) for name in self.__slots__}
+        moved = {name: each.to(device) for name, each in own.items() if hasattr(each, "to")}
+        return replace(self, **moved)
 
 
 def pack(rows: Sequence[Rendered], max_tokens: int) -> list[list[Rendered]]:
@@ -53,12 +56,16 @@ def pack(rows: Sequence[Rendered], max_tokens: int) -> list[list[Rendered]]:
 
 
 def collate(
-    rows: Sequence[Rendered], seeds: Sequence[int] | None = None, prompt_weight: float = 0.0
+    rows: Sequence[Rendered],
+    seeds: Sequence[int] | None = None,
+    prompt_weight: float = 0.0,
+    beginnings: Sequence[Beginning] | None = None,
 ) -> Batch:
     """`seeds` decide each row's dropout. With a prompt weight, tokens that are not trained count
-    too, by that much."""
+    too, by that much. `beginnings`: what rows of a step have in common, of which these are some."""
     import torch
 
+    seeds = seeds or [0] * len(rows)
     ids: list[int] = []
     positions: list[int] = []
     predicting: list[int] = []
@@ -83,8 +90,6 @@ def collate(
         row_of=torch.tensor(row_of),
         is_taught=torch.tensor([isinstance(rows[i], TaughtRow) for i in row_of]).bool(),
         taught=torch.cat(taught) if taught else torch.empty(0),
-        layout=Layout(
-            lengths=tuple(len(row.token_ids) for row in rows),
-            seeds=tuple(seeds) if seeds is not None else (0,) * len(rows),
-        ),
+        beginnings=common_beginnings(rows, seeds) if beginnings is None else beginnings,
+        layout=Layout(tuple(len(row.token_ids) for row in rows), tuple(seeds)),
     )

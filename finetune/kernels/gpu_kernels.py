@@ -9,6 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from data.wording import _
+
 logger = logging.getLogger(__name__)
 
 
@@ -76,8 +78,10 @@ def flash_attend(
 
 
 def names_in_use(device: str) -> str:
-    """The names, for the log, of what computes attention, norms and SwiGLU."""
+    """The names, for the log, of what computes a step."""
+    own = _("lora-chat's own kernels")
     if device != "cuda":
-        return "lora-chat's own steps"
+        return own
     attention = "flash-attn" if find_flash_attention() else "torch's attention"
-    return f"{attention}, {'liger-kernel' if find_liger(device) else 'own RMSNorm and SwiGLU'}"
+    others = "liger-kernel" if find_liger(device) else "own RMSNorm and SwiGLU"
+    return f"{own} ({attention}, {others})"

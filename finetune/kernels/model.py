@@ -8,33 +8,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from finetune.errors import BaseUnusable
-
 from .answer_head import AnswerHead
 from .attention import STRIDE, register
 from .batch import Batch
-from .dropout import Layout, Masks
-from .gpu_kernels import Liger, find_liger
+from .dropout import NO_PARENT, Layout, Masks
+from .gpu_kernels import Liger, find_liger, names_in_use
 from .lora import lora_forward
 from .pointwise import RmsNorm, SwiGlu
+from .shared import share
 
 SHARED_INPUTS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # whose layers and heads are as here
 
 
 class LeanModel:
-    """Owns how a PEFT model is computed while it trains; `peft` is the model itself."""
+    """Owns how a PEFT model of a known family is computed while it trains; `peft` is the model."""
 
     def __init__(self, peft: Any) -> None:
-        """Raises BaseUnusable for a model of another family."""
         self.peft = peft
         self._causal = peft.get_base_model()
-        family = self._causal.config.model_type
-        if family not in FAMILIES:
-            raise BaseUnusable(
-                f"The base is a {family} model. Adapters are trained on models of the families "
-                f"{', '.join(FAMILIES)}: others compute otherwise, and are not served either."
-            )
         self._masks = Masks()
         liger = find_liger(self._causal.device.type)
         self._causal.set_attn_implementation(register())
@@ -44,9 +35,11 @@ class LeanModel:
             if replaced := _forward(module, number, self._masks, liger):
                 module.forward = replaced
 
+    @property
+    def name(self) -> str:
+        return names_in_use(self._causal.device.type)
+
     def token_losses(self, batch: Batch) -> Any:
-        """The loss of every trained token, shape [trained], in float32 and with its gradient: to
-        its label, or to what a teacher says."""
         hidden, weight = self.hidden(batch), self._causal.get_output_embeddings().weight
         if not len(batch.taught):
             return AnswerHead.apply(hidden, weight, batch.labels)
@@ -57,14 +50,14 @@ class LeanModel:
         return losses.masked_scatter(by_label, found).masked_scatter(by_teacher, taught)
 
     def hidden(self, batch: Batch) -> Any:
-        """What the head turns into logits, of every trained token: [trained, width]."""
-        batch = _filled(batch)
-        self._masks.layout = batch.layout
+        if batch.input_ids.device.type == "cpu":
+            batch = _filled(share(batch))
+        self._masks.begin(batch.layout)
         hidden = self._causal.get_decoder()(
             input_ids=batch.input_ids,
             position_ids=batch.position_ids,
             use_cache=False,
-            row_lengths=batch.layout.lengths,
+            layout=batch.layout,
         ).last_hidden_state[0]
         return hidden[batch.predicting]
 
@@ -74,14 +67,18 @@ def _filled(batch: Batch) -> Batch:
     import torch
 
     surplus = -batch.input_ids.shape[1] % STRIDE
-    if not surplus or batch.input_ids.device.type != "cpu":
+    if not surplus:
         return batch
-    lengths, seeds = batch.layout.lengths, batch.layout.seeds
+    layout = batch.layout
     return replace(
         batch,
         input_ids=torch.nn.functional.pad(batch.input_ids, (0, surplus)),
         position_ids=torch.nn.functional.pad(batch.position_ids, (0, surplus)),
-        layout=Layout((*lengths, surplus), (*seeds, 0)),
+        layout=Layout(
+            (*layout.lengths, surplus),
+            (*layout.seeds, 0),
+            (*layout.parents, NO_PARENT) if layout.parents else (),
+        ),
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from data.wording import _
 from finetune.bases.base import Base
-from finetune.kernels.gpu_kernels import names_in_use
 
 from .dataset import Dataset
 from .going_on.lineage import Lineage
@@ -32,15 +31,15 @@ def describe_plan(plan: Plan, dataset: Dataset, base: Base) -> str:
     )
 
 
-def describe_start(plan: Plan, device: str, done: int = 0) -> str:
-    """Where it computes, and how many steps, some of which may be done already."""
+def describe_start(plan: Plan, device: str, core: str, done: int = 0) -> str:
+    """Where and by what it computes, and how many steps, some of which may be done already."""
     if done:
-        told = _("Going on after step {done} of {count}")
-        return told.format(done=done, count=plan.num_steps)
-    if device == "cpu":
-        return _("Training on the CPU: {count} steps").format(count=plan.num_steps)
-    told = _("Training on the GPU, with {kernels}: {count} steps")
-    return told.format(kernels=names_in_use(device), count=plan.num_steps)
+        told = _("Going on after step {done} of {count}, with {core}")
+    elif device == "cpu":
+        told = _("Training on the CPU with {core}: {count} steps")
+    else:
+        told = _("Training on the GPU with {core}: {count} steps")
+    return told.format(done=done, count=plan.num_steps, core=core)
 
 
 def describe_lineage(lineage: Lineage | None, dataset: Dataset) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
@@ -10,12 +11,23 @@ from data.wording import _
 from finetune.errors import Hopeless
 from finetune.hardware import free_memory
 from finetune.kernels.batch import Batch, collate, pack
+from finetune.kernels.beginnings import Beginning, common_beginnings
 
 from .processes import Processes
 
 Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A row of a step."""
+
+    row: Rendered
+    seed: int  # of its dropout
+    weight: float
+    beginning: Beginning
 
 
 class Gradients:
@@ -56,12 +68,12 @@ class Gradients:
             len(row.token_ids) - 1 - row.num_trained for row in rows
         )
         each = [1.0] * len(rows) if weights is None else weights
+        beginnings = common_beginnings(rows, seeds)
         own = self._processes.share([len(row.token_ids) for row in rows])
-        mine = [rows[i] for i in own], [seeds[i] for i in own], [each[i] for i in own]
+        mine = [Weighed(rows[i], seeds[i], each[i], beginnings[i]) for i in own]
         divisor = total_weight if weights is None else 1.0
-        loss = self.within_memory(rows, lambda budget: self._add(*mine, divisor, budget))
-        if not own:
-            self._fill_missing()
+        loss = self.within_memory(rows, lambda budget: self._add(mine, divisor, budget))
+        self._fill_missing()
         self._processes.add([parameter.grad for parameter in self._parameters])
         return self._processes.total(loss)[0]
 
@@ -79,23 +91,22 @@ class Gradients:
                 return result
             self._halve(rows)
 
-    def _add(
-        self,
-        rows: Sequence[Rendered],
-        seeds: Sequence[int],
-        weights: Sequence[float],
-        divisor: float,
-        budget: int,
-    ) -> float:
+    def _add(self, rows: Sequence[Weighed], divisor: float, budget: int) -> float:
         import torch
 
         loss = 0.0
-        for own in _micro_batches(rows, budget):
-            batch = collate(rows[own], seeds[own], self._prompt_weight).to(self._device)
+        for own in _micro_batches([each.row for each in rows], budget):
+            mine = rows[own]
+            batch = collate(
+                [each.row for each in mine],
+                [each.seed for each in mine],
+                self._prompt_weight,
+                [each.beginning for each in mine],
+            ).to(self._device)
             losses = self.token_losses(batch)
             if self._margin:
                 losses = losses.where(batch.is_taught, (losses - self._margin).relu())
-            of_row = torch.tensor(weights[own], device=self._device)[batch.row_of]
+            of_row = torch.tensor([each.weight for each in mine], device=self._device)[batch.row_of]
             part = (losses * batch.weights * of_row).sum() / divisor
             part.backward()
             loss += part.item()
@@ -123,7 +134,7 @@ class Gradients:
         logger.warning("%s", told.format(before=before, now=before // 2))
 
     def _fill_missing(self) -> None:
-        """A process without rows of its own has a gradient of zeros."""
+        """Give zeros to what this process has no rows for, and to what no row reaches."""
         import torch
 
         for parameter in self._parameters:

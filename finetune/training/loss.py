@@ -9,6 +9,7 @@ from typing import Any
 
 from data.chat import Rendered
 from finetune.kernels.batch import Batch, collate, pack
+from finetune.kernels.padded import token_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +23,6 @@ class AnswerLoss:
     def per_token(self) -> float:
         """Mean negative log-likelihood of an answer's token, in nats."""
         return sum(self.sums) / sum(self.counts)
-
-
-def token_losses(model: Any, batch: Batch) -> Any:
-    """The loss of every trained token, shape [trained], in float32 and with its gradient.
-
-    Logits are computed only where a token is trained.
-    """
-    import torch
-
-    logits = model(
-        input_ids=batch.input_ids,
-        position_ids=batch.position_ids,
-        logits_to_keep=batch.predicting,
-        use_cache=False,
-    ).logits[0]
-    return torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
 
 
 def answer_loss(

@@ -17,8 +17,8 @@ from finetune.errors import (
 )
 from finetune.free_cores import FreeCores
 from finetune.hardware import free_memory, peak_memory
+from finetune.kernels.choice import choose_core
 from finetune.kernels.dropout import row_seed
-from finetune.kernels.model import LeanModel
 
 from .checkpoint import Progress, is_to_finish, save_checkpoint
 from .config import TrainConfig
@@ -64,13 +64,13 @@ class Trainer:
         self.stage: Stage = "preferences" if judge else "examples"
         self.progress = Progress()
         self.on_saved: OnSaved = lambda _checkpoint, _progress: None
-        self.lean = LeanModel(model)
+        self.core = choose_core(model)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, weight_decay=config.weight_decay, fused=True
         )
         self.gradients = Gradients(
-            self.lean.token_losses,
+            self.core.token_losses,
             self.parameters,
             config.micro_batch_tokens,
             device,
@@ -118,7 +118,7 @@ class Trainer:
         set_peft_model_state_dict(self.model, self._first)
         weight, device = self.config.prompt_loss_weight, self.device
         taught = self.gradients.within_memory(
-            rows, lambda budget: teach(self.lean, rows[number:], budget, device, weight)
+            rows, lambda budget: teach(self.core, rows[number:], budget, device, weight)
         )
         set_peft_model_state_dict(self.model, reached)
         return [*rows[:number], *taught]
@@ -159,7 +159,7 @@ class Trainer:
 
     def release(self) -> None:
         """Let go of the model and all that was made for it; nothing can be trained afterwards."""
-        del self.model, self.lean, self.parameters, self.optimizer, self.gradients
+        del self.model, self.core, self.parameters, self.optimizer, self.gradients
         free_memory(self.device)
 
     def _advance(self, rows: Sequence[Rendered], held_out: Sequence[Rendered]) -> None:
@@ -261,7 +261,7 @@ class Trainer:
 
     def count_learned(self, rows: Sequence[Rendered]) -> int:
         """The rows whose answers the model would give word for word."""
-        budget, losses = self.gradients.micro_batch_tokens, self.lean.token_losses
+        budget, losses = self.gradients.micro_batch_tokens, self.core.token_losses
         return count_sure(self.model, rows, budget, self.device, losses)
 
     def _has_learned(self, rows: Sequence[Rendered]) -> bool:
@@ -283,7 +283,7 @@ class Trainer:
                 [rows[i] for i in share],
                 budget,
                 self.device,
-                self.lean.token_losses,
+                self.core.token_losses,
             ),
         )
         losses = dict(zip(share, own.sums, strict=True))

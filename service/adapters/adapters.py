@@ -54,6 +54,13 @@ class Adapters:
         """Raises ModelNotFound or AdapterRefused."""
         return self._info(self.entry(name), with_cards=True)
 
+    async def load_ahead(self, name: str, version: str) -> None:
+        """Bring a version to every server that will be asked for it; where there are none, its
+        first request does. Raises as `promote`, and EngineFailed."""
+        if self._engine.stats().servers:
+            entry = await run_in_threadpool(self.entry, name, version)
+            await self._engine.load(await run_in_threadpool(self.store.pin, entry))
+
     def promote(self, name: str, version: str) -> AdapterInfo:
         """Raises ModelNotFound, or AdapterRefused for a version that could not be served."""
         entry = self.entry(name, version)

@@ -103,6 +103,7 @@ class Intake:
                 folder = await run_in_threadpool(
                     stack.enter_context, staging_folder(self._store.adapters)
                 )
+                folder.chmod(0o755)  # servers that compute may run as somebody else
             staged = StagedFiles(folder, self._limit)
             stack.callback(staged.close)
             yield staged
@@ -116,6 +117,8 @@ class Intake:
             report = await self._engine.load(ref)
         except AdapterRefused as error:
             raise InvalidRequest(error.told(name), field, "adapter_refused") from error
+        if self._engine.stats().servers:  # which read it again later, from where it will lie then
+            await self._engine.unload(ref)
         version = await run_in_threadpool(self._install, folder, name, promoted)
         self._store.readmit(name)
         is_promoted = await run_in_threadpool(promoted_version, self._store.adapters, name)

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
@@ -94,18 +95,21 @@ def adapter_routes(adapters: Adapters, intake: Intake) -> APIRouter:
         return adapters.describe(name)
 
     @router.post(PROMOTE_ADAPTER.path)
-    def promote(name: str, promotion: Promotion) -> AdapterInfo:
+    async def promote(name: str, promotion: Promotion) -> AdapterInfo:
         with said_of("version"):
-            return adapters.promote(name, promotion.version)
+            await adapters.load_ahead(name, promotion.version)
+            return await run_in_threadpool(adapters.promote, name, promotion.version)
 
     @router.post(ROLL_BACK_ADAPTER.path)
     def roll_back(name: str) -> AdapterInfo:
         return adapters.roll_back(name)
 
     @router.post(SHARE_ADAPTER.path)
-    def share(name: str, sharing: Sharing) -> AdapterInfo:
+    async def share(name: str, sharing: Sharing) -> AdapterInfo:
         with said_of("version"):
-            return adapters.share(name, sharing.version, sharing.percent)
+            if sharing.percent and sharing.version is not None:
+                await adapters.load_ahead(name, sharing.version)
+            return await run_in_threadpool(adapters.share, name, sharing.version, sharing.percent)
 
     @router.get(EXPORT_VERSION.path, response_class=StreamingResponse, responses=ARCHIVE)
     def export(name: str, version: str) -> StreamingResponse:

@@ -1,5 +1,6 @@
 """/health: what the engine is doing. /ready: whether requests are let in."""
 
+from collections import Counter
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
@@ -8,11 +9,12 @@ from service.http.endpoints import HEALTH, READY
 from service.http.gate import ASIDE, Gate
 from service.http.replies import REFUSALS, Reply
 from service.models import Models
-from serving.engine import Engine
+from serving.engine import Engine, EngineStats
 
 from .protocol import Health, Readiness
 
 ENDED = "The engine has ended unexpectedly; the server's log says why. Restart the server."
+AWAY = "None of the servers that compute answers at the moment."
 
 
 def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
@@ -40,15 +42,21 @@ def health_routes(engine: Engine, models: Models, gate: Gate) -> APIRouter:
             kernel=stats.kernel,
             threads=stats.num_threads,
             cores_elsewhere=round(stats.cores_elsewhere, 1),
+            servers=Counter(server.state for server in stats.servers),
         )
 
     @router.get(READY.path, response_model=Readiness, responses=REFUSALS)
     async def ready() -> Readiness | Response:
-        away = ASIDE if gate.is_aside else None if engine.stats().is_running else ENDED
-        reason = gate.reason or away
+        reason = gate.reason or (ASIDE if gate.is_aside else _trouble(engine.stats()))
         if reason is not None:
             return Reply(503, reason, code="server_unavailable").response
         return Readiness()
 
     _ = (health, ready)
     return router
+
+
+def _trouble(stats: EngineStats) -> str | None:
+    if stats.is_running:
+        return None
+    return AWAY if stats.servers else ENDED

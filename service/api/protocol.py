@@ -5,7 +5,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
-from serving.engine import FinishReason
+from serving.engine import FinishReason, ServerState
 
 EndReason = FinishReason | Literal["tool_calls"]
 Chunk = dict[str, Any]  # of a stream; models would cost more than all else done for a token
@@ -194,6 +194,7 @@ class Health(BaseModel):
     kernel: str  # that computes their products; "": none of our own
     threads: int  # that compute a step
     cores_elsewhere: float  # that other programs use; the engine leaves them their share
+    servers: dict[ServerState, int]  # that compute for it, by how they are; none for other engines
 
 
 class Readiness(BaseModel):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.client.stream import Reading, StreamBroken, error_message
 from service.errors import ServerRefused
-from service.http.endpoints import CHAT, LIST_MODELS
+from service.http.endpoints import CHAT, LIST_MODELS, root_of
 
 from .measurement import Failure, MeasuredAnswer, Measurement
 from .prompts import Prompts
@@ -139,8 +139,7 @@ async def list_models(url: str, api_key: str | None = None) -> tuple[str, ...]:
 
 def _client(url: str, api_key: str | None) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    base_url = url.rstrip("/").removesuffix("/v1")
-    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=TIMEOUT, limits=LIMITS)
+    return httpx.AsyncClient(base_url=root_of(url), headers=headers, timeout=TIMEOUT, limits=LIMITS)
 
 
 async def _get_models(client: httpx.AsyncClient) -> httpx.Response:

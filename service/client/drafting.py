@@ -9,7 +9,7 @@ import httpx
 from data.label import Generate
 from data.wording import _
 from service.errors import ServerRefused
-from service.http.endpoints import CHAT, LIST_MODELS
+from service.http.endpoints import CHAT, LIST_MODELS, root_of
 
 TEMPERATURE = 0.3
 ANSWER_TOKENS = 512
@@ -19,9 +19,8 @@ ANSWER_TOKENS = 512
 def drafting(url: str, model: str | None, key: str | None) -> Generator[Generate]:
     """Raises ServerRefused where no server answers, or where it does not have the model."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    base_url = url.rstrip("/").removesuffix("/v1")
     timeout = httpx.Timeout(600, connect=10)
-    with httpx.Client(base_url=base_url, headers=headers, timeout=timeout) as client:
+    with httpx.Client(base_url=root_of(url), headers=headers, timeout=timeout) as client:
         chosen = model or _ask(client, "GET", LIST_MODELS.path, lambda said: said["data"][0]["id"])
 
         def generate(prompt: str) -> str:

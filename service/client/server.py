@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data.wording import N_, _
 from service.errors import ServerRefused
-from service.http.endpoints import CHAT, LIST_MODELS
+from service.http.endpoints import CHAT, LIST_MODELS, root_of
 from service.options import KEY_VARIABLE
 
 from .stream import DONE, EventParser
@@ -116,8 +116,9 @@ def connected(
 ) -> Generator[Kind]:
     """The server at a URL, which may end in /v1."""
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    base_url = url.rstrip("/").removesuffix("/v1")
-    with httpx.Client(base_url=base_url, timeout=TIMEOUT, headers=headers, mounts=LOCAL) as client:
+    with httpx.Client(
+        base_url=root_of(url), timeout=TIMEOUT, headers=headers, mounts=LOCAL
+    ) as client:
         yield of(client)
 
 

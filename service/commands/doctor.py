@@ -1,6 +1,7 @@
 """`lora-chat doctor`: what this machine has and what that means for training and serving."""
 
 import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from finetune.hardware import (
     describe_machine,
     pick_device,
 )
-from service.commands.views.recommendation import summary
+from service.commands.views.recommendation import in_int4, summary
 from service.inspection.machine import free_bytes, versions_here
 from service.recommendation import TYPICAL, look_around, recommend
 from serving.llamacpp.binding import install_command, is_installed
-from serving.torch.native.compiler import find_compiler
+from serving.torch.native.kept import can_be_had
 from serving.torch.native.kernels import kernels_here
+from serving.torch.native.toolchain import find_compiler
 
 
 def examine(home: Path, console: Console) -> None:
@@ -49,9 +51,11 @@ def _findings(machine: Machine, home: Path) -> Iterator[tuple[str, str]]:
     yield _("memory"), f"{machine.memory_bytes / GIB:.0f} GiB"
     gpu = f"{machine.gpu}, {machine.gpu_memory_bytes / GIB:.0f} GiB" if machine.gpu else _("none")
     yield "gpu", gpu
-    yield _("c++ compiler"), find_compiler() or _("none")
+    unneeded = _("none, and none needed") if can_be_had() else _("none")
+    yield _("c++ compiler"), find_compiler() or unneeded
     for package, version in versions.items():
         yield package, version or _("not installed")
+    yield "vllm", shutil.which("vllm") or _("not on the PATH")
     free = f"{free_bytes(home) / GIB:.0f} GiB"
     yield _("home"), _("{path} ({free} free)").format(path=home, free=free)
     yield _("adapters"), ", ".join(list_names(home / "adapters")) or _("none yet")
@@ -75,8 +79,15 @@ def _meaning(machine: Machine) -> Iterator[str]:
             "Without an NVIDIA GPU a 135M model trains at 45 to 500 tokens/s on two cores; a 7B "
             "model is out of reach for training."
         )
-    yield summary(recommend(look_around(), TYPICAL))
-    if device == "cpu" and find_compiler() is None:
+    found = recommend(look_around(), TYPICAL)
+    yield summary(found)
+    yield from in_int4(found)
+    if machine.gpu is not None:
+        yield _(
+            "For many readers at once, a vLLM in an environment of its own can compute on this "
+            "GPU: `lora-chat serve --engine vllm --vllm-command PATH`. It is not chosen by itself."
+        )
+    if device == "cpu" and not can_be_had():
         yield _(
             "Serving in int8 is two to three times faster with a C++ compiler: apt install g++."
         )
@@ -90,7 +101,7 @@ def _meaning(machine: Machine) -> Iterator[str]:
 def _served(device: str) -> str:
     if device == "cuda":
         return "nf4"
-    if not find_compiler():
+    if not can_be_had():
         return _("int8 (not compiled), or fp32 where that is timed faster")
     told = _("int8 (kernel {kernel}), or fp32 where that is timed faster")
     return told.format(kernel=kernels_here()[0].name)

@@ -74,17 +74,25 @@ def serve(
     vllm: Annotated[
         str | None,
         typer.Option(
-            metavar="URL",
-            help="A vLLM server that runs already and computes, for --engine vllm. It reads "
-            "adapters under the same paths as this program.",
+            metavar="URLS",
+            help="vLLM servers that run already and compute, for --engine vllm, such as "
+            "http://a:8001,http://b:8001. They read adapters under the same paths as this program.",
+        ),
+    ] = None,
+    vllm_command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The command of a vLLM on this machine, such as vllm/bin/vllm, that is started, "
+            "watched and ended, for --engine vllm.",
         ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
             callback=_known_precision,
-            help="How the base is held in memory: int8, fp32, bf16, nf4, or auto: the fastest on "
-            "this CPU, nf4 on a GPU.",
+            help="How the base is held in memory: int8, int4 (half of it; a CPU's), fp32, bf16, "
+            "nf4, or auto: the fastest on this CPU, nf4 on a GPU.",
         ),
     ] = None,
     max_batch: Annotated[
@@ -215,6 +223,7 @@ def serve(
         "port": port,
         "engine": engine,
         "vllm": vllm,
+        "vllm_command": vllm_command,
         "precision": precision,
         "max_batch": max_batch,
         "context_length": context,

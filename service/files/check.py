@@ -173,8 +173,9 @@ def _limit(memory: int, seconds: int, *, is_small: bool) -> None:
         return
     import resource
 
-    for kind, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, seconds)):
-        resource.setrlimit(kind, (most, most))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    # At the higher limit, Linux kills as it does where memory ends.
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     if not is_small:
         os.nice(BEHIND)
     with suppress(OSError):  # on Linux, the first one to go where memory ends

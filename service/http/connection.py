@@ -7,7 +7,7 @@ from typing import TypeVar
 import anyio
 from fastapi import Request, Response
 from sse_starlette import EventSourceResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 CLIENT_GONE = 499  # nobody reads it; nginx's name for it in logs
 
@@ -53,6 +53,11 @@ class EventStream(EventSourceResponse):
     def __init__(self, first: bytes | None, rest: AsyncGenerator[bytes]) -> None:
         super().__init__(_chain(first, rest), sep="\n")
         self._rest = rest
+
+    async def _send_with_timeout(self, send: Send, message: Message) -> None:
+        """Send without a scope for a limit, which costs more than all else that is done for a
+        token: none is set here, and `http.patience` sees to clients that do not read."""
+        await send(message)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -74,6 +74,9 @@ REMOVE_ADAPTER = Endpoint("DELETE", "/v1/adapters/{reference}")
 READ_REPORT = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/report", "train")
 EXPORT_VERSION = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/export")
 VERIFY_VERSION = Endpoint("GET", "/v1/adapters/{name}/versions/{version}/verify", "chat")
+LIST_ENGINES = Endpoint("GET", "/v1/engines")
+DRAIN_ENGINE = Endpoint("POST", "/v1/engines/drain")
+UNDRAIN_ENGINE = Endpoint("POST", "/v1/engines/undrain")
 DESCRIBE_MACHINE = Endpoint("GET", "/v1/machine", "train")
 
 CREATE_JOB = Endpoint("POST", "/v1/fine_tuning/jobs", "train")
@@ -101,6 +104,11 @@ SET_SCALES = Endpoint("POST", "/lora-adapters")
 ENDPOINTS = tuple(each for each in tuple(globals().values()) if isinstance(each, Endpoint))
 EXACT = {(each.method, each.path): each for each in ENDPOINTS if "{" not in each.path}
 NONE = Endpoint("GET", "")  # stands for every path and method that no endpoint has
+
+
+def root_of(url: str) -> str:
+    """A server's URL as the paths go on from it, whether people end it with a slash or /v1."""
+    return url.rstrip("/").removesuffix("/v1")
 
 
 def find_endpoint(method: str, path: str) -> Endpoint:

@@ -46,6 +46,7 @@ from serving.errors import (
     AdapterRefused,
     BiasRefused,
     BlendError,
+    EngineAway,
     EngineBusy,
     ModelNotFound,
     PromptTooLong,
@@ -183,7 +184,7 @@ def reply_to(error: Exception) -> Reply:
             return Reply(429, message, code="engine_busy", headers=RETRY_AFTER)
         case DeadlineExceeded():
             return Reply(504, message, code="deadline_exceeded", headers=NO_RETRY)
-        case Stopping() | TrainingNow():
+        case EngineAway() | Stopping() | TrainingNow():
             return Reply(503, message, code="server_unavailable", headers=RETRY_AFTER)
         case ServingError():
             return Reply(500, message)

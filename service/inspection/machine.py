@@ -15,7 +15,7 @@ from finetune.hardware import compute_precision, describe_machine, pick_device
 from service.recommendation import TYPICAL, Here, look_around, recommend
 from serving.adapters.loader import in_thread
 from serving.engine import Engine
-from serving.torch.native.compiler import find_compiler
+from serving.torch.native.toolchain import find_compiler
 
 from .protocol import MachineInfo, RecommendedBases, ServingHere, TrainingHere
 

@@ -2,9 +2,10 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from service.recommendation import Amount, BaseEstimate, Recommendation
+from serving.engine import ServerState, ServerStats
 from serving.verification import Verdict
 
 STATUSES: dict[bool | None, Literal["ok", "failed", "skipped"]] = {
@@ -39,6 +40,49 @@ class Verification(BaseModel):
     passed: bool
     checks: list[CheckResult]
     left_out: list[str]  # of what `lora-chat adapters verify` checks: they compute too much here
+
+
+class ComputingServer(BaseModel):
+    """A server that computes for this one."""
+
+    object: Literal["engine"] = "engine"
+    url: str
+    state: ServerState
+    reason: str | None  # why it is away
+    running: int  # requests that have not ended
+    requests: int  # so far, like all that follow
+    failures: int
+    restarts: int  # that were noticed
+    adapter_loads: int
+    adapter_evictions: int
+    adapters: list[str]  # that it has proven to answer with: name, or names of a blend, and a hash
+
+    @classmethod
+    def of(cls, stats: ServerStats) -> Self:
+        return cls(
+            url=stats.url,
+            state=stats.state,
+            reason=stats.reason,
+            running=stats.num_running,
+            requests=stats.num_requests,
+            failures=stats.num_failures,
+            restarts=stats.num_restarts,
+            adapter_loads=stats.num_adapter_loads,
+            adapter_evictions=stats.num_adapter_evictions,
+            adapters=[*stats.adapters],
+        )
+
+
+class ComputingServers(BaseModel):
+    object: Literal["list"] = "list"
+    engine: str  # which one asks them
+    data: list[ComputingServer]  # none where the engine computes by itself
+
+
+class NamedServer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    url: str  # as it is listed
 
 
 class TrainingHere(BaseModel):

@@ -1,6 +1,7 @@
 """What /metrics tells: counts, times and what the engine holds, in a registry of its own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,7 +14,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from serving.engine import Blend, Engine
+from serving.engine import Blend, Engine, ServerState, ServerStats
 
 from .job_metrics import JobMetrics
 from .request_record import RequestRecord
@@ -21,6 +22,7 @@ from .request_record import RequestRecord
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 BLEND = "blend"
 OTHER = "other"
+Family = GaugeMetricFamily | CounterMetricFamily
 
 # Names of EngineStats: what they are called, what they mean.
 GAUGES = {
@@ -40,6 +42,16 @@ COUNTERS = {
     "num_adapter_evictions": ("adapter_evictions", "Adapters that have left memory"),
 }
 
+# Names of ServerStats, of each server that computes for the engine.
+SERVER_GAUGES = {"num_running": ("server_requests_running", "Requests that run at a server")}
+SERVER_COUNTERS = {
+    "num_requests": ("server_requests", "Requests that a server was asked"),
+    "num_failures": ("server_failures", "Those of them that the server has failed"),
+    "num_restarts": ("server_restarts", "Restarts of a server that were noticed"),
+    "num_adapter_loads": ("server_adapter_loads", "Adapters that a server was given"),
+    "num_adapter_evictions": ("server_adapter_evictions", "Adapters that were taken from it"),
+}
+
 
 class Metrics:
     """All instruments. Labels name the base and `max_names` adapters, never what clients say."""
@@ -50,7 +62,7 @@ class Metrics:
         self._max_names = max_names
         self._names: set[str] = set()
         ProcessCollector(registry=self._registry)
-        self._registry.register(EngineCollector(engine))
+        self._registry.register(EngineCollector(engine, max_names))
         info = self._gauge("info", "The version and the base", "version", "base")
         info.labels(version, base).set(1)
         self._requests = self._counter(
@@ -112,10 +124,11 @@ class Metrics:
 class EngineCollector(Collector):
     """Asks the engine when somebody looks."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, max_names: int) -> None:
         self._engine = engine
+        self._max_names = max_names
 
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         stats = self._engine.stats()
         used = stats.num_blocks - stats.num_free_blocks
         yield GaugeMetricFamily("lora_chat_kv_blocks_used", "Those in use", value=used)
@@ -123,3 +136,31 @@ class EngineCollector(Collector):
             yield GaugeMetricFamily(f"lora_chat_{name}", meaning, value=getattr(stats, field))
         for field, (name, meaning) in COUNTERS.items():
             yield CounterMetricFamily(f"lora_chat_{name}", meaning, value=getattr(stats, field))
+        yield from self._of_servers(stats.servers)
+
+    def _of_servers(self, servers: Sequence[ServerStats]) -> Iterator[Family]:
+        if not servers:
+            return
+        state = GaugeMetricFamily(
+            "lora_chat_server_state", "1 for how a server is", labels=("server", "state")
+        )
+        loaded = GaugeMetricFamily(
+            "lora_chat_server_adapter_loaded",
+            "1 for an adapter that a server has proven to answer with",
+            labels=("server", "adapter"),
+        )
+        for server in servers:
+            for each in get_args(ServerState):
+                state.add_metric((server.url, each), each == server.state)
+            for name in server.adapters[-self._max_names :] if self._max_names else ():
+                loaded.add_metric((server.url, name), 1)
+        yield from (state, loaded)
+        for kind, named in (
+            (GaugeMetricFamily, SERVER_GAUGES),
+            (CounterMetricFamily, SERVER_COUNTERS),
+        ):
+            for field, (name, meaning) in named.items():
+                family = kind(f"lora_chat_{name}", meaning, labels=("server",))
+                for server in servers:
+                    family.add_metric((server.url,), getattr(server, field))
+                yield family

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.bases.engines import other_engines
 from finetune.bases.projections import projection_sizes
-from finetune.bases.shape import FAMILIES
 from serving.errors import EngineUnsupported
-
-ROPE_TYPES = ("default", "linear", "llama3", "yarn")
-
 
 # Projections that share their input are computed together.
 GROUPS = (
@@ -56,11 +53,8 @@ def read_architecture(folder: Path) -> Architecture:
     from transformers import AutoConfig
 
     config: Any = AutoConfig.from_pretrained(folder)
-    if problem := _problem(config):
-        raise EngineUnsupported(
-            f"The torch engine does not run this base: {problem}. It runs "
-            f"{', '.join(FAMILIES)} models with the activation SiLU."
-        )
+    if problem := other_engines(config):
+        raise EngineUnsupported(problem)
     return Architecture(
         config=config,
         num_layers=config.num_hidden_layers,
@@ -85,14 +79,3 @@ def _windows(config: Any) -> tuple[int | None, ...]:
         return (None,) * config.num_hidden_layers
     kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * config.num_hidden_layers
     return tuple(window if kind == "sliding_attention" else None for kind in kinds)
-
-
-def _problem(config: Any) -> str | None:
-    if config.model_type not in FAMILIES:
-        return f"its architecture is {config.model_type!r}"
-    rope = (config.rope_parameters or {}).get("rope_type", "default")
-    if rope not in ROPE_TYPES:
-        return f"its RoPE scaling is {rope!r}"
-    if config.hidden_act != "silu":
-        return f"its activation is {config.hidden_act!r}"
-    return None

@@ -17,6 +17,7 @@ from .architecture import GROUPS
 from .encoder import EncodedAdapter, Encoder
 from .granules import GranuleTable
 from .linear import GRANULE, Linear
+from .step import at_least
 
 Ups = list[list[tuple[Any, ...]]]  # B by layer, group and part, [granules, 16, out]
 
@@ -41,7 +42,7 @@ class AdapterBank:
         self,
         encoder: Encoder,
         linears: Sequence[Sequence[Linear]],
-        capacity: int,  # [granules] at first
+        capacity: int,  # [granules] at first; more for a request that would not fit even alone
         num_bytes: int,  # of adapters in memory beyond those in use
     ) -> None:
         self.residents: Residents[EncodedAdapter] = Residents(
@@ -50,10 +51,10 @@ class AdapterBank:
         self.encoder = encoder
         self.generation = 0  # counts the times that tensors were replaced
         self._linears = linears
-        self._table = GranuleTable(0)
+        self._table = GranuleTable(at_least(capacity))
+        self._num_stacked = 0  # granules that there is room for among the base's rows
         self._stacked: dict[int, tuple[str, int]] = {}  # by granule: of which adapter, and which
         self._ups: Ups = [[encoder.empty_ups(group) for group in GROUPS] for _ in linears]
-        self._grow(capacity)
 
     @property
     def num_granules(self) -> int:
@@ -65,7 +66,7 @@ class AdapterBank:
         except ServingError:
             return True  # `hold` says why not
         if sum(sizes.values()) > self._table.capacity:
-            self._grow(sum(sizes.values()))
+            self._table.grow(at_least(sum(sizes.values())))
         return self._table.can_place(sizes)
 
     def hold(self, blend: Blend) -> None:
@@ -100,9 +101,14 @@ class AdapterBank:
             for number, granule in enumerate(self._table[key])
         ]
 
-    def stacks(self) -> Ups:
-        """B for eager code; A is among the linears' rows."""
+    def stacks(self, num_granules: int) -> Ups:
+        """B of the first granules at least, for eager code; A is among the linears' rows. Room is
+        made when it is asked for: what compiled code computes with lies elsewhere."""
+        if num_granules > self._num_stacked:
+            self._make_room(num_granules)
         for placed in self.placed():
+            if placed.granule >= self._num_stacked:
+                continue  # none of this step's
             content = placed.key, placed.number
             if self._stacked.get(placed.granule) != content:
                 self._write(placed)
@@ -118,19 +124,17 @@ class AdapterBank:
             if key not in self.residents:
                 self._table.evict(key)
 
-    def _grow(self, num_granules: int) -> None:
-        """Make room: at the start, and for a request that would not fit even alone."""
+    def _make_room(self, num_granules: int) -> None:
         import torch
 
-        capacity = 1 << (num_granules - 1).bit_length()
         for layer, linears in enumerate(self._linears):
             for group, linear in enumerate(linears):
-                linear.reserve(capacity)
+                linear.reserve(num_granules)
                 self._ups[layer][group] = tuple(
-                    torch.cat([up, up.new_zeros(capacity - len(up), *up.shape[1:])])
+                    torch.cat([up, up.new_zeros(num_granules - len(up), *up.shape[1:])])
                     for up in self._ups[layer][group]
                 )
-        self._table.grow(capacity)
+        self._num_stacked = num_granules
         self.generation += 1
 
     def _write(self, placed: Placed) -> None:

@@ -3,10 +3,11 @@
 from finetune.bases.shape import Shape
 from finetune.hardware import PROGRAM_BYTES, WEIGHT_BYTES, Precision
 
-from .forms.build import TorchEngineConfig, num_blocks, numbers_for
+from .forms.build import TorchEngineConfig, cache_dtype, num_blocks
 from .linear import GRANULE
 from .paged_cache import bytes_per_block
 
+UNPACKED: dict[Precision, Precision] = {"nf4": "bf16", "int4": "int8"}
 STORED = 2  # [bytes] of a number in the embedding, which stays as it is in the file
 
 
@@ -15,15 +16,13 @@ def serving_bytes(
 ) -> int:
     """The bytes that serving takes, with keys, values and adapters for as many requests as the
     options allow."""
-    numbers = numbers_for(precision, config.device, is_compiled=True)
-    block = bytes_per_block(shape, numbers.cache_dtype)
+    block = bytes_per_block(shape, cache_dtype(precision, config.device))
     cache = block * num_blocks(block, context_length, config)
     adapted = sum(rows + columns for rows, columns in shape.projections.values())
     stacks = config.max_rows * GRANULE * shape.num_layers * adapted * _unpacked(precision)
     embedding = STORED * shape.table_size
-    loading = WEIGHT_BYTES["fp32"] * shape.table_size  # the head, before it is made small
     held = read_bytes(shape, precision) + stacks + cache
-    return round(PROGRAM_BYTES[config.device] + embedding + max(held, loading))
+    return round(PROGRAM_BYTES[config.device] + embedding + held)
 
 
 def read_bytes(shape: Shape, precision: Precision) -> float:
@@ -33,6 +32,6 @@ def read_bytes(shape: Shape, precision: Precision) -> float:
 
 
 def _unpacked(precision: Precision) -> float:
-    """The bytes of a number of what nf4 leaves wide: the adapters, and the product with the
+    """The bytes of a number of what four bits leave wider: the adapters, and the product with the
     vocabulary."""
-    return WEIGHT_BYTES["bf16" if precision == "nf4" else precision]
+    return WEIGHT_BYTES[UNPACKED.get(precision, precision)]

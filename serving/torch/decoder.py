@@ -4,6 +4,7 @@ Lean on purpose: fused projections, flat [tokens, hidden] activations, no module
 knows nothing of requests.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from .layer import Layer, normalize
 from .linear import Linear, LinearKind
 from .paged_cache import PagedCache
 from .step import Step
-from .weights import Checkpoint
+from .weights import Checkpoint, load_side_by_side
 
 
 class Compiled(Protocol):
@@ -52,7 +53,8 @@ class Decoder:
         self.norm = checkpoint.read("model.norm.weight").to(dtype)
         self.head = _head(checkpoint, architecture, kind, self._embedding)
         self._rotary = LlamaRotaryEmbedding(architecture.config).to(device)
-        self.layers = [self._layer(checkpoint, number) for number in range(architecture.num_layers)]
+        numbers = range(architecture.num_layers)
+        self.layers = load_side_by_side(partial(self._layer, checkpoint), numbers, device)
         self.compiled: Compiled | None = None
 
     def forward(self, step: Step, cache: PagedCache, bank: AdapterBank) -> Any:
@@ -61,7 +63,9 @@ class Decoder:
         cos, sin = (table[0] for table in self._rotary(hidden, step.positions[None]))
         if self.compiled is not None:
             return self.compiled.forward(step, hidden, (cos, sin), cache, bank)
-        return self._forward_eagerly(step, hidden, (cos, sin), cache, bank.stacks())
+        return self._forward_eagerly(
+            step, hidden, (cos, sin), cache, bank.stacks(step.num_granules)
+        )
 
     def _forward_eagerly(
         self, step: Step, hidden: Any, rotation: tuple[Any, Any], cache: PagedCache, ups: Ups
@@ -89,6 +93,7 @@ class Decoder:
         import torch
 
         prefix = f"model.layers.{number}."
+        checkpoint.expect(prefix)
 
         def present(names: list[str]) -> list[Any]:
             return [
@@ -103,7 +108,7 @@ class Decoder:
         linears = tuple(
             Linear(
                 self.kind.of(number),
-                checkpoint.join([f"{prefix}{name}.weight" for name in group]).float(),
+                [checkpoint.read(f"{prefix}{name}.weight") for name in group],
                 len(group),
             )
             for number, group in enumerate(GROUPS)
@@ -120,5 +125,6 @@ class Decoder:
 def _head(
     checkpoint: Checkpoint, architecture: Architecture, kind: LinearKind, embedding: Any
 ) -> Linear:
+    checkpoint.expect("lm_head.")
     weight = embedding if architecture.tied_embeddings else checkpoint.read("lm_head.weight")
-    return Linear(kind.of(None), weight.float())
+    return Linear(kind.of(None), [weight])

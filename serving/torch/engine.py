@@ -15,9 +15,10 @@ from serving.errors import EngineFailed
 
 from .encoder import Confirm, EncodedAdapter
 from .forms.build import Form, Parts, TorchEngineConfig, build_parts
-from .forms.choice import can_compile, can_wait, choose, possible_forms
-from .native.compiler import Compiler, find_library
+from .forms.choice import can_compile, can_wait, choose, compiled_form, possible_forms
+from .native.compiler import Compiler
 from .native.forward import CompiledIsWrong
+from .native.kept import find_library
 from .native.library import Library
 from .work import TorchWork
 
@@ -112,7 +113,7 @@ class TorchEngine(ThreadedEngine[TorchWork, EncodedAdapter]):
         return self._compiler is not None and self._compiler.is_stopped
 
     def _choose(self, library: Library | None, folder: Path | None) -> Form:
-        compiled = Form("int8", library) if library else None
+        compiled = compiled_form(self._config, library)
         forms = possible_forms(self._architecture, self._config, compiled)
         return choose(forms, self._architecture, folder)
 

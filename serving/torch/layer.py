@@ -24,7 +24,8 @@ from .linear import GRANULE, Linear
 LARGEST_VALUE = 1e30  # of keys and values; times a sound query it is still a number
 DENSE_FROM = 48  # [tokens] from which one product over all granules is cheaper than gathering
 
-Adapters = tuple[Any, Any, int]  # granules [T, K]; scales [T, K]; how many the former are among
+# granules [T, K]; scales [T, K]; how many the former are among, 0: no adapters
+Adapters = tuple[Any, Any, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Layer:
         self, group: int, inputs: Any, ups: list[tuple[Any, ...]], adapters: Adapters
     ) -> Any:
         output, lows = self.linears[group].split(inputs, adapters[2])
-        output = output + lora_up(lows, ups[group], *adapters[:2]).to(output.dtype)
+        if adapters[2] > 0:
+            output = output + lora_up(lows, ups[group], *adapters[:2]).to(output.dtype)
         bias = self.biases[group]
         return output if bias is None else output + bias
 

@@ -45,7 +45,7 @@ class Step:
     slots: Any  # [T] of the cache, to write to
     granules: Any  # [T, K]
     scales: Any  # [T, K]
-    num_granules: int  # the first ones, among which all of `granules` are
+    num_granules: int  # the first ones, among which all of `granules` are; 0: no adapters
     spans: list[Span]
     sampled: Any  # [sampled] tokens whose logits are wanted
 

@@ -18,7 +18,8 @@ class ComingAnswer:
         self.num_tokens = 0
         self.is_finished = False
         self._request = request
-        self._text = TextStream(tokenizer, request.sampling.stop)
+        plain = getattr(tokenizer, "backend_tokenizer", tokenizer)  # transformers' own is slower
+        self._text = TextStream(plain, request.sampling.stop)
 
     def read(self, choice: dict[str, Any]) -> Delta:
         """Raises EngineFailed where the server has given up."""

@@ -1,15 +1,17 @@
-"""The engine over one vLLM server that runs already."""
+"""The engine over vLLM servers."""
 
 import asyncio
-import logging
+import os
 from collections.abc import AsyncGenerator, Generator
-from contextlib import ExitStack, aclosing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, aclosing, contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from data.whole_file import new_folder
+import psutil
+
+from data.whole_file import new_folder, remove_new
 from finetune.adapters.files import WEIGHTS_FILE
 from finetune.adapters.weights import read_pairs
 from finetune.errors import AdapterInvalid
@@ -25,32 +27,18 @@ from serving.errors import (
 from serving.torch.encoder import Confirm
 
 from .answer import ComingAnswer
-from .asking import body_of
-from .client import Card, ServerAway, ServerRefused, VllmClient
-from .pushed import Sizes
-from .residents import Residents
+from .client import MIDDLE, ODD, SERVERS_FAULT, ServerAway, ServerRefused, odd
+from .fleet import Fleet, VllmConfig
+from .process.own import OwnServer
+from .server import VllmServer
 
-INTERVAL = 2.0  # [seconds] from one look at the server to the next
-SERVERS_FAULT = HTTPStatus.INTERNAL_SERVER_ERROR  # and above
 REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-TRIES = 2  # of a request, as long as nothing of its answer has been sent on
+UNLIMITED = 1 << 62  # [bytes]: vLLM sees to its memory itself
 PROBE = "Good morning. 你好！"
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class VllmConfig:
-    url: str
-    sizes: Sizes  # of a linear layer of the base, that an adapter of zeros is for
-    kept: Path  # where blends are written while it runs; the server sees it under the same path
-    key: str | None = None  # that the server asks for
-    context_length: int | None = None  # [tokens]; the server's own if None
-    max_requests: int = 272  # running and waiting; the server has a queue of its own
 
 
 class VllmEngine:
-    """An `Engine`. The base is named by the only model of the server that is no adapter."""
+    """An `Engine`. The base is named by the only model of a server that is no adapter."""
 
     def __init__(
         self,
@@ -63,12 +51,11 @@ class VllmEngine:
         self._vocab_size = vocab_size
         self._config = config
         self._confirm = confirm
-        self._client: VllmClient | None = None
-        self._residents: Residents | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._own = None if config.own is None else OwnServer(config.own)
+        self._draining: set[str] = set()  # also where the engine has been away
+        self._fleet: Fleet | None = None
         self._context_length = config.context_length or 0
         self._stack = ExitStack()
-        self._is_away = False
         self._num_running = 0
         self._num_prompt_tokens = 0
 
@@ -77,68 +64,56 @@ class VllmEngine:
         return self._context_length
 
     async def start(self) -> None:
-        """Raises EngineFailed where the server is not there, or is no vLLM with one base."""
-        config, client = self._config, VllmClient(self._config.url, self._config.key)
+        """Raises EngineFailed where no server can be used."""
+        config = self._config
         try:
-            base = _base_of(await client.cards(), config.url)
-        except (ServerAway, ServerRefused) as error:
-            await client.close()
-            raise EngineFailed(
-                f"The vLLM server at {config.url} cannot be used: {error}"
-            ) from error
-        most = base.context_length or config.context_length or 0
-        self._context_length = min(most, config.context_length or most)
-        prompt_ids = self._tokenizer.encode(PROBE, add_special_tokens=False)
-        kept = self._stack.enter_context(_kept_in(config.kept))
-        residents = Residents(client, base.name, prompt_ids, kept, config.sizes, self._confirm)
-        try:
-            async with residents.using(()):
-                pass
-        except (ServerAway, AdapterRefused, EngineFailed) as error:
-            self._stack.close()
-            await client.close()
-            raise EngineFailed(f"The vLLM server cannot be used: {error}") from error
-        self._client, self._residents = client, residents
-        self._watching = asyncio.create_task(self._watch())
+            kept = self._stack.enter_context(_kept_in(config.kept))
+            if self._own is not None:
+                config = replace(config, urls=(await self._own.start(),), key=self._own.key)
+            prompt_ids = self._tokenizer.encode(PROBE, add_special_tokens=False)
+            self._fleet = Fleet(config, prompt_ids, kept, self._confirm, self._draining)
+            self._context_length = await self._fleet.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
-        client, self._client = self._client, None
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
-        if client is not None:
-            await client.close()
-        self._stack.close()
+        fleet, self._fleet = self._fleet, None
+        try:
+            if fleet is not None:
+                await fleet.stop()
+        finally:
+            if self._own is not None:
+                await self._own.stop()
+            self._stack.close()
 
     async def load(self, adapter: AdapterRef) -> LoadReport:
-        _, residents = self._opened()
-        try:
-            async with residents.using(((adapter, 1.0),)):
-                pass
-        except ServerAway as error:
-            raise EngineFailed(str(error)) from error
+        await self._opened().load(((adapter, 1.0),))
         return await asyncio.to_thread(_report, adapter)
 
     async def unload(self, adapter: AdapterRef) -> int:
-        _, residents = self._opened()
-        is_held = residents.holds(adapter)
-        await residents.drop(adapter)
+        is_held = self.holds(adapter)
+        await self._opened().drop(adapter)
         return _size(adapter) if is_held else 0
 
     def holds(self, adapter: AdapterRef) -> bool:
-        return self._residents is not None and self._residents.holds(adapter)
+        return self._fleet is not None and self._fleet.holds(((adapter, 1.0),))
+
+    def drain(self, url: str, *, is_draining: bool) -> bool:
+        return self._opened().drain(url, is_draining=is_draining)
 
     def stats(self) -> EngineStats:
-        residents = self._residents
+        servers = () if self._fleet is None else self._fleet.stats()
         return EngineStats(
-            is_running=self._client is not None and not self._is_away,
+            is_running=any(server.state != "away" for server in servers),
             num_running=self._num_running,
-            num_resident_adapters=0 if residents is None else len(residents),
-            num_adapter_loads=0 if residents is None else residents.num_loads,
-            num_adapter_evictions=0 if residents is None else residents.num_evictions,
+            num_resident_adapters=len({name for server in servers for name in server.adapters}),
+            num_adapter_loads=sum(server.num_adapter_loads for server in servers),
+            num_adapter_evictions=sum(server.num_adapter_evictions for server in servers),
+            max_resident_bytes=UNLIMITED,
             num_prompt_tokens=self._num_prompt_tokens,
             engine="vllm",
+            servers=servers,
         )
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
@@ -153,46 +128,34 @@ class VllmEngine:
             self._num_running -= 1
 
     async def _answer(self, request: Request) -> AsyncGenerator[Delta]:
-        """Asked once more where the server has forgotten the adapter or was away, and nothing of
-        the answer has come."""
-        client, residents = self._opened()
-        for number in range(1, TRIES + 1):
-            answer = ComingAnswer(request, self._tokenizer)
-            try:
-                async with (
-                    residents.using(request.blend) as name,
-                    aclosing(client.stream(body_of(request, name))) as choices,
-                ):
-                    async for choice in choices:
-                        yield answer.read(choice)
-                        if answer.is_finished:
-                            return
-                raise ServerAway("The vLLM server has ended an answer in its middle.")
-            except ServerAway as error:
-                if number == TRIES or answer.num_tokens:
-                    raise EngineFailed(str(error)) from error
-            except ServerRefused as error:
-                may_pass = error.status == HTTPStatus.NOT_FOUND or error.status >= SERVERS_FAULT
-                if answer.num_tokens or number == TRIES or not may_pass:
-                    raise _meaning(error, request) from error
-            with suppress(ServerAway, ServerRefused):
-                await residents.look()
-
-    async def _watch(self) -> None:
-        """See that the server has what it was given."""
-        _, residents = self._opened()
+        """Asked once more, of another server if there is one, where nothing of it has come."""
+        failed: list[VllmServer] = []
         while True:
-            await asyncio.sleep(INTERVAL)
+            answer = ComingAnswer(request, self._tokenizer)
+            server = await self._opened().pick(request, failed)
             try:
-                await residents.look()
-                self._tell_away(None)
-            except (ServerAway, ServerRefused) as error:
-                self._tell_away(error)
+                async with aclosing(server.stream(request)) as choices:
+                    async for choice in choices:
+                        yield _read(answer, choice)
+                        if answer.is_finished and choice.get("finish_reason") is None:
+                            return  # it would go on
+                if answer.is_finished:
+                    return
+                raise ServerAway(MIDDLE)
+            except (ServerAway, ServerRefused, AdapterRefused, EngineFailed) as error:
+                if answer.is_finished:
+                    return  # nothing is missing
+                if failed or answer.num_tokens or not self._may_pass(error):
+                    raise _meaning(error, request) from error
+                failed.append(server)
+                if isinstance(error, ServerRefused):
+                    server.suspect()
 
-    def _tell_away(self, error: Exception | None) -> None:
-        if (is_away := error is not None) != self._is_away:
-            self._is_away = is_away
-            logger.warning("%s: %s", self._config.url, error or "it answers again")
+    def _may_pass(self, error: Exception) -> bool:
+        """Whether another try may go well; what one server refuses, another may take."""
+        if isinstance(error, ServerRefused):
+            return error.status == HTTPStatus.NOT_FOUND or error.status >= SERVERS_FAULT
+        return isinstance(error, ServerAway) or len(self._opened()) > 1
 
     def _check(self, request: Request) -> None:
         self._opened()
@@ -200,10 +163,10 @@ class VllmEngine:
         if self._num_running >= self._config.max_requests:
             raise EngineBusy(f"{self._num_running} requests run or wait already.")
 
-    def _opened(self) -> tuple[VllmClient, Residents]:
-        if self._client is None or self._residents is None:
+    def _opened(self) -> Fleet:
+        if self._fleet is None:
             raise EngineFailed("The engine has stopped.")
-        return self._client, self._residents
+        return self._fleet
 
 
 @contextmanager
@@ -211,23 +174,36 @@ def _kept_in(folder: Path) -> Generator[Path]:
     """A folder that is gone afterwards. Raises EngineFailed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with new_folder(folder) as kept:
+        _remove_left(folder)
+        with new_folder(folder, str(os.getpid())) as kept:
             kept.chmod(0o755)  # the server may run as somebody else
             yield kept
     except OSError as error:
         raise EngineFailed(f"Nothing can be written into {folder}: {error.strerror}.") from error
 
 
-def _base_of(cards: list[Card], url: str) -> Card:
-    bases = [card for card in cards if card.parent is None]
-    if len(bases) != 1:
-        names = ", ".join(card.name for card in bases) or "none"
-        raise EngineFailed(f"The vLLM server at {url} should serve one base, and has {names}.")
-    return bases[0]
+def _remove_left(folder: Path) -> None:
+    """What processes have left there that were killed."""
+    for left in folder.glob(".new-*-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            remove_new(folder, pid)
 
 
-def _meaning(error: ServerRefused, request: Request) -> ServingError:
-    if request.sampling.json_schema is not None and error.status in REFUSALS:
+def _read(answer: ComingAnswer, choice: dict[str, Any]) -> Delta:
+    try:
+        return answer.read(choice)
+    except ODD as error:
+        raise odd(error) from error
+
+
+def _meaning(error: Exception, request: Request) -> ServingError:
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, ServerAway):
+        return EngineFailed(str(error))
+    is_schema = request.sampling.json_schema is not None
+    if is_schema and isinstance(error, ServerRefused) and error.status in REFUSALS:
         return SchemaRefused(f"The vLLM server refuses the JSON schema: {error}")
     return EngineFailed(f"The vLLM server refuses the request: {error}")
 

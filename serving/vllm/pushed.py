@@ -15,6 +15,7 @@ filled up with zeros to the largest rank.
 import hashlib
 import json
 import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,10 @@ MOST_NAMED = 40  # characters of a blend's names
 RANKS = ("rank_pattern", "alpha_pattern")  # of an adapter that is not plain
 
 BASE = "base"
-ZEROED = "model.layers.0.self_attn.q_proj.weight"
+ZEROS = f"{BASE}@{'0' * HASHED}"  # the name of its adapter of zeros
 
 Pairs = dict[str, LoraPair]
-Sizes = tuple[int, int]  # (out, in) features of ZEROED
+Layer = tuple[str, tuple[int, int]]  # a linear layer's name, and its (out, in) features
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,26 @@ class Pushed:
     folder: Path
     is_made: bool  # for this alone: to be removed with it
 
+    def remove(self) -> None:
+        if self.is_made:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
 
 def push_name(blend: Blend) -> str:
     """The names of its adapters, and a hash of their files and scales."""
     if not blend:
-        return f"{BASE}@{'0' * HASHED}"
+        return ZEROS
     parts = [f"{ref.sha256}:{scale!r}" for ref, scale in blend]
     digest = hashlib.sha256("+".join(parts).encode()).hexdigest()
     return f"{'+'.join(ref.name for ref, _ in blend)[:MOST_NAMED]}@{digest[:HASHED]}"
 
 
-def prepare(blend: Blend, kept: Path, sizes: Sizes) -> Pushed:
+def model_of(blend: Blend) -> str:
+    """What its adapters are called: the same for each version of them."""
+    return "+".join(ref.name for ref, scale in blend if scale)
+
+
+def prepare(blend: Blend, kept: Path, zeroed: Layer) -> Pushed:
     """Find or make the folder of a blend; made ones are `kept`. Raises AdapterRefused, and OSError
     or SafetensorError where none can be written."""
     name = push_name(blend)
@@ -63,15 +73,15 @@ def prepare(blend: Blend, kept: Path, sizes: Sizes) -> Pushed:
         return Pushed(name, blend[0][0].folder, is_made=False)
     parts = [(_pairs_of(ref), scale) for ref, scale in blend]
     folder = kept / secrets.token_hex(8)
-    write_sum(parts or [(_zeros(sizes), 1.0)], folder)
+    write_sum(parts or [(_zeros(zeroed), 1.0)], folder)
     return Pushed(name, folder, is_made=True)
 
 
-def _zeros(sizes: Sizes) -> Pairs:
+def _zeros(layer: Layer) -> Pairs:
     import torch
 
-    rows, columns = sizes
-    return {ZEROED: LoraPair(torch.zeros(1, columns), torch.zeros(rows, 1), 1.0)}
+    name, (rows, columns) = layer
+    return {f"{name}.weight": LoraPair(torch.zeros(1, columns), torch.zeros(rows, 1), 1.0)}
 
 
 def write_sum(parts: Sequence[tuple[Pairs, float]], folder: Path) -> None:
@@ -91,6 +101,7 @@ def write_sum(parts: Sequence[tuple[Pairs, float]], folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
     save_file(tensors, folder / WEIGHTS_FILE)
+    (folder / WEIGHTS_FILE).chmod(0o644)  # the server may run as somebody else
 
 
 def _join(module: str, parts: Sequence[tuple[Pairs, float]]) -> tuple[Any, Any]:

@@ -2,41 +2,36 @@
 
 A blend is pushed when it is first asked for. A server that has restarted has forgotten everything:
 that is seen by the names it lists, every few seconds and whenever it refuses one, and then all is
-pushed and proven anew before it is asked for.
+pushed and proven anew before it is asked for. What it lists is asked for a proof from time to time,
+too: it may be there and no longer be what it was.
 """
 
 import asyncio
 import logging
-import shutil
+import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from pathlib import Path
+from weakref import WeakValueDictionary
 
 from serving.engine import AdapterRef, Blend
-from serving.errors import AdapterRefused, EngineFailed
-from serving.torch.encoder import Confirm
 
-from .client import ServerAway, ServerRefused, VllmClient
-from .proof import Proof, proof_of, question
-from .pushed import BASE, Pushed, Sizes, prepare, push_name
+from .client import ServerAway
+from .proving import Prover
+from .pushed import Pushed, push_name
+from .pushing import Pusher, shown
 
 MOST = 256  # names that a server keeps although nobody asks them
 
 logger = logging.getLogger(__name__)
 
-HOW_TO_PUSH = (
-    "The vLLM server takes no adapters: start it with --enable-lora and the variable "
-    "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True."
-)
-
 
 @dataclass
 class Resident:
     blend: Blend
-    made: Path | None  # the folder that was made for it
+    pushed: Pushed
+    proven_at: float = 0.0  # [seconds]
     num_users: int = 0
     is_leaving: bool = False  # once nobody uses it
 
@@ -44,35 +39,24 @@ class Resident:
 class Residents:
     """What one server holds of ours. All methods belong to the event loop."""
 
-    def __init__(
-        self,
-        client: VllmClient,
-        base: str,
-        prompt_ids: Sequence[int],
-        kept: Path,
-        sizes: Sizes,
-        confirm: Confirm | None = None,
-    ) -> None:
-        """`base` is the server's name for it; `kept` is where made adapters are written; `confirm`
-        raises AdapterRefused where an adapter's files are no longer what their hash stands for."""
+    def __init__(self, base: str, pusher: Pusher, prover: Prover) -> None:
+        """`base` is the server's own name for it."""
         self.num_loads = 0
         self.num_evictions = 0
-        self._client = client
         self._base = base
-        self._prompt_ids = prompt_ids
-        self._kept = kept
-        self._sizes = sizes
-        self._confirm = confirm
+        self._pusher = pusher
+        self._prover = prover
         self._proven: OrderedDict[str, Resident] = OrderedDict()  # asked last, last
-        self._proofs: dict[str, Proof] = {}  # the first of each name, on this server's software
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._pushing: dict[str, asyncio.Task[Resident]] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def __len__(self) -> int:
-        """Adapters and blends."""
-        return sum(bool(resident.blend) for resident in self._proven.values())
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Adapters and blends, as they were pushed."""
+        return tuple(name for name, resident in self._proven.items() if resident.blend)
 
-    def holds(self, ref: AdapterRef) -> bool:
-        return push_name(((ref, 1.0),)) in self._proven
+    def holds(self, name: str) -> bool:
+        return name in self._proven
 
     @asynccontextmanager
     async def using(self, blend: Blend) -> AsyncGenerator[str]:
@@ -82,7 +66,7 @@ class Residents:
         """
         blend = tuple((ref, scale) for ref, scale in blend if scale)  # the others add nothing
         name = push_name(blend)
-        resident = self._proven.get(name) or await self._push(name, blend)
+        resident = self._proven.get(name) or await self._pushed(name, blend)
         resident.num_users += 1
         if name in self._proven:  # the server may have forgotten it since
             self._proven.move_to_end(name)
@@ -91,131 +75,120 @@ class Residents:
             yield name
         finally:
             resident.num_users -= 1
-            if resident.is_leaving and self._is_idle(name):
-                await self._unload(name)
+            if resident.is_leaving and not resident.num_users:
+                await self._unload(name, resident)
+
+    def abandon(self) -> list[asyncio.Task[Resident]]:
+        """End what is being pushed; whoever waits for it is told that the server is away."""
+        tasks = [*self._pushing.values()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    async def close(self) -> None:
+        await asyncio.gather(*self.abandon(), return_exceptions=True)
 
     async def drop(self, ref: AdapterRef) -> None:
         """Take an adapter from the server, with all blends that it is part of: at once, or as soon
         as nobody uses them."""
+        if self._pushing:  # maybe with it
+            await asyncio.wait([*self._pushing.values()])
         for name, resident in [*self._proven.items()]:
             if any(ref.sha256 == one.sha256 for one, _ in resident.blend):
                 resident.is_leaving = True
-                if self._is_idle(name):
-                    await self._unload(name)
+                self._prover.forget(name)
+                if not resident.num_users:
+                    await self._unload(name, resident)
 
-    async def look(self) -> None:
-        """Forget what the server has forgotten. Raises ServerAway and ServerRefused."""
-        listed = {card.name for card in await self._client.cards()}
-        for name in [*self._proven]:
-            if name not in listed:
-                logger.warning("%s has forgotten %s; it gets it again", self._client.url, name)
-                if resident := self._proven.pop(name, None):
-                    await _remove(resident)
+    async def forget(self, listed: Collection[str], asked_at: float) -> list[Blend]:
+        """Forget what the server no longer lists, of what it had when it was asked for its list
+        [seconds]; returns it, what was asked for last first."""
+        lost = [
+            (name, resident)
+            for name, resident in reversed(self._proven.items())
+            if name not in listed and resident.proven_at < asked_at
+        ]
+        for name, _ in lost:
+            del self._proven[name]
+        for _, resident in lost:
+            await asyncio.to_thread(resident.pushed.remove)
+        return [resident.blend for _, resident in lost if not resident.is_leaving]
+
+    async def check(self) -> None:
+        """Have the one that was proven longest ago proven again; one that answers otherwise is
+        taken away, to be pushed anew when it is asked for. Raises ServerAway and EngineFailed."""
+        if not self._proven:
+            return
+        name, resident = min(self._proven.items(), key=lambda each: each[1].proven_at)
+        resident.proven_at = time.monotonic()
+        if not await self._prover.still_answers(name):
+            logger.warning("A server no longer answers as it did with %s", name)
+            await self._unload(name, resident)
+
+    async def _pushed(self, name: str, blend: Blend) -> Resident:
+        """Push it for all who ask meanwhile, also where they no longer wait for it."""
+        task = self._pushing.get(name)
+        if task is None:
+            task = self._pushing[name] = asyncio.create_task(self._push(name, blend))
+            task.add_done_callback(self._end_push)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():  # the push has been, and nobody else
+                raise ServerAway("The vLLM server does not answer any more.") from None
+            raise
+
+    def _end_push(self, task: asyncio.Task[Resident]) -> None:
+        self._pushing = {name: each for name, each in self._pushing.items() if each is not task}
+        if not task.cancelled():
+            task.exception()  # whoever still waits is told
 
     async def _push(self, name: str, blend: Blend) -> Resident:
-        async with self._locks.setdefault(name, asyncio.Lock()):
-            if (found := self._proven.get(name)) is not None:
-                return found
-            pushed = await self._prepare(blend)
-            resident = Resident(blend, pushed.folder if pushed.is_made else None)
+        async with self._lock(name):
+            pushed = await self._pusher.prepare(blend)
+            resident = Resident(blend, pushed)
             try:
-                await self._load(pushed, blend)
-                await self._check_files(blend)
+                await self._pusher.load(pushed, blend)
                 await self._prove(name, blend)
-            except BaseException:
-                await asyncio.shield(self._clear(name, resident))
+            except asyncio.CancelledError:
+                pushed.remove()
                 raise
-            finally:
-                self._locks.pop(name, None)
+            except Exception:
+                await self._pusher.take_away(pushed)
+                raise
             self.num_loads += 1
+            resident.proven_at = time.monotonic()
             self._proven[name] = resident
         return resident
 
-    async def _prepare(self, blend: Blend) -> Pushed:
-        from safetensors import SafetensorError
-
-        try:
-            return await asyncio.to_thread(prepare, blend, self._kept, self._sizes)
-        except (OSError, SafetensorError) as error:
-            logger.warning("No adapter can be written into %s: %s", self._kept, error)
-            raise EngineFailed("The server's disk takes no adapter for vLLM.") from error
-
-    async def _check_files(self, blend: Blend) -> None:
-        """Once they have been read, as other engines do."""
-        if self._confirm is not None:
-            for ref, _ in blend:
-                await asyncio.to_thread(self._confirm, ref)
-
-    async def _load(self, pushed: Pushed, blend: Blend) -> None:
-        shown = _shown(blend)
-        try:
-            await self._client.load(pushed.name, pushed.folder)
-        except ServerRefused as refused:
-            if "already been loaded" in str(refused):
-                return  # by us, before; whether it is what it was is proven next
-            if refused.status == HTTPStatus.NOT_FOUND and "Not Found" in str(refused):
-                raise EngineFailed(HOW_TO_PUSH) from refused
-            logger.warning(
-                "%s refuses %s in %s: %s", self._client.url, shown, pushed.folder, refused
-            )
-            said = str(refused).replace(str(pushed.folder), "its folder").rstrip(".")
-            told = f"is refused by the vLLM server: {said}."
-            if refused.status == HTTPStatus.NOT_FOUND:
-                told += " Its folder has to be there under the same path, too."
-            raise AdapterRefused(told, shown) from refused
-
     async def _prove(self, name: str, blend: Blend) -> None:
-        """Have the server answer. The base by its own name is asked once, before anybody asks for
-        an adapter, which could disturb it. Raises AdapterRefused and EngineFailed."""
-        own, known = await self._ask(name), self._proofs.get(name)
-        if known is not None and not own.is_same(known):
-            raise EngineFailed(f"The vLLM server answers otherwise with {name} than it did before.")
-        if blend:
-            async with self.using(()) as zeros:
-                if not own.has_effect(await self._ask(zeros)):
-                    told = "changes nothing at the vLLM server, which says that it has it."
-                    raise AdapterRefused(told, _shown(blend))
-        elif known is None and not own.is_same(await self._ask(self._base)):
-            raise EngineFailed("The vLLM server answers otherwise with an adapter of zeros.")
-        self._proofs.setdefault(name, own)
-
-    async def _ask(self, name: str) -> Proof:
-        try:
-            return proof_of(await self._client.complete(question(name, self._prompt_ids)))
-        except ServerRefused as refused:
-            raise EngineFailed(f"The vLLM server does not answer with {name}: {refused}") from None
+        if not blend:
+            await self._prover.prove_base(name, self._base)
+            return
+        async with self.using(()) as zeros:
+            await self._prover.prove(name, zeros, shown(blend))
 
     async def _make_room(self) -> None:
         """Take those from the server that were not asked for longest; never the base."""
-        for name in [*self._proven]:
+        for name, resident in [*self._proven.items()]:
             if len(self._proven) <= MOST:
                 return
-            if self._is_idle(name) and self._proven[name].blend:
-                await self._unload(name)
+            if resident.blend and not resident.num_users:
+                await self._unload(name, resident)
                 self.num_evictions += 1
 
-    def _is_idle(self, name: str) -> bool:
-        resident = self._proven.get(name)
-        return resident is not None and not resident.num_users
+    async def _unload(self, name: str, resident: Resident) -> None:
+        async with self._lock(name):
+            if self._proven.get(name) is resident:
+                del self._proven[name]
+                await self._pusher.take_away(resident.pushed)
 
-    async def _unload(self, name: str) -> None:
-        resident = self._proven.pop(name)
-        self._proofs.pop(name, None)
-        await self._clear(name, resident)
-
-    async def _clear(self, name: str, resident: Resident) -> None:
-        """Leave nothing of it, at the server nor here."""
-        try:
-            await self._client.unload(name)
-        except (ServerRefused, ServerAway) as error:
-            logger.debug("%s keeps %s: %s", self._client.url, name, error)
-        await _remove(resident)
+    def _lock(self, name: str) -> asyncio.Lock:
+        """One for whatever changes what the server has by a name."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
 
-async def _remove(resident: Resident) -> None:
-    if resident.made is not None:
-        await asyncio.to_thread(shutil.rmtree, resident.made, ignore_errors=True)
-
-
-def _shown(blend: Blend) -> str:
-    return "+".join(str(ref) for ref, _ in blend) or BASE
+def _is_cancelled() -> bool:
+    """Whether somebody has cancelled the task that runs."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

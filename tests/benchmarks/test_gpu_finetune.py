@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks.gpu_finetune import app
 from benchmarks.provenance import Provenance
+from benchmarks.training.cases import Journal, Key
 from benchmarks.training.report import Case, Result, bars, render
 from benchmarks.training.rows import make_rows
 from benchmarks.training.workloads import LONG, PACKED, SHORT, Speed
@@ -37,7 +38,37 @@ def test_the_rehearsal_measures_every_case(tmp_path: Path):
     assert page in result.output
     assert "Training rehearsed on a CPU (no measurement)" in page
     assert "bitsandbytes" in page
-    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+    assert "not measured" not in page.split("## All cases")[1]
+    result = CliRunner().invoke(app, [*options, "--minutes", "0"], catch_exceptions=False)
+    again: dict[str, Any] = json.loads(out.with_name("gpu.json").read_text("utf-8"))
+    assert again["cases"] == told["cases"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["random-training", "results"]
+
+
+def test_what_there_was_no_time_for_is_said(tmp_path: Path):
+    out = tmp_path / "gpu"
+    options = ["--tiny", "--minutes", "0", "--scratch", str(tmp_path), "--out", str(out)]
+    result = CliRunner().invoke(app, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("not measured: no time was left") == 2 * (3 + len(ROWS))
+    assert not out.with_name("gpu.jsonl").exists()
+
+
+def test_a_case_is_expected_to_take_as_long_as_the_longest_one_like_it(tmp_path: Path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    key = Key(base="random-7b", workload=SHORT, micro_batch=None, checkpointing=True)
+    theirs = key.model_copy(update={"micro_batch": 8})
+    speed = Speed(200.0, 100.0, 9 << 30, None)
+    journal.keep(key, Case(SHORT, None, True, speed, 0.5), 10.0)
+    journal.keep(theirs, Case(SHORT, 8, True, None), 30.0)
+    again = Journal(journal.path)
+    expected = [again.expected(each) for each in (key, theirs)]
+    assert expected == [10.0, 30.0]
+    assert again.expected(key.model_copy(update={"checkpointing": False})) == 10.0
+    assert again.expected(key.model_copy(update={"base": "another"})) == 0.0
+    assert again.case(key) == Case(SHORT, None, True, speed, 0.5)
+    assert again.case(theirs) == Case(SHORT, 8, True, None)
+    assert again.missing([key, theirs]) == []
 
 
 def test_it_says_clearly_that_there_is_no_gpu(tmp_path: Path):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.serving.peak import LOOPED, peak_products, products_per_token
-from serving.torch.native.compiler import find_compiler
+from serving.torch.native.toolchain import find_compiler
 from tests.serving.kernels_here import RUN_HERE
 
 

@@ -85,7 +85,7 @@ def url(
     add_file(own_state, tmp_path)
     add_jobs(own_state, held)
     add_answer(own_state, held.place)
-    engine = ScriptedEngine({("desk",): CALL}, default="多休息。")
+    engine = ScriptedEngine({("desk",): CALL}, default="多休息。", servers=("http://gpu-1:8001",))
     settings = ServiceSettings(home=tmp_path, store_answers="asked")
     return serve_app(build_app(engine, models_here, settings, state=own_state))
 

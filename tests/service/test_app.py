@@ -48,6 +48,7 @@ def test_health_names_the_base_and_counts_requests(client: TestClient):
         "engine": "scripted",
         "precision": "",
         "kernel": "",
+        "servers": {},
     }
 
 

@@ -2,6 +2,7 @@
 
 import io
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,21 @@ from finetune.cost import Conditions
 from finetune.hardware import Machine
 from finetune.pace import Pace
 from service.cli import app
-from service.commands.views.recommendation import commands, print_recommendation, summary
-from service.recommendation import TYPICAL, Amount, Here, Recommendation, amount_of, recommend
+from service.commands.views.recommendation import (
+    commands,
+    in_int4,
+    print_recommendation,
+    summary,
+)
+from service.recommendation import (
+    TYPICAL,
+    Amount,
+    Here,
+    Recommendation,
+    amount_of,
+    reckon,
+    recommend,
+)
 
 GIB = 1 << 30
 CHINESE = Amount(400, 60_000, 1_000, "Chinese")
@@ -148,7 +162,40 @@ def test_the_next_commands_parse(here: Here):
         assert lines[-2][:3] == ["lora-chat", "finetune", "a b.txt"]
 
 
+def test_what_int8_has_no_room_for_is_named_in_int4():
+    here = on_cpu(12)
+    found = recommend(here, CHINESE)
+    named = found.served_in_int4
+    assert named is not None
+    assert named.base.is_open
+    in_int8 = reckon(named.base, here, CHINESE)
+    assert named.serving_bytes < 0.85 * 12 * GIB < in_int8.serving_bytes
+    assert named.serving_rate > 1.5 * in_int8.serving_rate
+    said = " ".join(printed(found, here, CHINESE).split())
+    assert f"{named.base.spec} with --precision int4" in said
+    assert f"{named.base.spec} with --precision int4" in "".join(in_int4(found))
+
+
+@pytest.mark.parametrize(
+    "here", [on_cpu(200), on_gpu(12), replace(on_cpu(12), can_compile=False)], ids=str
+)
+def test_int4_is_named_where_it_helps_alone(here: Here):
+    found = recommend(here, CHINESE)
+    assert found.served_in_int4 is None
+    assert "int4" not in printed(found, here, CHINESE)
+
+
+def test_where_nothing_fits_int4_is_named_all_the_same():
+    here = on_cpu(2.5)
+    found = recommend(here, CHINESE)
+    assert found.best is None
+    assert found.served_in_int4 is not None
+    assert "--precision int4" in printed(found, here, CHINESE)
+
+
 def test_one_line_sums_it_up():
     found = recommend(on_cpu(24), TYPICAL)
     assert "Qwen/Qwen2.5-0.5B-Instruct" in summary(found)
     assert "lora-chat bases recommend" in summary(found)
+    assert found.best is not None
+    assert f"about {found.best.serving_rate:.0f} tokens a second" in summary(found)

@@ -36,6 +36,7 @@ class Served:
         key: str | None = None,
         prefix: tuple[str, ...] = (),
         options: tuple[str, ...] = ("--no-compile",),
+        program: tuple[str, ...] = (sys.executable, "-m", "service.cli"),
     ) -> None:
         self.base = base
         self.home = home
@@ -44,7 +45,7 @@ class Served:
         self._is_ready = threading.Event()
         self.process = subprocess.Popen(
             [
-                *(*prefix, sys.executable, "-m", "service.cli", "serve", "--port", "0"),
+                *(*prefix, *program, "serve", "--port", "0"),
                 *("--base", str(base), "--set", "grace=2", *options),
             ],
             cwd=ROOT,

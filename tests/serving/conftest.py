@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from serving.torch.native.compiler import library_path, load
+from serving.torch.native.kept import library_path, load
 from serving.torch.native.library import Library
 from tests.conftest import MakeOnce
 from tests.serving.engines import compile_library

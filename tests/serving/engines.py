@@ -17,7 +17,8 @@ from serving.llamacpp.binding import is_installed
 from serving.llamacpp.engine import LlamaCppEngine, LlamaEngineConfig
 from serving.torch.engine import TorchEngine, TorchEngineConfig
 from serving.torch.linear import exact_limit
-from serving.torch.native.compiler import Compiler, library_path
+from serving.torch.native.compiler import Compiler
+from serving.torch.native.kept import library_path
 from serving.torch.native.kernels import Kernel
 from serving.torch.native.library import Library
 from tests.gguf_files import gguf_of

@@ -165,3 +165,15 @@ def test_a_server_checks_against_the_base_that_it_has_and_looks_for_none(
     *_, last = verify_served(version, another)
     assert (last.check, last.passed) == ("served", False)
     assert last.said.startswith("The adapter tcm@1 was trained on 'tiny-llama'")
+
+
+def test_what_the_torch_engine_does_not_run_passes_and_the_others_are_named(
+    tmp_path: Path, make_base: Any, make_adapter: Any
+):
+    for family, engine in (("gemma2", "llama.cpp on a GGUF file"), ("phi", "--engine vllm")):
+        base, home = make_base(family), tmp_path / family
+        make_adapter(base, home / "adapters" / "tcm")
+        version = find_version(home / "adapters", "tcm")
+        verdicts = {each.check: each for each in verify(Subject(version, str(base), home))}
+        assert all(each.passed for each in verdicts.values())
+        assert engine in verdicts["engine"].said

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from data.chat import Rendered
 from finetune.kernels.batch import TaughtRow, collate, pack
-from finetune.kernels.model import LeanModel
+from finetune.kernels.choice import Core
 from finetune.training.loss import without_dropout
 
 
 def teach(
-    model: LeanModel,
+    model: Core,
     rows: Sequence[Rendered],
     budget: int,
     device: str,

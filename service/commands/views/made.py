@@ -7,6 +7,7 @@ import typer
 
 from data.wording import _
 from finetune.adapters.version import AdapterVersion
+from finetune.bases.shape import FAMILIES
 from service.home import find_home
 
 
@@ -18,8 +19,19 @@ def print_made(version: AdapterVersion, home: Path) -> None:
     report = version.folder / REPORT_FILE
     if report.is_file():
         typer.echo(_("Report: {path}").format(path=report))
-    command = f"lora-chat chat {version.name}{home_option(home)}"
-    typer.echo(_("Ask it: {command}").format(command=command))
+    option = home_option(home)
+    told = _("Ask it: {command}")
+    if not _is_ours(version):
+        told = _("Ask it of a server that serves its base (`{verify}` says which): {command}")
+    verify = f"lora-chat adapters verify {version.name}{option}"
+    command = f"lora-chat chat {version.name}{option}"
+    typer.echo(told.format(verify=verify, command=command))
+
+
+def _is_ours(version: AdapterVersion) -> bool:
+    """Whether the torch engine, which needs no more than the base, runs bases of this family."""
+    shape = version.card.base.fingerprint.shape if version.card else {}
+    return shape.get("model_type") in (None, *FAMILIES)
 
 
 def home_option(home: Path) -> str:

@@ -28,10 +28,12 @@ def print_recommendation(
     console.print()
     if found.best is None:
         console.print(_("No known base that speaks this language fits into this memory."))
+        for sentence in in_int4(found):
+            console.print(sentence, highlight=False, markup=False)
         return
     console.print(_table([found.best, *found.others[: MOST - 1]]))
     console.print()
-    for sentence in (*_reasons(found, found.best), *_caveats()):
+    for sentence in (*_reasons(found, found.best), *in_int4(found), *_caveats()):
         console.print(sentence, highlight=False, markup=False)
     console.print("\n" + _("Next:"))
     for command in commands(found.best, data):
@@ -55,9 +57,10 @@ def summary(found: Recommendation) -> str:
     if found.best is None:
         return _("No known base that speaks Chinese and English fits into this machine's memory.")
     return _(
-        "To begin with, of the known bases: {base}. `lora-chat bases recommend DATA` says which "
-        "ones fit your data, and why."
-    ).format(base=found.best.base.spec)
+        "To begin with, of the known bases: {base}, which should answer one reader with about "
+        "{rate:.0f} tokens a second. `lora-chat bases recommend DATA` says which ones fit your "
+        "data, and why."
+    ).format(base=found.best.base.spec, rate=found.best.serving_rate)
 
 
 def _premises(here: Here, amount: Amount, data: Sequence[str]) -> Iterator[str]:
@@ -131,6 +134,17 @@ def _reasons(found: Recommendation, best: BaseEstimate) -> Iterator[str]:
     }
     if left_out := [told.format(count=count) for told, count in counts.items() if count]:
         yield _("Not shown: {left_out}.").format(left_out=_(", ").join(left_out))
+
+
+def in_int4(found: Recommendation) -> Iterator[str]:
+    """What could be served in four bits, where there is something that eight leave no room for."""
+    if (each := found.served_in_int4) is None:
+        return
+    yield _(
+        "In 4 bits this machine could serve a larger one, with adapters trained elsewhere: {base} "
+        "with --precision int4, in {size:.1f} GiB and with about {rate:.1f} tokens a second. It "
+        "answers less well than in 8, for which there is no room."
+    ).format(base=each.base.spec, size=each.serving_bytes / GIB, rate=each.serving_rate)
 
 
 def _caveats() -> Iterator[str]:

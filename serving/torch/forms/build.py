@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from data.wording import _
 from finetune.hardware import Precision
 from serving.engine import EngineLimits, ServedPrecision
 from serving.errors import EngineUnsupported
@@ -16,6 +17,7 @@ from serving.torch.decoder import Decoder
 from serving.torch.encoder import Confirm, Encoder
 from serving.torch.linear import WHOLE, Dense, Int8, LinearKind, Nf4, exact_limit
 from serving.torch.native.forward import use
+from serving.torch.native.int4 import Int4
 from serving.torch.native.library import Library
 from serving.torch.paged_cache import PagedCache, bytes_per_block
 
@@ -48,22 +50,39 @@ class Form:
 
 
 @cache
-def numbers_for(precision: Precision, device: str, is_compiled: bool = False) -> Numbers:
-    """Raises EngineUnsupported for int8 where torch's products of it are wrong and nothing is
-    compiled."""
+def numbers_for(precision: Precision, device: str, library: Library | None = None) -> Numbers:
+    """Raises EngineUnsupported where nothing is compiled, for int8 if torch's products of it are
+    wrong, and for int4 always."""
     import torch
 
+    if precision == "int4":
+        if library is None:
+            told = _(
+                "Weights in int4 are multiplied by compiled code alone, on a CPU. Install a C++ "
+                "compiler (apt install g++) and serve without --no-compile, or serve with "
+                "--precision int8."
+            )
+            raise EngineUnsupported(told)
+        return Numbers(Int4(library=library), torch.float32, torch.float16)
     if precision == "int8":
-        limit = WHOLE if is_compiled else exact_limit() if device == "cpu" else None
+        limit = WHOLE if library is not None else exact_limit() if device == "cpu" else None
         if limit is None:
             raise EngineUnsupported(
                 f"int8 products are not exact on this {device}. Serve with --precision fp32."
             )
         return Numbers(Int8(limit), torch.float32, torch.float16)
-    wide = torch.bfloat16 if precision == "bf16" or device == "cuda" else torch.float32
-    if precision == "fp32":
-        wide = torch.float32
+    wide = cache_dtype(precision, device)
     return Numbers(Nf4(wide) if precision == "nf4" else Dense(wide), wide, wide)
+
+
+def cache_dtype(precision: Precision, device: str) -> Any:
+    """The type of keys and values; where weights are not whole numbers, of activations, too."""
+    import torch
+
+    if precision in ("int4", "int8"):
+        return torch.float16
+    is_half = precision == "bf16" or (device == "cuda" and precision != "fp32")
+    return torch.bfloat16 if is_half else torch.float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +104,15 @@ def build_parts(
     confirm: Confirm | None = None,
 ) -> Parts:
     """Load the base and make room for keys, values and adapters. Raises CompiledIsWrong."""
-    numbers = numbers_for(form.precision, config.device, form.library is not None)
+    numbers = numbers_for(form.precision, config.device, form.library)
     decoder = Decoder(folder, architecture, numbers.kind, numbers.dtype, config.device)
     linears = [layer.linears for layer in decoder.layers]
     encoder = Encoder(architecture, numbers.kind, config.device, confirm)
     bank = AdapterBank(encoder, linears, config.max_rows, config.adapter_bytes)
     if form.library is not None:
         use(form.library, decoder, bank)
+    else:
+        bank.stacks(bank.num_granules)  # now, not with the first request
     block = bytes_per_block(architecture, numbers.cache_dtype)
     count = num_blocks(block, architecture.context_length, config)
     cache = PagedCache(architecture, count, numbers.cache_dtype, config.device)

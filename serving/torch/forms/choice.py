@@ -16,8 +16,9 @@ from pathlib import Path
 from finetune.free_cores import busiest_core, usable_cores
 from serving.torch.architecture import GROUPS, Architecture
 from serving.torch.linear import Linear, exact_limit
-from serving.torch.native.compiler import processor
 from serving.torch.native.forward import can_run
+from serving.torch.native.kept import processor
+from serving.torch.native.library import Library
 from serving.torch.native.structures import c_linear
 
 from .build import Form, TorchEngineConfig, numbers_for
@@ -38,15 +39,21 @@ def fits_wide(architecture: Architecture) -> bool:
 
 
 def can_compile(architecture: Architecture, config: TorchEngineConfig) -> bool:
-    """Whether int8 is wanted, and is computed by our code."""
-    is_int8 = config.device == "cpu" and config.precision in ("auto", "int8")
-    return is_int8 and can_run(architecture)
+    """Whether int8 or int4 is wanted, and is computed by our code."""
+    is_whole = config.device == "cpu" and config.precision in ("auto", "int8", "int4")
+    return is_whole and can_run(architecture)
+
+
+def compiled_form(config: TorchEngineConfig, library: Library | None) -> Form | None:
+    if library is None:
+        return None
+    return Form("int4" if config.precision == "int4" else "int8", library)
 
 
 def can_wait(architecture: Architecture, config: TorchEngineConfig) -> bool:
     """Whether another form answers well enough until code is compiled."""
     is_right = exact_limit() is not None or config.precision == "auto"
-    return is_right and fits_wide(architecture)
+    return is_right and config.precision != "int4" and fits_wide(architecture)
 
 
 def possible_forms(
@@ -54,12 +61,12 @@ def possible_forms(
 ) -> list[Form]:
     """What `--precision` allows, `compiled` among it if there is such code. Where nothing else is
     right, fp32."""
-    if config.precision not in ("auto", "int8"):
+    if config.precision not in ("auto", "int8", "int4"):
         return [Form(config.precision)]
     if config.device == "cuda" and config.precision == "auto":
         return [Form("nf4")]
-    if config.precision == "int8":
-        return [compiled or Form("int8")]
+    if config.precision != "auto":
+        return [compiled or Form(config.precision)]
     forms = [compiled] if compiled else [Form("int8")] if exact_limit() is not None else []
     if not forms or fits_wide(architecture):
         forms.append(Form("fp32"))
@@ -127,17 +134,15 @@ class Products:
     def __init__(self, form: Form, architecture: Architecture) -> None:
         import torch
 
-        kind = numbers_for(form.precision, "cpu", form.library is not None).kind
+        kind = numbers_for(form.precision, "cpu", form.library).kind
         shapes, hidden = architecture.projections, architecture.hidden_size
         layer = [
-            Linear(
-                kind.of(group), torch.randn(sum(shapes[n][0] for n in names), shapes[names[0]][1])
-            )
+            Linear(kind.of(group), [torch.randn(*shapes[name]) for name in names])
             for group, names in enumerate(GROUPS)
         ]
         copies = min(architecture.num_layers, max(1, TIMED // sum(map(_bytes, layer))))
         rows = min(architecture.vocab_size, TIMED // (4 * hidden * HEADS))
-        head = Linear(kind.of(None), torch.randn(rows, hidden))
+        head = Linear(kind.of(None), [torch.randn(rows, hidden)])
         self._library = form.library
         self._linears = [_copy(each) for _ in range(copies) for each in layer]
         self._linears += [_copy(head) for _ in range(HEADS)]

@@ -1,9 +1,6 @@
-"""The compiled forward pass for this machine: found under home, or compiled for it."""
+"""The forward pass compiled for this machine."""
 
-import contextlib
-import hashlib
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -15,23 +12,14 @@ from pathlib import Path
 
 import psutil
 
+from .kept import library_path, seal
 from .kernels import X86, Kernel, kernels_here
 from .library import Library
+from .toolchain import compiler_words, find_compiler, steps
 
 logger = logging.getLogger(__name__)
 
-SOURCES = Path(__file__).parent / "cpp"
-COMPILERS = ("g++", "c++")  # after $CXX; clang++ wants another OpenMP than torch has
-FLAGS = (
-    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-w"),
-    *("-fPIC", "-fopenmp"),
-    "-fvisibility=hidden",  # two kernels in one process have nothing in common
-)
-# Not with -fopenmp: the runtime is torch's own, found when the library is loaded. A second one
-# would have threads of its own, and each would wait, busily, beside the other's.
-LINK_FLAGS = ("-shared",)
 NICENESS = 19  # answering comes first
-TELLING = ("flags", "model", "Features", "CPU implementer", "CPU part")  # lines on x86 and Arm
 
 
 class CompilationFailed(Exception):
@@ -39,39 +27,6 @@ class CompilationFailed(Exception):
 
 
 WhenReady = Callable[[Library], None]
-
-
-def library_path(folder: Path, kernel: Kernel | None = None) -> Path:
-    """Where the code for this processor's best kernel, or another, and this source belongs."""
-    import torch
-
-    kernel = kernel or kernels_here()[0]
-    made_of = (kernel.name, kernel.flags, FLAGS, LINK_FLAGS, torch.__version__, processor())
-    digest = hashlib.sha256(repr(made_of).encode())
-    for source in sorted(SOURCES.rglob("*.*pp")):
-        digest.update(source.read_bytes())
-    return folder / f"forward-{kernel.name}-{digest.hexdigest()[:16]}.so"
-
-
-def find_library(folder: Path) -> Library | None:
-    """The best that has been compiled for this processor."""
-    found = (load(library_path(folder, kernel)) for kernel in kernels_here())
-    return next((library for library in found if library is not None), None)
-
-
-def load(path: Path) -> Library | None:
-    """None where there is no library. One that cannot be loaded is removed."""
-    if not path.is_file():
-        return None
-    try:
-        if not _is_sealed(path):  # loading half a library would end the process
-            raise OSError(f"{path.name} is not as it was written")
-        return Library(path)
-    except OSError as error:
-        logger.warning("Compiled code is damaged and is made again (%s)", error)
-        with contextlib.suppress(OSError):  # where home may not be written
-            path.unlink(missing_ok=True)
-        return None
 
 
 class Compiler:
@@ -142,13 +97,12 @@ class Compiler:
         path = library_path(self._folder, kernel)
         is_kept = self._can_keep()
         with tempfile.TemporaryDirectory(dir=path.parent if is_kept else None) as folder:
-            compiled, linked = Path(folder) / "forward.o", Path(folder) / "forward.so"
-            own = (*FLAGS, kernel.definition, *kernel.flags, *_tuning())
-            self._run(niceness, "-c", SOURCES / "library.cpp", *own, "-o", compiled)
-            self._run(niceness, compiled, *LINK_FLAGS, "-o", linked)
+            linked = Path(folder) / "forward.so"
+            for step in steps(kernel, _tuning(), linked):
+                self._run(niceness, step)
             if not is_kept:
                 return Library(linked)  # which needs its file no more
-            _seal(linked)
+            seal(linked)
             linked.replace(path)
         try:
             return Library(path)
@@ -166,13 +120,13 @@ class Compiler:
             return False
         return True
 
-    def _run(self, niceness: int, *arguments: str | Path) -> None:
+    def _run(self, niceness: int, arguments: Sequence[str]) -> None:
         """Raises CompilationFailed, and OSError where the compiler cannot be started."""
         with self._lock:
             if self.is_stopped:
                 raise CompilationFailed("stopped")
             self._process = subprocess.Popen(
-                [*_command(niceness), *map(str, arguments)],
+                [*_command(niceness), *arguments],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
@@ -195,41 +149,15 @@ def _kill(process: subprocess.Popen[str]) -> None:
     process.kill()
 
 
-def _seal(path: Path) -> None:
-    """Append the file's digest: what lies behind a library's sections is not read."""
-    content = path.read_bytes()
-    path.write_bytes(content + hashlib.sha256(content).digest())
-
-
-def _is_sealed(path: Path) -> bool:
-    content = path.read_bytes()
-    end = len(content) - hashlib.sha256().digest_size
-    return end > 0 and hashlib.sha256(content[:end]).digest() == content[end:]
-
-
-def find_compiler() -> str | None:
-    """What $CXX says, or the first one that is installed."""
-    return os.environ.get("CXX") or next(filter(None, map(shutil.which, COMPILERS)), None)
-
-
 def _command(niceness: int) -> list[str]:
     """Raises CompilationFailed where no compiler is installed."""
     compiler = find_compiler()
     if compiler is None:
         raise CompilationFailed("no C++ compiler was found")
     nice = ["nice", "-n", str(niceness)] if shutil.which("nice") else []
-    return [*nice, *(compiler.split() if "CXX" in os.environ else [compiler])]
+    return [*nice, *compiler_words(compiler)]
 
 
 def _tuning() -> list[str]:
     """Orders of instructions for this very processor; which ones there are, a kernel says."""
     return ["-mtune=native"] if platform.machine() in X86 else []
-
-
-def processor() -> str:
-    """What tells it from others."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() + platform.machine()
-    return "\n".join(sorted({line for line in lines if line.startswith(TELLING)}))

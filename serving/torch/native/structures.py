@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving.torch.architecture import GROUPS
 from serving.torch.encoder import EncodedAdapter
@@ -12,9 +12,18 @@ MOST_PARTS = 3
 Pointer = ctypes.c_void_p
 
 
+class Packed(NamedTuple):
+    """How a linear's weights are held: in four bits, or without groups and sums in int8."""
+
+    values: Any  # uint8 [rows, in / 2], or int8 [rows, in]
+    groups: Any  # scales of 32 columns, int8 [rows, in / 32]
+    row_sums: Any  # of all that a row stands for, in its steps, int32 [rows]
+    scale: Any  # a row's step, float32 [rows]
+
+
 class CLinear(ctypes.Structure):
     _fields_ = [
-        *((name, Pointer) for name in ("weight", "scale", "bias")),
+        *((name, Pointer) for name in ("weight", "groups", "row_sums", "scale", "bias")),
         ("outputs", ctypes.c_int32 * MOST_PARTS),
         *(
             (name, ctypes.c_int32)
@@ -81,12 +90,12 @@ def c_linear(
     group: int = 0,
 ) -> CLinear:
     """outputs: of each part that adapters may have."""
-    weight, scale = linear.tensors
     kind = linear.kind
     assert isinstance(kind, Int8)
+    weight, scale = linear.tensors
+    held = Packed(*linear.fixed) if linear.fixed else Packed(weight, None, None, scale)
     return CLinear(
-        weight=address(weight, kept),
-        scale=address(scale, kept),
+        *(address(tensor, kept) for tensor in held),
         bias=address(bias, kept),
         outputs=(ctypes.c_int32 * MOST_PARTS)(*outputs),
         rows=linear.num_rows,

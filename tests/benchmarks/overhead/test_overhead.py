@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.overhead.__main__ import NEEDED, Round, app, bar_of
-from benchmarks.overhead.raw_streams import read_streams
+from benchmarks.overhead.raw_streams import count_tokens, read_streams
 from benchmarks.overhead.scripted_server import listening_url
 from benchmarks.process import ProgramFailed, running
 
@@ -59,3 +59,12 @@ def test_an_answer_that_is_not_what_was_asked_for_is_an_error(tmp_path: Path):
             asyncio.run(read_streams(url, "another", 1, 8))
         with pytest.raises(ProgramFailed, match="100000 tokens were asked for"):
             asyncio.run(read_streams(url, "scripted", 1, 100_000))
+
+
+def test_tokens_are_counted_however_their_events_are_cut_into_chunks():
+    events = b'data: {"content":""}\n\ndata: {"content":"a"}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for cut in range(1, len(events)):
+        parts = (events[:cut], events[cut:], b"")
+        framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+        assert count_tokens(head + framed, 1, 1) == 1

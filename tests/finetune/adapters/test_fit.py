@@ -60,6 +60,14 @@ def test_modules_that_were_to_be_trained_and_have_no_tensors_are_found(
     assert missing(fit, write_adapter(tmp_path / "it", **config)) == expected
 
 
+def test_a_layers_number_is_found_wherever_the_family_has_it(make_base: Any, tmp_path: Path):
+    fit = Fit(Base("smollm2-135m", make_base("llama")))
+    layers = [f"model.language_model.layers.{number}.mlp.up_proj" for number in range(2)]
+    fit.sizes = dict.fromkeys(layers, (8, 8))
+    config: dict[str, Any] = {"target_modules": ["up_proj"], "layers_to_transform": [1]}
+    assert missing(fit, write_adapter(tmp_path / "it", **config)) == layers[1:]
+
+
 def test_all_linear_means_every_projection(fit: Fit, tmp_path: Path):
     folder = write_adapter(tmp_path / "it", target_modules="all-linear")
     assert len(missing(fit, folder)) == 2 * (len(SIZES) - len(QV))

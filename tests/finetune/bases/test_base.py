@@ -219,6 +219,14 @@ def test_an_empty_folder_is_refused_saying_what_it_needs(tmp_path: Path):
     assert "lacks config.json, model.safetensors, tokenizer.json" in message
 
 
+def test_a_configuration_that_cannot_be_is_refused(copy: Path):
+    path = copy / "config.json"
+    config = json.loads(path.read_text()) | {"hidden_size": "wide"}
+    path.write_text(json.dumps(config))
+    with pytest.raises(BaseUnusable, match=r"(?s)cannot be loaded.*hidden_size"):
+        _ = Base("damaged", copy).hidden_size
+
+
 def test_pickled_weights_are_refused_saying_what_to_do(copy: Path, tmp_path: Path):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     message = refusal(BaseUnusable, copy, tmp_path)

@@ -15,7 +15,6 @@ from finetune.bases.gguf_shape import GgufShape
 from finetune.bases.shape import FAMILIES, Shape
 from finetune.bases.spelling import spelling_by
 from finetune.defaults import DEFAULT_BASE
-from finetune.kernels.model import FAMILIES as TRAINED
 
 CATALOGUE = read_catalogue()
 BASES = {base.hub_id: base for base in CATALOGUE.bases}
@@ -78,7 +77,6 @@ def test_every_family_is_among_those_that_are_built():
 
 
 def test_every_base_is_one_that_is_trained_and_served():
-    assert set(FAMILIES) == set(TRAINED)
     for base in CATALOGUE.bases:
         shape = base.shape
         assert shape.num_heads % shape.num_kv_heads == 0

@@ -20,8 +20,8 @@ from finetune.evaluation.samples import answer_limit, ask
 from finetune.evaluation.sides import Pair, PairedRows, Side, render_pair
 from finetune.evaluation.verdict import judge
 from finetune.kernels.batch import collate
+from finetune.kernels.padded import token_losses
 from finetune.training.config import Depth, TrainConfig
-from finetune.training.loss import token_losses
 from finetune.training.peft_model import add_adapter, save_adapter
 from finetune.training.rows import build_rows
 

@@ -1,59 +1,25 @@
 """A lean model computes what PEFT computes, from the same weights."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from data.chat import ChatRenderer, Rendered
-from data.conversation import Conversation, Message
-from finetune.bases.base import Base, load_model
-from finetune.errors import BaseUnusable
 from finetune.hardware import Precision
 from finetune.kernels.attention import ShortRow
 from finetune.kernels.batch import collate
+from finetune.kernels.beginnings import Beginning
 from finetune.kernels.model import LeanModel
-from finetune.training.config import TrainConfig
+from finetune.kernels.padded import token_losses
 from finetune.training.going_on.teacher import teach
-from finetune.training.loss import token_losses
-from finetune.training.peft_model import add_adapter
-from finetune.training.rows import build_rows
-
-CONVERSATIONS = [
-    Conversation((Message("user", f"问题{i}: my chain" * i), Message("assistant", "Right. " * i)))
-    for i in range(1, 6)
-]
-Gradients = dict[str, torch.Tensor]
-
-
-def rows_of(folder: Path) -> list[Rendered]:
-    return build_rows(CONVERSATIONS, ChatRenderer(Base("tiny", folder).tokenizer), 512)[0]
-
-
-def make_model(folder: Path, precision: Precision = "fp32", **options: Any) -> Any:
-    """With an adapter whose B is not zero, so that every gradient is there."""
-    config = TrainConfig.model_validate({"rank": 4, **options})
-    model = add_adapter(load_model(Base("tiny", folder), precision, "cpu"), config, 0.0)
-    torch.manual_seed(1)
-    for name, parameter in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model.train()
-
-
-def gradients_of(model: Any, losses: torch.Tensor) -> Gradients:
-    model.zero_grad()
-    losses.mean().backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
-def assert_close(left: Gradients, right: Gradients, tolerance: float) -> None:
-    assert left.keys() == right.keys()
-    for name, gradient in left.items():
-        difference = (gradient - right[name]).norm() / gradient.norm()
-        assert difference < tolerance, name
+from tests.finetune.kernels.models import (
+    answer_logits,
+    assert_close,
+    gradients_of,
+    make_model,
+    rows_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -114,16 +80,13 @@ def test_a_packed_conversations_loss_equals_its_loss_alone(make_base: Any):
 
 def test_a_rows_dropout_does_not_depend_on_what_it_is_packed_with(make_base: Any):
     folder = make_base("llama")
-    config = TrainConfig.model_validate({"rank": 4})
-    model = add_adapter(load_model(Base("tiny", folder), "fp32", "cpu"), config, 0.3).train()
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
+    model = make_model(folder, dropout=0.3)
     rows, lean = rows_of(folder), LeanModel(model)
 
     def losses(chosen: Sequence[int], seed: int = 0) -> torch.Tensor:
         seeds = [seed + i for i in chosen]
-        return lean.token_losses(collate([rows[i] for i in chosen], seeds))
+        nothing_shared = [Beginning()] * len(seeds)
+        return lean.token_losses(collate([rows[i] for i in chosen], seeds, 0.0, nothing_shared))
 
     packed = losses(range(5))
     torch.testing.assert_close(packed, torch.cat([losses([i]) for i in range(5)]))
@@ -136,7 +99,7 @@ def test_the_share_of_dropped_values_is_what_was_asked_for(make_base: Any):
     from finetune.kernels.dropout import Dropout, Layout, Masks
 
     masks = Masks()
-    masks.layout = Layout((300, 200), (1, 2))
+    masks.begin(Layout((300, 200), (1, 2)))
     ones = torch.ones(500, 64)
     dropout = Dropout(0.1, 3, masks)
     kept = dropout.apply(ones)
@@ -174,13 +137,6 @@ def test_short_rows_have_torchs_gradients_in_float32_too():
         torch.testing.assert_close(each.grad, gradient, atol=1e-5, rtol=1e-4)
 
 
-def test_models_of_other_families_are_refused(make_base: Any):
-    model = make_model(make_base("llama"))
-    model.get_base_model().config.model_type = "gemma2"
-    with pytest.raises(BaseUnusable, match=r"a gemma2 model.*llama, mistral"):
-        LeanModel(model)
-
-
 def test_a_taught_row_is_pulled_to_what_its_teacher_says(make_base: Any):
     folder = make_base("llama")
     rows, model = rows_of(folder), make_model(folder)
@@ -201,13 +157,3 @@ def test_a_taught_row_is_pulled_to_what_its_teacher_says(make_base: Any):
     torch.testing.assert_close(losses[~mixed.is_taught], labelled, atol=2e-5, rtol=1e-4)
     found = gradients_of(other, losses[mixed.is_taught])
     assert_close(gradients, found, 1e-3)
-
-
-def answer_logits(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
-    """PEFT's own, [trained, vocabulary], row by row."""
-    batches = map(collate, ([row] for row in rows))
-    found = [
-        model(input_ids=batch.input_ids, use_cache=False).logits[0, batch.predicting]
-        for batch in batches
-    ]
-    return torch.cat(found)

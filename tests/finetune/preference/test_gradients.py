@@ -10,11 +10,11 @@ from data.chat import ChatRenderer
 from data.conversation import Conversation, Message
 from finetune.bases.base import Base, load_model
 from finetune.kernels.batch import collate
+from finetune.kernels.padded import token_losses
 from finetune.preference.judges import DpoJudge, KtoJudge
 from finetune.preference.losses import dpo, examples, kto
 from finetune.preference.rows import JudgedRow, render_pairs, render_ratings, with_mismatched
 from finetune.training.config import TrainConfig
-from finetune.training.loss import token_losses
 from finetune.training.observer import Silent
 from finetune.training.peft_model import add_adapter
 from finetune.training.plan import Judge, make_plan

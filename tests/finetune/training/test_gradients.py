@@ -37,6 +37,15 @@ class OneWeight:
         return Gradients(losses, parameters, budget, "cpu", ALONE, prompt_weight, margin)
 
 
+def test_what_no_row_reaches_has_a_gradient_of_zeros():
+    """And so can be added up over processes."""
+    model, unreached = OneWeight(16, full), torch.nn.Parameter(torch.ones(2))
+    losses = model.token_losses
+    Gradients(losses, [model.weight, unreached], 16, "cpu", ALONE).accumulate(ROWS, SEEDS)
+    assert model.weight.grad == pytest.approx(3.5)
+    assert torch.equal(unreached.grad, torch.zeros(2))  # pyright: ignore[reportArgumentType]
+
+
 def full() -> Exception:
     return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 

@@ -10,8 +10,9 @@ from data.chat import ChatRenderer, Rendered
 from data.conversation import Conversation, Message
 from finetune.bases.base import Base, load_model
 from finetune.kernels.batch import collate
+from finetune.kernels.padded import token_losses
 from finetune.training.config import TrainConfig
-from finetune.training.loss import answer_loss, token_losses
+from finetune.training.loss import answer_loss
 from finetune.training.peft_model import add_adapter
 from finetune.training.rows import build_rows
 

@@ -84,7 +84,7 @@ def run_to_end(trainer: Trainer, make_base: Any) -> dict[str, Any]:
 
 
 def held_out_loss(trainer: Trainer, held_out: list[Rendered]) -> float:
-    return answer_loss(trainer.model, held_out, 512, "cpu", trainer.lean.token_losses).per_token
+    return answer_loss(trainer.model, held_out, 512, "cpu", trainer.core.token_losses).per_token
 
 
 def same(left: dict[str, Any], right: dict[str, Any]) -> bool:
@@ -190,9 +190,8 @@ def test_a_loss_that_explodes_stops_the_run(make_trainer: MakeTrainer, make_base
     class Shaken(Recorder):
         def should_stop(self) -> bool:
             if len(self.steps) == 12:
-                with torch.no_grad():
-                    for parameter in trainer.parameters:
-                        parameter.mul_(200)
+                with torch.no_grad():  # what is likely becomes unlikely, very
+                    trainer.model.get_output_embeddings().weight.mul_(-10)
             return False
 
     trainer.observer = shaken = Shaken()

@@ -22,7 +22,7 @@ from finetune.adapters.versions import list_versions, promoted_version
 from service.app import build_app
 from service.models import Models
 from service.settings import ServiceSettings
-from serving.engine import Engine
+from serving.engine import AdapterRef, Engine, LoadReport
 from serving.scripted import ScriptedEngine
 from tests.service.conftest import URL
 
@@ -373,6 +373,40 @@ def test_deletion_is_for_good_and_frees_memory(
     assert client.delete(f"/v1/{path}/tcm").json()["deleted"] is True
     assert client.get("/v1/models/tcm").status_code == 404
     assert not adapters.exists() or list(adapters.iterdir()) == []
+
+
+def test_servers_that_compute_have_a_version_before_it_is_promoted(
+    open_client: Callable[[Engine], TestClient], add_adapter: Add, adapters: Path
+):
+    add_adapter("tcm")
+    add_adapter("tcm", "2")
+    versions: list[str] = []
+
+    class Loading(ScriptedEngine):
+        async def load(self, adapter: AdapterRef) -> LoadReport:
+            versions.append(f"{adapter} while {promoted_version(adapters, adapter.name)} answers")
+            return await super().load(adapter)
+
+    client = open_client(Loading(servers=("http://gpu-1:8001",)))
+    client.post("/v1/adapters/tcm/promote", json={"version": "1"})
+    versions.clear()
+    assert client.post("/v1/adapters/tcm/promote", json={"version": "2"}).status_code == 200
+    assert versions[0] == "tcm@2 while 1 answers"
+    versions.clear()
+    client.post("/v1/adapters/tcm/share", json={"version": "1", "percent": 10})
+    assert versions[0] == "tcm@1 while 2 answers"
+
+
+def test_a_version_that_no_server_takes_is_not_promoted(
+    open_client: Callable[[Engine], TestClient], add_adapter: Add, adapters: Path
+):
+    add_adapter("tcm")
+    add_adapter("tcm", "2")
+    client = open_client(ScriptedEngine(servers=("http://gpu-1:8001",), modules=()))
+    promoted = promoted_version(adapters, "tcm")
+    refused = client.post("/v1/adapters/tcm/promote", json={"version": "1"})
+    assert refused.status_code == 400
+    assert promoted_version(adapters, "tcm") == promoted
 
 
 def test_promoted_version_that_is_deleted_is_followed_by_the_one_before_it(

@@ -161,3 +161,20 @@ def test_a_dry_sweep_tells_the_time_of_each_run_and_of_all(
     assert "4 runs take about" in result.stdout
     assert result.output.count("Measuring a few steps") == 2  # epochs change nothing of the speed
     assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_a_base_of_another_family_is_told_what_trains_and_what_serves_it(
+    tmp_path: Path, make_base: Callable[..., Path], caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "tcm.txt").write_text(DIALOGUE)
+    base, home = str(make_base("phi")), tmp_path / "home"
+    given = ["finetune", str(tmp_path / "tcm.txt"), "--base", base, "--home", str(home)]
+    result = CliRunner().invoke(app, [*given, "--set", "epochs=1", "--report", "none"])
+    assert result.exit_code == 0, result.output
+    (run,) = (home / "runs").iterdir()
+    assert "with PEFT's own layers" in (run / "train.log").read_text(encoding="utf-8")
+    assert "Neither the torch engine nor llama.cpp's serves this base" in caplog.text
+    said = " ".join(result.output.split())
+    assert "Ask it of a server that serves its base (`lora-chat adapters verify tcm" in said
+    checked = CliRunner().invoke(app, ["adapters", "verify", "tcm", "--home", str(home)])
+    assert checked.exit_code == 0, checked.output

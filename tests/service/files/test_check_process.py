@@ -78,10 +78,26 @@ def test_a_workbook_that_bursts_takes_no_more_memory_than_it_may(tmp_path: Path)
     assert_failed(check(bomb, LITTLE), bomb, "more memory than")
 
 
-def test_a_file_that_takes_long_is_given_up(tmp_path: Path):
-    path = tmp_path / "long.jsonl"
+def long_file(folder: Path) -> Path:
+    path = folder / "long.jsonl"
     row = {"messages": [{"role": r, "content": "word " * 200} for r in ("user", "assistant")]}
     path.write_text(f"{json.dumps(row)}\n" * 20_000)
+    return path
+
+
+def test_a_file_that_takes_long_is_given_up(tmp_path: Path):
+    path = long_file(tmp_path)
+    assert_failed(check(path, seconds=1), path, "longer than the 1 seconds")
+
+
+def test_a_check_that_has_computed_for_its_time_is_not_taken_for_one_without_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def no_timeout(_seconds: float) -> asyncio.Timeout:
+        return asyncio.timeout_at(None)
+
+    monkeypatch.setattr("service.files.check_process.asyncio.timeout", no_timeout)
+    path = long_file(tmp_path)
     assert_failed(check(path, seconds=1), path, "longer than the 1 seconds")
 
 

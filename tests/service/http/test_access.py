@@ -372,7 +372,8 @@ def test_openais_client_raises_its_own_errors(
         known.models.list()
         with pytest.raises(openai.RateLimitError) as caught:
             known.models.list()
-    assert caught.value.response.headers["retry-after"] == "20"
+    # [seconds] Until a third of a minute has passed since the first of three requests.
+    assert 15 <= int(caught.value.response.headers["retry-after"]) <= 20
 
 
 def test_the_caller_is_known_below_and_forgotten_after(keys: Keys, secret: Callable[..., str]):

@@ -314,6 +314,19 @@ def test_a_checkpoint_that_is_replaced_while_it_is_asked_is_not_found(
     assert "tcm@Xy12:ckpt-step-4 was removed" in answer.json()["error"]["message"]
 
 
+def test_a_checkpoint_that_is_replaced_while_its_files_are_looked_at_is_not_found(
+    place: Place, client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    folder = place.checkpoint(4)
+
+    def check_late(_store: AdapterStore, _folder: Path) -> None:
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(AdapterStore, "check_place", check_late)
+    answer = ask(client, f"{RESULT}:ckpt-step-4")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+
 def test_a_damaged_checkpoint_is_told_by_its_name(place: Place, client: TestClient):
     (place.checkpoint(4) / WEIGHTS_FILE).write_bytes(b"damaged")
     error = ask(client, f"{RESULT}:ckpt-step-4").json()["error"]

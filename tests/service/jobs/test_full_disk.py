@@ -35,7 +35,7 @@ def fill(path: Path, left: int = 0) -> None:
 
 @pytest.mark.slow
 def test_a_job_on_a_full_disk_fails_with_words_and_goes_on_when_there_is_room(small: Clinic):
-    small.order("ftjob-1", options={"epochs": 20})
+    small.order("ftjob-1", options={"epochs": 20, "patience": 99})
     run = small.home / "runs" / "ftjob-1"
     small.wait(lambda: list_checkpoints(run), every=0.01)
     filling = small.home / "filling"

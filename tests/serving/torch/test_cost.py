@@ -21,7 +21,12 @@ def bytes_of(parts: Parts) -> int:
     linears = [linear for layer in parts.decoder.layers for linear in layer.linears]
     tensors = [tensor for linear in (*linears, parts.decoder.head) for tensor in linear.tensors]
     tensors += [tensor for layer in parts.cache.layers for tensor in layer]
-    stacks = [own for layer in parts.bank.stacks() for group in layer for own in group]
+    stacks = [
+        own
+        for layer in parts.bank.stacks(parts.bank.num_granules)
+        for group in layer
+        for own in group
+    ]
     return sum(tensor.nbytes for tensor in (*tensors, *stacks) if isinstance(tensor, torch.Tensor))
 
 

@@ -12,5 +12,5 @@ def test_other_architectures_are_refused_by_name(tmp_path: Path):
     from transformers import GPT2Config
 
     GPT2Config(n_embd=8, n_layer=1, n_head=1).save_pretrained(tmp_path)
-    with pytest.raises(EngineUnsupported, match="gpt2"):
+    with pytest.raises(EngineUnsupported, match=r"'gpt2'.*--engine vllm"):
         TorchEngine(tmp_path, None, TorchEngineConfig())

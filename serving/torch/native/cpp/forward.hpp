@@ -1,5 +1,6 @@
-// One step of a LLaMA-family decoder in int8: the tokens of many sequences, each with its own
-// adapters, through all layers. What it computes is what layer.py computes; it differs by rounding.
+// One step of a LLaMA-family decoder, its weights in a byte or in four bits: the tokens of many
+// sequences, each with its own adapters, through all layers. What it computes is what layer.py
+// computes; it differs by rounding.
 //
 // The base's product is computed for all tokens together; an adapter's A and B only for the tokens
 // that have it, whatever else is in the step. No token's result depends on the others.
@@ -8,8 +9,7 @@
 
 #include "adapters.hpp"
 #include "attention.hpp"
-#include "model.hpp"
-#include "product.hpp"
+#include "linear.hpp"
 
 constexpr int COLUMNS_A_TASK = 32;  // weight rows that one thread computes at a time
 constexpr int LOW_STRIDE = MOST_PARTS * GRANULE;
@@ -31,7 +31,7 @@ class Forward {
     inputs_.resize(int64_t(num_tokens_) * widest_in);
     queries_.resize(int64_t(num_tokens_) * heads);
     lows_.resize(int64_t(num_tokens_) * step.width * LOW_STRIDE);
-    values_.resize(halves_of(2) * int64_t(num_tokens_) * widest_in);
+    values_.resize(2 * int64_t(num_tokens_) * widest_in);
     row_sums_.resize(2 * num_tokens_);
     steps_.resize(num_tokens_);
     identity_.resize(num_tokens_);
@@ -60,15 +60,25 @@ class Forward {
   }
 
  private:
-  Rounded rounded(const Linear& linear, int num_tokens) {
-    return {values_.data(), row_sums_.data(), steps_.data(),
-            num_tokens,     linear.inputs,    halves_of(linear.halves)};
+  template <class T>
+  Rounded<T> rounded(const Linear& linear, int num_tokens) {
+    return {reinterpret_cast<T*>(values_.data()),
+            row_sums_.data(),
+            steps_.data(),
+            num_tokens,
+            linear.inputs,
+            halves_of<T>(linear.halves)};
   }
 
   // Rounds every token's inputs and multiplies them with the base's rows and their own granules'.
   template <class Inputs>
   void start(const Linear& linear, Inputs inputs) {
-    const Rounded in = rounded(linear, num_tokens_);
+    with_activation(linear, [&](auto kind) { start(linear, inputs, kind); });
+  }
+
+  template <class Inputs, class T>
+  void start(const Linear& linear, Inputs inputs, T) {
+    const auto in = rounded<T>(linear, num_tokens_);
 #pragma omp for schedule(static)
     for (int t = 0; t < num_tokens_; ++t) round_row(inputs(t), in, t);
     const int num_base = (linear.rows + COLUMNS_A_TASK - 1) / COLUMNS_A_TASK;
@@ -79,15 +89,17 @@ class Forward {
                       : granule_task(linear, in, users_[task - num_base]);
   }
 
-  void base_task(const Linear& linear, const Rounded& in, int task) {
+  template <class T>
+  void base_task(const Linear& linear, const Rounded<T>& in, int task) {
     const int first = task * COLUMNS_A_TASK, last = std::min(first + COLUMNS_A_TASK, linear.rows);
     static thread_local std::vector<float*> outputs;
     outputs.resize(num_tokens_);
     for (int t = 0; t < num_tokens_; ++t) outputs[t] = fused(linear, t) + first;
-    multiply(in, {identity_.data(), outputs.data(), num_tokens_}, weights(linear, first, last));
+    multiply_rows(linear, in, {identity_.data(), outputs.data(), num_tokens_}, first, last);
   }
 
-  void granule_task(const Linear& linear, const Rounded& in, const Users& users) {
+  template <class T>
+  void granule_task(const Linear& linear, const Rounded<T>& in, const Users& users) {
     static thread_local std::vector<float*> outputs;
     const Granule& own = step_.adapters[users.granule];
     if (!own.rows[linear.group]) return;
@@ -96,12 +108,8 @@ class Forward {
     for (int i = 0; i < count; ++i) outputs[i] = low(users.places[i]);
     const int64_t first = linear.layer * own.count * num_rows;
     multiply(in, {users.tokens.data(), outputs.data(), count},
-             {own.rows[linear.group] + first * linear.inputs, own.scales[linear.group] + first,
-              num_rows});
-  }
-
-  static Weights weights(const Linear& linear, int first, int last) {
-    return {linear.weight + int64_t(first) * linear.inputs, linear.scale + first, last - first};
+             Bytes{own.rows[linear.group] + first * linear.inputs, own.scales[linear.group] + first,
+                   num_rows});
   }
 
   // A token's product. Rows are a little longer than they need be: at a multiple of 4096 bytes
@@ -224,7 +232,7 @@ class Forward {
 
   void head() {
     const Linear& linear = model_.head;
-    const Rounded in = rounded(linear, step_.num_sampled);
+    const auto in = rounded<Activation>(linear, step_.num_sampled);
 #pragma omp for schedule(static)
     for (int i = 0; i < step_.num_sampled; ++i) {
       const int64_t t = step_.sampled[i];
@@ -236,8 +244,7 @@ class Forward {
       std::vector<float*> outputs(step_.num_sampled);
       for (int i = 0; i < step_.num_sampled; ++i)
         outputs[i] = step_.logits + int64_t(i) * linear.rows + first;
-      multiply(in, {identity_.data(), outputs.data(), step_.num_sampled},
-               weights(linear, first, last));
+      multiply_rows(linear, in, {identity_.data(), outputs.data(), step_.num_sampled}, first, last);
     }
   }
 
@@ -247,7 +254,7 @@ class Forward {
   const std::vector<Run> runs_;
   const int num_tokens_;
   std::vector<float> fused_, inputs_, queries_, lows_, steps_;
-  std::vector<Activation> values_;
+  std::vector<int8_t> values_;  // or half as many int16
   std::vector<int32_t> row_sums_, identity_;
   std::vector<Share> shares_;
 };

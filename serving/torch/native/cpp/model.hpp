@@ -10,7 +10,9 @@ constexpr int GROUPS = 4;      // of fused projections in a layer
 extern "C" {
 
 struct Linear {
-  const int8_t* weight;         // [rows, inputs]
+  const void* weight;           // int8 [rows, inputs]; in four bits [rows, inputs / 2]
+  const int8_t* groups;         // the scales of four bits [rows, inputs / GROUP], or null: int8
+  const int32_t* row_sums;      // of what four bits stand for [rows], or null
   const float* scale;           // of each row
   const float* bias;            // [rows] or null
   int32_t outputs[MOST_PARTS];  // of each part that adapters may have

@@ -70,13 +70,13 @@ bool can_multiply(int width, int halves) {
   for (float& value : inputs) value = noise();
   for (float& value : scales) value = std::fabs(noise());
   for (int8_t& value : weight) value = int8_t(engine() % 255 - 127);
-  const Rounded in{values.data(), row_sums.data(), steps.data(), TOKENS, width, halves};
+  const Rounded<Activation> in{values.data(), row_sums.data(), steps.data(), TOKENS, width, halves};
   for (int t = 0; t < TOKENS; ++t) {
     round_row(&inputs[t * width], in, t);
     tokens[t] = t;
     rows[t] = &outputs[t * ROWS];
   }
-  multiply(in, {tokens.data(), rows.data(), TOKENS}, {weight.data(), scales.data(), ROWS});
+  multiply(in, {tokens.data(), rows.data(), TOKENS}, Bytes{weight.data(), scales.data(), ROWS});
   const double tolerance = sizeof(Activation) > 1 || halves == 2 ? 3e-4 : 5e-2;
   for (int t = 0; t < TOKENS; ++t)
     for (int n = 0; n < ROWS; ++n) {
@@ -154,7 +154,8 @@ int main() {
       {"attention", can_attend(64)},
       {"odd heads", can_attend(20)},
       {"products", can_multiply(576, 1) && can_multiply(577, 1) && can_multiply(30, 1)},
-      {"halves", can_multiply(576, halves_of(2)) && can_multiply(101, halves_of(2))},
+      {"halves",
+       can_multiply(576, halves_of<Activation>(2)) && can_multiply(101, halves_of<Activation>(2))},
       {"adapters", can_add_up()},
   };
   bool is_right = true;

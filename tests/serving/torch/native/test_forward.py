@@ -4,6 +4,7 @@ Rounding to int8 lets two correct computations differ: a value between two steps
 side of it. What compiled code computes must not depend on its batch at all, though.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import torch
 
 from finetune.bases.base import find_base
 from finetune.defaults import DEFAULT_BASE
-from serving.torch.native.compiler import library_path, load
+from finetune.hardware import Precision
+from serving.torch.native.kept import library_path, load
 from serving.torch.native.kernels import Kernel
 from serving.torch.native.library import Library
 from tests.conftest import MakeOnce
@@ -38,14 +40,25 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "tied", "precision"),
+    [
+        *product(FAMILIES, (False, True), ("int8",)),
+        *product(("llama", "qwen2-window", "qwen3"), (False,), ("int4",)),
+    ],
+)
 def test_compiled_logits_are_the_eager_ones(
-    family: str, tied: bool, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+    family: str,
+    tied: bool,
+    precision: Precision,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
 ):
     base = make_base(family, tied=tied)
     texts = texts_of(base, make_adapter, tmp_path)
-    forcing = Forcing(base, "int8", library=library)
+    forcing = Forcing(base, precision, library=library)
     found = forcing.logits(texts, STEPS["whole"])
     forcing.decoder.compiled = None  # and the same numbers
     expected = forcing.logits(texts, STEPS["whole"])
@@ -53,14 +66,25 @@ def test_compiled_logits_are_the_eager_ones(
         assert distance(own, eager) < TOLERANCE
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral-window", "qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    ("family", "precision"),
+    [
+        *product(["llama", "mistral-window", "qwen2", "qwen3"], ["int8"]),
+        *product(["mistral-window", "qwen2"], ["int4"]),
+    ],
+)
 def test_compiled_logits_do_not_depend_on_the_batch(
-    family: str, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+    family: str,
+    precision: Precision,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
 ):
     """Not in the last bit: whole, in chunks or token by token; with others or alone."""
     base = make_base(family)
     texts = texts_of(base, make_adapter, tmp_path)
-    forcing = Forcing(base, "int8", library=library)
+    forcing = Forcing(base, precision, library=library)
     expected = [forcing.logits([text], STEPS["whole"])[0] for text in texts]
     for counts in STEPS.values():
         for own, right in zip(forcing.logits(texts, counts), expected, strict=True):
@@ -114,14 +138,20 @@ def any_library(request: pytest.FixtureRequest, make_once: MakeOnce) -> Library:
     return found
 
 
+@pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_every_kernel_computes_the_same(
-    any_library: Library, library: Library, make_base: Any, make_adapter: Any, tmp_path: Path
+    precision: Precision,
+    any_library: Library,
+    library: Library,
+    make_base: Any,
+    make_adapter: Any,
+    tmp_path: Path,
 ):
     base = make_base("qwen3")
     texts = texts_of(base, make_adapter, tmp_path)
-    forcing = Forcing(base, "int8", library=any_library)
+    forcing = Forcing(base, precision, library=any_library)
     found = forcing.logits(texts, STEPS["whole"])
-    expected = Forcing(base, "int8", library=library).logits(texts, STEPS["whole"])
+    expected = Forcing(base, precision, library=library).logits(texts, STEPS["whole"])
     for own, right in zip(found, expected, strict=True):
         assert distance(own, right) < TOLERANCE
     for own, again in zip(found, forcing.logits(texts, STEPS["decoding"]), strict=True):
@@ -144,16 +174,28 @@ def test_int8_costs_as_little_with_every_kernel(
     assert abs(cost(sample, FEW, default_home, any_library)) < 0.01
 
 
+def test_int4_costs_as_much_as_four_bits_do(library: Library, default_home: Path):
+    """This small base, whose weights came in four bits of another kind; benchmarks/four_bits
+    compares with others' four bits."""
+    assert 0 < cost("bike_workshop", FEW, default_home, library, "int4") < 0.1
+
+
 @pytest.mark.parametrize(("sample", "count"), CASES)
 def test_int8_costs_as_little_without_compiled_code(sample: str, count: int, default_home: Path):
     assert abs(cost(sample, count, default_home, None)) < 0.01
 
 
-def cost(sample: str, count: int, home: Path, library: Library | None) -> float:
-    """Of int8, as a share of the loss in fp32."""
+def cost(
+    sample: str,
+    count: int,
+    home: Path,
+    library: Library | None,
+    precision: Precision = "int8",
+) -> float:
+    """As a share of the loss in fp32."""
     base = find_base(DEFAULT_BASE, home)
     rows = affordable(
         sample_rows(base, sample, count),
-        lambda some: answer_loss(base, "int8", some, library=library),
+        lambda some: answer_loss(base, precision, some, library=library),
     )
-    return answer_loss(base, "int8", rows, library=library) / answer_loss(base, "fp32", rows) - 1
+    return answer_loss(base, precision, rows, library=library) / answer_loss(base, "fp32", rows) - 1

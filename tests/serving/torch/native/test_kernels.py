@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.torch.native.compiler import FLAGS, SOURCES, find_compiler
 from serving.torch.native.kernels import KERNELS, X86, Kernel, kernels_for
+from serving.torch.native.toolchain import FLAGS, SOURCES, find_compiler
 from tests.serving.kernels_here import as_run_here
 
 CHECK = Path(__file__).parent / "kernel_check.cpp"
@@ -59,7 +59,7 @@ def wrong_kernel(folder: Path, change: tuple[str, str]) -> Kernel:
     source = (SOURCES / "kernels" / "portable.hpp").read_text()
     assert change[0] in source
     (folder / "kernels").mkdir()
-    changed = source.replace(*change).replace('"tile.hpp"', f'"{SOURCES}/kernels/tile.hpp"')
+    changed = source.replace(*change).replace('"groups.hpp"', f'"{SOURCES}/kernels/groups.hpp"')
     (folder / "kernels" / "wrong.hpp").write_text(changed)
     return Kernel("wrong", "", frozenset(), ())
 

@@ -2,16 +2,17 @@
 // what those of 7 would cost with vpmaddubsw, sign and sum included.
 #pragma once
 
-#include "tile.hpp"
+#include "groups_x86.hpp"
 
 struct Kernel : Tiled<Kernel> {
   static constexpr const char* NAME = "avx2";
+  using Groups = FourBits;
   using Activation = int16_t;
   using Sums = FourDoubles;
   using Sum = __m256i;
   using Weight = __m256i;
   using Input = __m256i;
-  static constexpr int LEVELS = 32767, MOST_ROWS = 4, STEP = 16;
+  static constexpr int MOST_ROWS = 4, STEP = 16;
   static constexpr int FLUSH = 4096;  // a lane's 256 times 2 · 127 · 32,767 stay under 2^31
   static constexpr int SHIFT = 0;
 
@@ -24,20 +25,11 @@ struct Kernel : Tiled<Kernel> {
   INLINED static Input input(const int16_t* from) {
     return _mm256_loadu_si256((const __m256i*)from);
   }
+  INLINED static Input input(const int8_t* from) { return weight(from); }
   INLINED static void add(Sum& total, Weight w, Input a) {
     // As intrinsics, gcc 12 sums products of several columns first, and has no registers for them.
     __m256i products;
     asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(total), "=&x"(products) : "x"(w), "x"(a));
   }
-  // All lanes of a row together may be beyond int32.
-  INLINED static FourDoubles total(const Sum* own) {
-    const auto wide = [](__m256i lanes) INLINED {
-      return _mm256_add_pd(_mm256_cvtepi32_pd(_mm256_castsi256_si128(lanes)),
-                           _mm256_cvtepi32_pd(_mm256_extracti128_si256(lanes, 1)));
-    };
-    const __m256d ab = _mm256_hadd_pd(wide(own[0]), wide(own[1]));
-    const __m256d cd = _mm256_hadd_pd(wide(own[2]), wide(own[3]));
-    return (FourDoubles)_mm256_add_pd(_mm256_permute2f128_pd(ab, cd, 0x20),
-                                      _mm256_permute2f128_pd(ab, cd, 0x31));
-  }
+  INLINED static FourDoubles total(const Sum* own) { return wide_total(own); }
 };

@@ -1,16 +1,17 @@
 // AVX-512 VNNI: 64 products an instruction, summed by fours in int32.
 #pragma once
 
-#include "tile.hpp"
+#include "groups_x86.hpp"
 
 struct Kernel : Tiled<Kernel> {
   static constexpr const char* NAME = "avx512_vnni";
+  using Groups = FourBits;
   using Activation = int8_t;
   using Sums = FourInts;
   using Sum = __m512i;
   using Weight = __m512i;
   using Input = __m512i;
-  static constexpr int LEVELS = 127, MOST_ROWS = 6, STEP = 64, FLUSH = 1 << 16;
+  static constexpr int MOST_ROWS = 6, STEP = 64, FLUSH = 1 << 16;
   // The instruction takes one factor without sign: weights + 128; 128 times the sum of the
   // activations is taken off again.
   static constexpr int SHIFT = 128;

@@ -2,16 +2,17 @@
 // instruction for 256 bits, this is compiled to it.
 #pragma once
 
-#include "tile.hpp"
+#include "groups_x86.hpp"
 
 struct Kernel : Tiled<Kernel> {
   static constexpr const char* NAME = "avx_vnni";
+  using Groups = FourBits;
   using Activation = int8_t;
   using Sums = FourInts;
   using Sum = __m256i;
   using Weight = __m256i;
   using Input = __m256i;
-  static constexpr int LEVELS = 127, MOST_ROWS = 6, STEP = 32, FLUSH = 1 << 16;
+  static constexpr int MOST_ROWS = 6, STEP = 32, FLUSH = 1 << 16;
   static constexpr int SHIFT = 128;  // as in avx512_vnni.hpp
 
   static constexpr int columns(int rows) { return rows <= 2 ? 4 : 2; }

@@ -1,16 +1,17 @@
 // Arm's dot products: 16 products an instruction, summed by fours in int32.
 #pragma once
 
-#include "tile.hpp"
+#include "groups_neon.hpp"
 
 struct Kernel : Tiled<Kernel> {
   static constexpr const char* NAME = "neon_dotprod";
+  using Groups = FourBits;
   using Activation = int8_t;
   using Sums = FourInts;
   using Sum = int32x4_t;
   using Weight = int8x16_t;
   using Input = int8x16_t;
-  static constexpr int LEVELS = 127, MOST_ROWS = 6, STEP = 16, FLUSH = 1 << 16, SHIFT = 0;
+  static constexpr int MOST_ROWS = 6, STEP = 16, FLUSH = 1 << 16, SHIFT = 0;
 
   static constexpr int columns(int) { return COLUMNS; }
   static FourInts offset(int32_t) { return FourInts{}; }

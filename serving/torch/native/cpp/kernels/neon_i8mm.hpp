@@ -1,13 +1,14 @@
 // Arm's int8 matrix products: two rows times two rows, eight columns, an instruction.
 #pragma once
 
-#include "tile.hpp"
+#include "groups_neon.hpp"
 
 struct Kernel {
   static constexpr const char* NAME = "neon_i8mm";
+  using Groups = FourBits;
   using Activation = int8_t;
   using Sums = FourInts;
-  static constexpr int LEVELS = 127, MOST_ROWS = 6, STEP = 16;
+  static constexpr int MOST_ROWS = 6, STEP = 16;
 
   template <int ROWS>
   INLINED static void sum_tile(const int8_t* const* rows, const int32_t*, const int8_t* weight,

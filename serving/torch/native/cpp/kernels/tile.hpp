@@ -1,9 +1,9 @@
 // What the kernels share: some rows of activations times four rows of weights.
 //
-// A kernel K has: Activation, what activations are rounded to; LEVELS, its largest; Sums, four
-// exact sums; Sum, Weight and Input, vectors; STEP, the columns that they take; FLUSH, the columns
-// after which its sums would overflow; columns(rows), the weight rows that the registers hold
-// beside them.
+// A kernel K has: Activation, what activations are rounded to; Groups, the same for weights in four
+// bits; Sums, four exact sums; Sum, Weight and Input, vectors; STEP, the columns that they take;
+// FLUSH, the columns after which its sums would overflow; columns(rows), the weight rows that the
+// registers hold beside them.
 #pragma once
 
 #include <algorithm>

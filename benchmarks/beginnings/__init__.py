@@ -1,0 +1,1 @@
+"""What it saves, and what it changes, to compute common beginnings once."""

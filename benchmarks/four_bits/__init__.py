@@ -1,0 +1,1 @@
+"""What weights in four bits cost, beside others' four bits."""

@@ -1,0 +1,1 @@
+"""The servers that compute for a running one, as a person at a terminal sees and drains them."""
