@@ -98,12 +98,19 @@ class Visit:
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    @property
+    def composer(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Write a message")
+
     def write(self, text: str) -> None:
-        self.page.get_by_role("textbox", name="Write a message").fill(text)
+        self.composer.fill(text)
 
     def ask(self, text: str) -> None:
+        asked = self.page.locator(".question")
+        before = asked.count()
         self.write(text)
-        self.page.keyboard.press("Enter")
+        self.composer.press("Enter")
+        expect(asked).to_have_count(before + 1)
         self.rest()
 
     def rest(self) -> None:

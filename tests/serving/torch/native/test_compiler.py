@@ -38,7 +38,7 @@ from tests.serving.engines import (
 
 pytestmark = needs_int8
 LATE = 60  # [seconds]; later than a test ends
-LONG = 150  # [tokens] of an answer that is still going on when compiled code comes
+LONG = 450  # [tokens] of an answer that is still going on when compiled code comes
 
 
 async def until_compiled(engine: Engine) -> None:
