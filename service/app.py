@@ -246,6 +246,7 @@ async def _start(engine: Engine, gate: Gate) -> None:
         await asyncio.wait([starting], timeout=LOOK)
         if gate.state == "stopping" and isinstance(engine, HasServers):
             starting.cancel()
+            await asyncio.wait([starting])  # once: another would break off how it ends
     if starting.cancelled():
         raise EngineFailed("The server was stopped while it started.")
     await starting

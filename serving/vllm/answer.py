@@ -27,6 +27,8 @@ class ComingAnswer:
         if told is not None and told not in REASONS:
             raise EngineFailed(f"The server has ended the answer with {told!r}.")
         token_ids: list[int] = choice.get("token_ids") or []
+        if choice.get("text") and not token_ids:
+            raise EngineFailed("The vLLM server tells no token ids. Take a newer vLLM.")
         logprobs = _logprobs(choice.get("logprobs"), self._request.sampling.top_logprobs)
         text, reason = "", None
         for number, token_id in enumerate(token_ids):

@@ -83,9 +83,11 @@ class VllmEngine:
             if fleet is not None:
                 await fleet.stop()
         finally:
-            if self._own is not None:
-                await self._own.stop()
-            self._stack.close()
+            try:
+                if self._own is not None:
+                    await self._own.stop()
+            finally:
+                self._stack.close()
 
     async def load(self, adapter: AdapterRef) -> LoadReport:
         await self._opened().load(((adapter, 1.0),))
@@ -105,7 +107,7 @@ class VllmEngine:
     def stats(self) -> EngineStats:
         servers = () if self._fleet is None else self._fleet.stats()
         return EngineStats(
-            is_running=any(server.state != "away" for server in servers),
+            is_running=any(server.state in ("ready", "resting") for server in servers),
             num_running=self._num_running,
             num_resident_adapters=len({name for server in servers for name in server.adapters}),
             num_adapter_loads=sum(server.num_adapter_loads for server in servers),
@@ -118,6 +120,8 @@ class VllmEngine:
 
     async def submit(self, request: Request) -> AsyncGenerator[Delta]:
         self._check(request)
+        blend = tuple((ref, scale) for ref, scale in request.blend if scale)
+        request = replace(request, blend=blend)  # the others add nothing
         self._num_running += 1
         self._num_prompt_tokens += len(request.prompt_ids)
         try:

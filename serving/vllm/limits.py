@@ -6,6 +6,7 @@ from typing import Any
 
 from .client import ServerAway
 
+ENDED = "The vLLM server does not answer any more."
 Waiting = set[asyncio.Timeout]
 
 
@@ -15,10 +16,13 @@ class Limits:
     def __init__(self) -> None:
         self._first: Waiting = set()
         self._later: Waiting = set()
+        self._is_closed = False
         self.heard_at = 0.0  # [seconds]
 
     def wait(self, *, has_begun: bool = False) -> "Wait":
-        """A wait for an answer that has begun or not."""
+        """A wait for an answer that has begun or not. Raises ServerAway once all is closed."""
+        if self._is_closed:
+            raise ServerAway(ENDED)
         if not self._first and not self._later:
             self.heard_at = time.monotonic()  # nothing was to be heard before
         return Wait(self, self._later if has_begun else self._first)
@@ -27,6 +31,12 @@ class Limits:
         """Whether somebody waits, and nobody has heard anything for so long."""
         is_waited_for = bool(self._first or self._later)
         return is_waited_for and time.monotonic() - self.heard_at > seconds
+
+    def close(self) -> None:
+        """End all waits, those to come, too."""
+        self._is_closed = True
+        self.give_up()
+        self.give_up(has_begun=True)
 
     def give_up(self, *, has_begun: bool = False) -> None:
         """End all such waits."""
@@ -55,4 +65,4 @@ class Wait:
         try:
             await self._limit.__aexit__(*raised)
         except TimeoutError as error:
-            raise ServerAway("The vLLM server does not answer any more.") from error
+            raise ServerAway(ENDED) from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from serving.engine import AdapterRef, Blend
+from serving.errors import AdapterRefused
 
 from .client import ServerAway
 from .proving import Prover
@@ -64,7 +65,6 @@ class Residents:
 
         Raises AdapterRefused, EngineFailed and ServerAway.
         """
-        blend = tuple((ref, scale) for ref, scale in blend if scale)  # the others add nothing
         name = push_name(blend)
         resident = self._proven.get(name) or await self._pushed(name, blend)
         resident.num_users += 1
@@ -114,16 +114,21 @@ class Residents:
             await asyncio.to_thread(resident.pushed.remove)
         return [resident.blend for _, resident in lost if not resident.is_leaving]
 
-    async def check(self) -> None:
+    async def check(self) -> bool:
         """Have the one that was proven longest ago proven again; one that answers otherwise is
-        taken away, to be pushed anew when it is asked for. Raises ServerAway and EngineFailed."""
+        taken away, to be pushed anew when it is asked for. False where that is the base: with it
+        goes all that was proven beside it. Raises ServerAway and EngineFailed."""
         if not self._proven:
-            return
+            return True
         name, resident = min(self._proven.items(), key=lambda each: each[1].proven_at)
         resident.proven_at = time.monotonic()
-        if not await self._prover.still_answers(name):
-            logger.warning("A server no longer answers as it did with %s", name)
-            await self._unload(name, resident)
+        if await self._prover.still_answers(name):
+            return True
+        logger.warning("A server no longer answers as it did with %s", name)
+        is_base = not resident.blend
+        for each in [*self._proven.items()] if is_base else [(name, resident)]:
+            await self._unload(*each)
+        return not is_base
 
     async def _pushed(self, name: str, blend: Blend) -> Resident:
         """Push it for all who ask meanwhile, also where they no longer wait for it."""
@@ -153,8 +158,10 @@ class Residents:
             except asyncio.CancelledError:
                 pushed.remove()
                 raise
-            except Exception:
+            except Exception as error:
                 await self._pusher.take_away(pushed)
+                if blend and isinstance(error, AdapterRefused):  # or is it the server that fails?
+                    await self._prover.still_answers(push_name(()))
                 raise
             self.num_loads += 1
             resident.proven_at = time.monotonic()

@@ -5,7 +5,8 @@
   has one home more for every `FULL` requests of it that run; a home that has far more than its
   share of all requests passes new ones on (consistent hashing with bounded loads, Mirrokni and
   others, 2016).
-- Of the homes that have proven the model already, the one with the fewest requests answers.
+- Of the homes that have proven the model already, the one with the fewest requests answers; where
+  none has, of all servers that have.
 - A conversation stays where its prompt's beginning was computed, unless others have far less to do.
 """
 
@@ -42,7 +43,8 @@ class Router:
         name, prompt_ids = push_name(request.blend), request.prompt_ids
         homes = homes_of(request.blend, servers)
         holding = [server for server in homes if server.holds(name)]
-        least = min(holding or homes, key=lambda server: server.num_running)
+        elsewhere = [server for server in servers if server.holds(name)]  # a home has come back
+        least = min(holding or elsewhere or homes, key=lambda server: server.num_running)
         known = self._conversations.find(name, prompt_ids)
         stays = (server for server in servers if server.url == known and server.holds(name))
         before = next(stays, None)

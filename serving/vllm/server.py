@@ -49,6 +49,7 @@ class VllmServer:
 
     async def stop(self) -> None:
         await self._watch.stop()
+        self._limits.close()
         await self._client.close()
 
     @property

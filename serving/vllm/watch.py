@@ -102,7 +102,7 @@ class Watch:
         if self._limits.are_silent_for(QUIET):
             self._has_to_prove = True
         if self._has_to_prove:
-            await self.residents.check()
+            await self._check(self.residents)
             self._has_to_prove, self._limits.heard_at = False, time.monotonic()
         return lost
 
@@ -125,12 +125,22 @@ class Watch:
             await self.look()
             is_time = number % PROOF_LOOKS == 0 and not self._is_checking
             if is_time and self.residents is not None and self.away is None:
-                self._begin(self._check(self.residents))
+                self._begin(self._check_aside(self.residents))
+
+    async def _check_aside(self, residents: Residents) -> None:
+        self._is_checking = True
+        try:
+            await self._do(self._check(residents))
+        finally:
+            self._is_checking = False
 
     async def _check(self, residents: Residents) -> None:
-        self._is_checking = True
-        await self._do(residents.check())
-        self._is_checking = False
+        """Have something proven again. Raises EngineFailed where the base is another by now: the
+        server is away then, until it is what it was."""
+        if not await residents.check():
+            self.residents = None
+            self.suspect()
+            raise EngineFailed("Its base answers otherwise than it did.")
 
     async def _restore(self, lost: Sequence[Blend]) -> None:
         residents = self.residents

@@ -60,6 +60,7 @@ class FakeVllm:
     slow_load: float = 0.0  # [seconds]
     breaks: bool = False  # answers everything with a fault of its own
     hangs: bool = False  # takes every request and answers none
+    base_token: int = BASE_TOKEN
     noise: float = 0.0  # [nats] that the same question is answered otherwise by
     folders: dict[str, Path] = field(default_factory=dict[str, Path])
     unfelt: set[str] = field(default_factory=set[str])  # names that it has lied about
@@ -152,6 +153,7 @@ class FakeVllm:
             return refused(503, "EngineCore is not ready.")
         is_base = model == BASE or model in self.unfelt
         token = BASE_TOKEN if is_base else token_of(self.folders[model])
+        token = self.base_token if token == BASE_TOKEN else token
         if model == BASE:
             token = next((each for each in self.running if each != BASE_TOKEN), BASE_TOKEN)
         if body.get("stream"):
@@ -193,7 +195,7 @@ def serving(fake: FakeVllm, port: int = 0) -> Generator[str]:
     """Run it on a loopback port; its URL."""
     listener = listen("127.0.0.1", port)
     server = uvicorn.Server(uvicorn.Config(fake.build(), log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listener],))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
         yield url_of(listener)
@@ -201,3 +203,4 @@ def serving(fake: FakeVllm, port: int = 0) -> Generator[str]:
         fake.hangs = fake.mute = False
         server.should_exit = server.force_exit = True
         thread.join(10)
+        assert not thread.is_alive()

@@ -415,3 +415,94 @@ def test_the_base_is_never_forgotten(monkeypatch: pytest.MonkeyPatch):
         references.keep(f"a@{number}", proof)
     assert references.of(push_name(())) == proof
     assert [references.of(f"a@{number}") is None for number in range(5)] == [True] * 2 + [False] * 3
+
+
+async def test_of_servers_with_different_bases_the_first_that_was_asked_is_right(tmp_path: Path):
+    """Also where both are asked for the first time at once."""
+    fakes = [FakeVllm(), FakeVllm(base_token=950)]
+    with serving(fakes[0]) as one, serving(fakes[1]) as other:
+        async with running(one, other, kept=tmp_path / "kept") as engine:
+            assert sorted(states(engine)) == ["away", "ready"]
+            away = next(each for each in engine.stats().servers if each.state == "away")
+            assert "otherwise than the first one did" in str(away.reason)
+
+
+async def test_a_server_whose_base_is_another_by_now_is_away_until_it_is_back(
+    fakes: Any, start: Any, make_ref: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watch_module, "PROOF_LOOKS", 1)
+    ref = make_ref("a")
+    async with start() as engine:
+        await collect(engine, request(ref))
+        (home,) = holders(fakes, "a")
+        home.base_token = 950
+        await until(lambda: states(engine).count("away") == 1)
+        assert await tokens(engine, request(ref)) == [token_of(ref.folder)] * 3
+        home.base_token = BASE_TOKEN
+        await until(lambda: states(engine) == ["ready"] * 3)
+        assert await tokens(engine, request(ref)) == [token_of(ref.folder)] * 3
+
+
+async def test_what_waits_for_a_token_is_told_that_the_engine_stops(
+    fakes: Any, start: Any, make_ref: Any
+):
+    async with start() as engine:
+        begun = engine.submit(request(make_ref("a"), sampling=LONG))
+        await anext(begun)
+        for fake in fakes:
+            fake.delay = 60.0
+        rest = asyncio.create_task(_rest(begun))
+        await asyncio.sleep(0.1)
+        await engine.stop()
+        with pytest.raises(EngineFailed):
+            await asyncio.wait_for(rest, 5)
+
+
+async def test_servers_that_fail_while_they_load_are_not_taken_for_a_bad_adapter(
+    tmp_path: Path, make_ref: Any
+):
+    fake = FakeVllm()
+    with serving(fake) as url:
+        async with running(url, kept=tmp_path / "kept") as engine:
+            fake.breaks = True
+            with pytest.raises((EngineFailed, EngineAway)):
+                await engine.load(make_ref("a"))
+
+
+async def test_a_home_that_has_come_back_lets_others_answer_until_it_has_the_adapter(
+    urls: list[str], fakes: Any, start: Any, make_ref: Any
+):
+    ref = make_ref("a")
+    async with start() as engine:
+        await collect(engine, request(ref))
+        (home,) = holders(fakes, "a")
+        url = urls[fakes.index(home)]
+        engine.drain(url, is_draining=True)
+        await collect(engine, request(ref))
+        (other,) = (fake for fake in holders(fakes, "a") if fake is not home)
+        await engine.unload(ref)
+        await collect(engine, request(ref))
+        assert holders(fakes, "a") == [other]
+        home.slow_load = 1.0
+        engine.drain(url, is_draining=False)
+        assert await place_of(engine, request(ref)) == urls[fakes.index(other)]
+        await until(lambda: home in holders(fakes, "a"))
+
+
+async def test_a_part_of_scale_zero_is_no_part(fakes: Any, start: Any, make_ref: Any):
+    a, b = make_ref("a"), make_ref("b", seed=2)
+    async with start() as engine:
+        for _ in range(3):
+            assert (
+                await tokens(engine, request(blend=((a, 1.0), (b, 0.0))))
+                == [token_of(a.folder)] * 3
+            )
+        assert sum(fake.num_loads for fake in fakes) == 1
+
+
+async def test_servers_that_are_all_drained_are_no_running_engine(urls: list[str], start: Any):
+    async with start() as engine:
+        for url in urls:
+            assert engine.stats().is_running
+            engine.drain(url, is_draining=True)
+        assert not engine.stats().is_running

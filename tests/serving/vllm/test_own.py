@@ -360,10 +360,13 @@ async def test_it_ends_where_we_are_killed(
     """Also where its first process is killed together with us."""
     arguments = [sys.executable, "-c", PROGRAM, str(command), str(base), str(log)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as program:
-        assert program.stdout is not None
-        assert await asyncio.to_thread(program.stdout.readline) == b"\n"
-        assert all(map(is_running, lives()[0].pids))
-        program.kill()
+        try:
+            assert program.stdout is not None
+            told = asyncio.to_thread(program.stdout.readline)
+            assert await asyncio.wait_for(told, 60) == b"\n"
+            assert all(map(is_running, lives()[0].pids))
+        finally:
+            program.kill()
         if with_it:
             os.kill(lives()[0].pids[0], signal.SIGKILL)
     await lives()[0].until_gone()
