@@ -190,6 +190,10 @@ class ServiceSettings(BaseSettings):
                     "has; `lora-chat bases quantize` makes another file"
                 )
             )
+        if self.engine == "vllm" and self.precision != "auto":
+            raise ValueError(
+                _("precision: a vLLM server has its own; `vllm_arguments` may say --dtype to ours")
+            )
         return self
 
     @model_validator(mode="after")

@@ -91,8 +91,9 @@ def serve(
         str | None,
         typer.Option(
             callback=_known_precision,
-            help="How the base is held in memory: int8, int4 (half of it; a CPU's), fp32, bf16, "
-            "nf4, or auto: the fastest on this CPU, nf4 on a GPU.",
+            help="How the base is held in memory: int8, int4 (half of int8's memory, worse "
+            "answers; both on CPUs alone), fp32, bf16, nf4, or auto: the fastest on this CPU, nf4 "
+            "on a GPU.",
         ),
     ] = None,
     max_batch: Annotated[

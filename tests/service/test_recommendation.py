@@ -172,8 +172,9 @@ def test_what_int8_has_no_room_for_is_named_in_int4():
     assert named.serving_bytes < 0.85 * 12 * GIB < in_int8.serving_bytes
     assert named.serving_rate > 1.5 * in_int8.serving_rate
     said = " ".join(printed(found, here, CHINESE).split())
-    assert f"{named.base.spec} with --precision int4" in said
-    assert f"{named.base.spec} with --precision int4" in "".join(in_int4(found))
+    for told in (said, "".join(in_int4(found))):
+        assert f"could serve {named.base.spec}, " in told
+        assert f"with --precision int4 --context {named.context}, " in told
 
 
 @pytest.mark.parametrize(

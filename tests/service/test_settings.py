@@ -26,6 +26,11 @@ def test_paths_are_whole_whoever_gives_them():
     assert ServiceSettings(lora_folders=(Path("x"),)).lora_folders == (Path.cwd() / "x",)
 
 
+def test_a_vllm_server_has_its_own_precision():
+    with pytest.raises(ValidationError, match="dtype"):
+        ServiceSettings(engine="vllm", vllm=("http://a:8000",), precision="int8")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0, -1])
 def test_a_deadline_is_a_time_that_comes(value: float):
     with pytest.raises(ValidationError, match="deadline"):

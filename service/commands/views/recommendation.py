@@ -44,12 +44,17 @@ def commands(best: BaseEstimate, data: Sequence[str]) -> Iterator[str]:
     """What to type to train and to serve it."""
     base = best.base
     chosen = "" if base.short_name else f" --base {base.spec}"
-    context = f" --context {best.context}" if best.context < base.context_length else ""
+    context = _context(best)
     if base.is_gated:
         first = _("accept the licence of {base} on the hub first").format(base=base.hub_id)
         yield f"export HF_TOKEN=your-token  # {first}"
     yield f"lora-chat finetune {shlex.join(data) or 'YOUR-FILE'}{chosen}"
     yield f"lora-chat serve{chosen}{context}"
+
+
+def _context(each: BaseEstimate) -> str:
+    """The option for the context that its memory was reckoned with, where the base has a longer."""
+    return f" --context {each.context}" if each.context < each.base.context_length else ""
 
 
 def summary(found: Recommendation) -> str:
@@ -141,10 +146,15 @@ def in_int4(found: Recommendation) -> Iterator[str]:
     if (each := found.served_in_int4) is None:
         return
     yield _(
-        "In 4 bits this machine could serve a larger one, with adapters trained elsewhere: {base} "
-        "with --precision int4, in {size:.1f} GiB and with about {rate:.1f} tokens a second. It "
-        "answers less well than in 8, for which there is no room."
-    ).format(base=each.base.spec, size=each.serving_bytes / GIB, rate=each.serving_rate)
+        "In 4 bits this machine could serve {base}, with adapters trained elsewhere: with "
+        "{options}, in {size:.1f} GiB and with about {rate:.1f} tokens a second. It answers less "
+        "well than in 8, for which there is no room."
+    ).format(
+        base=each.base.spec,
+        options=f"--precision int4{_context(each)}",
+        size=each.serving_bytes / GIB,
+        rate=each.serving_rate,
+    )
 
 
 def _caveats() -> Iterator[str]:

@@ -57,12 +57,7 @@ def numbers_for(precision: Precision, device: str, library: Library | None = Non
 
     if precision == "int4":
         if library is None:
-            told = _(
-                "Weights in int4 are multiplied by compiled code alone, on a CPU. Install a C++ "
-                "compiler (apt install g++) and serve without --no-compile, or serve with "
-                "--precision int8."
-            )
-            raise EngineUnsupported(told)
+            raise EngineUnsupported(_no_int4(device))
         return Numbers(Int4(library=library), torch.float32, torch.float16)
     if precision == "int8":
         limit = WHOLE if library is not None else exact_limit() if device == "cpu" else None
@@ -73,6 +68,16 @@ def numbers_for(precision: Precision, device: str, library: Library | None = Non
         return Numbers(Int8(limit), torch.float32, torch.float16)
     wide = cache_dtype(precision, device)
     return Numbers(Nf4(wide) if precision == "nf4" else Dense(wide), wide, wide)
+
+
+def _no_int4(device: str) -> str:
+    if device != "cpu":
+        return _("int4 is for a CPU. Serve with --precision nf4.")
+    return _(
+        "Weights in int4 are multiplied by compiled code alone, and none can be used here; where "
+        "the log does not say why, a C++ compiler is missing (apt install g++), or --no-compile is "
+        "given. Or serve with --precision int8."
+    )
 
 
 def cache_dtype(precision: Precision, device: str) -> Any:

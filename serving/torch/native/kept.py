@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import platform
+import sys
 from pathlib import Path
 
 from .kernels import Kernel, kernels_here
@@ -43,10 +44,10 @@ def find_library(folder: Path) -> Library | None:
 
 
 def can_be_had() -> bool:
-    """Whether compiled code comes with the package, or a compiler would make it."""
-    return find_compiler() is not None or any(
-        built_path(kernel).is_file() for kernel in kernels_here()
-    )
+    """Whether compiled code comes with the package, or a compiler would make it. What compilers
+    make elsewhere than on Linux cannot be loaded."""
+    can_compile = sys.platform == "linux" and find_compiler() is not None
+    return can_compile or any(built_path(kernel).is_file() for kernel in kernels_here())
 
 
 def load(path: Path) -> Library | None:

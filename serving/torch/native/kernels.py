@@ -1,4 +1,4 @@
-"""Which kernel computes the int8 products here, and how the compiled code is made for it."""
+"""Which kernel multiplies int8 and int4 here, and how the compiled code is made for it."""
 
 import platform
 from collections.abc import Set

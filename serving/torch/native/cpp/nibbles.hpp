@@ -2,7 +2,7 @@
 //
 // The levels are those that lose the least of groups of 32 normally distributed numbers, found by
 // Lloyd's iteration (S. P. Lloyd, "Least squares quantization in PCM", 1982) with the scales of
-// either sign that suit each group best (tests/serving/torch/native/test_nibbles.py does it again).
+// either sign that suit each group best (tests/serving/torch/native/test_int4.py does it again).
 // As they are no further from 0 than 63, two products with a byte's number have room in int16.
 #pragma once
 

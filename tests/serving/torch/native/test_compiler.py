@@ -134,6 +134,13 @@ async def test_the_change_is_as_a_restart(
         assert_same(found, await collect_all(engine, requests), tolerance=1e-9)
 
 
+async def test_int4_waits_for_compiled_code(
+    library: Library, quick_compiler: None, make_base: Any, tmp_path: Path
+):
+    async with running(make_base("llama"), precision="int4", compiled=tmp_path) as engine:
+        assert engine.stats().is_compiled
+
+
 async def test_what_fits_no_other_way_waits_for_compiled_code(
     library: Library,
     quick_compiler: None,

@@ -9,7 +9,7 @@ import torch
 from serving.engine import Request
 from serving.errors import EngineUnsupported
 from serving.torch.architecture import GROUPS
-from serving.torch.forms.build import Form
+from serving.torch.forms.build import Form, numbers_for
 from serving.torch.linear import Int8
 from serving.torch.native.int4 import GROUP, Int4
 from serving.torch.native.library import Library
@@ -153,3 +153,8 @@ async def test_without_compiled_code_it_is_said_what_helps(
     with pytest.raises(EngineUnsupported, match=r"apt install g\+\+"):
         await engine.start()
     await engine.stop()
+
+
+def test_on_a_gpu_it_is_said_what_serves_there():
+    with pytest.raises(EngineUnsupported, match="--precision nf4"):
+        numbers_for("int4", "cuda")

@@ -70,8 +70,9 @@ def wrong_kernel(folder: Path, change: tuple[str, str]) -> Kernel:
         ("FLUSH = 512", "FLUSH = 2048"),  # sums beyond int32
         ("int32_t(one[k]) * other[k]", "int16_t(one[k] * other[k])"),  # products beyond int16
         ("k < count; ++k) total", "k < count - 1; ++k) total"),
+        ("double(scale * dot", "double(int16_t(scale) * (int16_t)dot"),  # of int4 alone
     ],
-    ids=["overflow", "saturation", "a column short"],
+    ids=["overflow", "saturation", "a column short", "groups"],
 )
 def test_a_wrong_kernel_is_found_out(change: tuple[str, str], tmp_path: Path):
     kernel = wrong_kernel(tmp_path, change)
