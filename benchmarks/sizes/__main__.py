@@ -24,6 +24,7 @@ from finetune.free_cores import usable_cores
 from .base import make_sized_base
 from .loading import measure_starts
 from .page import write_page
+from .rival import measure_rival
 from .serving import measure_answers
 from .shapes import SHAPES, split_name
 from .sitting import Sitting, SizeJournal, SizeRecord
@@ -47,6 +48,10 @@ def main(
     parts: Annotated[str, typer.Option(help="What to measure now.")] = ",".join(Part),
     home: Annotated[Path, typer.Option(help="For bases, adapters and logs.")] = HOME,
     tiny: Annotated[bool, typer.Option("--tiny", help="A rehearsal.")] = False,
+    llama_bin: Annotated[
+        Path | None,
+        typer.Option(help="Where llama-server is, to be asked for the same answers."),
+    ] = None,
     note: Annotated[str, typer.Option(help="A sentence for the page: what was special.")] = "",
     out: Annotated[
         Path | None,
@@ -62,7 +67,8 @@ def main(
     provenance = describe(today, shown_command("sizes", sys.argv[1:]))
     try:
         for size in ["tiny"] if tiny else sizes.split(","):
-            _measure(_sitting(size.strip(), home.absolute() / "sizes", tiny, journal), chosen)
+            sitting = _sitting(size.strip(), home.absolute() / "sizes", tiny, journal)
+            _measure(sitting, chosen, llama_bin)
     except FinetuneError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
@@ -81,12 +87,14 @@ def _sitting(size: str, home: Path, is_short: bool, journal: SizeJournal) -> Sit
     return Sitting(size, base, own, len(usable_cores()), is_short, journal)
 
 
-def _measure(sitting: Sitting, parts: list[Part]) -> None:
+def _measure(sitting: Sitting, parts: list[Part], llama_bin: Path | None) -> None:
     if Part.START in parts:
         tiny = make_sized_base(sitting.home.parent / "tiny" / "random-tiny", SHAPES["tiny"], HOME)
         measure_starts(sitting, tiny)
     if Part.ANSWERS in parts:
         measure_answers(sitting)
+        if llama_bin is not None:
+            measure_rival(sitting, llama_bin)
     if Part.TRAINING in parts:
         measure_training(sitting)
 

@@ -10,6 +10,7 @@ from serving.torch.forms.build import TorchEngineConfig
 from serving.torch.native.kernels import kernels_here
 
 from .loading import COLD, NOTHING, OURS, WARM
+from .rival import rival_of
 from .serving import (
     ADAPTERS,
     AFTER,
@@ -32,6 +33,7 @@ LOADING = 1.0  # times the disk's own time, at the most
 OFF = 0.15  # of what --dry-run predicts, at the most
 
 Line = tuple[str, str, float | None]  # what, measured, share of what is possible
+Beside = tuple[str, float | None, float | None]  # what, ours, the other's: rates
 
 
 class Findings:
@@ -56,6 +58,28 @@ class Findings:
         yield from self._answer_lines()
         yield from self._training_lines()
         yield from self._loop_lines()
+
+    @property
+    def rival(self) -> str | None:
+        """The other server, if it was measured."""
+        rival = rival_of(self.size)
+        return rival if any(r.key.server == rival for r in self._journal.records) else None
+
+    @property
+    def beside(self) -> Iterator[Beside]:
+        """Tokens a second of ours and of the other's."""
+        ours, other = (self._rates(server) for server in (OURS, rival_of(self.size)))
+        return ((name, rate, other[name]) for name, rate in ours.items())
+
+    def _rates(self, server: str) -> dict[str, float | None]:
+        many = {
+            f"{name}, prompts computed meanwhile": self._figure(
+                server, name, "output_tokens_per_second"
+            )
+            for name in (EIGHT, ADAPTERS)
+        }
+        decoded = self._per_second(server, FIRST, "between_tokens_p50_ms")
+        return {f"{FIRST}: decoded": decoded, PROMPT: self._prefill(server), **many}
 
     @cached_property
     def decode(self) -> float | None:
@@ -108,10 +132,9 @@ class Findings:
 
     def _answer_lines(self) -> Iterator[Line]:
         yield self._timed(FIRST, "first_token_p50_ms", "the first token, p50 [ms]")
-        gap = self._figure(OURS, FIRST, "between_tokens_p50_ms")
-        rate = number(1000 / gap if gap else None, 2)
+        rate = number(self._per_second(OURS, FIRST, "between_tokens_p50_ms"), 2)
         yield f"{FIRST}: decoded tokens a second", rate, self.decode
-        yield f"{PROMPT}: its tokens a second", number(self._prefill), self._prefill_share
+        yield f"{PROMPT}: its tokens a second", number(self._prefill(OURS)), self._prefill_share
         for name in (EIGHT, ADAPTERS):
             rate = self._figure(OURS, name, "output_tokens_per_second")
             yield f"{name}: tokens a second, prompts computed meanwhile", number(rate, 2), None
@@ -139,16 +162,20 @@ class Findings:
             rate = self._loop(figure)
             yield f"{LOOPS}: {told}", number(rate / 1e9 if rate else None), None
 
-    @cached_property
-    def _prefill(self) -> float | None:
-        first = self._figure(OURS, PROMPT, "first_token_p50_ms")
-        count = self._figure(OURS, PROMPT, "mean_prompt_tokens")
-        cached = self._figure(OURS, PROMPT, "mean_cached_tokens") or 0
-        return 1000 * (count - cached) / first if first and count else None
+    def _prefill(self, server: str) -> float | None:
+        firsts = self._per_second(server, PROMPT, "first_token_p50_ms")
+        count = self._figure(server, PROMPT, "mean_prompt_tokens")
+        cached = self._figure(server, PROMPT, "mean_cached_tokens") or 0
+        return (count - cached) * firsts if firsts and count else None
+
+    def _per_second(self, server: str, what: str, figure: str) -> float | None:
+        """How many of what takes so long."""
+        milliseconds = self._figure(server, what, figure)
+        return 1000 / milliseconds if milliseconds else None
 
     @property
     def _prefill_share(self) -> float | None:
-        rate, most = self._prefill, self._loop("products_per_second")
+        rate, most = self._prefill(OURS), self._loop("products_per_second")
         needed = self._least.products_of_a_prompt(kernels_here()[0].name)
         return rate * needed / most if rate and most else None
 

@@ -10,7 +10,7 @@ from benchmarks.markdown import UNKNOWN, describe_provenance, number, table
 from benchmarks.provenance import Provenance
 from serving.torch.native.kernels import kernels_here
 
-from .findings import Findings
+from .findings import Beside, Findings
 from .sitting import SizeJournal
 
 INTRODUCTION = (
@@ -61,8 +61,17 @@ def _bar(bar: Bar) -> dict[str, object]:
 def _tables(found: Findings) -> Iterator[str]:
     yield f"## {found.size}"
     yield table(("what", "measured", "share of what is possible"), map(_row, found.lines), 1)
+    if found.rival is not None:
+        yield f"Tokens a second beside {found.rival}, in the same sitting:"
+        yield table(("what", "lora-chat", found.rival, "ratio"), map(_ratio, found.beside), 1)
 
 
 def _row(line: tuple[str, str, float | None]) -> list[str]:
     name, value, share = line
     return [name, value, UNKNOWN if share is None else number(share, 2)]
+
+
+def _ratio(line: Beside) -> list[str]:
+    name, own, other = line
+    ratio = own / other if own and other else None
+    return [name, number(own), number(other), number(ratio, 2)]

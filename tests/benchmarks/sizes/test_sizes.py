@@ -90,6 +90,14 @@ def test_goals_are_shares_of_what_is_possible(tmp_path: Path):
     add(OURS, MEMORY, {"anonymous_bytes": 1e8 + 1.1 * least.weight_bytes})
     gap = 1000 * least.weight_bytes / 20e9
     add(OURS, FIRST, {"between_tokens_p50_ms": gap, "num_tokens": 0})
+    assert Findings("1.1b", journal).rival is None
+    add("llama-server Q8_0", FIRST, {"between_tokens_p50_ms": 2 * gap})
+    beside = {name: rates for name, *rates in Findings("1.1b", journal).beside}
+    ours, theirs = beside.pop("one stream: decoded")
+    assert ours is not None
+    assert theirs == pytest.approx(ours / 2)
+    assert [*beside.values()] == [[None, None]] * 3
+    assert Findings("1.1b", journal).rival == "llama-server Q8_0"
     add(TRAINER, REHEARSED, {"predicted_bytes": 2e9})
     add(TRAINER, TRAINED, {"resident_bytes": 1.8e9})
     add(LOOPS, BEFORE, {"read_bytes_per_second": 25e9})
