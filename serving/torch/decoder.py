@@ -15,7 +15,7 @@ from .layer import Layer, normalize
 from .linear import Linear, LinearKind
 from .paged_cache import PagedCache
 from .step import Step
-from .weights import Checkpoint, load_side_by_side
+from .weights import MOST_LOADERS, Checkpoint, load_side_by_side
 
 
 class Compiled(Protocol):
@@ -93,7 +93,8 @@ class Decoder:
         import torch
 
         prefix = f"model.layers.{number}."
-        checkpoint.expect(prefix)
+        for soon in (number, number + MOST_LOADERS):  # the disk reads on while this is computed
+            checkpoint.expect(f"model.layers.{soon}.")
 
         def present(names: list[str]) -> list[Any]:
             return [

@@ -1,14 +1,14 @@
 """Keys and values in blocks: block b of a layer is the slots from b · 16 on."""
 
 import math
+import mmap
+import sys
 from typing import Any
 
 from finetune.bases.shape import Shape
 from serving.requests.sequence import BLOCK
 
 from .architecture import Architecture
-
-LINE = 64  # [bytes] of a cache line, at which rows begin
 
 
 def bytes_per_block(sizes: Architecture | Shape, dtype: Any) -> int:
@@ -27,13 +27,12 @@ class PagedCache:
 
 def _zeros(shape: tuple[int, ...], dtype: Any, device: str) -> Any:
     """Zeros: what was never written is masked, but must not be NaN. On a CPU a block takes memory
-    when it is first written; torch.zeros would write all of it."""
-    import numpy as np
+    when it is first written; torch.zeros would write all of it, and NumPy asks for pages of 2 MB,
+    of which a first token would take one for the keys and one for the values of each layer."""
     import torch
 
     if device != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
-    num_bytes = math.prod(shape) * dtype.itemsize
-    place = np.zeros(num_bytes + LINE, np.uint8)
-    begin = -place.ctypes.data % LINE
-    return torch.from_numpy(place[begin : begin + num_bytes]).view(dtype).view(shape)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if sys.platform != "win32" else {}
+    place = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, **private)
+    return torch.frombuffer(place, dtype=dtype).view(shape)

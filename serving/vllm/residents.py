@@ -48,7 +48,7 @@ class Residents:
         self._pusher = pusher
         self._prover = prover
         self._proven: OrderedDict[str, Resident] = OrderedDict()  # asked last, last
-        self._pushing: dict[str, asyncio.Task[Resident]] = {}
+        self._pushing: dict[str, tuple[Blend, asyncio.Task[Resident]]] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -80,7 +80,7 @@ class Residents:
 
     def abandon(self) -> list[asyncio.Task[Resident]]:
         """End what is being pushed; whoever waits for it is told that the server is away."""
-        tasks = [*self._pushing.values()]
+        tasks = [task for _, task in self._pushing.values()]
         for task in tasks:
             task.cancel()
         return tasks
@@ -91,10 +91,10 @@ class Residents:
     async def drop(self, ref: AdapterRef) -> None:
         """Take an adapter from the server, with all blends that it is part of: at once, or as soon
         as nobody uses them."""
-        if self._pushing:  # maybe with it
-            await asyncio.wait([*self._pushing.values()])
+        if coming := [task for blend, task in self._pushing.values() if _has(blend, ref)]:
+            await asyncio.wait(coming)
         for name, resident in [*self._proven.items()]:
-            if any(ref.sha256 == one.sha256 for one, _ in resident.blend):
+            if _has(resident.blend, ref):
                 resident.is_leaving = True
                 self._prover.forget(name)
                 if not resident.num_users:
@@ -132,10 +132,11 @@ class Residents:
 
     async def _pushed(self, name: str, blend: Blend) -> Resident:
         """Push it for all who ask meanwhile, also where they no longer wait for it."""
-        task = self._pushing.get(name)
-        if task is None:
-            task = self._pushing[name] = asyncio.create_task(self._push(name, blend))
-            task.add_done_callback(self._end_push)
+        if name not in self._pushing:
+            begun = asyncio.create_task(self._push(name, blend))
+            self._pushing[name] = blend, begun
+            begun.add_done_callback(self._end_push)
+        _, task = self._pushing[name]
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -144,7 +145,7 @@ class Residents:
             raise
 
     def _end_push(self, task: asyncio.Task[Resident]) -> None:
-        self._pushing = {name: each for name, each in self._pushing.items() if each is not task}
+        self._pushing = {n: each for n, each in self._pushing.items() if each[1] is not task}
         if not task.cancelled():
             task.exception()  # whoever still waits is told
 
@@ -193,6 +194,10 @@ class Residents:
     def _lock(self, name: str) -> asyncio.Lock:
         """One for whatever changes what the server has by a name."""
         return self._locks.setdefault(name, asyncio.Lock())
+
+
+def _has(blend: Blend, ref: AdapterRef) -> bool:
+    return any(ref.sha256 == one.sha256 for one, _ in blend)
 
 
 def _is_cancelled() -> bool:

@@ -506,3 +506,19 @@ async def test_servers_that_are_all_drained_are_no_running_engine(urls: list[str
             assert engine.stats().is_running
             engine.drain(url, is_draining=True)
         assert not engine.stats().is_running
+
+
+async def test_an_adapter_is_taken_away_while_another_is_loaded(
+    fakes: Any, start: Any, make_ref: Any
+):
+    a, b = make_ref("a"), make_ref("b", seed=2)
+    async with start() as engine:
+        await collect(engine, request(a))
+        for fake in fakes:
+            fake.slow_load = 3.0
+        loading = asyncio.create_task(engine.load(b))
+        await asyncio.sleep(0.1)
+        await asyncio.wait_for(engine.unload(a), 1.5)
+        assert holders(fakes, "a") == []
+        await loading
+        assert len(holders(fakes, "b")) == 1
