@@ -1,9 +1,9 @@
 """What serving a base takes of memory, and reads for a token, reckoned from its shape."""
 
 from finetune.bases.shape import Shape
-from finetune.hardware import PROGRAM_BYTES, WEIGHT_BYTES, Precision
+from finetune.hardware import GIB, PROGRAM_BYTES, WEIGHT_BYTES, Precision
 
-from .forms.build import TorchEngineConfig, cache_dtype, num_blocks
+from .forms.build import Form, TorchEngineConfig, cache_dtype, num_blocks
 from .linear import GRANULE
 from .paged_cache import bytes_per_block
 
@@ -23,6 +23,27 @@ def serving_bytes(
     embedding = STORED * shape.table_size
     held = read_bytes(shape, precision) + stacks + cache
     return round(PROGRAM_BYTES[config.device] + embedding + held)
+
+
+def shortage(
+    shape: Shape, context_length: int, form: Form, config: TorchEngineConfig, free_bytes: int
+) -> str | None:
+    """What to do where so much memory is free to this process and serving may take more."""
+
+    def needed(precision: Precision) -> int:
+        own = serving_bytes(shape, context_length, precision, config)
+        return own - PROGRAM_BYTES[config.device]
+
+    if needed(form.precision) <= free_bytes:
+        return None
+    told = (
+        f"Serving this base in {form.precision} may take {needed(form.precision) / GIB:.1f} GiB, "
+        f"{free_bytes / GIB:.1f} GiB are free, and where memory runs out the system ends the "
+        "server. A smaller --context, --max-batch or --kv-memory takes less"
+    )
+    if form.library is not None and form.precision == "int8":
+        told += f", and --precision int4 takes {needed('int4') / GIB:.1f} GiB"
+    return f"{told}."
 
 
 def read_bytes(shape: Shape, precision: Precision) -> float:

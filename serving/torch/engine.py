@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finetune.bases.shape import Shape
+from finetune.hardware import look_at_memory
 from serving.engine import AdapterRef, EngineStats
 from serving.engine_thread import ThreadedEngine
 from serving.errors import EngineFailed
 
+from .cost import shortage
 from .encoder import Confirm, EncodedAdapter
 from .forms.build import Form, Parts, TorchEngineConfig, build_parts
 from .forms.choice import can_compile, can_wait, choose, compiled_form, possible_forms
@@ -122,7 +125,18 @@ class TorchEngine(ThreadedEngine[TorchWork, EncodedAdapter]):
         return replace(super().stats(), is_compiling=is_compiling)
 
     def _build_parts(self, form: Form) -> Parts:
+        self._look_for_room(form)
         return build_parts(self._folder, self._architecture, form, self._config, self._confirm)
+
+    def _look_for_room(self, form: Form) -> None:
+        """Say it beforehand where memory may run out: the system would end the server later."""
+        shape = Shape.of_config(self._architecture.config.to_dict())
+        memory = look_at_memory()
+        if shape is None or memory.device != self._config.device:
+            return
+        own = self._architecture.context_length
+        if told := shortage(shape, own, form, self._config, memory.free_bytes):
+            logger.warning(told)
 
     def _most_threads(self) -> int:
         import torch

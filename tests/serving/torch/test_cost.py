@@ -9,10 +9,13 @@ import torch
 
 from finetune.bases.catalogue import read_catalogue
 from finetune.bases.shape import Shape
-from finetune.hardware import PROGRAM_BYTES, Precision
+from finetune.hardware import GIB, PROGRAM_BYTES, Memory, Precision
+from serving.torch import engine
 from serving.torch.architecture import read_architecture
-from serving.torch.cost import STORED, read_bytes, serving_bytes
+from serving.torch.cost import STORED, read_bytes, serving_bytes, shortage
 from serving.torch.forms.build import Form, Parts, TorchEngineConfig, build_parts
+from serving.torch.native.library import Library
+from tests.serving.engines import running
 
 CONTEXT = 256
 
@@ -48,3 +51,32 @@ def test_a_token_reads_every_weight_once():
     base = next(base for base in read_catalogue().bases if base.short_name == "smollm2-135m")
     assert read_bytes(base.shape, "int8") == pytest.approx(134.5e6, rel=0.001)
     assert read_bytes(base.shape, "nf4") < read_bytes(base.shape, "int8")
+
+
+def test_it_is_said_where_memory_may_run_out(library: Library):
+    base = next(base for base in read_catalogue().bases if base.name == "Qwen2.5-7B-Instruct")
+    config = TorchEngineConfig(context_length=4096)
+    needed = serving_bytes(base.shape, 32768, "int8", config) - PROGRAM_BYTES["cpu"]
+    form = Form("int8", library)
+    assert shortage(base.shape, 32768, form, config, needed) is None
+    told = shortage(base.shape, 32768, form, config, needed - 1) or ""
+    assert f"in int8 may take {needed / GIB:.1f} GiB" in told
+    assert "--context" in told
+    assert "--precision int4 takes" in told
+    for other in (Form("int8"), Form("int4", library)):  # in which int4 cannot help
+        assert "int4 takes" not in (shortage(base.shape, 32768, other, config, 0) or "int4 takes")
+
+
+@pytest.mark.parametrize(("free_bytes", "is_told"), [(GIB, False), (1, True)])
+async def test_a_start_says_where_memory_may_run_out(
+    free_bytes: int,
+    is_told: bool,
+    make_base: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    memory = Memory("cpu", GIB, free_bytes, 0)
+    monkeypatch.setattr(engine, "look_at_memory", lambda: memory)
+    async with running(make_base("llama")):
+        pass
+    assert ("memory runs out" in caplog.text) == is_told
