@@ -19,6 +19,7 @@ from serving.engine import AdapterRef, Delta, EngineStats, LoadReport, Request
 from serving.engine_thread import check_request
 from serving.errors import (
     AdapterRefused,
+    EngineAway,
     EngineBusy,
     EngineFailed,
     SchemaRefused,
@@ -150,7 +151,7 @@ class VllmEngine:
                 if answer.is_finished:
                     return  # nothing is missing
                 if failed or answer.num_tokens or not self._may_pass(error):
-                    raise _meaning(error, request) from error
+                    raise _meaning(error, request, has_begun=answer.num_tokens > 0) from error
                 failed.append(server)
                 if isinstance(error, ServerRefused):
                     server.suspect()
@@ -201,11 +202,11 @@ def _read(answer: ComingAnswer, choice: dict[str, Any]) -> Delta:
         raise odd(error) from error
 
 
-def _meaning(error: Exception, request: Request) -> ServingError:
+def _meaning(error: Exception, request: Request, *, has_begun: bool) -> ServingError:
     if isinstance(error, ServingError):
         return error
     if isinstance(error, ServerAway):
-        return EngineFailed(str(error))
+        return EngineFailed(str(error)) if has_begun else EngineAway(f"{error} Try again shortly.")
     is_schema = request.sampling.json_schema is not None
     if is_schema and isinstance(error, ServerRefused) and error.status in REFUSALS:
         return SchemaRefused(f"The vLLM server refuses the JSON schema: {error}")

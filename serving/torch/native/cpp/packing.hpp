@@ -3,7 +3,7 @@
 // Each group of columns takes the scale that loses about the least of it: the best of those that
 // suit the levels next to its numbers, for some scales to begin with, by least squares. What large
 // numbers lose counts more: so less is lost of answers, though more of the weights (measured with
-// benchmarks/four_bits).
+// benchmarks/four_bits). As many groups are computed side by side as a vector has lanes.
 #pragma once
 
 #include <array>
@@ -14,7 +14,6 @@
 constexpr float LARGEST_LEVEL = 63;
 constexpr float STARTS[] = {0.8f, -0.8f, 1, -1};  // of those that make the largest number a level
 constexpr float MOST_START = 1.1f;                // what may come of it
-static_assert(GROUP % LANES == 0);
 
 constexpr std::array<float, 16> wide_levels() {
   std::array<float, 16> levels{};
@@ -39,7 +38,8 @@ struct PackedRow {
 
 // Which level is next to each of some numbers, and that level.
 struct Nearest {
-  Floats number, level;
+  Integers number;
+  Floats level;
 };
 
 #if defined(__AVX512F__)
@@ -53,8 +53,25 @@ INLINED inline Nearest nearest(Floats x) {
     const auto above = _mm512_cmp_ps_mask(own, _mm512_permutexvar_ps(last, table), _CMP_GT_OQ);
     number = _mm512_mask_add_epi32(number, above, last, _mm512_set1_epi32(1));
   }
-  return {(Floats)_mm512_cvtepi32_ps(number),
-          (Floats)_mm512_permutexvar_ps(number, _mm512_load_ps(levels.data()))};
+  return {(Integers)number, (Floats)_mm512_permutexvar_ps(number, _mm512_load_ps(levels.data()))};
+}
+#elif defined(__AVX2__)
+INLINED inline Nearest nearest(Floats x) {
+  alignas(32) static constexpr auto ends = upper_ends();
+  alignas(32) static constexpr auto levels = wide_levels();
+  const __m256 own = (__m256)x, is_upper = _mm256_cmp_ps(own, _mm256_set1_ps(ends[7]), _CMP_GT_OQ);
+  const auto at = [=](const std::array<float, 16>& table, __m256i number) INLINED {
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(_mm256_load_ps(&table[0]), number),
+                            _mm256_permutevar8x32_ps(_mm256_load_ps(&table[8]), number), is_upper);
+  };
+  __m256i number = _mm256_setzero_si256();
+  for (int half = 4; half > 0; half /= 2) {
+    const __m256i last = _mm256_add_epi32(number, _mm256_set1_epi32(half - 1));
+    const __m256i above = (__m256i)_mm256_cmp_ps(own, at(ends, last), _CMP_GT_OQ);
+    number = _mm256_add_epi32(number, _mm256_and_si256(above, _mm256_set1_epi32(half)));
+  }
+  const __m256i eight = _mm256_and_si256((__m256i)is_upper, _mm256_set1_epi32(8));
+  return {(Integers)_mm256_or_si256(number, eight), (Floats)at(levels, number)};
 }
 #else
 INLINED inline Nearest nearest(Floats x) {
@@ -62,49 +79,91 @@ INLINED inline Nearest nearest(Floats x) {
   constexpr auto levels = wide_levels();
   Nearest found{{}, Floats{} + levels[0]};
   for (int i = 0; i < 15; ++i) {
-    found.number += x > ends[i] ? Floats{} + 1.0f : Floats{};
+    found.number -= x > ends[i];  // -1 where it is
     found.level += x > ends[i] ? Floats{} + (levels[i + 1] - levels[i]) : Floats{};
   }
   return found;
 }
 #endif
 
+// Groups side by side, each in a lane of its own.
+using Groups = std::array<Floats, GROUP>;
+
+// Beyond `count` groups there are zeros.
+inline Groups side_by_side(const float* row, int count) {
+  Groups groups = {};
+  float* flat = reinterpret_cast<float*>(groups.data());
+  for (int lane = 0; lane < count; ++lane)
+    for (int i = 0; i < GROUP; ++i) flat[i * LANES + lane] = row[lane * GROUP + i];
+  return groups;
+}
+
 // How much a number's squared error counts: √(its square + the group's mean square).
-inline std::array<float, GROUP> importance_of(const float* group) {
-  std::array<float, GROUP> importance;
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int i = 0; i < GROUP; ++i) total += group[i] * group[i];
+inline Groups importance_of(const Groups& groups) {
+  Groups found;
+  Floats total = {};
+  for (const Floats& own : groups) total += own * own;
+  for (int i = 0; i < GROUP; ++i) found[i] = groups[i] * groups[i] + total * (1.0f / GROUP);
+  float* flat = reinterpret_cast<float*>(found.data());
 #pragma omp simd
-  for (int i = 0; i < GROUP; ++i) importance[i] = std::sqrt(group[i] * group[i] + total / GROUP);
-  return importance;
+  for (int i = 0; i < GROUP * LANES; ++i) flat[i] = std::sqrt(flat[i]);
+  return found;
 }
 
 // The scale that suits the levels next to a group's numbers, and what of the group's square it
-// keeps.
+// keeps. Neither is a number where the group is zeros, or so small that its square is none.
 struct Fit {
-  float scale, kept;
+  Floats scale, kept;
 };
 
-// Of several scales side by side: each by itself would wait for its own searches.
-template <size_t COUNT>
-std::array<Fit, COUNT> fits(const float* group, const float* importance,
-                            const std::array<float, COUNT>& scales) {
-  Floats products[COUNT] = {}, squares[COUNT] = {};
-  for (int i = 0; i < GROUP; i += LANES) {
-    const Floats own = load(group + i), counts = load(importance + i);
-    each<COUNT>([&](auto s) INLINED {
-      const Floats level = nearest(own * (1 / scales[s])).level, counted = level * counts;
-      products[s] += counted * own;
-      squares[s] += counted * level;
-    });
+inline Fit fit(const Groups& groups, const Groups& importance, Floats scale) {
+  const Floats inverse = 1 / scale;
+  Floats product = {}, square = {};
+  for (int i = 0; i < GROUP; ++i) {
+    const Floats level = nearest(groups[i] * inverse).level, counted = level * importance[i];
+    product += counted * groups[i];
+    square += counted * level;
   }
-  std::array<Fit, COUNT> found;
-  for (size_t s = 0; s < COUNT; ++s) {
-    const float product = sum(products[s]), square = sum(squares[s]);
-    found[s] = {product / square, product * product / square};
+  return {product / square, product * product / square};
+}
+
+// Whole numbers of the row's step, MOST_SCALE at most.
+inline Floats best_scales(const Groups& groups, float row_step) {
+  const Groups importance = importance_of(groups);
+  Floats most = {};
+  for (const Floats& own : groups) most = larger(most, larger(own, -own));
+  Fit best{};
+  for (const float start : STARTS) {
+    const Fit own = fit(groups, importance, most * (start / LARGEST_LEVEL));
+    best.scale = own.kept > best.kept ? own.scale : best.scale;
+    best.kept = own.kept > best.kept ? own.kept : best.kept;
   }
-  return found;
+  Floats scale = fit(groups, importance, best.scale).scale / row_step;
+  scale = scale == scale ? scale : Floats{};
+  scale = scale > MOST_SCALE ? Floats{} + MOST_SCALE : scale;
+  scale = scale < -MOST_SCALE ? Floats{} - MOST_SCALE : scale;
+  return (scale + ROUNDER) - ROUNDER;
+}
+
+// Some groups that follow one another, an even count.
+inline void pack_groups(const float* row, int count, float row_step, const PackedRow& to) {
+  const Groups groups = side_by_side(row, count);
+  const Floats scales = best_scales(groups, row_step);
+  // Whichever levels: times a scale of 0 they are zeros.
+  const Floats inverse = 1 / (scales == 0 ? Floats{} + 1.0f : scales * row_step);
+  Floats levels = {};
+  for (int i = 0; i < GROUP; ++i) {
+    const Nearest own = nearest(groups[i] * inverse);
+    levels += own.level;
+    uint64_t both[LANES / 2];
+    std::memcpy(both, &own.number, sizeof both);
+    for (int pair = 0; pair < count / 2; ++pair)
+      to.values[pair * GROUP + i] = uint8_t(both[pair] | both[pair] >> 28);
+  }
+  for (int g = 0; g < count; ++g) {
+    to.groups[g] = int8_t(scales[g]);
+    *to.sum += int32_t(scales[g] * levels[g]);
+  }
 }
 
 inline float largest_of(const float* values, int count) {
@@ -115,32 +174,21 @@ inline float largest_of(const float* values, int count) {
   return largest;
 }
 
-inline int best_scale(const float* group, float row_step) {
-  const float largest = largest_of(group, GROUP);
-  if (largest == 0) return 0;
-  const std::array<float, GROUP> importance = importance_of(group);
-  std::array<float, std::size(STARTS)> starts;
-  for (size_t s = 0; s < starts.size(); ++s) starts[s] = STARTS[s] * largest / LARGEST_LEVEL;
-  Fit best{0, 0};
-  for (const Fit& own : fits(group, importance.data(), starts))
-    if (own.kept > best.kept) best = own;
-  if (best.scale == 0) return 0;  // so small that its square is none
-  best = fits<1>(group, importance.data(), {best.scale})[0];
-  return std::clamp(int(rounded(best.scale / row_step)), -MOST_SCALE, MOST_SCALE);
-}
-
-// Returns the sum of the group's levels.
-inline int pack_group(const float* group, float step, uint8_t* to, int shift) {
-  std::array<float, GROUP> numbers;
-  Floats levels = {};
-  for (int i = 0; i < GROUP; i += LANES) {
-    const Nearest own = nearest(load(group + i) * (1 / step));
-    store(&numbers[i], own.number);
-    levels += own.level;
-  }
-  for (int i = 0; i < GROUP; ++i)
-    to[i] = uint8_t(shift ? to[i] | int(numbers[i]) << shift : int(numbers[i]));
-  return int(sum(levels));
+// A row that holds what is no number becomes zeros, in steps that are none.
+inline void pack_row(const float* row, int width, const PackedRow& to) {
+  float poison = 0;
+#pragma omp simd reduction(+ : poison)
+  for (int i = 0; i < width; ++i) poison += row[i] - row[i];
+  const float step =
+      std::max(largest_of(row, width), 1e-12f) * (MOST_START / (LARGEST_LEVEL * MOST_SCALE));
+  *to.sum = 0;
+  *to.scale = step + poison;
+  std::fill_n(to.values, width / 2, uint8_t(0));
+  std::fill_n(to.groups, width / GROUP, int8_t(0));
+  if (poison != 0) return;
+  for (int k = 0; k < width; k += LANES * GROUP)
+    pack_groups(row + k, std::min(LANES, (width - k) / GROUP), step,
+                {to.values + k / 2, to.groups + k / GROUP, to.sum, to.scale});
 }
 
 // What a row's bits stand for.
@@ -152,25 +200,5 @@ inline void unpack_row(const uint8_t* values, const int8_t* groups, float step, 
     const uint8_t* own = values + k / PAIR * GROUP;
     const int shift = k % PAIR == 0 ? 0 : 4;
     for (int i = 0; i < GROUP; ++i) to[k + i] = levels[own[i] >> shift & 15];
-  }
-}
-
-inline void pack_row(const float* row, int width, const PackedRow& to) {
-  float poison = 0;
-#pragma omp simd reduction(+ : poison)
-  for (int i = 0; i < width; ++i) poison += row[i] - row[i];
-  const float step =
-      std::max(largest_of(row, width), 1e-12f) * (MOST_START / (LARGEST_LEVEL * MOST_SCALE));
-  const bool is_number = poison == 0;
-  *to.sum = 0;
-  *to.scale = step + poison;
-  for (int k = 0; k < width; k += GROUP) {
-    const int scale = is_number ? best_scale(row + k, step) : 0;
-    // Whichever levels: times a scale of 0 they are zeros.
-    const float own = scale == 0 ? 1 : float(scale) * step;
-    *to.sum += scale * (is_number ? pack_group(row + k, own, to.values + k / PAIR * GROUP,
-                                               k % PAIR == 0 ? 0 : 4)
-                                  : 0);
-    to.groups[k / GROUP] = int8_t(scale);
   }
 }

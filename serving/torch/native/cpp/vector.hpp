@@ -22,6 +22,7 @@ constexpr int LANES = 4;
 #endif
 
 using Floats = float __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+using Integers = int32_t __attribute__((vector_size(4 * LANES), aligned(4)));
 using float16 = uint16_t;  // IEEE half precision
 
 #define INLINED __attribute__((always_inline))
@@ -164,7 +165,6 @@ inline float rounded(float value) { return (value + ROUNDER) - ROUNDER; }
 
 // e^x to about 2e-7 of its size, for x up to 88: 2^n · e^r, e^r by its Taylor series.
 inline Floats exponential(Floats x) {
-  using Bits = int32_t __attribute__((vector_size(4 * LANES), aligned(4)));
   x = x < -87.0f ? Floats{} - 87.0f : x;
   x = x > 88.0f ? Floats{} + 88.0f : x;
   const Floats n = (x * 1.44269504f + ROUNDER) - ROUNDER;
@@ -175,5 +175,5 @@ inline Floats exponential(Floats x) {
   power = power * r + 0.5f;
   power = power * r + 1.0f;
   power = power * r + 1.0f;
-  return power * (Floats)((__builtin_convertvector(n, Bits) + 127) << 23);
+  return power * (Floats)((__builtin_convertvector(n, Integers) + 127) << 23);
 }

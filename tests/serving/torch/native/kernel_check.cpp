@@ -7,6 +7,7 @@
 #include "adapters.hpp"
 #include "attention.hpp"
 #include "check.hpp"
+#include "packing.hpp"
 
 std::mt19937 engine(1);
 
@@ -144,6 +145,34 @@ bool can_attend(int dim) {
   return true;
 }
 
+// Each number becomes the level next to it, of a scale that loses little; at a width that leaves
+// a rest, with groups of zeros and of tiny numbers.
+bool can_pack() {
+  constexpr int WIDTH = PAIR * 21, GROUPS = WIDTH / GROUP, ZEROS = 3, TINY = 40;
+  std::vector<float> row(WIDTH), wide(WIDTH);
+  for (float& value : row) value = noise();
+  std::fill_n(&row[ZEROS * GROUP], GROUP, 0.0f);
+  std::fill_n(&row[TINY * GROUP], GROUP, 1e-30f);
+  std::vector<uint8_t> values(WIDTH / 2);
+  std::vector<int8_t> groups(GROUPS);
+  int32_t whole_sum;
+  float step;
+  pack_row(row.data(), WIDTH, {values.data(), groups.data(), &whole_sum, &step});
+  unpack_row(values.data(), groups.data(), step, WIDTH, wide.data());
+  double lost = 0, size = 0, sum = 0;
+  for (int i = 0; i < WIDTH; ++i) {
+    float least = INFINITY;
+    for (const int8_t level : NIBBLES)
+      least = std::min(least, std::fabs(float(level * groups[i / GROUP]) * step - row[i]));
+    if (std::fabs(wide[i] - row[i]) > least + 1e-6f) return false;
+    lost += std::pow(wide[i] - row[i], 2);
+    size += std::pow(row[i], 2);
+    sum += wide[i];
+  }
+  return groups[ZEROS] == 0 && groups[TINY] == 0 && lost < 0.007 * size &&
+         std::fabs(sum - double(whole_sum) * step) < 1e-3;
+}
+
 int main() {
   const std::pair<const char*, bool> outcomes[] = {
       {"sums", is_exact()},
@@ -157,6 +186,7 @@ int main() {
       {"halves",
        can_multiply(576, halves_of<Activation>(2)) && can_multiply(101, halves_of<Activation>(2))},
       {"adapters", can_add_up()},
+      {"packing", can_pack()},
   };
   bool is_right = true;
   for (const auto& [name, outcome] : outcomes)
