@@ -158,7 +158,7 @@ def test_enter_while_characters_are_composed_does_not_send(clinic: Clinic):
     field.dispatch_event("keydown", {"key": "Enter", "keyCode": 229})
     assert clinic.engine.requests == []
     visit.page.keyboard.press("Enter")
-    visit.page.locator(".answer").wait_for()
+    visit.page.locator(".answer .formatted").wait_for()
     assert len(clinic.engine.requests) == 1
 
 
