@@ -55,24 +55,6 @@ INLINED inline Nearest nearest(Floats x) {
   }
   return {(Integers)number, (Floats)_mm512_permutexvar_ps(number, _mm512_load_ps(levels.data()))};
 }
-#elif defined(__AVX2__)
-INLINED inline Nearest nearest(Floats x) {
-  alignas(32) static constexpr auto ends = upper_ends();
-  alignas(32) static constexpr auto levels = wide_levels();
-  const __m256 own = (__m256)x, is_upper = _mm256_cmp_ps(own, _mm256_set1_ps(ends[7]), _CMP_GT_OQ);
-  const auto at = [=](const std::array<float, 16>& table, __m256i number) INLINED {
-    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(_mm256_load_ps(&table[0]), number),
-                            _mm256_permutevar8x32_ps(_mm256_load_ps(&table[8]), number), is_upper);
-  };
-  __m256i number = _mm256_setzero_si256();
-  for (int half = 4; half > 0; half /= 2) {
-    const __m256i last = _mm256_add_epi32(number, _mm256_set1_epi32(half - 1));
-    const __m256i above = (__m256i)_mm256_cmp_ps(own, at(ends, last), _CMP_GT_OQ);
-    number = _mm256_add_epi32(number, _mm256_and_si256(above, _mm256_set1_epi32(half)));
-  }
-  const __m256i eight = _mm256_and_si256((__m256i)is_upper, _mm256_set1_epi32(8));
-  return {(Integers)_mm256_or_si256(number, eight), (Floats)at(levels, number)};
-}
 #else
 INLINED inline Nearest nearest(Floats x) {
   constexpr auto ends = upper_ends();
