@@ -64,7 +64,7 @@ def main(
     path = out or RESULTS / f"{today:%Y-%m-%d}-sizes"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end, too
     journal = SizeJournal(path.with_name(f"{path.name}.jsonl"), SizeRecord)
-    provenance = describe(today, shown_command("sizes", sys.argv[1:]))
+    provenance = describe(today, shown_command("sizes", sys.argv[1:]), llama_bin)
     try:
         for size in ["tiny"] if tiny else sizes.split(","):
             sitting = _sitting(size.strip(), home.absolute() / "sizes", tiny, journal)
