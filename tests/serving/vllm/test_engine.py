@@ -270,7 +270,7 @@ async def test_a_failure_before_the_first_token_is_tried_once_more(
         fake.fails = 1
         assert await tokens(engine, request(ref)) == [token_of(ref.folder)] * 3
         fake.fails = 2
-        with pytest.raises(EngineAway, match="not ready.*Try again shortly"):
+        with pytest.raises(EngineAway, match=r"not ready.*Try again shortly"):
             await collect(engine, request())
 
 
