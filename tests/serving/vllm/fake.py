@@ -155,7 +155,8 @@ class FakeVllm:
         token = BASE_TOKEN if is_base else token_of(self.folders[model])
         token = self.base_token if token == BASE_TOKEN else token
         if model == BASE:
-            token = next((each for each in self.running if each != BASE_TOKEN), BASE_TOKEN)
+            base = self.base_token
+            token = next((each for each in self.running if each != base), base)
         if body.get("stream"):
             return StreamingResponse(self._stream(body, token), media_type="text/event-stream")
         choice = self._choice(body, token, "length")

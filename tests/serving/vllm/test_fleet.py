@@ -417,9 +417,12 @@ def test_the_base_is_never_forgotten(monkeypatch: pytest.MonkeyPatch):
     assert [references.of(f"a@{number}") is None for number in range(5)] == [True] * 2 + [False] * 3
 
 
-async def test_of_servers_with_different_bases_the_first_that_was_asked_is_right(tmp_path: Path):
+@pytest.mark.parametrize("slow_loads", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3)])
+async def test_of_servers_with_different_bases_the_first_that_was_asked_is_right(
+    slow_loads: tuple[float, float], tmp_path: Path
+):
     """Also where both are asked for the first time at once."""
-    fakes = [FakeVllm(), FakeVllm(base_token=950)]
+    fakes = [FakeVllm(slow_load=slow_loads[0]), FakeVllm(base_token=950, slow_load=slow_loads[1])]
     with serving(fakes[0]) as one, serving(fakes[1]) as other:
         async with running(one, other, kept=tmp_path / "kept") as engine:
             assert sorted(states(engine)) == ["away", "ready"]
