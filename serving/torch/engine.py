@@ -130,10 +130,11 @@ class TorchEngine(ThreadedEngine[TorchWork, EncodedAdapter]):
 
     def _look_for_room(self, form: Form) -> None:
         """Say it beforehand where memory may run out: the system would end the server later."""
-        shape = Shape.of_config(self._architecture.config.to_dict())
         memory = look_at_memory()
-        if shape is None or memory.device != self._config.device:
+        if memory.device != self._config.device:
             return
+        shape = Shape.of_config(self._architecture.config.to_dict())
+        assert shape is not None  # of another family there is no architecture
         own = self._architecture.context_length
         if told := shortage(shape, own, form, self._config, memory.free_bytes):
             logger.warning(told)

@@ -165,9 +165,11 @@ inline void pack_row(const float* row, int width, const PackedRow& to) {
       std::max(largest_of(row, width), 1e-12f) * (MOST_START / (LARGEST_LEVEL * MOST_SCALE));
   *to.sum = 0;
   *to.scale = step + poison;
-  std::fill_n(to.values, width / 2, uint8_t(0));
-  std::fill_n(to.groups, width / GROUP, int8_t(0));
-  if (poison != 0) return;
+  if (poison != 0) {
+    std::fill_n(to.values, width / 2, uint8_t(0));
+    std::fill_n(to.groups, width / GROUP, int8_t(0));
+    return;
+  }
   for (int k = 0; k < width; k += LANES * GROUP)
     pack_groups(row + k, std::min(LANES, (width - k) / GROUP), step,
                 {to.values + k / 2, to.groups + k / GROUP, to.sum, to.scale});
